@@ -1,0 +1,171 @@
+//! A value in a block.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
+use core::ptr::NonNull;
+
+use crate::error::{AllocValueError, AllocValueReason};
+use crate::pool::{Block, BlockId, Cache, Pool};
+
+/// Owns a `T` in a block of a [`Pool`]. Dropping it runs `T`'s destructor, then gives the block back,
+/// even if the destructor unwinds.
+///
+/// ```
+/// framepool::pool!(static NAMES: [64; 4]);
+///
+/// let mut name = NAMES.alloc_value(String::from("ping"))?;
+/// name.push_str("-pong");
+/// assert_eq!(*name, "ping-pong");
+/// assert_eq!(NAMES.stats().in_use, 1);
+/// drop(name);
+/// assert_eq!(NAMES.stats().in_use, 0);
+/// # Ok::<(), framepool::AllocValueError<String>>(())
+/// ```
+///
+/// It is as `Send` and as `Sync` as its value:
+/// ```compile_fail,E0277
+/// framepool::pool!(static POOL: [64; 4]);
+/// let boxed = POOL.alloc_value(std::rc::Rc::new(1)).unwrap();
+/// std::thread::spawn(move || drop(boxed));
+/// ```
+pub struct PoolBox<'p, T> {
+    /// Invariant: holds an initialised `T`, aligned, at its start.
+    block: ManuallyDrop<Block<'p>>,
+    _value: PhantomData<T>,
+}
+
+impl Pool<'_> {
+    /// Moves a value into a block. One allocation without a cache, and a copy of the value.
+    ///
+    /// # Errors
+    /// [`AllocValueError`] with the value in it, if no block is free or none can hold it.
+    pub fn alloc_value<T>(&self, value: T) -> Result<PoolBox<'_, T>, AllocValueError<T>> {
+        if let Err(reason) = self.holds::<T>() {
+            return Err(AllocValueError { value, reason });
+        }
+        PoolBox::fill(self.alloc().map_err(AllocValueReason::Exhausted), value)
+    }
+
+    /// Whether a `T` fits a block.
+    fn holds<T>(&self) -> Result<(), AllocValueReason> {
+        if size_of::<T>() > self.block_size() {
+            return Err(AllocValueReason::TooLarge {
+                size: size_of::<T>(),
+                block_size: self.block_size(),
+            });
+        }
+        if align_of::<T>() > self.block_align() {
+            return Err(AllocValueReason::Overaligned {
+                align: align_of::<T>(),
+                block_align: self.block_align(),
+            });
+        }
+        Ok(())
+    }
+}
+
+impl<'p, const N: usize> Cache<'p, N> {
+    /// Moves a value into a block of this cache.
+    ///
+    /// # Errors
+    /// As for [`Pool::alloc_value`].
+    pub fn alloc_value<T>(&mut self, value: T) -> Result<PoolBox<'p, T>, AllocValueError<T>> {
+        if let Err(reason) = self.pool().holds::<T>() {
+            return Err(AllocValueError { value, reason });
+        }
+        PoolBox::fill(self.alloc().map_err(AllocValueReason::Exhausted), value)
+    }
+}
+
+impl<'p, T> PoolBox<'p, T> {
+    /// `block`, if there is one, can hold a `T`: `Pool::holds` said so.
+    fn fill(
+        block: Result<Block<'p>, AllocValueReason>,
+        value: T,
+    ) -> Result<Self, AllocValueError<T>> {
+        let block = match block {
+            Ok(block) => block,
+            Err(reason) => return Err(AllocValueError { value, reason }),
+        };
+        let boxed = Self {
+            block: ManuallyDrop::new(block),
+            _value: PhantomData,
+        };
+        // SAFETY: the block is owned, large enough and aligned for a `T`.
+        unsafe { boxed.as_non_null().write(value) };
+        Ok(boxed)
+    }
+
+    #[inline(always)]
+    fn as_non_null(&self) -> NonNull<T> {
+        // SAFETY: the block is owned, so its index is in range.
+        unsafe { self.block.pool().block_start(self.block.id().0) }.cast()
+    }
+
+    /// Names the block that the value is in.
+    pub fn id(&self) -> BlockId {
+        self.block.id()
+    }
+
+    /// Takes the value out and frees the block.
+    pub fn into_inner(self) -> T {
+        let (value, block) = self.take_apart();
+        drop(block);
+        value
+    }
+
+    /// Moves the value out, leaving the bare block.
+    fn take_apart(self) -> (T, Block<'p>) {
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: by the invariant there is a `T`, and `this` is never used or dropped again.
+        unsafe { (this.as_non_null().read(), ManuallyDrop::take(&mut this.block)) }
+    }
+}
+
+impl<T> Deref for PoolBox<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: by the invariant there is a `T`; the block is this box's alone.
+        unsafe { self.as_non_null().as_ref() }
+    }
+}
+
+impl<T> DerefMut for PoolBox<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: as in `deref`, and `&mut self` is the only way.
+        unsafe { self.as_non_null().as_mut() }
+    }
+}
+
+impl<T> Drop for PoolBox<'_, T> {
+    fn drop(&mut self) {
+        let value = self.as_non_null();
+        // SAFETY: `self.block` is not used after this. Being a local, it is dropped, and the block
+        // freed, also if the destructor below unwinds.
+        let _block = unsafe { ManuallyDrop::take(&mut self.block) };
+        // SAFETY: by the invariant there is a `T`, dropped only here; the block is still owned.
+        unsafe { value.drop_in_place() };
+    }
+}
+
+// SAFETY: the box is its value and a handle; the handle may go and be used anywhere.
+unsafe impl<T: Send> Send for PoolBox<'_, T> {}
+// SAFETY: as above; `&PoolBox` gives `&T` and the block's name.
+unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
+
+impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for PoolBox<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

@@ -1,0 +1,244 @@
+//! The proof that every block is in exactly one place, and the way back to an empty pool.
+
+use core::mem::MaybeUninit;
+
+use crate::error::{CheckError, ResetError};
+use crate::pool::exchange::assume_init;
+use crate::pool::meta::{Header, RAW};
+use crate::pool::word::Slots;
+use crate::pool::{BlockId, Pool};
+use crate::sync::{self, Ordering::*};
+
+/// Where a pool's blocks are, counted one by one: see [`Pool::check`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Census {
+    /// Never handed out.
+    pub never_used: usize,
+    /// In the free stack.
+    pub stacked: usize,
+    /// In full magazines.
+    pub in_magazines: usize,
+    /// Out as raw blocks.
+    pub raw: usize,
+    /// Out in handles or caches that were forgotten (`mem::forget`), since no living one can exist.
+    pub leaked: usize,
+}
+
+impl Census {
+    /// Blocks in the depot.
+    pub fn free(&self) -> usize {
+        self.never_used + self.stacked + self.in_magazines
+    }
+}
+
+/// In the link of a block that was found in a magazine. No index plus one reaches it.
+const SEEN: u32 = RAW - 1;
+
+impl Pool<'_> {
+    /// Proves that every block is in exactly one place, and says how many are where.
+    ///
+    /// O(capacity), no memory besides. Exclusive: no handle or cache can be alive, so blocks that are
+    /// neither free nor raw were leaked.
+    ///
+    /// # Errors
+    /// [`CheckError`] if the books do not balance, which only a stray write can bring about. The pool
+    /// must not be used any more; nothing that it holds is trusted further than the check went.
+    ///
+    /// ```
+    /// use framepool::{Pool, PoolConfig};
+    ///
+    /// let mut pool = Pool::allocate(PoolConfig::new(64, 100))?;
+    /// core::mem::forget(pool.alloc()?);
+    /// drop(pool.alloc()?);
+    /// let census = pool.check()?;
+    /// assert_eq!((census.leaked, census.free()), (1, 99));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn check(&mut self) -> Result<Census, CheckError> {
+        let frontier = self.header().hot.frontier.load(Relaxed) as u32;
+        if frontier > self.capacity {
+            return Err(CheckError::BadIndex {
+                found: frontier,
+                limit: self.capacity + 1,
+            });
+        }
+        let in_magazines = self.check_magazines(frontier)?;
+        let stacked = self.check_stack(frontier)?;
+        let mut raw = 0;
+        for id in 0..frontier {
+            // SAFETY: the frontier is at most the capacity.
+            let link = unsafe { self.link(id) };
+            match link.load(Relaxed) {
+                RAW => raw += 1,
+                SEEN => link.store(0, Relaxed),
+                _ => {}
+            }
+        }
+        balance(stacked, self.stacked() as usize)?;
+        let counted = self.header().exchange.in_magazines.load(Relaxed) as usize;
+        balance(in_magazines, counted)?;
+        balance(raw, self.raw_out())?;
+        // Places exclude each other, so their sum is at most the frontier.
+        let leaked = frontier as usize - stacked - in_magazines - raw;
+        Ok(Census {
+            never_used: (self.capacity - frontier) as usize,
+            stacked,
+            in_magazines,
+            raw,
+            leaked,
+        })
+    }
+
+    /// Walks the full magazines and marks what is in them.
+    fn check_magazines(&mut self, frontier: u32) -> Result<usize, CheckError> {
+        let slots = Slots(self.header().exchange.slots.load(Relaxed));
+        let mut found = 0;
+        let mut next = slots.full();
+        let mut visited = 0;
+        while let Some(slot) = self.checked_slot(next, &mut visited)? {
+            let (below, len) = self.slot_contents(&slot);
+            if len > self.magazine() {
+                return Err(CheckError::BadIndex {
+                    found: len as u32,
+                    limit: u32::from(self.magazine) + 1,
+                });
+            }
+            for at in 0..len {
+                let mut id = [MaybeUninit::uninit()];
+                // SAFETY: the slot is in the stack of full ones, `&mut self` stands in for its
+                // owner, and `at` is below its length.
+                unsafe { self.read_slot(&slot, at, &mut id) };
+                // SAFETY: just read.
+                self.mark(unsafe { assume_init(&id) }, frontier)?;
+            }
+            found += len;
+            next = below;
+        }
+        let mut next = slots.empty();
+        while let Some(slot) = self.checked_slot(next, &mut visited)? {
+            next = self.slot_contents(&slot).0;
+        }
+        Ok(found)
+    }
+
+    fn mark(&self, ids: &[u32], frontier: u32) -> Result<(), CheckError> {
+        for &id in ids {
+            if id >= frontier {
+                return Err(CheckError::BadIndex {
+                    found: id,
+                    limit: frontier,
+                });
+            }
+            // SAFETY: the frontier is at most the capacity.
+            let link = unsafe { self.link(id) };
+            if matches!(link.load(Relaxed), SEEN | RAW) {
+                return Err(CheckError::Duplicate { id: BlockId(id) });
+            }
+            link.store(SEEN, Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Walks the stack; a block that was marked, or a walk longer than the pool, is in two places.
+    fn check_stack(&mut self, frontier: u32) -> Result<usize, CheckError> {
+        let mut found = 0;
+        let mut top = self.shape().top(self.header().hot.stack.load(Relaxed));
+        while let Some(id) = top.checked_sub(1) {
+            if id >= frontier {
+                return Err(CheckError::BadIndex {
+                    found: id,
+                    limit: frontier,
+                });
+            }
+            // SAFETY: the frontier is at most the capacity.
+            let link = unsafe { self.link(id) }.load(Relaxed);
+            if matches!(link, SEEN | RAW) || found == frontier as usize {
+                return Err(CheckError::Duplicate { id: BlockId(id) });
+            }
+            found += 1;
+            top = link;
+        }
+        Ok(found)
+    }
+
+    /// Makes the pool as it was when new, counters and all, if nothing names a block of it any more.
+    /// O(1).
+    ///
+    /// Exclusive, so no handle or cache is alive; blocks whose handles were forgotten are reclaimed.
+    ///
+    /// # Errors
+    /// [`ResetError`] with the number of blocks that are out as raw blocks; nothing is changed.
+    pub fn reset(&mut self) -> Result<(), ResetError> {
+        match self.raw_out() {
+            0 => {}
+            outstanding => return Err(ResetError { outstanding }),
+        }
+        let header = self.header_mut();
+        let slack = header.cold.slack;
+        #[cfg(feature = "std")]
+        let owner = header.cold.owner;
+        *header = Header::new(slack);
+        #[cfg(feature = "std")]
+        {
+            header.cold.owner = owner;
+        }
+        Ok(())
+    }
+
+    /// [`reset`](Self::reset) for pools in statics, which others may be using at the same time: takes
+    /// every block out of the depot, and puts them back in order if that was all of them.
+    /// O(capacity); for its length others may find the pool exhausted.
+    ///
+    /// The counters of events go on counting; the peak starts again.
+    ///
+    /// # Errors
+    /// [`ResetError`] with the number of blocks that are in handles, in caches, or out as raw blocks.
+    pub fn reset_static(&'static self) -> Result<(), ResetError> {
+        let mut last = None;
+        let mut taken = 0;
+        let mut ids = [MaybeUninit::uninit(); 64];
+        // The blocks taken so far hang on each other by their links, which are their owner's.
+        loop {
+            let n = sync::section(|s| self.take_from(s, &mut ids));
+            // SAFETY: as many were written.
+            for &id in unsafe { assume_init(ids.get(..n).unwrap_or_default()) } {
+                // SAFETY: what was taken is in range, and its link is the taker's.
+                unsafe { self.link(id) }.store(last.map_or(0, |id: u32| id + 1), Relaxed);
+                last = Some(id);
+            }
+            taken += n;
+            if n == 0 {
+                break;
+            }
+        }
+        self.uncount(taken);
+        if taken == self.capacity() {
+            // Every block is ours: nobody else can have, free or take one. Lowest on top.
+            for id in (0..self.capacity).rev() {
+                // SAFETY: the block is ours, and is given up here, once.
+                unsafe { self.give_one(id) };
+            }
+            self.header().hot.peak.store(0, Relaxed);
+            return Ok(());
+        }
+        while let Some(id) = last {
+            // SAFETY: the block is one of those taken; its link names the one before.
+            last = unsafe { self.link(id) }.load(Relaxed).checked_sub(1);
+            // SAFETY: the block is ours, and is given up here, once.
+            unsafe { self.give_one(id) };
+        }
+        Err(ResetError {
+            outstanding: self.capacity() - taken,
+        })
+    }
+}
+
+fn balance(found: usize, counted: usize) -> Result<(), CheckError> {
+    if found == counted {
+        Ok(())
+    } else {
+        Err(CheckError::Miscount { found, counted })
+    }
+}

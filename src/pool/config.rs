@@ -1,0 +1,435 @@
+//! What a pool is to look like, and where its parts lie in a region.
+
+use crate::error::ConfigError;
+use crate::pool::meta::{self, LINE};
+use crate::pool::word;
+
+/// The largest block, stride and alignment: what a `u32` of bytes carries.
+const MAX_BYTES: usize = 1 << 31;
+
+/// The most indices that one magazine holds.
+pub(crate) const MAX_MAGAZINE: usize = 4096;
+
+/// How far apart the blocks lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Stride {
+    /// [`Stride::Padded`] on 64-bit targets, [`Stride::Exact`] on 32-bit ones, whose caches, where
+    /// they have any, are smaller than the memory that padding would cost.
+    #[default]
+    Auto,
+    /// The block size, rounded up to an odd number of cache lines where that costs a sixteenth of
+    /// the memory or less: 2048 becomes 2112.
+    ///
+    /// With a power-of-two stride the first lines of all blocks fall into the same few sets of the
+    /// L1 cache, and a burst of packets evicts its own headers.
+    Padded,
+    /// The block size, rounded up to the alignment and no more.
+    Exact,
+    /// This many bytes. At least the block size, and a multiple of the alignment.
+    Bytes(usize),
+}
+
+/// The shape of a pool: size, number, alignment and spacing of its blocks.
+///
+/// Every home of a pool takes one. It is a plain value, built in `const` where its arguments are;
+/// nothing is checked before [`layout`](Self::layout) or the home's constructor asks.
+///
+/// ```
+/// use framepool::{PoolConfig, Stride};
+///
+/// let umem = PoolConfig::new(2048, 4096).align(2048).stride(Stride::Exact);
+/// let layout = umem.layout()?;
+/// assert_eq!(layout.stride(), 2048);
+/// assert_eq!(layout.capacity(), 4096);
+/// // 8 bytes of metadata a block, and a constant.
+/// assert!(layout.size() - 4096 * 2048 <= 8 * 4096 + 512);
+/// # Ok::<(), framepool::ConfigError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolConfig {
+    block_size: usize,
+    /// `None`: as many as the region holds.
+    count: Option<usize>,
+    /// `None`: [`default_align`].
+    align: Option<usize>,
+    stride: Stride,
+    magazine: Magazine,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Magazine {
+    FromCapacity,
+    Of(usize),
+    None,
+}
+
+impl PoolConfig {
+    /// `count` blocks of `block_size` bytes.
+    pub const fn new(block_size: usize, count: usize) -> Self {
+        Self {
+            block_size,
+            count: Some(count),
+            align: None,
+            stride: Stride::Auto,
+            magazine: Magazine::FromCapacity,
+        }
+    }
+
+    /// As many blocks of `block_size` bytes as the region holds.
+    pub const fn fill(block_size: usize) -> Self {
+        let mut config = Self::new(block_size, 0);
+        config.count = None;
+        config
+    }
+
+    /// Aligns every block to `align` bytes, a power of two.
+    ///
+    /// By default blocks are aligned to a cache line (64 bytes; 32 on 32-bit targets), or, where a
+    /// block is smaller than that, to the power of two that holds it.
+    pub const fn align(mut self, align: usize) -> Self {
+        self.align = Some(align);
+        self
+    }
+
+    /// Spaces the blocks.
+    pub const fn stride(mut self, stride: Stride) -> Self {
+        self.stride = stride;
+        self
+    }
+
+    /// Sets how many indices move between a [`Cache`](crate::Cache) and the depot at once.
+    ///
+    /// By default a sixteenth of the capacity, at least 4 and at most 256. Larger magazines cost
+    /// fewer cache lines per block that crosses cores; smaller ones hoard less.
+    pub const fn magazine(mut self, indices: usize) -> Self {
+        self.magazine = Magazine::Of(indices);
+        self
+    }
+
+    /// Leaves out the magazines: 4 bytes of metadata a block instead of 8. A
+    /// [`Cache`](crate::Cache) still works, its exchanges with the depot cost more.
+    pub const fn without_caches(mut self) -> Self {
+        self.magazine = Magazine::None;
+        self
+    }
+
+    /// Checks the shape and says what it needs.
+    ///
+    /// # Errors
+    /// Every [`ConfigError`] but `RegionTooSmall` and `OutOfMemory`. A config made by
+    /// [`fill`](Self::fill) has no count yet, and answers [`ConfigError::ZeroBlocks`].
+    pub const fn layout(&self) -> Result<PoolLayout, ConfigError> {
+        match self.count {
+            Some(count) => self.layout_of(count),
+            None => Err(ConfigError::ZeroBlocks),
+        }
+    }
+
+    /// What the region's start is aligned to, if it is to have no slack.
+    pub(crate) const fn region_align(&self) -> Result<usize, ConfigError> {
+        match self.spacing() {
+            Ok((_, align)) if align > LINE => Ok(align),
+            Ok(_) => Ok(LINE),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The layout in a region of `available` bytes whose start is aligned.
+    pub(crate) const fn layout_in(&self, available: usize) -> Result<PoolLayout, ConfigError> {
+        let layout = match self.count {
+            Some(count) => self.layout_of(count),
+            None => self.layout_filling(available),
+        };
+        match layout {
+            Ok(layout) if layout.size() > available => Err(ConfigError::RegionTooSmall {
+                required: layout.size(),
+                available,
+            }),
+            other => other,
+        }
+    }
+
+    const fn layout_of(&self, count: usize) -> Result<PoolLayout, ConfigError> {
+        if count == 0 {
+            return Err(ConfigError::ZeroBlocks);
+        }
+        if count > word::MAX_BLOCKS {
+            return Err(ConfigError::TooManyBlocks {
+                asked: count,
+                max: word::MAX_BLOCKS,
+            });
+        }
+        let (stride, align) = match self.spacing() {
+            Ok(spacing) => spacing,
+            Err(e) => return Err(e),
+        };
+        let magazine = match self.magazine {
+            Magazine::FromCapacity => default_magazine(count),
+            Magazine::Of(n) if n == 0 || n > MAX_MAGAZINE => {
+                return Err(ConfigError::BadMagazine {
+                    asked: n,
+                    max: MAX_MAGAZINE,
+                });
+            }
+            Magazine::Of(n) => n,
+            Magazine::None => 0,
+        };
+        let layout = PoolLayout {
+            block_size: self.block_size,
+            stride,
+            align,
+            capacity: count,
+            magazine,
+        };
+        match layout.checked_size() {
+            Some(_) => Ok(layout),
+            None => Err(ConfigError::Overflow { count, stride }),
+        }
+    }
+
+    /// The largest pool in `available` bytes.
+    const fn layout_filling(&self, available: usize) -> Result<PoolLayout, ConfigError> {
+        let (stride, _) = match self.spacing() {
+            Ok(spacing) => spacing,
+            Err(e) => return Err(e),
+        };
+        // Too many by what the header and the gaps cost: a handful of blocks, however large the
+        // region is.
+        let per_block = match self.magazine {
+            Magazine::None => stride + 4,
+            _ => stride + 8,
+        };
+        let mut count = available / per_block;
+        if count > word::MAX_BLOCKS {
+            count = word::MAX_BLOCKS;
+        }
+        loop {
+            let layout = match self.layout_of(if count == 0 { 1 } else { count }) {
+                Ok(layout) => layout,
+                Err(e) => return Err(e),
+            };
+            if layout.size() <= available || count <= 1 {
+                return Ok(layout);
+            }
+            count -= 1;
+        }
+    }
+
+    /// Stride and alignment, checked.
+    const fn spacing(&self) -> Result<(usize, usize), ConfigError> {
+        let block_size = self.block_size;
+        if block_size == 0 {
+            return Err(ConfigError::ZeroBlockSize);
+        }
+        if block_size > MAX_BYTES {
+            return Err(ConfigError::BlockTooLarge {
+                asked: block_size,
+                max: MAX_BYTES,
+            });
+        }
+        let align = match self.align {
+            Some(align) => align,
+            None => default_align(block_size),
+        };
+        if !align.is_power_of_two() || align > MAX_BYTES {
+            return Err(ConfigError::BadAlign {
+                asked: align,
+                max: MAX_BYTES,
+            });
+        }
+        let stride = match self.stride {
+            Stride::Auto if cfg!(target_pointer_width = "64") => padded_stride(block_size, align),
+            Stride::Padded => padded_stride(block_size, align),
+            Stride::Auto | Stride::Exact => align_up(block_size, align),
+            Stride::Bytes(bytes) => bytes,
+        };
+        if stride > MAX_BYTES {
+            return Err(ConfigError::BlockTooLarge {
+                asked: stride,
+                max: MAX_BYTES,
+            });
+        }
+        if stride < block_size || stride % align != 0 {
+            return Err(ConfigError::BadStride {
+                stride,
+                block_size,
+                align,
+            });
+        }
+        Ok((stride, align))
+    }
+}
+
+/// A checked shape: what a region must offer, and what the pool in it will be.
+///
+/// From the region's start: the blocks, so that offsets in the pool are offsets in the region; then
+/// the metadata (header, links, magazines).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct PoolLayout {
+    block_size: usize,
+    stride: usize,
+    align: usize,
+    capacity: usize,
+    /// Indices in a magazine; 0 without caches.
+    magazine: usize,
+}
+
+impl PoolLayout {
+    /// Bytes that the blocks and the metadata take, from an aligned start.
+    pub const fn size(&self) -> usize {
+        match self.checked_size() {
+            Some(size) => size,
+            // A layout exists only after `layout_of` found a size.
+            None => usize::MAX,
+        }
+    }
+
+    /// Bytes that the region's start is best aligned to; a start that is not costs the difference.
+    pub const fn align(&self) -> usize {
+        if self.align > LINE { self.align } else { LINE }
+    }
+
+    /// Bytes of a block.
+    pub const fn block_size(&self) -> usize {
+        self.block_size
+    }
+
+    /// Bytes that every block is aligned to.
+    pub const fn block_align(&self) -> usize {
+        self.align
+    }
+
+    /// Bytes from one block to the next.
+    pub const fn stride(&self) -> usize {
+        self.stride
+    }
+
+    /// Blocks.
+    pub const fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// Indices that move between a cache and the depot at once; 0 without magazines.
+    pub const fn magazine(&self) -> usize {
+        self.magazine
+    }
+
+    /// Bytes from the first block's first to the last block's last.
+    pub const fn blocks_size(&self) -> usize {
+        self.stride * (self.capacity - 1) + self.block_size
+    }
+
+    /// Bytes of metadata: 8 a block (4 without magazines) and a constant.
+    pub const fn metadata_size(&self) -> usize {
+        meta::size_of_parts(self.capacity, self.magazine != 0)
+    }
+
+    /// Where the metadata starts, in bytes from the first block.
+    pub(crate) const fn metadata_offset(&self) -> usize {
+        align_up(self.stride * self.capacity, LINE)
+    }
+
+    const fn checked_size(&self) -> Option<usize> {
+        // Metadata is at most 8 bytes a block and a header: it overflows only if this does.
+        let per_block = match self.stride.checked_add(16) {
+            Some(bytes) => bytes,
+            None => return None,
+        };
+        match per_block.checked_mul(self.capacity) {
+            // An object is at most `isize::MAX` bytes long.
+            Some(bytes) if bytes < isize::MAX as usize - 4096 - self.align => {
+                Some(self.metadata_offset() + self.metadata_size())
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The stride of [`Stride::Padded`], in bytes.
+const fn padded_stride(block_size: usize, align: usize) -> usize {
+    let exact = align_up(block_size, align);
+    let lines = exact / LINE;
+    if align <= LINE && exact % LINE == 0 && lines >= 16 && lines % 2 == 0 {
+        exact + LINE
+    } else {
+        exact
+    }
+}
+
+/// A cache line, or the power of two that holds a smaller block.
+const fn default_align(block_size: usize) -> usize {
+    if block_size >= LINE {
+        LINE
+    } else {
+        block_size.next_power_of_two()
+    }
+}
+
+/// A sixteenth of the capacity, rounded down to a power of two, in 4..=256.
+const fn default_magazine(capacity: usize) -> usize {
+    let share = capacity / 16;
+    if share < 4 {
+        4
+    } else if share > 256 {
+        256
+    } else {
+        1 << share.ilog2()
+    }
+}
+
+/// `n` rounded up to a multiple of `align`, a power of two. `n` is far from `usize::MAX`.
+pub(crate) const fn align_up(n: usize, align: usize) -> usize {
+    (n + align - 1) & !(align - 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn powers_of_two_are_padded_to_an_odd_number_of_lines() {
+        if LINE != 64 {
+            return;
+        }
+        assert_eq!(padded_stride(2048, 64), 2112);
+        assert_eq!(padded_stride(1500, 64), 1600);
+        assert_eq!(padded_stride(1536, 64), 1600);
+        assert_eq!(padded_stride(128, 64), 128, "padding would cost half the memory");
+        assert_eq!(padded_stride(4096, 4096), 4096, "the alignment forbids padding");
+    }
+
+    #[test]
+    fn filling_uses_all_but_less_than_one_block() {
+        for block_size in [1, 8, 60, 64, 2048, 4096] {
+            for available in [4096, 10_000, 65_536, 1 << 20] {
+                let config = PoolConfig::fill(block_size).stride(Stride::Exact);
+                let Ok(layout) = config.layout_in(available) else {
+                    continue;
+                };
+                assert!(layout.size() <= available);
+                let one_more = PoolConfig::new(block_size, layout.capacity() + 1)
+                    .stride(Stride::Exact)
+                    .layout()
+                    .unwrap();
+                assert!(
+                    one_more.size() > available,
+                    "{block_size} in {available}: {} of {}",
+                    layout.size(),
+                    available
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn metadata_stays_in_its_budget() {
+        for count in [1, 3, 16, 1000, 65_535, 65_536, 1 << 20] {
+            let with = PoolConfig::new(64, count).layout().unwrap();
+            assert!(with.metadata_size() <= 8 * count + 512, "{count}");
+            let without = PoolConfig::new(64, count).without_caches().layout().unwrap();
+            assert!(without.metadata_size() <= 4 * count + 512, "{count}");
+        }
+    }
+}

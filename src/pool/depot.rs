@@ -1,0 +1,285 @@
+//! The depot: the lock-free stack of free blocks, and the frontier of blocks never handed out.
+//!
+//! # Why it is safe
+//! The stack's head is one tagged word ([`Shape`]); links lie in a side array. A pop reads the head
+//! `(A, t)`, reads `link[A] = B`, and replaces `(A, t)` by `(B, t + 1)`. The classic danger is ABA:
+//!
+//! | pop, thread 1 | thread 2 | head | link\[A\] |
+//! |---|---|---|---|
+//! | loads head | | A, t | B |
+//! | loads `link[A]` = B | | A, t | B |
+//! | | pops A | B, t + 1 | B |
+//! | | pops B | C, t + 2 | B |
+//! | | pushes A | A, t + 2 | C |
+//! | CAS (A, t) → (B, t + 1) **fails**: the tag moved | | A, t + 2 | C |
+//!
+//! For `link[A]` to change under a popper, A must have been popped, and every pop moves the tag: a
+//! compare-and-swap that succeeds has read the link that belongs to the head it replaces. A push needs
+//! no tag: it writes the link of a block it owns, and any head will do as the block below, if it is
+//! still the head when the swap happens. A popper may read a link that is being rewritten
+//! ([`RAW`](super::meta::RAW) included); it is an atomic, and the value is thrown away with the failed
+//! swap.
+//!
+//! A chain of n blocks is popped by walking n links and swapping once. By the same argument, if the
+//! swap succeeds, no block of the chain was popped meanwhile, so every link read was current.
+//!
+//! **Orderings.** A push releases, a pop acquires: what was written to a block before it was freed
+//! happens before what is written after it is allocated. All changes of the head are
+//! read-modify-writes, so the release sequence of a push continues through later ones, whoever does
+//! them, and the popper of a block deep in the stack still synchronises with the one who pushed it.
+//!
+//! The frontier only grows, and blocks beyond it have no history: relaxed is enough.
+
+use core::mem::MaybeUninit;
+
+use crate::pool::Pool;
+use crate::pool::word::Shape;
+use crate::sync::{self, Ordering::*, Section, Word};
+
+/// Indices on their way from the depot to a caller.
+pub(crate) type Ids = [MaybeUninit<u32>];
+
+impl Pool<'_> {
+    #[inline(always)]
+    pub(crate) fn shape(&self) -> Shape {
+        Shape::of(self.capacity)
+    }
+
+    /// One block, from the stack, the frontier or a broken magazine. One compare-and-swap where the
+    /// stack is not empty.
+    #[inline]
+    pub(crate) fn take_one(&self) -> Option<u32> {
+        sync::section(|s| {
+            let id = match self.pop(s) {
+                Some(id) => id,
+                None => self.take_one_slowly(s)?,
+            };
+            self.note_peak(s);
+            Some(id)
+        })
+    }
+
+    #[inline(always)]
+    fn pop(&self, s: Section<'_>) -> Option<u32> {
+        let shape = self.shape();
+        let stack = &self.header().hot.stack;
+        // Acquire: pairs with the release in `push_chain`, so that the link is the one written there.
+        let mut head = stack.load(Acquire);
+        loop {
+            let id = shape.top(head).checked_sub(1)?;
+            // SAFETY: only indices below the capacity are ever pushed.
+            let next = unsafe { self.link(id) }.load(Relaxed);
+            let after = shape.popped(head, 1, next);
+            match stack.compare_exchange_weak(s, head, after, Acquire, Acquire) {
+                Ok(_) => {
+                    if shape.wrapped(head, after) {
+                        self.note_wrap(s);
+                    }
+                    return Some(id);
+                }
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_wrap(&self, s: Section<'_>) {
+        self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_one_slowly(&self, s: Section<'_>) -> Option<u32> {
+        let mut id = [MaybeUninit::uninit()];
+        match self.take_from(s, &mut id) {
+            // SAFETY: one index was written.
+            1 => Some(unsafe { id[0].assume_init() }),
+            _ => None,
+        }
+    }
+
+    /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. The
+    /// number is the length of the part of `ids` that was written.
+    pub(crate) fn take_many(&self, ids: &mut Ids) -> usize {
+        sync::section(|s| self.take_from(s, ids))
+    }
+
+    /// Stack, frontier, magazines; and again while the stack fills meanwhile, so that "none" means
+    /// that at one moment there was none.
+    pub(crate) fn take_from(&self, s: Section<'_>, ids: &mut Ids) -> usize {
+        let mut n = 0;
+        loop {
+            n += self.pop_chain(s, rest(ids, n));
+            n += self.take_new(s, rest(ids, n));
+            while n < ids.len() {
+                match self.break_magazine(s, rest(ids, n)) {
+                    0 => break,
+                    more => n += more,
+                }
+            }
+            if n == ids.len() || self.shape().top(self.header().hot.stack.load(Relaxed)) == 0 {
+                return n;
+            }
+        }
+    }
+
+    /// Up to `ids.len()` blocks of the stack, by one compare-and-swap.
+    pub(crate) fn pop_chain(&self, s: Section<'_>, ids: &mut Ids) -> usize {
+        if ids.is_empty() {
+            return 0;
+        }
+        let shape = self.shape();
+        let stack = &self.header().hot.stack;
+        let mut head = stack.load(Acquire);
+        loop {
+            let mut n = 0;
+            let mut top = shape.top(head);
+            for slot in ids.iter_mut() {
+                // Past the capacity: a link was read that is not in the stack any more; the head
+                // has moved, and the swap below will fail.
+                if top == 0 || top > self.capacity {
+                    break;
+                }
+                slot.write(top - 1);
+                n += 1;
+                // SAFETY: just checked.
+                top = unsafe { self.link(top - 1) }.load(Relaxed);
+            }
+            if n == 0 {
+                return 0;
+            }
+            let after = shape.popped(head, n, top);
+            match stack.compare_exchange_weak(s, head, after, Acquire, Acquire) {
+                Ok(_) => {
+                    if shape.wrapped(head, after) {
+                        self.note_wrap(s);
+                    }
+                    return n as usize;
+                }
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    /// Up to `ids.len()` blocks that were never handed out.
+    pub(crate) fn take_new(&self, s: Section<'_>, ids: &mut Ids) -> usize {
+        let frontier = &self.header().hot.frontier;
+        let mut first = frontier.load(Relaxed);
+        loop {
+            let n = (ids.len() as Word).min((self.capacity as Word).saturating_sub(first));
+            if n == 0 {
+                return 0;
+            }
+            match frontier.compare_exchange_weak(s, first, first + n, Relaxed, Relaxed) {
+                Ok(_) => {
+                    // The last is taken first from a cache: let that be the lowest.
+                    for (slot, id) in ids.iter_mut().zip((first..first + n).rev()) {
+                        slot.write(id as u32);
+                    }
+                    return n as usize;
+                }
+                Err(now) => first = now,
+            }
+        }
+    }
+
+    /// Returns one block by one compare-and-swap.
+    ///
+    /// # Safety
+    /// The caller owns the block, and gives it up.
+    #[inline]
+    pub(crate) unsafe fn give_one(&self, id: u32) {
+        // SAFETY: the caller's promise.
+        sync::section(|s| unsafe { self.push_chain(s, id, id, 1) });
+    }
+
+    /// Returns blocks by one compare-and-swap; the last lies on top.
+    ///
+    /// # Safety
+    /// The caller owns the blocks, all different, and gives them up.
+    pub(crate) unsafe fn give_many(&self, ids: &[u32]) {
+        // SAFETY: the caller's promise.
+        sync::section(|s| unsafe { self.push_many(s, ids) });
+    }
+
+    /// # Safety
+    /// As for [`give_many`](Self::give_many).
+    pub(crate) unsafe fn push_many(&self, s: Section<'_>, ids: &[u32]) {
+        let (Some(&bottom), Some(&top)) = (ids.first(), ids.last()) else {
+            return;
+        };
+        for pair in ids.windows(2) {
+            let &[below, above] = pair else { continue };
+            // SAFETY: the caller owns the blocks, so their links are the caller's and in range.
+            unsafe { self.link(above) }.store(below + 1, Relaxed);
+        }
+        // SAFETY: the caller's promise; the chain is linked from top to bottom.
+        unsafe { self.push_chain(s, top, bottom, ids.len() as u32) };
+    }
+
+    /// Pushes `n` blocks that are linked from `top` down to `bottom`.
+    #[inline(always)]
+    unsafe fn push_chain(&self, s: Section<'_>, top: u32, bottom: u32, n: u32) {
+        let shape = self.shape();
+        let hot = &self.header().hot;
+        let mut head = hot.stack.load(Relaxed);
+        loop {
+            // SAFETY: the caller owns the block; blocks that are owned are in range.
+            unsafe { self.link(bottom) }.store(shape.top(head), Relaxed);
+            let after = shape.pushed(head, n, top + 1);
+            // Release: pairs with the acquire of a pop. What was done to the blocks, and their
+            // links, comes before whatever the next owner does.
+            match hot.stack.compare_exchange_weak(s, head, after, Release, Relaxed) {
+                Ok(_) => break,
+                Err(now) => head = now,
+            }
+        }
+        if shape.counts_pushes() {
+            hot.pushes.fetch_add(s, n as Word, Relaxed);
+        }
+    }
+
+    /// Blocks in the stack.
+    pub(crate) fn stacked(&self) -> u32 {
+        let hot = &self.header().hot;
+        self.shape()
+            .depth(hot.stack.load(Relaxed), hot.pushes.load(Relaxed), self.capacity)
+    }
+
+    /// Blocks out of the depot and out of the caches, as far as these have told: exact when
+    /// everyone rests and no cache lives.
+    #[inline(always)]
+    pub(crate) fn in_use(&self) -> u32 {
+        let header = self.header();
+        let elsewhere = header.exchange.in_magazines.load(Relaxed) as u32;
+        let cached = header.exchange.cached.load(Relaxed) as u32;
+        let in_use = (header.hot.frontier.load(Relaxed) as u32)
+            .wrapping_sub(self.stacked())
+            .wrapping_sub(elsewhere)
+            .wrapping_sub(cached);
+        // Counters that move one after the other can cross zero for a moment.
+        if in_use > self.capacity { 0 } else { in_use }
+    }
+
+    /// Keeps the peak after a burst that stays out.
+    pub(crate) fn note_burst(&self) {
+        sync::section(|s| self.note_peak(s));
+    }
+
+    /// Keeps the peak. Writes only when it rises.
+    #[inline(always)]
+    pub(crate) fn note_peak(&self, s: Section<'_>) {
+        let in_use = self.in_use() as Word;
+        let peak = &self.header().hot.peak;
+        if in_use > peak.load(Relaxed) {
+            peak.fetch_max(s, in_use, Relaxed);
+        }
+    }
+}
+
+/// What is left of `ids` behind the first `n`.
+#[inline(always)]
+pub(crate) fn rest(ids: &mut Ids, n: usize) -> &mut Ids {
+    ids.get_mut(n..).unwrap_or_default()
+}

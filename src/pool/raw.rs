@@ -1,0 +1,155 @@
+//! Blocks without a handle: pointers and indices that cross a C interface, a descriptor ring, a
+//! device.
+//!
+//! A raw block is marked in its link, out of band, so that no other path pays for the checks. The
+//! mark is set when a handle becomes raw and cleared when the block comes back; whatever else comes
+//! back is refused, with the reason.
+
+use core::ptr::NonNull;
+
+use crate::error::{FreeError, FreeErrorKind};
+use crate::pool::meta::RAW;
+use crate::pool::{Block, BlockId, Pool};
+use crate::sync::{self, Ordering::*, Word};
+
+impl Block<'_> {
+    /// Gives up the handle for the address of the block's first byte. The block stays out until
+    /// [`Pool::free_raw`] or [`Pool::block_from_raw`].
+    #[must_use = "the block leaks unless the pointer comes back"]
+    pub fn into_raw(self) -> NonNull<u8> {
+        let pool = self.pool();
+        let id = self.into_id();
+        // SAFETY: the block is in range.
+        unsafe { pool.block_start(id.0) }
+    }
+
+    /// Gives up the handle for the block's name. The block stays out until [`Pool::free_id`] or
+    /// [`Pool::block_from_id`].
+    #[must_use = "the block leaks unless the index comes back"]
+    pub fn into_id(self) -> BlockId {
+        let pool = self.pool();
+        let id = self.disown();
+        sync::section(|s| {
+            pool.header().cold.raw.fetch_add(s, 1, Relaxed);
+            // Release: pairs with the acquire in `claim_raw`, so that what was written to the block
+            // comes before what its next owner does.
+            // SAFETY: the block is in range; being owned, its link is the owner's to write.
+            unsafe { pool.link(id) }.store(RAW, Release);
+        });
+        BlockId(id)
+    }
+}
+
+impl Pool<'_> {
+    /// Frees a raw block by the address that [`Block::into_raw`] gave. Range, stride and state are
+    /// always checked. O(1), two atomic steps.
+    ///
+    /// # Errors
+    /// [`FreeError`]: the address is foreign or not a block's start, or the block is not raw (a
+    /// double free). The pool is unchanged but for the count of refusals.
+    ///
+    /// # Safety
+    /// If the address is that of a raw block, it is the caller's to free: no one uses it any more.
+    /// Any other address is answered with an error.
+    ///
+    /// ```
+    /// framepool::pool!(static POOL: [64; 4]);
+    ///
+    /// let raw = POOL.alloc()?.into_raw();
+    /// // SAFETY: the pointer came from this pool and is used nowhere else.
+    /// unsafe {
+    ///     POOL.free_raw(raw)?;
+    ///     assert!(POOL.free_raw(raw).is_err(), "double free");
+    /// }
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[track_caller]
+    pub unsafe fn free_raw(&self, ptr: NonNull<u8>) -> Result<(), FreeError> {
+        let id = self.claim_raw(self.locate(ptr))?;
+        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        unsafe { self.give_one(id.0) };
+        Ok(())
+    }
+
+    /// Frees a raw block by its name. An index of another pool cannot be told from one of this.
+    ///
+    /// # Errors
+    /// As for [`free_raw`](Self::free_raw).
+    ///
+    /// # Safety
+    /// As for [`free_raw`](Self::free_raw).
+    #[track_caller]
+    pub unsafe fn free_id(&self, id: BlockId) -> Result<(), FreeError> {
+        let id = self.claim_raw(Ok(id))?;
+        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        unsafe { self.give_one(id.0) };
+        Ok(())
+    }
+
+    /// Makes a raw block a handle again, by its address.
+    ///
+    /// # Errors
+    /// As for [`free_raw`](Self::free_raw).
+    ///
+    /// # Safety
+    /// As for [`free_raw`](Self::free_raw): the handle owns the block from now on.
+    #[track_caller]
+    pub unsafe fn block_from_raw(&self, ptr: NonNull<u8>) -> Result<Block<'_>, FreeError> {
+        let id = self.claim_raw(self.locate(ptr))?;
+        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        Ok(unsafe { Block::own(self, id.0) })
+    }
+
+    /// Makes a raw block a handle again, by its name.
+    ///
+    /// # Errors
+    /// As for [`free_raw`](Self::free_raw).
+    ///
+    /// # Safety
+    /// As for [`free_raw`](Self::free_raw): the handle owns the block from now on.
+    #[track_caller]
+    pub unsafe fn block_from_id(&self, id: BlockId) -> Result<Block<'_>, FreeError> {
+        let id = self.claim_raw(Ok(id))?;
+        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        Ok(unsafe { Block::own(self, id.0) })
+    }
+
+    fn locate(&self, ptr: NonNull<u8>) -> Result<BlockId, FreeErrorKind> {
+        let addr = ptr.addr().get();
+        match self.place_of(addr) {
+            Some((id, 0)) => Ok(id),
+            Some((id, offset)) => Err(FreeErrorKind::Interior { id, offset }),
+            None => Err(FreeErrorKind::ForeignAddress { addr }),
+        }
+    }
+
+    /// Turns a raw block into one that the caller owns: of several who try, one succeeds.
+    #[track_caller]
+    fn claim_raw(&self, id: Result<BlockId, FreeErrorKind>) -> Result<BlockId, FreeError> {
+        let claimed = id.and_then(|id| {
+            if id.index() >= self.capacity() {
+                let capacity = self.capacity();
+                return Err(FreeErrorKind::ForeignId { id, capacity });
+            }
+            sync::section(|s| {
+                // SAFETY: just checked.
+                let link = unsafe { self.link(id.0) };
+                // Acquire: pairs with the release in `into_id`.
+                link.compare_exchange(s, RAW, 0, Acquire, Relaxed)
+                    .map_err(|_| FreeErrorKind::DoubleFree { id })?;
+                let raw = &self.header().cold.raw;
+                raw.fetch_add(s, Word::MAX, Relaxed);
+                Ok(id)
+            })
+        });
+        claimed.map_err(|kind| {
+            self.count_refusal();
+            FreeError::new(kind)
+        })
+    }
+
+    /// Blocks that are out as raw blocks. O(1).
+    pub fn raw_out(&self) -> usize {
+        self.header().cold.raw.load(Relaxed) as usize
+    }
+}

@@ -1,0 +1,289 @@
+//! Pools in statics: no memory but `.bss`, no set-up call to forget.
+
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use crate::error::ConfigError;
+use crate::pool::meta::{Header, LINE};
+use crate::pool::{Pool, PoolConfig, PoolLayout, Stride};
+
+/// Alignment as a type: `Align<64>`, for any power of two up to 2 MiB.
+#[derive(Debug, Clone, Copy)]
+pub struct Align<const N: usize>;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The alignments that there are.
+pub trait AlignTo: sealed::Sealed {
+    /// A type of no size and this alignment.
+    #[doc(hidden)]
+    type Marker: Copy + fmt::Debug;
+}
+
+macro_rules! alignments {
+    ($($n:literal)*) => { $(
+        const _: () = {
+            #[repr(align($n))]
+            #[derive(Debug, Clone, Copy)]
+            pub struct Marker;
+            impl sealed::Sealed for Align<$n> {}
+            impl AlignTo for Align<$n> {
+                type Marker = Marker;
+            }
+        };
+    )* };
+}
+
+alignments!(1 2 4 8 16 32 64 128 256 512 1024 2048 4096 8192 16384 32768 65536
+            131072 262144 524288 1048576 2097152);
+
+/// The memory of a pool in a static: blocks and metadata, all zeros, hence in `.bss`.
+///
+/// [`pool!`](crate::pool!) writes this for you; it is public for those who want blocks and descriptor
+/// in statics of their own making. `SIZE` is the block size in bytes, `COUNT` the number of blocks,
+/// `STRIDE` the bytes from one block to the next, `MAGAZINES` is `COUNT`, or 0 to save 4 bytes a block
+/// where no cache is used.
+///
+/// ```
+/// use framepool::{Pool, StaticPool};
+///
+/// #[unsafe(link_section = ".bss.rx_blocks")]
+/// static MEMORY: StaticPool<1536, 32, 1536, 0> = StaticPool::new();
+/// // SAFETY: the only descriptor of MEMORY.
+/// static RX: Pool<'static> = unsafe { MEMORY.pool() };
+///
+/// assert_eq!(RX.capacity(), 32);
+/// assert_eq!(RX.alloc()?.len(), 1536);
+/// # Ok::<(), framepool::Exhausted>(())
+/// ```
+#[repr(C)]
+pub struct StaticPool<
+    const SIZE: usize,
+    const COUNT: usize,
+    const STRIDE: usize = SIZE,
+    const MAGAZINES: usize = COUNT,
+    A = Align<{ DEFAULT_ALIGN }>,
+> where
+    A: AlignTo,
+{
+    blocks: Blocks<STRIDE, COUNT, A>,
+    metadata: UnsafeCell<Metadata<COUNT, MAGAZINES>>,
+}
+
+/// What [`StaticPool`] aligns blocks to unless told: a cache line.
+const DEFAULT_ALIGN: usize = LINE;
+
+#[repr(C)]
+struct Blocks<const STRIDE: usize, const COUNT: usize, A: AlignTo> {
+    _align: [A::Marker; 0],
+    bytes: UnsafeCell<[[MaybeUninit<u8>; STRIDE]; COUNT]>,
+}
+
+/// As `meta` draws it: header, links, magazines, each at the next cache line.
+#[repr(C)]
+struct Metadata<const COUNT: usize, const MAGAZINES: usize> {
+    header: Header,
+    links: [u32; COUNT],
+    magazines: Magazines<MAGAZINES>,
+}
+
+#[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
+#[cfg_attr(target_pointer_width = "32", repr(C, align(32)))]
+struct Magazines<const N: usize>([u32; N]);
+
+// SAFETY: all of it is reached through the pool that `pool` makes, which is `Sync` for its own
+// reasons.
+unsafe impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
+    Sync for StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
+where
+    A: AlignTo,
+{
+}
+
+impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
+    StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
+where
+    A: AlignTo,
+{
+    /// Checked when the code is compiled: a wrong shape is a compile error that names it.
+    const LAYOUT: PoolLayout = {
+        let config = PoolConfig::new(SIZE, COUNT)
+            .align(align_of::<A::Marker>())
+            .stride(Stride::Bytes(STRIDE));
+        let config = if MAGAZINES == 0 {
+            config.without_caches()
+        } else {
+            config
+        };
+        assert!(
+            MAGAZINES == 0 || MAGAZINES == COUNT,
+            "MAGAZINES is the number of blocks, or 0 for a pool without caches"
+        );
+        match config.layout() {
+            Ok(layout) => layout,
+            Err(ConfigError::ZeroBlockSize) => panic!("a block must have at least one byte"),
+            Err(ConfigError::ZeroBlocks) => panic!("a pool must have at least one block"),
+            Err(ConfigError::TooManyBlocks { .. }) => panic!("more blocks than a pool can name"),
+            Err(ConfigError::BadStride { .. }) => {
+                panic!("the stride must hold a block and be a multiple of the alignment")
+            }
+            Err(_) => panic!("block size, count or stride is too large"),
+        }
+    };
+
+    /// All zeros: an empty pool.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        let _ = Self::LAYOUT;
+        Self {
+            blocks: Blocks {
+                _align: [],
+                bytes: UnsafeCell::new([[MaybeUninit::zeroed(); STRIDE]; COUNT]),
+            },
+            metadata: UnsafeCell::new(Metadata {
+                header: Header::new(0),
+                links: [0; COUNT],
+                magazines: Magazines([0; MAGAZINES]),
+            }),
+        }
+    }
+
+    /// The descriptor of the pool in this memory.
+    ///
+    /// # Safety
+    /// Called once for each `StaticPool`, to initialise a `static`. Two descriptors of one pool, or one
+    /// that can be borrowed exclusively, would each believe themselves alone in [`Pool::reset`].
+    pub const unsafe fn pool(&'static self) -> Pool<'static> {
+        // SAFETY: references are not null, and the cells may be written through.
+        let (base, blocks) = unsafe {
+            (
+                NonNull::new_unchecked(self.metadata.get().cast()),
+                NonNull::new_unchecked(self.blocks.bytes.get().cast()),
+            )
+        };
+        Pool {
+            base,
+            blocks,
+            block_size: SIZE as u32,
+            stride: STRIDE as u32,
+            capacity: COUNT as u32,
+            magazine: Self::LAYOUT.magazine() as u16,
+            align_log2: Self::LAYOUT.block_align().ilog2() as u8,
+            _memory: PhantomData,
+        }
+    }
+}
+
+impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
+    fmt::Debug for StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
+where
+    A: AlignTo,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StaticPool")
+            .field("layout", &Self::LAYOUT)
+            .finish_non_exhaustive()
+    }
+}
+
+/// [`StaticPool::pool`] for [`pool!`](crate::pool!), which names the memory where nobody else can: code
+/// that forbids `unsafe` may use the macro.
+#[doc(hidden)]
+pub const fn static_pool<
+    const SIZE: usize,
+    const COUNT: usize,
+    const STRIDE: usize,
+    const MAGAZINES: usize,
+    A: AlignTo,
+>(
+    memory: &'static StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>,
+) -> Pool<'static> {
+    // SAFETY: the macro calls this once, to initialise a static.
+    unsafe { memory.pool() }
+}
+
+/// What a shape works out to, for [`pool!`](crate::pool!).
+#[doc(hidden)]
+pub const fn static_stride(size: usize, align: usize, stride: Stride) -> usize {
+    match PoolConfig::new(size, 1).align(align).stride(stride).layout() {
+        Ok(layout) => layout.stride(),
+        // `StaticPool::LAYOUT` says what is wrong.
+        Err(_) => size,
+    }
+}
+
+/// What the default alignment works out to, for [`pool!`](crate::pool!).
+#[doc(hidden)]
+pub const fn static_align(size: usize) -> usize {
+    match PoolConfig::new(size, 1).layout() {
+        Ok(layout) => layout.block_align(),
+        Err(_) => 1,
+    }
+}
+
+/// Declares a pool in a static: `[block size; blocks]`. Blocks, links and header are all zeros in
+/// `.bss`, the descriptor of 32 bytes (24 on 32-bit targets) is read-only; there is no set-up call,
+/// and the pool can be used before `main` and from interrupts.
+///
+/// ```
+/// // 512 blocks of 2048 bytes, aligned to cache lines, spaced for the cache.
+/// framepool::pool!(pub static RX: [2048; 512]);
+///
+/// let block = RX.alloc()?;
+/// assert_eq!(block.len(), 2048);
+/// # Ok::<(), framepool::Exhausted>(())
+/// ```
+///
+/// Options follow in any of these forms, in this order; attributes go to the memory, so a linker
+/// section is where the blocks lie:
+///
+/// ```
+/// use framepool::Stride;
+///
+/// framepool::pool! {
+///     #[unsafe(link_section = ".bss.dma")]
+///     static DESCRIPTORS: [64; 128], align = 128, stride = Stride::Exact, caches = false
+/// }
+/// assert_eq!(DESCRIPTORS.stride(), 128);
+/// assert_eq!(DESCRIPTORS.alloc()?.addr() % 128, 0);
+/// # Ok::<(), framepool::Exhausted>(())
+/// ```
+///
+/// A wrong shape is a compile error:
+/// ```compile_fail,E0080
+/// framepool::pool!(static NOTHING: [0; 4]);
+/// NOTHING.alloc();
+/// ```
+#[macro_export]
+macro_rules! pool {
+    (
+        $(#[$attribute:meta])*
+        $vis:vis static $name:ident: [$size:expr; $count:expr]
+        $(, align = $align:expr)? $(, stride = $stride:expr)? $(, caches = $caches:expr)? $(,)?
+    ) => {
+        $vis static $name: $crate::Pool<'static> = {
+            const __FRAMEPOOL_SIZE: usize = $size;
+            const __FRAMEPOOL_COUNT: usize = $count;
+            const __FRAMEPOOL_ALIGN: usize = $crate::pool!(@or $($align)?; $crate::pool::static_align(__FRAMEPOOL_SIZE));
+            const __FRAMEPOOL_STRIDE: usize = $crate::pool::static_stride(
+                __FRAMEPOOL_SIZE,
+                __FRAMEPOOL_ALIGN,
+                $crate::pool!(@or $($stride)?; $crate::Stride::Auto),
+            );
+            const __FRAMEPOOL_CACHES: bool = $crate::pool!(@or $($caches)?; true);
+            const __FRAMEPOOL_MAGAZINES: usize = if __FRAMEPOOL_CACHES { __FRAMEPOOL_COUNT } else { 0 };
+            $(#[$attribute])*
+            static __FRAMEPOOL_MEMORY: $crate::StaticPool<
+                __FRAMEPOOL_SIZE, __FRAMEPOOL_COUNT, __FRAMEPOOL_STRIDE, __FRAMEPOOL_MAGAZINES, $crate::Align<__FRAMEPOOL_ALIGN>,
+            > = $crate::StaticPool::new();
+            $crate::pool::static_pool(&__FRAMEPOOL_MEMORY)
+        };
+    };
+    (@or $given:expr; $default:expr) => { $given };
+    (@or ; $default:expr) => { $default };
+}

@@ -1,0 +1,191 @@
+//! What is where: counters that hot paths do not pay for.
+//!
+//! Without a cache every figure is read off the tagged word and the frontier, and is exact when
+//! nobody is in the middle of an operation. A cache tells the pool's counters about itself at each
+//! exchange with the depot, so between two exchanges they are behind by what the cache did since: at
+//! most `N` blocks per living cache for `in_use`, `cached` and `peak`, and for `allocations` and
+//! `frees` whatever went in and out of the cache without an exchange. [`Cache::stats`](crate::Cache::stats)
+//! is exact.
+
+use core::fmt;
+
+use crate::error::Exhausted;
+use crate::pool::Pool;
+use crate::sync::{self, Ordering::*, Word};
+
+/// What a [`Pool`] has and did: see [`Pool::stats`].
+///
+/// Counts of events are since the pool was made or reset; on 32-bit targets they wrap at 2^32.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Stats {
+    /// Blocks in the pool.
+    pub capacity: u64,
+    /// Blocks out: in handles, bursts and boxes, and out as raw blocks.
+    pub in_use: u64,
+    /// Blocks in the depot.
+    pub free: u64,
+    /// Free blocks in caches, as of each one's last exchange.
+    pub cached: u64,
+    /// The most blocks that were in use at once.
+    pub peak: u64,
+    /// Blocks handed out so far.
+    pub allocations: u64,
+    /// Blocks that came back so far.
+    pub frees: u64,
+    /// Requests that found too few blocks.
+    pub exhaustions: u64,
+    /// Returns that were refused: wrong pool, double free, foreign address.
+    pub refusals: u64,
+}
+
+impl Stats {
+    /// The share of the pool that is in use, 0 to 1.
+    pub fn utilisation(&self) -> f32 {
+        self.in_use as f32 / self.capacity as f32
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} blocks in use ({:.1} %, peak {}), {} free, {} cached; \
+             {} allocations, {} frees, {} exhaustions, {} refusals",
+            self.in_use,
+            self.capacity,
+            self.utilisation() * 100.0,
+            self.peak,
+            self.free,
+            self.cached,
+            self.allocations,
+            self.frees,
+            self.exhaustions,
+            self.refusals,
+        )
+    }
+}
+
+/// What a [`Cache`](crate::Cache) has and did; exact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct CacheStats {
+    /// The most blocks that the cache holds.
+    pub capacity: u64,
+    /// Free blocks in it.
+    pub len: u64,
+    /// Blocks handed out so far.
+    pub allocations: u64,
+    /// Blocks freed into it so far.
+    pub frees: u64,
+    /// Times it drew from the depot, or tried.
+    pub refills: u64,
+    /// Times it gave to the depot.
+    pub flushes: u64,
+    /// Requests that found too few blocks.
+    pub exhaustions: u64,
+    /// Handles of other pools that were refused.
+    pub refusals: u64,
+}
+
+impl fmt::Display for CacheStats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} of {} cached; {} allocations, {} frees, {} refills, {} flushes, \
+             {} exhaustions, {} refusals",
+            self.len,
+            self.capacity,
+            self.allocations,
+            self.frees,
+            self.refills,
+            self.flushes,
+            self.exhaustions,
+            self.refusals,
+        )
+    }
+}
+
+impl Pool<'_> {
+    /// What is where and what happened. O(1): a handful of relaxed loads, no write.
+    ///
+    /// Exact while nobody is in the middle of an operation and no cache lives; the module's
+    /// documentation states the bound for living caches.
+    ///
+    /// ```
+    /// framepool::pool!(static POOL: [256; 4]);
+    ///
+    /// let held = [POOL.alloc()?, POOL.alloc()?];
+    /// assert!(POOL.alloc_burst::<8>(8).is_err());
+    /// let stats = POOL.stats();
+    /// assert_eq!((stats.in_use, stats.free, stats.peak), (2, 2, 2));
+    /// assert_eq!((stats.allocations, stats.frees, stats.exhaustions), (2, 0, 1));
+    /// assert_eq!(stats.utilisation(), 0.5);
+    /// # Ok::<(), framepool::Exhausted>(())
+    /// ```
+    pub fn stats(&self) -> Stats {
+        let header = self.header();
+        let capacity = u64::from(self.capacity);
+        let in_use = u64::from(self.in_use());
+        let cached = read_gauge(header.exchange.cached.load(Relaxed), capacity);
+        let popped = u64::from(self.shape().tag(header.hot.stack.load(Relaxed)))
+            .wrapping_add(u64::from(header.hot.tag_wraps.load(Relaxed)) * self.shape().tag_span());
+        let allocations = (popped as Word)
+            .wrapping_add(header.hot.frontier.load(Relaxed))
+            .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
+        Stats {
+            capacity,
+            in_use,
+            free: capacity.saturating_sub(in_use + cached),
+            cached,
+            peak: u64::from(header.hot.peak.load(Relaxed)),
+            allocations: u64::from(allocations),
+            frees: u64::from(allocations.wrapping_sub(in_use as Word)),
+            exhaustions: u64::from(header.cold.exhaustions.load(Relaxed)),
+            refusals: u64::from(header.cold.refusals.load(Relaxed)),
+        }
+    }
+
+    /// Blocks in the depot: what a caller without a cache can have. O(1).
+    pub fn available(&self) -> usize {
+        let header = self.header();
+        let never = (self.capacity as Word).saturating_sub(header.hot.frontier.load(Relaxed));
+        let full = read_gauge(
+            header.exchange.in_magazines.load(Relaxed),
+            u64::from(self.capacity),
+        );
+        (u64::from(self.stacked()) + u64::from(never) + full).min(u64::from(self.capacity)) as usize
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn exhausted(&self, requested: usize, available: usize) -> Exhausted {
+        sync::section(|s| self.header().cold.exhaustions.fetch_add(s, 1, Relaxed));
+        Exhausted {
+            requested: u32::try_from(requested).unwrap_or(u32::MAX),
+            available: available as u32,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn count_refusal(&self) {
+        sync::section(|s| self.header().cold.refusals.fetch_add(s, 1, Relaxed));
+    }
+
+    /// Takes `n` blocks out of the count of allocations: they were taken and put back by the pool.
+    pub(crate) fn uncount(&self, n: usize) {
+        let beside = &self.header().exchange.allocations_beside;
+        sync::section(|s| beside.fetch_add(s, (n as Word).wrapping_neg(), Relaxed));
+    }
+}
+
+/// A gauge that several counters move: for a moment it can read as below zero.
+fn read_gauge(value: Word, capacity: u64) -> u64 {
+    match u64::from(value) {
+        n if n > capacity => 0,
+        n => n,
+    }
+}

@@ -1,0 +1,207 @@
+//! The one shim over atomics: `core` on targets with compare-and-swap, a critical section on those
+//! without, [loom](https://docs.rs/loom) when its models run.
+//!
+//! Everything shared in the crate is an [`AtomicU32`] or an [`AtomicWord`] of this module, and every
+//! step that reads, decides and writes takes a [`Section`]. The token is how one algorithm serves
+//! three worlds:
+//!
+//! | target | a [`Section`] is | `compare_exchange` is |
+//! |---|---|---|
+//! | with CAS | nothing, and costs nothing | the instruction |
+//! | without CAS (`thumbv6m`, `riscv32imc`) | a [`critical_section`] entered once per *operation* | load, compare, store |
+//! | `--cfg loom` | nothing | loom's, so that every interleaving is explored |
+//!
+//! Which of them applies follows `cfg(target_has_atomic)`, never a feature: a feature of some distant
+//! dependency must not be able to change what an interrupt handler may do.
+
+#[cfg(not(any(target_pointer_width = "32", target_pointer_width = "64")))]
+compile_error!("framepool needs a target with 32- or 64-bit pointers");
+
+#[cfg(not(any(loom, target_has_atomic = "32", feature = "critical-section")))]
+compile_error!(
+    "this target has no compare-and-swap: enable framepool's feature `critical-section` and provide \
+     an implementation of that crate (most chip support crates have one)"
+);
+
+pub(crate) use core::sync::atomic::Ordering;
+
+/// The word that one compare-and-swap covers: as wide as a pointer.
+#[cfg(target_pointer_width = "64")]
+pub(crate) type Word = u64;
+/// The word that one compare-and-swap covers: as wide as a pointer.
+#[cfg(target_pointer_width = "32")]
+pub(crate) type Word = u32;
+
+#[cfg(all(not(loom), target_pointer_width = "64"))]
+type RawWord = core::sync::atomic::AtomicU64;
+#[cfg(all(not(loom), target_pointer_width = "32"))]
+type RawWord = core::sync::atomic::AtomicU32;
+#[cfg(not(loom))]
+type RawU32 = core::sync::atomic::AtomicU32;
+
+#[cfg(all(loom, target_pointer_width = "64"))]
+type RawWord = loom::sync::atomic::AtomicU64;
+#[cfg(all(loom, target_pointer_width = "32"))]
+type RawWord = loom::sync::atomic::AtomicU32;
+#[cfg(loom)]
+type RawU32 = loom::sync::atomic::AtomicU32;
+
+/// Proof that the caller is inside an operation that may read, decide and write.
+#[cfg(any(loom, target_has_atomic = "32"))]
+#[derive(Clone, Copy)]
+pub(crate) struct Section<'cs>(core::marker::PhantomData<&'cs ()>);
+
+/// Proof that the caller is inside an operation that may read, decide and write: interrupts are off.
+#[cfg(not(any(loom, target_has_atomic = "32")))]
+#[derive(Clone, Copy)]
+pub(crate) struct Section<'cs>(#[allow(dead_code)] critical_section::CriticalSection<'cs>);
+
+/// Runs one operation. With compare-and-swap this is a plain call; without, interrupts are off for
+/// its whole length, so `f` must be short and must not call the user's code.
+#[cfg(any(loom, target_has_atomic = "32"))]
+#[inline(always)]
+pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
+    f(Section(core::marker::PhantomData))
+}
+
+/// Runs one operation. With compare-and-swap this is a plain call; without, interrupts are off for
+/// its whole length, so `f` must be short and must not call the user's code.
+#[cfg(not(any(loom, target_has_atomic = "32")))]
+#[inline]
+pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
+    critical_section::with(|cs| f(Section(cs)))
+}
+
+macro_rules! atomic {
+    ($(#[$doc:meta])* $name:ident, $raw:ident, $value:ty) => {
+        $(#[$doc])*
+        #[repr(transparent)]
+        pub(crate) struct $name($raw);
+
+        // Some widths use only some of these.
+        #[allow(dead_code)]
+        impl $name {
+            #[cfg(not(loom))]
+            pub(crate) const fn new(value: $value) -> Self {
+                Self($raw::new(value))
+            }
+
+            #[cfg(loom)]
+            pub(crate) fn new(value: $value) -> Self {
+                Self($raw::new(value))
+            }
+
+            #[inline(always)]
+            pub(crate) fn load(&self, order: Ordering) -> $value {
+                self.0.load(order)
+            }
+
+            #[inline(always)]
+            pub(crate) fn store(&self, value: $value, order: Ordering) {
+                self.0.store(value, order)
+            }
+
+            /// Replaces `current` by `new`, or says what was there. Never fails spuriously where
+            /// a critical section stands behind it; may elsewhere, so callers loop.
+            #[cfg(any(loom, target_has_atomic = "32"))]
+            #[inline(always)]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                _: Section<'_>,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.0.compare_exchange_weak(current, new, success, failure)
+            }
+
+            #[cfg(any(loom, target_has_atomic = "32"))]
+            #[inline(always)]
+            pub(crate) fn compare_exchange(
+                &self,
+                _: Section<'_>,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.0.compare_exchange(current, new, success, failure)
+            }
+
+            #[cfg(any(loom, target_has_atomic = "32"))]
+            #[inline(always)]
+            pub(crate) fn fetch_add(&self, _: Section<'_>, by: $value, order: Ordering) -> $value {
+                self.0.fetch_add(by, order)
+            }
+
+            #[cfg(any(loom, target_has_atomic = "32"))]
+            #[inline(always)]
+            pub(crate) fn fetch_max(&self, _: Section<'_>, to: $value, order: Ordering) -> $value {
+                self.0.fetch_max(to, order)
+            }
+        }
+
+        // Interrupts are off for as long as a `Section` lives, and a target without
+        // compare-and-swap has one core: nothing can come between the load and the store.
+        #[cfg(not(any(loom, target_has_atomic = "32")))]
+        #[allow(dead_code)]
+        impl $name {
+            #[inline(always)]
+            pub(crate) fn compare_exchange(
+                &self,
+                _: Section<'_>,
+                current: $value,
+                new: $value,
+                _: Ordering,
+                _: Ordering,
+            ) -> Result<$value, $value> {
+                let seen = self.0.load(Ordering::Relaxed);
+                if seen != current {
+                    return Err(seen);
+                }
+                self.0.store(new, Ordering::Relaxed);
+                Ok(seen)
+            }
+
+            #[inline(always)]
+            pub(crate) fn compare_exchange_weak(
+                &self,
+                section: Section<'_>,
+                current: $value,
+                new: $value,
+                success: Ordering,
+                failure: Ordering,
+            ) -> Result<$value, $value> {
+                self.compare_exchange(section, current, new, success, failure)
+            }
+
+            #[inline(always)]
+            pub(crate) fn fetch_add(&self, _: Section<'_>, by: $value, _: Ordering) -> $value {
+                let seen = self.0.load(Ordering::Relaxed);
+                self.0.store(seen.wrapping_add(by), Ordering::Relaxed);
+                seen
+            }
+
+            #[inline(always)]
+            pub(crate) fn fetch_max(&self, _: Section<'_>, to: $value, _: Ordering) -> $value {
+                let seen = self.0.load(Ordering::Relaxed);
+                self.0.store(seen.max(to), Ordering::Relaxed);
+                seen
+            }
+        }
+    };
+}
+
+atomic!(
+    /// A shared `u32`: a link of the free stack, the header of a magazine.
+    AtomicU32,
+    RawU32,
+    u32
+);
+atomic!(
+    /// A shared [`Word`]: the heads of the depot's stacks, and its counters.
+    AtomicWord,
+    RawWord,
+    Word
+);
