@@ -82,10 +82,16 @@ impl fmt::Display for ConfigError {
             Self::ZeroBlockSize => write!(f, "a block must have at least one byte"),
             Self::ZeroBlocks => write!(f, "a pool must have at least one block"),
             Self::BlockTooLarge { asked, max } => {
-                write!(f, "a block of {asked} bytes is larger than the largest, {max}")
+                write!(
+                    f,
+                    "a block of {asked} bytes is larger than the largest, {max}"
+                )
             }
             Self::TooManyBlocks { asked, max } => {
-                write!(f, "{asked} blocks are more than the {max} a pool can name on this target")
+                write!(
+                    f,
+                    "{asked} blocks are more than the {max} a pool can name on this target"
+                )
             }
             Self::BadAlign { asked, max } => {
                 write!(f, "an alignment of {asked} is no power of two up to {max}")
@@ -102,12 +108,18 @@ impl fmt::Display for ConfigError {
                 write!(f, "a magazine of {asked} indices is not in 1..={max}")
             }
             Self::Overflow { count, stride } => {
-                write!(f, "{count} blocks of {stride} bytes exceed the address space")
+                write!(
+                    f,
+                    "{count} blocks of {stride} bytes exceed the address space"
+                )
             }
             Self::RegionTooSmall {
                 required,
                 available,
-            } => write!(f, "the pool needs {required} bytes, the region has {available}"),
+            } => write!(
+                f,
+                "the pool needs {required} bytes, the region has {available}"
+            ),
             Self::OutOfMemory { size } => write!(f, "no {size} bytes could be allocated"),
         }
     }
@@ -230,7 +242,10 @@ impl fmt::Display for FreeError {
                 write!(f, "address {addr:#x} is in no block of this pool")
             }
             FreeErrorKind::Interior { id, offset } => {
-                write!(f, "the address is {offset} bytes into {id}, not at its start")
+                write!(
+                    f,
+                    "the address is {offset} bytes into {id}, not at its start"
+                )
             }
             FreeErrorKind::ForeignId { id, capacity } => {
                 write!(f, "{id} does not exist in a pool of {capacity} blocks")
@@ -274,10 +289,16 @@ impl fmt::Display for AllocValueReason {
         match self {
             Self::Exhausted(e) => e.fmt(f),
             Self::TooLarge { size, block_size } => {
-                write!(f, "a value of {size} bytes does not fit a block of {block_size}")
+                write!(
+                    f,
+                    "a value of {size} bytes does not fit a block of {block_size}"
+                )
             }
             Self::Overaligned { align, block_align } => {
-                write!(f, "a value aligned to {align} does not fit blocks aligned to {block_align}")
+                write!(
+                    f,
+                    "a value aligned to {align} does not fit blocks aligned to {block_align}"
+                )
             }
         }
     }
@@ -354,7 +375,11 @@ pub struct TooLong {
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes do not fit a block of {}", self.len, self.block_size)
+        write!(
+            f,
+            "{} bytes do not fit a block of {}",
+            self.len, self.block_size
+        )
     }
 }
 

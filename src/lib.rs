@@ -11,17 +11,17 @@ pub mod pool;
 pub mod region;
 mod sync;
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use error::MapPoolError;
 pub use error::{
     AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted, FreeError,
     FreeErrorKind, PushError, ResetError, TooLong, WrongPool,
 };
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use error::MapPoolError;
+#[cfg(not(loom))]
+pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
     Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout, Stats,
     Stride,
 };
-#[cfg(not(loom))]
-pub use pool::{Align, AlignTo, StaticPool};
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapError, MappedRegion, RegionReport};

@@ -32,6 +32,15 @@ pub(crate) type Word = u64;
 #[cfg(target_pointer_width = "32")]
 pub(crate) type Word = u32;
 
+/// A word as the `u64` that statistics show.
+#[allow(
+    clippy::unnecessary_cast,
+    reason = "a word is a u64 on some targets only"
+)]
+pub(crate) const fn wide(word: Word) -> u64 {
+    word as u64
+}
+
 #[cfg(all(not(loom), target_pointer_width = "64"))]
 type RawWord = core::sync::atomic::AtomicU64;
 #[cfg(all(not(loom), target_pointer_width = "32"))]
@@ -137,6 +146,12 @@ macro_rules! atomic {
 
             #[cfg(any(loom, target_has_atomic = "32"))]
             #[inline(always)]
+            pub(crate) fn swap(&self, _: Section<'_>, new: $value, order: Ordering) -> $value {
+                self.0.swap(new, order)
+            }
+
+            #[cfg(any(loom, target_has_atomic = "32"))]
+            #[inline(always)]
             pub(crate) fn fetch_max(&self, _: Section<'_>, to: $value, order: Ordering) -> $value {
                 self.0.fetch_max(to, order)
             }
@@ -180,6 +195,13 @@ macro_rules! atomic {
             pub(crate) fn fetch_add(&self, _: Section<'_>, by: $value, _: Ordering) -> $value {
                 let seen = self.0.load(Ordering::Relaxed);
                 self.0.store(seen.wrapping_add(by), Ordering::Relaxed);
+                seen
+            }
+
+            #[inline(always)]
+            pub(crate) fn swap(&self, _: Section<'_>, new: $value, _: Ordering) -> $value {
+                let seen = self.0.load(Ordering::Relaxed);
+                self.0.store(new, Ordering::Relaxed);
                 seen
             }
 

@@ -120,7 +120,12 @@ impl<'p, T> PoolBox<'p, T> {
     fn take_apart(self) -> (T, Block<'p>) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: by the invariant there is a `T`, and `this` is never used or dropped again.
-        unsafe { (this.as_non_null().read(), ManuallyDrop::take(&mut this.block)) }
+        unsafe {
+            (
+                this.as_non_null().read(),
+                ManuallyDrop::take(&mut this.block),
+            )
+        }
     }
 }
 

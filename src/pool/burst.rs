@@ -42,7 +42,12 @@ impl<'p, const N: usize> Burst<'p, N> {
     /// An empty burst of `pool`.
     #[inline(always)]
     pub fn new(pool: &'p Pool<'p>) -> Self {
-        const { assert!(N > 0 && N <= u32::MAX as usize, "a burst holds at least one block") };
+        const {
+            assert!(
+                N > 0 && N <= u32::MAX as usize,
+                "a burst holds at least one block"
+            )
+        };
         Self {
             pool,
             len: 0,

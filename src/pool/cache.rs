@@ -252,22 +252,25 @@ impl<'p, const N: usize> Cache<'p, N> {
         &mut self,
         blocks: [Block<'p>; K],
     ) -> Result<(), WrongPool<[Block<'p>; K]>> {
+        if self.len + K > N {
+            return self.free_array_slowly(blocks);
+        }
+        // One pass: the indices are copied to where they will be, and count only once all pools
+        // were compared.
+        let (pool, len) = (self.pool, self.len);
+        // SAFETY: `K` slots are free, as just checked.
+        let places = unsafe { self.ids.get_unchecked_mut(len..len + K) };
         let mut all = true;
-        for block in &blocks {
-            all &= block.is_of(self.pool);
+        for (place, block) in places.iter_mut().zip(&blocks) {
+            all &= block.is_of(pool);
+            place.write(block.id().0);
         }
         if !all {
             return Err(self.refuse(blocks));
         }
-        if self.len + K > N {
-            self.free_array_slowly(blocks);
-            return Ok(());
-        }
-        for (i, block) in blocks.into_iter().enumerate() {
-            // SAFETY: `K` slots are free, as just checked.
-            unsafe { self.ids.get_unchecked_mut(self.len + i) }.write(block.disown());
-        }
-        self.len += K;
+        // The blocks are the cache's now.
+        mem::forget(blocks);
+        self.len = len + K;
         Ok(())
     }
 
@@ -453,7 +456,10 @@ impl<'p, const N: usize> Cache<'p, N> {
         let want = into.len();
         while self.len < want && self.len < N && self.refill() > 0 {}
         let from_cache = want.min(self.len);
-        let from = self.ids.get(self.len - from_cache..self.len).unwrap_or_default();
+        let from = self
+            .ids
+            .get(self.len - from_cache..self.len)
+            .unwrap_or_default();
         let (head, tail) = into.split_at_mut(from_cache.min(want));
         head.copy_from_slice(from);
         self.len -= from_cache;
@@ -491,10 +497,17 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     #[cold]
     #[inline(never)]
-    fn free_array_slowly<const K: usize>(&mut self, blocks: [Block<'p>; K]) {
+    fn free_array_slowly<const K: usize>(
+        &mut self,
+        blocks: [Block<'p>; K],
+    ) -> Result<(), WrongPool<[Block<'p>; K]>> {
+        if !blocks.iter().all(|block| block.is_of(self.pool)) {
+            return Err(self.refuse(blocks));
+        }
         for block in blocks {
             self.free_many(&[block.disown()]);
         }
+        Ok(())
     }
 }
 

@@ -221,6 +221,7 @@ impl Pool<'_> {
                 unsafe { self.give_one(id) };
             }
             self.header().hot.peak.store(0, Relaxed);
+            self.note_burst();
             return Ok(());
         }
         while let Some(id) = last {
@@ -229,6 +230,7 @@ impl Pool<'_> {
             // SAFETY: the block is ours, and is given up here, once.
             unsafe { self.give_one(id) };
         }
+        self.note_burst();
         Err(ResetError {
             outstanding: self.capacity() - taken,
         })

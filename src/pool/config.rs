@@ -396,8 +396,16 @@ mod tests {
         assert_eq!(padded_stride(2048, 64), 2112);
         assert_eq!(padded_stride(1500, 64), 1600);
         assert_eq!(padded_stride(1536, 64), 1600);
-        assert_eq!(padded_stride(128, 64), 128, "padding would cost half the memory");
-        assert_eq!(padded_stride(4096, 4096), 4096, "the alignment forbids padding");
+        assert_eq!(
+            padded_stride(128, 64),
+            128,
+            "padding would cost half the memory"
+        );
+        assert_eq!(
+            padded_stride(4096, 4096),
+            4096,
+            "the alignment forbids padding"
+        );
     }
 
     #[test]
@@ -428,7 +436,10 @@ mod tests {
         for count in [1, 3, 16, 1000, 65_535, 65_536, 1 << 20] {
             let with = PoolConfig::new(64, count).layout().unwrap();
             assert!(with.metadata_size() <= 8 * count + 512, "{count}");
-            let without = PoolConfig::new(64, count).without_caches().layout().unwrap();
+            let without = PoolConfig::new(64, count)
+                .without_caches()
+                .layout()
+                .unwrap();
             assert!(without.metadata_size() <= 4 * count + 512, "{count}");
         }
     }

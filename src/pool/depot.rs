@@ -49,31 +49,34 @@ impl Pool<'_> {
     /// stack is not empty.
     #[inline]
     pub(crate) fn take_one(&self) -> Option<u32> {
-        sync::section(|s| {
-            let id = match self.pop(s) {
-                Some(id) => id,
-                None => self.take_one_slowly(s)?,
-            };
-            self.note_peak(s);
-            Some(id)
+        sync::section(|s| match self.pop(s) {
+            Some(id) => Some(id),
+            None => self.take_one_slowly(s),
         })
     }
 
     #[inline(always)]
     fn pop(&self, s: Section<'_>) -> Option<u32> {
         let shape = self.shape();
-        let stack = &self.header().hot.stack;
+        let hot = &self.header().hot;
         // Acquire: pairs with the release in `push_chain`, so that the link is the one written there.
-        let mut head = stack.load(Acquire);
+        let mut head = hot.stack.load(Acquire);
         loop {
             let id = shape.top(head).checked_sub(1)?;
             // SAFETY: only indices below the capacity are ever pushed.
             let next = unsafe { self.link(id) }.load(Relaxed);
             let after = shape.popped(head, 1, next);
-            match stack.compare_exchange_weak(s, head, after, Acquire, Acquire) {
+            // Worked out before the swap, in the shadow of its loads: behind a locked instruction
+            // everything waits.
+            let wrapped = shape.wrapped(head, after);
+            let rises = self.depth_of(after) < hot.low_water.load(Relaxed) as u32;
+            match hot
+                .stack
+                .compare_exchange_weak(s, head, after, Acquire, Acquire)
+            {
                 Ok(_) => {
-                    if shape.wrapped(head, after) {
-                        self.note_wrap(s);
+                    if wrapped | rises {
+                        self.note_pop(s, wrapped);
                     }
                     return Some(id);
                 }
@@ -84,19 +87,24 @@ impl Pool<'_> {
 
     #[cold]
     #[inline(never)]
-    fn note_wrap(&self, s: Section<'_>) {
-        self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
+    fn note_pop(&self, s: Section<'_>, wrapped: bool) {
+        if wrapped {
+            self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
+        }
+        self.note_peak(s);
     }
 
     #[cold]
     #[inline(never)]
     fn take_one_slowly(&self, s: Section<'_>) -> Option<u32> {
         let mut id = [MaybeUninit::uninit()];
-        match self.take_from(s, &mut id) {
-            // SAFETY: one index was written.
-            1 => Some(unsafe { id[0].assume_init() }),
-            _ => None,
+        if self.take_from(s, &mut id) == 0 {
+            return None;
         }
+        self.note_peak(s);
+        let [id] = id;
+        // SAFETY: one index was written.
+        Some(unsafe { id.assume_init() })
     }
 
     /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. The
@@ -153,7 +161,7 @@ impl Pool<'_> {
             match stack.compare_exchange_weak(s, head, after, Acquire, Acquire) {
                 Ok(_) => {
                     if shape.wrapped(head, after) {
-                        self.note_wrap(s);
+                        self.note_pop(s, true);
                     }
                     return n as usize;
                 }
@@ -230,7 +238,10 @@ impl Pool<'_> {
             let after = shape.pushed(head, n, top + 1);
             // Release: pairs with the acquire of a pop. What was done to the blocks, and their
             // links, comes before whatever the next owner does.
-            match hot.stack.compare_exchange_weak(s, head, after, Release, Relaxed) {
+            match hot
+                .stack
+                .compare_exchange_weak(s, head, after, Release, Relaxed)
+            {
                 Ok(_) => break,
                 Err(now) => head = now,
             }
@@ -242,39 +253,66 @@ impl Pool<'_> {
 
     /// Blocks in the stack.
     pub(crate) fn stacked(&self) -> u32 {
-        let hot = &self.header().hot;
+        self.depth_of(self.header().hot.stack.load(Relaxed))
+    }
+
+    #[inline(always)]
+    fn depth_of(&self, head: Word) -> u32 {
+        let pushes = &self.header().hot.pushes;
         self.shape()
-            .depth(hot.stack.load(Relaxed), hot.pushes.load(Relaxed), self.capacity)
+            .depth(head, || pushes.load(Relaxed), self.capacity)
+    }
+
+    /// Blocks ever handed out that are neither in magazines nor, as far as these have told, in
+    /// caches: in use or in the stack.
+    fn roaming(&self) -> Word {
+        let header = self.header();
+        let held = header
+            .exchange
+            .in_magazines
+            .load(Relaxed)
+            .wrapping_add(header.exchange.cached.load(Relaxed));
+        header.hot.frontier.load(Relaxed).wrapping_sub(held)
     }
 
     /// Blocks out of the depot and out of the caches, as far as these have told: exact when
     /// everyone rests and no cache lives.
-    #[inline(always)]
     pub(crate) fn in_use(&self) -> u32 {
-        let header = self.header();
-        let elsewhere = header.exchange.in_magazines.load(Relaxed) as u32;
-        let cached = header.exchange.cached.load(Relaxed) as u32;
-        let in_use = (header.hot.frontier.load(Relaxed) as u32)
-            .wrapping_sub(self.stacked())
-            .wrapping_sub(elsewhere)
-            .wrapping_sub(cached);
+        let in_use = (self.roaming() as u32).wrapping_sub(self.stacked());
         // Counters that move one after the other can cross zero for a moment.
         if in_use > self.capacity { 0 } else { in_use }
     }
 
-    /// Keeps the peak after a burst that stays out.
-    pub(crate) fn note_burst(&self) {
-        sync::section(|s| self.note_peak(s));
+    /// Keeps the peak.
+    ///
+    /// A pop must not pay for this. As long as `roaming` stays the same, the peak can rise only when
+    /// the stack falls below `roaming - peak` blocks: that is `low_water`, one comparison with a line
+    /// that the pop has just written. Whoever changes `roaming` comes here, and so does a pop that
+    /// falls below the mark.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn note_peak(&self, s: Section<'_>) {
+        let hot = &self.header().hot;
+        loop {
+            let roaming = self.roaming();
+            let in_use = self.in_use() as Word;
+            let peak = hot.peak.fetch_max(s, in_use, Relaxed).max(in_use);
+            let mark = match roaming.wrapping_sub(peak) {
+                // Counters in motion.
+                mark if mark > self.capacity as Word => 0,
+                mark => mark,
+            };
+            hot.low_water.swap(s, mark, AcqRel);
+            // If it changed meanwhile, a later and better mark may have been overwritten.
+            if self.roaming() == roaming {
+                return;
+            }
+        }
     }
 
-    /// Keeps the peak. Writes only when it rises.
-    #[inline(always)]
-    pub(crate) fn note_peak(&self, s: Section<'_>) {
-        let in_use = self.in_use() as Word;
-        let peak = &self.header().hot.peak;
-        if in_use > peak.load(Relaxed) {
-            peak.fetch_max(s, in_use, Relaxed);
-        }
+    /// [`note_peak`](Self::note_peak), after an operation that took blocks, or took and returned them.
+    pub(crate) fn note_burst(&self) {
+        sync::section(|s| self.note_peak(s));
     }
 }
 

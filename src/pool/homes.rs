@@ -39,10 +39,7 @@ impl<'m> Pool<'m> {
     /// assert!(required > 4096 && available == 4096);
     /// # Ok::<(), ConfigError>(())
     /// ```
-    pub fn new(
-        region: &'m mut [MaybeUninit<u8>],
-        config: PoolConfig,
-    ) -> Result<Self, ConfigError> {
+    pub fn new(region: &'m mut [MaybeUninit<u8>], config: PoolConfig) -> Result<Self, ConfigError> {
         let (start, len) = (NonNull::from(&mut *region).cast(), region.len());
         // SAFETY: the slice is valid for writes and exclusively borrowed for 'm.
         unsafe { Self::from_raw(start, len, config) }
@@ -171,6 +168,7 @@ impl Pool<'_> {
             unsafe { self.give_many(taken) };
         }
         self.prefault_magazines();
+        self.note_burst();
     }
 
     /// Writes to every page of a block.
@@ -200,7 +198,9 @@ unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
     unsafe {
         base.write(Base::new(site.slack));
         if !site.zeroed {
-            base.add(1).cast::<u8>().write_bytes(0, 4 * layout.capacity());
+            base.add(1)
+                .cast::<u8>()
+                .write_bytes(0, 4 * layout.capacity());
         }
     }
     base
@@ -210,7 +210,11 @@ unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
 #[cfg(loom)]
 unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
     let _ = (site.metadata, site.zeroed);
-    let base = Base::new(layout.capacity() as u32, layout.magazine() as u16, site.slack);
+    let base = Base::new(
+        layout.capacity() as u32,
+        layout.magazine() as u16,
+        site.slack,
+    );
     NonNull::from(std::boxed::Box::leak(std::boxed::Box::new(base)))
 }
 

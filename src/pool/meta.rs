@@ -27,7 +27,11 @@ use crate::pool::exchange::Slot;
 use crate::sync::{AtomicU32, AtomicWord};
 
 /// A cache line, in bytes: what hot words are kept apart by, and what blocks are aligned to.
-pub(crate) const LINE: usize = if cfg!(target_pointer_width = "64") { 64 } else { 32 };
+pub(crate) const LINE: usize = if cfg!(target_pointer_width = "64") {
+    64
+} else {
+    32
+};
 
 /// The link of a block that is out as a raw block. No index plus one reaches it.
 pub(crate) const RAW: u32 = u32::MAX;
@@ -56,6 +60,8 @@ pub(crate) struct Hot {
     pub(crate) tag_wraps: AtomicWord,
     /// The most blocks that were in use at once.
     pub(crate) peak: AtomicWord,
+    /// The depth of the stack below which `peak` rises.
+    pub(crate) low_water: AtomicWord,
 }
 
 /// What an exchange of magazines touches.
@@ -100,6 +106,7 @@ macro_rules! header_new {
                     pushes: AtomicWord::new(0),
                     tag_wraps: AtomicWord::new(0),
                     peak: AtomicWord::new(0),
+                    low_water: AtomicWord::new(0),
                 },
                 exchange: Exchange {
                     slots: AtomicWord::new(0),
@@ -227,7 +234,7 @@ impl Pool<'_> {
 
     #[inline(always)]
     unsafe fn slot_ids(&self, slot: &Slot) -> NonNull<u32> {
-        let first = slot.index() as usize * self.magazine() as usize;
+        let first = slot.index() as usize * self.magazine();
         // SAFETY: as in `slot_head`; indices grow up from the start.
         unsafe { self.magazines().add(first) }
     }
@@ -240,7 +247,10 @@ impl Pool<'_> {
     pub(crate) unsafe fn write_slot(&self, slot: &Slot, ids: &[u32]) {
         debug_assert!(ids.len() <= self.magazine());
         // SAFETY: the owner of a slot is alone with its indices; the length is the caller's promise.
-        unsafe { self.slot_ids(slot).copy_from_nonoverlapping(NonNull::from(ids).cast(), ids.len()) }
+        unsafe {
+            self.slot_ids(slot)
+                .copy_from_nonoverlapping(NonNull::from(ids).cast(), ids.len())
+        }
     }
 
     /// Reads the indices of a magazine from position `from` on, as many as `into` holds.

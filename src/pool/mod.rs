@@ -286,6 +286,7 @@ impl<'m> Pool<'m> {
         self.uncount(taken);
         // SAFETY: the burst owned these blocks and gives them up.
         unsafe { self.give_many(burst.disown()) };
+        self.note_burst();
         Err(self.exhausted(n, taken))
     }
 

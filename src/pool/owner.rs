@@ -9,7 +9,7 @@ use crate::error::ConfigError;
 use crate::error::MapPoolError;
 use crate::pool::{Pool, PoolConfig};
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-use crate::region::{MapError, MappedRegion, RegionReport};
+use crate::region::{MappedRegion, RegionReport};
 
 /// Who returns the memory of a pool when it is dropped.
 pub(crate) enum Owner {
@@ -84,7 +84,9 @@ impl Pool<'static> {
             .map_err(MapPoolError::Map)?;
         // SAFETY: a new anonymous mapping is zeroed; the pool owns it from now on.
         let pool = unsafe { Self::build_in(region.as_ptr(), region.len(), config, true) };
-        Ok(pool.map_err(MapPoolError::Config)?.owning(Owner::Mapped(region)))
+        Ok(pool
+            .map_err(MapPoolError::Config)?
+            .owning(Owner::Mapped(region)))
     }
 
     /// A pool over all of a mapping, which it owns. O(capacity), as for [`Pool::new`].

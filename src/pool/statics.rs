@@ -210,7 +210,11 @@ pub const fn static_pool<
 /// What a shape works out to, for [`pool!`](crate::pool!).
 #[doc(hidden)]
 pub const fn static_stride(size: usize, align: usize, stride: Stride) -> usize {
-    match PoolConfig::new(size, 1).align(align).stride(stride).layout() {
+    match PoolConfig::new(size, 1)
+        .align(align)
+        .stride(stride)
+        .layout()
+    {
         Ok(layout) => layout.stride(),
         // `StaticPool::LAYOUT` says what is wrong.
         Err(_) => size,

@@ -11,7 +11,7 @@ use core::fmt;
 
 use crate::error::Exhausted;
 use crate::pool::Pool;
-use crate::sync::{self, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Ordering::*, Word, wide};
 
 /// What a [`Pool`] has and did: see [`Pool::stats`].
 ///
@@ -130,8 +130,8 @@ impl Pool<'_> {
         let capacity = u64::from(self.capacity);
         let in_use = u64::from(self.in_use());
         let cached = read_gauge(header.exchange.cached.load(Relaxed), capacity);
-        let popped = u64::from(self.shape().tag(header.hot.stack.load(Relaxed)))
-            .wrapping_add(u64::from(header.hot.tag_wraps.load(Relaxed)) * self.shape().tag_span());
+        let popped = wide(self.shape().tag(header.hot.stack.load(Relaxed)))
+            .wrapping_add(read(&header.hot.tag_wraps).wrapping_mul(self.shape().tag_span()));
         let allocations = (popped as Word)
             .wrapping_add(header.hot.frontier.load(Relaxed))
             .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
@@ -140,11 +140,11 @@ impl Pool<'_> {
             in_use,
             free: capacity.saturating_sub(in_use + cached),
             cached,
-            peak: u64::from(header.hot.peak.load(Relaxed)),
-            allocations: u64::from(allocations),
-            frees: u64::from(allocations.wrapping_sub(in_use as Word)),
-            exhaustions: u64::from(header.cold.exhaustions.load(Relaxed)),
-            refusals: u64::from(header.cold.refusals.load(Relaxed)),
+            peak: read(&header.hot.peak),
+            allocations: wide(allocations),
+            frees: wide(allocations.wrapping_sub(in_use as Word)),
+            exhaustions: read(&header.cold.exhaustions),
+            refusals: read(&header.cold.refusals),
         }
     }
 
@@ -156,7 +156,7 @@ impl Pool<'_> {
             header.exchange.in_magazines.load(Relaxed),
             u64::from(self.capacity),
         );
-        (u64::from(self.stacked()) + u64::from(never) + full).min(u64::from(self.capacity)) as usize
+        (u64::from(self.stacked()) + wide(never) + full).min(u64::from(self.capacity)) as usize
     }
 
     #[cold]
@@ -184,8 +184,12 @@ impl Pool<'_> {
 
 /// A gauge that several counters move: for a moment it can read as below zero.
 fn read_gauge(value: Word, capacity: u64) -> u64 {
-    match u64::from(value) {
+    match wide(value) {
         n if n > capacity => 0,
         n => n,
     }
+}
+
+fn read(counter: &AtomicWord) -> u64 {
+    wide(counter.load(Relaxed))
 }

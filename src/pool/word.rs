@@ -89,19 +89,21 @@ impl Shape {
     }
 
     /// The word after `n` blocks were popped and `top` came up.
+    ///
+    /// What depends on `word` is an addition, a mask and an or: this stands between the load and the
+    /// compare-and-swap of every allocation without a cache.
     #[inline(always)]
     pub(crate) const fn popped(self, word: Word, n: u32, top: u32) -> Word {
-        (word & !self.index_mask())
-            .wrapping_add((n as Word) << self.tag_shift)
-            .wrapping_sub((n as Word).wrapping_mul(self.depth_one))
-            | (top as Word & self.index_mask())
+        let n = n as Word;
+        let step = (n << self.tag_shift).wrapping_sub(n.wrapping_mul(self.depth_one));
+        (word.wrapping_add(step) & !self.index_mask()) | top as Word
     }
 
     /// The word after `n` blocks were pushed, `top` the last.
     #[inline(always)]
     pub(crate) const fn pushed(self, word: Word, n: u32, top: u32) -> Word {
-        (word & !self.index_mask()).wrapping_add((n as Word).wrapping_mul(self.depth_one))
-            | (top as Word & self.index_mask())
+        let step = (n as Word).wrapping_mul(self.depth_one);
+        (word.wrapping_add(step) & !self.index_mask()) | top as Word
     }
 
     /// Whether pushes must be counted beside the word.
@@ -124,17 +126,18 @@ impl Shape {
     /// Whether the step from `before` to `after`, a pop, wrapped the tag.
     #[inline(always)]
     pub(crate) const fn wrapped(self, before: Word, after: Word) -> bool {
-        self.tag(after) < self.tag(before)
+        // The tag is on top, and a pop moves it up.
+        after < before
     }
 
-    /// Blocks in the stack. `pushes` is the counter beside the word, where there is one.
+    /// Blocks in the stack. `pushes` reads the counter beside the word, where there is one.
     #[inline(always)]
-    pub(crate) const fn depth(self, word: Word, pushes: Word, capacity: u32) -> u32 {
+    pub(crate) fn depth(self, word: Word, pushes: impl FnOnce() -> Word, capacity: u32) -> u32 {
         if self.depth_one != 0 {
             return ((word >> self.index_bits) & self.index_mask()) as u32;
         }
         let span_mask = Word::MAX >> self.tag_shift;
-        let depth = pushes.wrapping_sub(self.tag(word)) & span_mask;
+        let depth = pushes().wrapping_sub(self.tag(word)) & span_mask;
         // A push is counted after it is done: a pop that overtakes the counter makes the difference
         // negative for a moment, which reads as more than there can be.
         if depth > capacity as Word {
@@ -190,7 +193,7 @@ mod tests {
         for capacity in [1, 100, MAX_BLOCKS as u32] {
             let shape = Shape::of(capacity);
             assert_eq!(shape.top(0), 0);
-            assert_eq!(shape.depth(0, 0, capacity), 0);
+            assert_eq!(shape.depth(0, || 0, capacity), 0);
         }
         assert_eq!((Slots(0).full(), Slots(0).empty()), (0, 0));
     }
@@ -204,11 +207,14 @@ mod tests {
                 word = shape.pushed(word, capacity, capacity);
                 assert_eq!(shape.top(word), capacity);
                 let pushes = (round * capacity) as Word;
-                assert_eq!(shape.depth(word, pushes, capacity), capacity);
+                assert_eq!(shape.depth(word, || pushes, capacity), capacity);
                 word = shape.popped(word, capacity, 0);
                 assert_eq!(shape.top(word), 0);
-                assert_eq!(shape.depth(word, pushes, capacity), 0);
-                assert_eq!(u64::from(shape.tag(word) as u32), u64::from(round * capacity) % shape.tag_span());
+                assert_eq!(shape.depth(word, || pushes, capacity), 0);
+                assert_eq!(
+                    u64::from(shape.tag(word) as u32),
+                    u64::from(round * capacity) % shape.tag_span()
+                );
             }
         }
     }
