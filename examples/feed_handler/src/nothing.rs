@@ -1,0 +1,1 @@
+//! The example is in `main.rs`; a package needs a target besides.

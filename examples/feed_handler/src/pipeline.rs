@@ -1,0 +1,137 @@
+//! The threads, and what connects them.
+
+use std::io::{IsTerminal, Write};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread::{self, ScopedJoinHandle};
+use std::time::{Duration, Instant};
+
+use framepool::Pool;
+
+use crate::capture::{Capture, Replayed};
+use crate::options::Options;
+use crate::publisher::{self, Published};
+use crate::receiver::{self, Producer, Received, Signals};
+use crate::sys;
+use crate::worker::{self, Consumed, Consumer};
+
+/// What came of it.
+pub struct Outcome {
+    pub source: Source,
+    pub consumed: Consumed,
+    pub elapsed: Duration,
+}
+
+pub enum Source {
+    Live {
+        published: Published,
+        received: Box<Received>,
+    },
+    Replay(Replayed),
+}
+
+/// Publishes, receives and consumes for as long as the options say.
+pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
+    let (here, there) = sockets()?;
+    let signals = Signals {
+        warm: sys::Flag::default(),
+        packets: AtomicU64::new(0),
+        messages: AtomicU64::new(0),
+    };
+    let (producer, consumer) = ring(pool)?;
+    let start = Instant::now();
+    let warm_at = start + (options.duration / 4).min(Duration::from_millis(250));
+    let deadline = start + options.duration + Duration::from_secs(2);
+    thread::scope(|scope| {
+        let consume =
+            scope.spawn(|| worker::consume(pool, consumer, &signals.warm, &signals.messages));
+        let receive =
+            scope.spawn(|| receiver::receive(pool, &here, producer, &signals, warm_at, deadline));
+        let publish = scope.spawn(|| publisher::publish(&there, options.rate, options.duration));
+        show_progress(&signals, options, start, &receive);
+        let received = join(receive)??;
+        let elapsed = start.elapsed();
+        let consumed = join(consume)?;
+        let published = join(publish)??;
+        let source = Source::Live {
+            published,
+            received: Box::new(received),
+        };
+        Ok(Outcome {
+            source,
+            consumed,
+            elapsed,
+        })
+    })
+}
+
+/// Copies a capture's frames into blocks and sends them the same way.
+pub fn replay(pool: &Pool<'_>, capture: Capture) -> Result<Outcome, String> {
+    let (producer, consumer) = ring(pool)?;
+    let (warm, progress) = (sys::Flag::default(), AtomicU64::new(0));
+    let start = Instant::now();
+    thread::scope(|scope| {
+        let consume = scope.spawn(|| worker::consume(pool, consumer, &warm, &progress));
+        let replayed = capture.replay(pool, producer);
+        let consumed = join(consume)?;
+        Ok(Outcome {
+            source: Source::Replay(replayed?),
+            consumed,
+            elapsed: start.elapsed(),
+        })
+    })
+}
+
+/// A ring with a place for every block of the pool, every place touched.
+fn ring<'p>(pool: &'p Pool<'_>) -> Result<(Producer<'p>, Consumer<'p>), String> {
+    let places = pool.capacity();
+    let (mut producer, mut consumer) = rtrb::RingBuffer::new(places);
+    for _ in 0..places {
+        producer.push(None).map_err(|e| e.to_string())?;
+    }
+    while consumer.pop().is_ok() {}
+    Ok((producer, consumer))
+}
+
+fn sockets() -> Result<(UdpSocket, UdpSocket), String> {
+    let make = || -> std::io::Result<_> {
+        let here = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        here.set_read_timeout(Some(Duration::from_millis(20)))?;
+        sys::enlarge_buffer(&here, 32 << 20);
+        let there = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        there.connect(here.local_addr()?)?;
+        Ok((here, there))
+    };
+    make().map_err(|e| format!("sockets: {e}"))
+}
+
+/// A line that rewrites itself while the receiver runs, if someone is looking.
+fn show_progress<T>(
+    signals: &Signals,
+    options: &Options,
+    start: Instant,
+    receive: &ScopedJoinHandle<'_, T>,
+) {
+    let mut stderr = std::io::stderr();
+    if options.json || !stderr.is_terminal() {
+        return;
+    }
+    while !receive.is_finished() {
+        thread::sleep(Duration::from_millis(100));
+        let (packets, messages) = (
+            signals.packets.load(Relaxed),
+            signals.messages.load(Relaxed),
+        );
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = messages as f64 / seconds / 1e6;
+        let _ = write!(
+            stderr,
+            "\r{seconds:5.1} s  {packets} packets  {messages} messages  {rate:.2} M messages/s "
+        );
+    }
+    let _ = writeln!(stderr);
+}
+
+fn join<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, String> {
+    thread.join().map_err(|_| "a thread panicked".to_string())
+}

@@ -1,0 +1,121 @@
+//! The producer: lets the kernel write datagrams straight into blocks, and hands the blocks on.
+
+use std::collections::VecDeque;
+use std::net::UdpSocket;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
+
+use framepool::{Block, Pool};
+
+use crate::feed::{HEADER, Header, Sequences};
+use crate::front::Front;
+use crate::sys::{self, BATCH, Batch};
+use crate::worker::Frame;
+
+pub type Producer<'p> = rtrb::Producer<Option<Frame<'p>>>;
+
+/// What the receiver saw.
+#[derive(Debug, Default)]
+pub struct Received {
+    pub packets: u64,
+    /// Packets that found no block: received into scratch and dropped.
+    pub drops: u64,
+    /// Packets longer than a block.
+    pub truncated: u64,
+    pub malformed: u64,
+    pub sequences: Sequences,
+    pub faults: u64,
+    pub steady_packets: u64,
+}
+
+/// What the threads tell each other besides frames.
+pub struct Signals {
+    /// The steady state has begun.
+    pub warm: sys::Flag,
+    /// Packets received so far, for the progress line.
+    pub packets: AtomicU64,
+    pub messages: AtomicU64,
+}
+
+/// Receives until the session ends, or until `deadline` if its end is lost.
+pub fn receive<'p>(
+    pool: &'p Pool<'_>,
+    socket: &UdpSocket,
+    mut frames: Producer<'p>,
+    signals: &Signals,
+    warm_at: Instant,
+    deadline: Instant,
+) -> Result<Received, String> {
+    sys::pin(sys::RECEIVER_CORE);
+    let mut front = Front::new(pool);
+    let mut ready: VecDeque<Block<'p>> = VecDeque::with_capacity(BATCH);
+    let mut batch = Batch::new();
+    let mut received = Received::default();
+    let mut faults = None;
+    while !received.sequences.ended {
+        let now = Instant::now();
+        if now >= deadline {
+            break;
+        }
+        if faults.is_none() && now >= warm_at {
+            faults = Some(sys::thread_faults());
+            received.steady_packets = received.packets;
+            signals.warm.set();
+        }
+        while ready.len() < BATCH {
+            match front.alloc() {
+                Ok(block) => ready.push_back(block),
+                Err(_) => break,
+            }
+        }
+        let n = match batch.receive(socket, ready.make_contiguous()) {
+            Ok(n) => n,
+            Err(e) if sys::is_timeout(&e) => continue,
+            Err(e) => return Err(format!("receive: {e}")),
+        };
+        if ready.is_empty() {
+            // The pool is exhausted: the socket is drained all the same, and the loss is counted.
+            received.follow(batch.scratch());
+            received.packets += n as u64;
+            received.drops += n as u64;
+        }
+        for i in 0..n {
+            let Some(block) = ready.pop_front() else {
+                break;
+            };
+            if let Some(frame) = received.accept(block, batch.len(i), batch.truncated(i)) {
+                // The ring has a place for every block of the pool.
+                drop(frames.push(Some(frame)));
+            }
+        }
+        signals.packets.store(received.packets, Relaxed);
+    }
+    received.faults = sys::thread_faults() - faults.unwrap_or_else(sys::thread_faults);
+    received.steady_packets = received.packets - received.steady_packets;
+    Ok(received)
+}
+
+impl Received {
+    fn accept<'p>(&mut self, block: Block<'p>, len: usize, truncated: bool) -> Option<Frame<'p>> {
+        self.packets += 1;
+        // SAFETY: the kernel wrote that many bytes.
+        self.follow(unsafe { block.assume_init(len.min(HEADER)) });
+        if truncated {
+            self.truncated += 1;
+            return None;
+        }
+        let ethernet = false;
+        Some(Frame {
+            block,
+            len,
+            ethernet,
+        })
+    }
+
+    fn follow(&mut self, packet: &[u8]) {
+        match Header::parse(packet) {
+            Some(header) => self.sequences.follow(&header),
+            None => self.malformed += 1,
+        }
+    }
+}

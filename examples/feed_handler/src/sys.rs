@@ -1,0 +1,207 @@
+//! System calls, and all of the example's unsafe code but for reading what they wrote.
+
+use std::io;
+use std::mem;
+use std::net::UdpSocket;
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
+
+use framepool::Block;
+
+/// Datagrams per system call.
+pub const BATCH: usize = 32;
+/// Bytes of the scratch buffer for packets that find no block: a header and more.
+const SCRATCH: usize = 2048;
+
+pub const RECEIVER_CORE: usize = 0;
+pub const WORKER_CORE: usize = 1;
+
+/// A flag that one thread sets and others look at.
+#[derive(Debug, Default)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    pub fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    pub fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// The arguments of one `recvmmsg`, made once.
+pub struct Batch {
+    vectors: Box<[libc::iovec; BATCH]>,
+    headers: Box<[libc::mmsghdr; BATCH]>,
+    scratch: Box<[u8; SCRATCH]>,
+    scratch_len: usize,
+}
+
+impl Batch {
+    pub fn new() -> Self {
+        // SAFETY: all zeros is a valid value of both: null pointers and lengths of zero.
+        let (vectors, headers) = unsafe { (mem::zeroed(), mem::zeroed()) };
+        Self {
+            vectors: Box::new(vectors),
+            headers: Box::new(headers),
+            scratch: Box::new([0; SCRATCH]),
+            scratch_len: 0,
+        }
+    }
+
+    /// Waits for datagrams (as long as the socket's timeout) and lets the kernel write one into each
+    /// of the first blocks; without blocks, one into the scratch buffer. Returns how many came.
+    pub fn receive(&mut self, socket: &UdpSocket, blocks: &mut [Block<'_>]) -> io::Result<usize> {
+        let mut places = 0;
+        for block in blocks.iter_mut().take(BATCH) {
+            self.place(places, block.as_mut_ptr(), block.len());
+            places += 1;
+        }
+        if places == 0 {
+            let (start, len) = (self.scratch.as_mut_ptr(), self.scratch.len());
+            self.place(0, start, len);
+            places = 1;
+        }
+        // SAFETY: the first `places` headers point at one vector each, and those at memory that is
+        // exclusively borrowed until the call returns.
+        let n = unsafe {
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                places as libc::c_uint,
+                libc::MSG_WAITFORONE as _,
+                std::ptr::null_mut(),
+            )
+        };
+        let n = usize::try_from(n).map_err(|_| io::Error::last_os_error())?;
+        self.scratch_len = self.len(0).min(SCRATCH);
+        Ok(n)
+    }
+
+    fn place(&mut self, i: usize, start: *mut u8, len: usize) {
+        self.vectors[i] = libc::iovec {
+            iov_base: start.cast(),
+            iov_len: len,
+        };
+        let header = &mut self.headers[i].msg_hdr;
+        header.msg_iov = &mut self.vectors[i];
+        header.msg_iovlen = 1;
+        header.msg_flags = 0;
+    }
+
+    /// Bytes that datagram `i` of the last call has in its block.
+    pub fn len(&self, i: usize) -> usize {
+        self.headers[i].msg_len as usize
+    }
+
+    /// Whether datagram `i` was longer than its block.
+    pub fn truncated(&self, i: usize) -> bool {
+        self.headers[i].msg_hdr.msg_flags & libc::MSG_TRUNC != 0
+    }
+
+    /// The datagram that found no block.
+    pub fn scratch(&self) -> &[u8] {
+        &self.scratch[..self.scratch_len]
+    }
+}
+
+/// Sends every packet to the socket's peer, in as few calls as the kernel grants.
+pub fn send(socket: &UdpSocket, packets: &[Vec<u8>]) -> io::Result<()> {
+    let mut vectors: Vec<libc::iovec> = packets
+        .iter()
+        .map(|packet| libc::iovec {
+            iov_base: packet.as_ptr().cast_mut().cast(),
+            iov_len: packet.len(),
+        })
+        .collect();
+    let mut headers: Vec<libc::mmsghdr> = vectors
+        .iter_mut()
+        .map(|vector| {
+            // SAFETY: all zeros is a valid header.
+            let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+            header.msg_hdr.msg_iov = vector;
+            header.msg_hdr.msg_iovlen = 1;
+            header
+        })
+        .collect();
+    let mut sent = 0;
+    while sent < headers.len() {
+        let rest = &mut headers[sent..];
+        // SAFETY: every header points at one vector, and that at a packet; all outlive the call,
+        // which only reads the packets.
+        let n =
+            unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), rest.len() as _, 0) };
+        match usize::try_from(n) {
+            Ok(n) => sent += n,
+            Err(_) => match io::Error::last_os_error() {
+                e if e.kind() == io::ErrorKind::Interrupted || is_timeout(&e) => {}
+                // The far end is already gone: nothing more to say to it.
+                e if e.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
+                e => return Err(e),
+            },
+        }
+    }
+    Ok(())
+}
+
+/// Asks for a large receive buffer, as far as the system allows.
+pub fn enlarge_buffer(socket: &UdpSocket, bytes: usize) {
+    let bytes = bytes as libc::c_int;
+    for option in [libc::SO_RCVBUFFORCE, libc::SO_RCVBUF] {
+        // SAFETY: the option takes an int, which is what is pointed at.
+        let done = unsafe {
+            libc::setsockopt(
+                socket.as_raw_fd(),
+                libc::SOL_SOCKET,
+                option,
+                std::ptr::from_ref(&bytes).cast(),
+                mem::size_of::<libc::c_int>() as libc::socklen_t,
+            )
+        };
+        if done == 0 {
+            return;
+        }
+    }
+}
+
+pub fn is_timeout(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted
+    )
+}
+
+/// Page faults of this thread so far, minor and major.
+pub fn thread_faults() -> u64 {
+    // SAFETY: all zeros is a valid value, and the call writes one.
+    let usage = unsafe {
+        let mut usage: libc::rusage = mem::zeroed();
+        libc::getrusage(libc::RUSAGE_THREAD, &mut usage);
+        usage
+    };
+    (usage.ru_minflt + usage.ru_majflt) as u64
+}
+
+/// Binds this thread to a core, if there is that core.
+pub fn pin(core: usize) {
+    if std::thread::available_parallelism().is_ok_and(|n| core >= n.get()) {
+        return;
+    }
+    // SAFETY: all zeros is the empty set, and `core` is below the number of cores.
+    unsafe {
+        let mut set: libc::cpu_set_t = mem::zeroed();
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, mem::size_of_val(&set), &set);
+    }
+}
+
+/// Waits a little longer the longer nothing happens.
+pub fn back_off(idle: u32) {
+    match idle {
+        0..=1_000 => std::hint::spin_loop(),
+        1_001..=1_100 => std::thread::yield_now(),
+        _ => std::thread::sleep(Duration::from_micros(20)),
+    }
+}
