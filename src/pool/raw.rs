@@ -142,10 +142,14 @@ impl Pool<'_> {
                 Ok(id)
             })
         });
-        claimed.map_err(|kind| {
-            self.count_refusal();
-            FreeError::new(kind)
-        })
+        // No closure: it would be the caller that the error names.
+        match claimed {
+            Ok(id) => Ok(id),
+            Err(kind) => {
+                self.count_refusal();
+                Err(FreeError::new(kind))
+            }
+        }
     }
 
     /// Blocks that are out as raw blocks. O(1).
