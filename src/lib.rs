@@ -1,4 +1,63 @@
-//! Fixed-block memory pools over memory you own.
+//! Fixed blocks over memory you own: handed out and taken back in bounded time, from any thread, core or
+//! interrupt.
+//!
+//! A [`Pool`] divides memory that the caller supplies (a static, a linker section, a slice, a hugepage
+//! mapping) into blocks of one size. Allocating is taking an index off a lock-free stack; freeing is
+//! dropping the handle. A worker that does so often takes a [`Cache`] and pays no atomic at all. Nothing
+//! faults, locks, calls the system or panics on the way.
+//!
+//! ```
+//! // 512 blocks of 2 KiB in .bss: there is nothing to initialise.
+//! framepool::pool!(static FRAMES: [2048; 512]);
+//!
+//! let mut frame = FRAMES.alloc()?;
+//! let header = frame.write(b"\x01\x00\x5e\x00\x00\x01")?;
+//! assert_eq!(header[0], 1);
+//! // Sending is moving, freeing is dropping, on whichever thread.
+//! std::thread::spawn(move || drop(frame)).join().unwrap();
+//! assert_eq!(FRAMES.stats().in_use, 0);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # Which type do I want
+//!
+//! | I have, or want | take |
+//! |---|---|
+//! | a pool in a `static`, on bare metal or hosted | [`pool!`], which declares a [`StaticPool`] |
+//! | memory of my own: a slice, a linker section, a mailbox of a device | [`Pool::new`], [`Pool::from_parts`], [`Pool::from_raw`] |
+//! | hugepages, prefaulted, and the truth about what I got (Linux) | `Pool::map`, or `MappedRegion` and `Pool::over_mapping` |
+//! | a pool in a test or a tool | `Pool::allocate` |
+//! | one block | [`Block`], from [`Pool::alloc`] |
+//! | a value of mine in a block, destructor and all | [`PoolBox`], from [`Pool::alloc_value`] |
+//! | 32 blocks that travel together | [`Burst`] |
+//! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
+//! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
+//! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
+//!
+//! # Features
+//!
+//! | feature | what |
+//! |---|---|
+//! | `std` (default) | pools that allocate their own memory |
+//! | `mmap` | anonymous mappings with hugepages and prefault (Linux) |
+//! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
+//! | `defmt` | `defmt::Format` for the types that a log line shows |
+//!
+//! With `default-features = false` the crate needs `core` alone. Features only add. What backs the
+//! atomics follows the target, never a feature.
+//!
+//! # What it promises, and what not
+//!
+//! - Memory safety from safe code, whatever is forgotten, leaked or freed where. Handles know their pool,
+//!   and every way back compares it.
+//! - O(1) for every operation on one block, whatever the size of the pool; bursts take O(their length).
+//!   Lock-free: whatever a thread or an interrupt was stopped in the middle of, the others go on.
+//! - A failed operation gives its argument back, says why with the facts, and is counted.
+//! - Not that a block's bytes are zero: they are what its last owner, or a device, left there, and
+//!   [`MaybeUninit`](core::mem::MaybeUninit) says so.
+//! - Not wait-freedom: a compare-and-swap may have to be repeated under contention.
+//! - Not that a block freed by one worker can be had by another at once: it may be in the first one's
+//!   [`Cache`], which says how many it hides.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -24,4 +83,9 @@ pub use pool::{
     Stride,
 };
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use region::{MapError, MappedRegion, RegionReport};
+pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

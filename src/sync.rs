@@ -1,9 +1,9 @@
 //! The one shim over atomics: `core` on targets with compare-and-swap, a critical section on those
 //! without, [loom](https://docs.rs/loom) when its models run.
 //!
-//! Everything shared in the crate is an [`AtomicU32`] or an [`AtomicWord`] of this module, and every
-//! step that reads, decides and writes takes a [`Section`]. The token is how one algorithm serves
-//! three worlds:
+//! Everything shared in the crate is an [`AtomicU32`], an [`AtomicWord`] or a [`Counter`] of this
+//! module, and every step that reads, decides and writes takes a [`Section`]. The token is how one
+//! algorithm serves three worlds:
 //!
 //! | target | a [`Section`] is | `compare_exchange` is |
 //! |---|---|---|
@@ -55,6 +55,11 @@ type RawWord = loom::sync::atomic::AtomicU32;
 #[cfg(loom)]
 type RawU32 = loom::sync::atomic::AtomicU32;
 
+#[cfg(target_pointer_width = "64")]
+type RawCounter = core::sync::atomic::AtomicU64;
+#[cfg(target_pointer_width = "32")]
+type RawCounter = core::sync::atomic::AtomicU32;
+
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
 #[derive(Clone, Copy)]
@@ -79,6 +84,20 @@ pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
 #[inline]
 pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
     critical_section::with(|cs| f(Section(cs)))
+}
+
+/// Asks for the cache line at `at`, where the target has an instruction for that in reach.
+#[cfg(not(loom))]
+#[inline(always)]
+pub(crate) fn prefetch(at: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    // SAFETY: a hint; no address is wrong, and every x86_64 has the instruction.
+    unsafe {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        _mm_prefetch::<_MM_HINT_T0>(at.cast());
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    let _ = at;
 }
 
 macro_rules! atomic {
@@ -225,5 +244,13 @@ atomic!(
     /// A shared [`Word`]: the heads of the depot's stacks, and its counters.
     AtomicWord,
     RawWord,
+    Word
+);
+atomic!(
+    /// A shared [`Word`] that is shown and decides nothing: what happens is the same whatever it holds.
+    /// Loom does not explore the orders in which such words are read and written, which keeps its
+    /// models to what they are about.
+    Counter,
+    RawCounter,
     Word
 );

@@ -5,6 +5,7 @@
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
+use std::sync::atomic::AtomicPtr;
 
 use framepool::{
     AllocValueReason, BlockId, Burst, Cache, ConfigError, FreeErrorKind, Pool, PoolConfig,
@@ -15,7 +16,7 @@ framepool::pool!(static ONE: [64; 8]);
 framepool::pool!(static TWO: [64; 8]);
 
 fn refused(config: PoolConfig) -> ConfigError {
-    let mut region = vec![MaybeUninit::uninit(); 1 << 16];
+    let mut region = Box::new_uninit_slice(1 << 16);
     let error = Pool::new(&mut region, config).unwrap_err();
     assert!(!error.to_string().is_empty());
     error
@@ -85,7 +86,7 @@ fn alignments_and_strides_that_cannot_be_are_refused() {
 #[test]
 fn regions_too_small_are_refused_with_what_was_needed() {
     for len in [0, 1, 63, 64, 200, 500] {
-        let mut region = vec![MaybeUninit::uninit(); len];
+        let mut region = Box::new_uninit_slice(len);
         for config in [PoolConfig::new(64, 8), PoolConfig::fill(512)] {
             match Pool::new(&mut region, config) {
                 Err(ConfigError::RegionTooSmall {
@@ -100,7 +101,7 @@ fn regions_too_small_are_refused_with_what_was_needed() {
         }
     }
     // What is said to be required is enough.
-    let mut region = vec![MaybeUninit::uninit(); 4096];
+    let mut region = Box::new_uninit_slice(4096);
     let region = &mut region[1..];
     let Err(ConfigError::RegionTooSmall { required, .. }) =
         Pool::new(&mut region[..64], PoolConfig::new(64, 8))
@@ -113,7 +114,7 @@ fn regions_too_small_are_refused_with_what_was_needed() {
 
 #[test]
 fn regions_that_start_anywhere_are_accepted_and_their_slack_is_told() {
-    let mut region = vec![MaybeUninit::uninit(); 8192];
+    let mut region = Box::new_uninit_slice(8192);
     for start in 0..130 {
         let part = &mut region[start..];
         let len = part.len();
@@ -136,8 +137,8 @@ fn blocks_and_metadata_may_lie_apart() {
     let config = PoolConfig::new(256, 16);
     let metadata_size = config.layout().unwrap().metadata_size();
     let (mut blocks, mut metadata) = (
-        vec![MaybeUninit::uninit(); 256 * 17 + 64],
-        vec![MaybeUninit::uninit(); metadata_size + 64],
+        Box::new_uninit_slice(256 * 17 + 64),
+        Box::new_uninit_slice(metadata_size + 64),
     );
     let mut pool = Pool::from_parts(&mut blocks, &mut metadata, config).unwrap();
     let held: Vec<_> = (0..16).map(|_| pool.alloc().unwrap()).collect();
@@ -221,11 +222,12 @@ fn raw_blocks_come_back_as_handles_from_any_thread() {
     let id = pool.alloc().unwrap().into_id();
     let mut block = pool.alloc().unwrap();
     block.write(b"raw").unwrap();
-    let addr = block.into_raw().as_ptr() as usize;
+    // A pointer does not cross threads by itself.
+    let raw = AtomicPtr::new(block.into_raw().as_ptr());
     std::thread::scope(|scope| {
         let pool = &pool;
         scope.spawn(move || {
-            let raw = NonNull::new(std::ptr::with_exposed_provenance_mut(addr)).unwrap();
+            let raw = NonNull::new(raw.into_inner()).unwrap();
             // SAFETY: only this thread has the pointer and the name; the bytes were written.
             unsafe {
                 let block = pool.block_from_raw(raw).unwrap();
@@ -277,7 +279,7 @@ fn a_block_freed_into_another_pools_cache_comes_back() {
 #[test]
 fn bursts_are_all_or_nothing_and_say_what_was_there() {
     let mut pool = Pool::allocate(PoolConfig::new(64, 10)).unwrap();
-    let mut cache: Cache<'_, 4> = Cache::new(&pool);
+    let mut cache: Cache<'_, 16> = Cache::new(&pool);
     let error = pool.alloc_burst::<16>(11).unwrap_err();
     assert_eq!((error.requested, error.available), (11, 10));
     let error = pool.alloc_burst::<4>(5).unwrap_err();

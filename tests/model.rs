@@ -54,12 +54,15 @@ fn op() -> impl Strategy<Value = Op> {
 
 const BURST: usize = 12;
 const ARRAY: usize = 5;
+/// Places in the caches: the small one is no larger than a burst.
+const SMALL: usize = BURST;
+const LARGE: usize = 32;
 
 /// The pool, everything taken from it, and what was written into each block.
 struct World<'p> {
     pool: &'p Pool<'p>,
-    small: Cache<'p, 6>,
-    large: Cache<'p, 32>,
+    small: Cache<'p, SMALL>,
+    large: Cache<'p, LARGE>,
     blocks: Vec<Block<'p>>,
     bursts: Vec<Burst<'p, BURST>>,
     raw: Vec<framepool::BlockId>,
@@ -311,7 +314,7 @@ impl<'p> World<'p> {
     fn audit(&self) {
         let stats = self.pool.stats();
         let cached = (self.small.len() + self.large.len()) as u64;
-        let hidden = 6 + 32;
+        let hidden = (SMALL + LARGE) as u64;
         assert!(
             stats.in_use.abs_diff(self.out() as u64) <= hidden,
             "{stats}"

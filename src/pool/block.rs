@@ -73,8 +73,9 @@ impl fmt::Display for BlockId {
 #[must_use = "dropping a block frees it"]
 pub struct Block<'p> {
     pool: &'p Pool<'p>,
-    /// Invariant: less than the capacity, and owned by this handle alone.
-    id: u32,
+    /// Invariant: less than the capacity, and owned by this handle alone. A whole word, so that many
+    /// handles are written and read as vectors.
+    id: usize,
 }
 
 impl<'p> Block<'p> {
@@ -82,13 +83,22 @@ impl<'p> Block<'p> {
     /// `id` is less than the capacity, and the caller owns the block, which passes to the handle.
     #[inline(always)]
     pub(crate) unsafe fn own(pool: &'p Pool<'p>, id: u32) -> Self {
-        Self { pool, id }
+        Self {
+            pool,
+            id: id as usize,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn index(&self) -> u32 {
+        // Less than the capacity, which is a u32.
+        self.id as u32
     }
 
     /// Gives up the handle without freeing: the caller owns the block now.
     #[inline(always)]
     pub(crate) fn disown(self) -> u32 {
-        let id = self.id;
+        let id = self.index();
         mem::forget(self);
         id
     }
@@ -107,7 +117,7 @@ impl<'p> Block<'p> {
     /// Names the block.
     #[inline]
     pub fn id(&self) -> BlockId {
-        BlockId(self.id)
+        BlockId(self.index())
     }
 
     /// Bytes in the block: the pool's block size. Never 0.
@@ -121,7 +131,7 @@ impl<'p> Block<'p> {
     /// AF_XDP descriptor carries. [`Pool::id_at_offset`] is the way back.
     #[inline]
     pub fn offset(&self) -> usize {
-        self.id as usize * self.pool.stride()
+        self.id * self.pool.stride()
     }
 
     /// The address of the first byte.
@@ -145,7 +155,7 @@ impl<'p> Block<'p> {
     #[inline(always)]
     fn start(&self) -> NonNull<u8> {
         // SAFETY: the index is less than the capacity.
-        unsafe { self.pool.block_start(self.id) }
+        unsafe { self.pool.block_start(self.index()) }
     }
 
     /// All bytes, as they are.
@@ -219,7 +229,7 @@ impl Drop for Block<'_> {
     #[inline]
     fn drop(&mut self) {
         // SAFETY: the handle owns the block, and ends here.
-        unsafe { self.pool.give_one(self.id) };
+        unsafe { self.pool.give_one(self.index()) };
     }
 }
 

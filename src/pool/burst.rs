@@ -2,6 +2,7 @@
 
 use core::fmt;
 use core::mem::{self, MaybeUninit};
+use core::ptr::NonNull;
 
 use crate::error::PushError;
 use crate::pool::exchange::assume_init;
@@ -31,10 +32,12 @@ use crate::pool::{Block, BlockId, Pool};
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[must_use = "dropping a burst frees its blocks"]
+// Indices start on a vector's boundary: what moves is whole vectors, none of them across two lines.
+#[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
 pub struct Burst<'p, const N: usize> {
     pool: &'p Pool<'p>,
     /// Invariant: at most `N`, and `ids[..len]` are written, different, and owned by this burst.
-    len: u32,
+    len: usize,
     ids: [MaybeUninit<u32>; N],
 }
 
@@ -55,10 +58,20 @@ impl<'p, const N: usize> Burst<'p, N> {
         }
     }
 
+    /// A burst of blocks that are already named.
+    ///
+    /// # Safety
+    /// `len` is at most `N`; the first `len` of `ids` are written, different, and their blocks the
+    /// caller's, who gives them to the burst.
+    #[inline(always)]
+    pub(crate) unsafe fn own(pool: &'p Pool<'p>, ids: [MaybeUninit<u32>; N], len: usize) -> Self {
+        Self { pool, len, ids }
+    }
+
     /// Blocks in the burst.
     #[inline(always)]
     pub fn len(&self) -> usize {
-        self.len as usize
+        self.len
     }
 
     /// Whether there is none.
@@ -84,7 +97,7 @@ impl<'p, const N: usize> Burst<'p, N> {
         // SAFETY: by the invariant of `len`, the index is written and owned, and passes to the
         // handle.
         unsafe {
-            let id = self.ids.get_unchecked(self.len as usize).assume_init();
+            let id = self.ids.get_unchecked(self.len).assume_init();
             Some(Block::own(self.pool, id))
         }
     }
@@ -98,7 +111,7 @@ impl<'p, const N: usize> Burst<'p, N> {
         if !block.is_of(self.pool) {
             return Err(PushError::WrongPool(block));
         }
-        match self.ids.get_mut(self.len as usize) {
+        match self.ids.get_mut(self.len) {
             Some(place) => {
                 place.write(block.disown());
                 self.len += 1;
@@ -141,15 +154,46 @@ impl<'p, const N: usize> Burst<'p, N> {
         Some(unsafe { self.pool.bytes_of(id.0).as_mut() })
     }
 
+    /// All bytes of every block, one block after the other, to write: what reading a burst of packets
+    /// into it takes, without a test a block.
+    ///
+    /// ```
+    /// framepool::pool!(static POOL: [64; 8]);
+    ///
+    /// let mut burst = POOL.alloc_up_to::<8>(8);
+    /// for (i, bytes) in burst.blocks_mut().enumerate() {
+    ///     bytes[0].write(i as u8);
+    /// }
+    /// ```
+    #[inline]
+    pub fn blocks_mut(&mut self) -> impl ExactSizeIterator<Item = &mut [MaybeUninit<u8>]> {
+        let pool = self.pool;
+        let (first, stride, len) = (pool.blocks, pool.stride(), pool.block_size());
+        self.as_ids().iter().map(move |&id| {
+            // SAFETY: the burst owns the block, so the index is in range; each is named once, so that
+            // no two of the slices overlap; `&mut self` is the only way to them.
+            unsafe {
+                let start = first.add(id as usize * stride);
+                NonNull::slice_from_raw_parts(start.cast(), len).as_mut()
+            }
+        })
+    }
+
     #[inline]
     fn as_ids(&self) -> &[u32] {
         // SAFETY: by the invariant of `len`.
-        unsafe { assume_init(self.ids.get_unchecked(..self.len as usize)) }
+        unsafe { assume_init(self.ids.get_unchecked(..self.len)) }
     }
 
     #[inline(always)]
     pub(crate) fn is_of(&self, pool: &Pool<'_>) -> bool {
         core::ptr::eq(self.pool, pool)
+    }
+
+    /// All indices, written or not.
+    #[inline(always)]
+    pub(crate) fn raw_ids(&self) -> &[MaybeUninit<u32>; N] {
+        &self.ids
     }
 
     /// The places for indices, written or not.
@@ -163,13 +207,13 @@ impl<'p, const N: usize> Burst<'p, N> {
     /// to the burst; blocks past `len` that the burst had are the caller's from now on.
     #[inline(always)]
     pub(crate) unsafe fn set_len(&mut self, len: usize) {
-        self.len = len as u32;
+        self.len = len;
     }
 
     /// Empties the burst; the blocks are the caller's.
     #[inline(always)]
     pub(crate) fn disown(&mut self) -> &[u32] {
-        let len = mem::take(&mut self.len) as usize;
+        let len = mem::take(&mut self.len);
         // SAFETY: by the invariant of `len`, as it was.
         unsafe { assume_init(self.ids.get_unchecked(..len)) }
     }

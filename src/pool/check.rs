@@ -77,8 +77,7 @@ impl Pool<'_> {
             }
         }
         balance(stacked, self.stacked() as usize)?;
-        let counted = self.header().exchange.in_magazines.load(Relaxed) as usize;
-        balance(in_magazines, counted)?;
+        balance(in_magazines, self.held().in_magazines() as usize)?;
         balance(raw, self.raw_out())?;
         // Places exclude each other, so their sum is at most the frontier.
         let leaked = frontier as usize - stacked - in_magazines - raw;

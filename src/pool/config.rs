@@ -100,7 +100,7 @@ impl PoolConfig {
 
     /// Sets how many indices move between a [`Cache`](crate::Cache) and the depot at once.
     ///
-    /// By default a sixteenth of the capacity, at least 4 and at most 256. Larger magazines cost
+    /// By default an eighth of the capacity, at least 4 and at most 512. Larger magazines cost
     /// fewer cache lines per block that crosses cores; smaller ones hoard less.
     pub const fn magazine(mut self, indices: usize) -> Self {
         self.magazine = Magazine::Of(indices);
@@ -200,7 +200,10 @@ impl PoolConfig {
             Magazine::None => stride + 4,
             _ => stride + 8,
         };
-        let mut count = available / per_block;
+        let mut count = match available.checked_div(per_block) {
+            Some(count) => count,
+            None => 0,
+        };
         if count > word::MAX_BLOCKS {
             count = word::MAX_BLOCKS;
         }
@@ -250,7 +253,7 @@ impl PoolConfig {
                 max: MAX_BYTES,
             });
         }
-        if stride < block_size || stride % align != 0 {
+        if stride < block_size || stride & (align - 1) != 0 {
             return Err(ConfigError::BadStride {
                 stride,
                 block_size,
@@ -367,15 +370,15 @@ const fn default_align(block_size: usize) -> usize {
     }
 }
 
-/// A sixteenth of the capacity, rounded down to a power of two, in 4..=256.
+/// An eighth of the capacity, rounded down to a power of two, in 4..=512.
 const fn default_magazine(capacity: usize) -> usize {
-    let share = capacity / 16;
+    let share = capacity / 8;
     if share < 4 {
         4
-    } else if share > 256 {
-        256
+    } else if share > 512 {
+        512
     } else {
-        1 << share.ilog2()
+        1 << (usize::BITS - 1 - share.leading_zeros())
     }
 }
 

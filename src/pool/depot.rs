@@ -33,8 +33,11 @@
 use core::mem::MaybeUninit;
 
 use crate::pool::Pool;
-use crate::pool::word::Shape;
+use crate::pool::word::{Held, Shape};
 use crate::sync::{self, Ordering::*, Section, Word};
+
+/// Above every depth: the next pop works the mark out.
+const NO_MARK: Word = u32::MAX as Word;
 
 /// Indices on their way from the depot to a caller.
 pub(crate) type Ids = [MaybeUninit<u32>];
@@ -263,16 +266,16 @@ impl Pool<'_> {
             .depth(head, || pushes.load(Relaxed), self.capacity)
     }
 
+    /// Blocks in caches and magazines.
+    pub(crate) fn held(&self) -> Held {
+        Held(self.header().exchange.held.load(Relaxed))
+    }
+
     /// Blocks ever handed out that are neither in magazines nor, as far as these have told, in
     /// caches: in use or in the stack.
     fn roaming(&self) -> Word {
-        let header = self.header();
-        let held = header
-            .exchange
-            .in_magazines
-            .load(Relaxed)
-            .wrapping_add(header.exchange.cached.load(Relaxed));
-        header.hot.frontier.load(Relaxed).wrapping_sub(held)
+        let frontier = self.header().hot.frontier.load(Relaxed);
+        frontier.wrapping_sub(self.held().sum())
     }
 
     /// Blocks out of the depot and out of the caches, as far as these have told: exact when
@@ -292,6 +295,10 @@ impl Pool<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn note_peak(&self, s: Section<'_>) {
+        if cfg!(loom) {
+            // Moves counters only, and reads words that would multiply the interleavings.
+            return;
+        }
         let hot = &self.header().hot;
         loop {
             let roaming = self.roaming();
@@ -302,11 +309,33 @@ impl Pool<'_> {
                 mark if mark > self.capacity as Word => 0,
                 mark => mark,
             };
+            // AcqRel: pairs with `note_exchange`.
             hot.low_water.swap(s, mark, AcqRel);
             // If it changed meanwhile, a later and better mark may have been overwritten.
             if self.roaming() == roaming {
                 return;
             }
+        }
+    }
+
+    /// Keeps the peak at an exchange with a cache, which changes `roaming`.
+    ///
+    /// Two workers that only exchange magazines must not write to the line that direct allocation
+    /// uses: the mark is not worked out here but given up, once, and the next pop works it out.
+    #[inline]
+    pub(crate) fn note_exchange(&self, s: Section<'_>) {
+        if cfg!(loom) {
+            return;
+        }
+        let hot = &self.header().hot;
+        // Acquire, and release below: whoever replaces this by a mark has seen the `roaming` of
+        // everyone who gave the mark up before, or else this comes after the mark.
+        if hot.low_water.load(Acquire) != NO_MARK {
+            hot.low_water.store(NO_MARK, Release);
+        }
+        let in_use = self.in_use() as Word;
+        if in_use > hot.peak.load(Relaxed) {
+            hot.peak.fetch_max(s, in_use, Relaxed);
         }
     }
 

@@ -27,7 +27,7 @@ use crate::pool::Pool;
 use crate::pool::config::MAX_MAGAZINE;
 use crate::pool::depot::Ids;
 use crate::pool::meta::slot_count;
-use crate::pool::word::Slots;
+use crate::pool::word::{Held, Slots};
 use crate::sync::{self, Ordering::*, Section, Word};
 
 /// Ownership of a magazine's slot: its number plus one. Not `Copy`: whoever has it is alone with it.
@@ -135,6 +135,7 @@ impl Pool<'_> {
     fn take_full(&self, s: Section<'_>, own: &mut Option<Slot>) -> Option<(Slot, usize)> {
         let taken = self.exchange(s, |slots| {
             let full = Slot::from_plus_one(slots.full())?;
+            self.prefetch_slot(slots.full());
             let head = self.head_of(slots.full());
             let empty = match &*own {
                 Some(own) => {
@@ -209,7 +210,8 @@ impl Pool<'_> {
     }
 
     /// Empties a full magazine into `ids`; what does not fit goes to the stack. `own` is the slot
-    /// that the cache keeps for its next flush. Returns how many there were, and how many fit.
+    /// that the cache keeps for its next flush. Returns how many there were, and how many fit; that
+    /// they left the magazines is for the caller to [tell](Self::tell_held).
     pub(crate) fn unload(
         &self,
         s: Section<'_>,
@@ -234,16 +236,28 @@ impl Pool<'_> {
             at += n;
         }
         *own = Some(slot);
-        let in_magazines = &self.header().exchange.in_magazines;
-        in_magazines.fetch_add(s, (len as Word).wrapping_neg(), Relaxed);
         Some((len, fits))
     }
 
+    /// So many more blocks are in caches and in magazines.
+    #[inline(always)]
+    pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
+        let held = &self.header().exchange.held;
+        held.fetch_add(s, Held::step(cached, in_magazines), Relaxed);
+    }
+
     /// Gives `ids` to the depot as a magazine, or as a chain where they are few or no slot is free.
+    /// `cached` is what that and all since its last telling changes in the caller's cache.
     ///
     /// # Safety
     /// The caller owns the blocks, all different, and gives them up.
-    pub(crate) unsafe fn load(&self, s: Section<'_>, own: &mut Option<Slot>, ids: &[u32]) {
+    pub(crate) unsafe fn load(
+        &self,
+        s: Section<'_>,
+        own: &mut Option<Slot>,
+        ids: &[u32],
+        cached: isize,
+    ) {
         let magazine = self.magazine as usize;
         let worth_it = ids.len() <= magazine && ids.len() * 4 >= magazine && ids.len() > 1;
         let slot = if worth_it {
@@ -253,22 +267,24 @@ impl Pool<'_> {
         };
         let Some(slot) = slot else {
             // SAFETY: the caller's promise.
-            return unsafe { self.push_many(s, ids) };
+            unsafe { self.push_many(s, ids) };
+            return self.tell_held(s, cached, 0);
         };
         // SAFETY: the slot is owned, and the indices fit it.
         unsafe { self.write_slot(&slot, ids) };
-        // Counted before it can be taken: the counter never falls below what is there.
-        let in_magazines = &self.header().exchange.in_magazines;
-        in_magazines.fetch_add(s, ids.len() as Word, Relaxed);
+        // Told before it can be taken, so that the count never falls below what is there; and before
+        // the exchange, so that the line is this core's when that reads and swaps a word in it.
+        self.tell_held(s, cached, ids.len() as isize);
         *own = self.give_full(s, slot, ids.len());
     }
 
     /// Takes blocks out of a full magazine for a caller without a cache; the rest goes to the stack.
     pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> usize {
         let mut own = None;
-        let Some((_, taken)) = self.unload(s, &mut own, ids) else {
+        let Some((len, taken)) = self.unload(s, &mut own, ids) else {
             return 0;
         };
+        self.tell_held(s, 0, -(len as isize));
         self.return_slot(s, &mut own);
         // Neither the stack nor the frontier has counted these.
         let beside = &self.header().exchange.allocations_beside;

@@ -137,7 +137,7 @@ impl<'m> Pool<'m> {
             stride: layout.stride() as u32,
             capacity: layout.capacity() as u32,
             magazine: layout.magazine() as u16,
-            align_log2: layout.block_align().ilog2() as u8,
+            align_log2: layout.block_align().trailing_zeros() as u8,
             _memory: PhantomData,
         }
     }

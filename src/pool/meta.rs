@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! header          links                      magazines (absent without caches)
-//! ┌──────────────┬────┬────┬───┬────┬ pad ┬──────────┬──────────┬───┬ … ┬────┬────┐
-//! │ hot│exch│cold│ l0 │ l1 │ … │ ln │     │ ids of 0 │ ids of 1 │ … │   │ h1 │ h0 │
-//! └──────────────┴────┴────┴───┴────┴─────┴──────────┴──────────┴───┴ … ┴────┴────┘
+//! ┌──────────────┬────┬────┬───┬────┬ pad ┬────┬──────────┬────┬──────────┬───┐
+//! │ hot│exch│cold│ l0 │ l1 │ … │ ln │     │ h0 │ ids of 0 │ h1 │ ids of 1 │ … │
+//! └──────────────┴────┴────┴───┴────┴─────┴────┴──────────┴────┴──────────┴───┘
 //!                 4 bytes a block           4 bytes a block in all
 //! ```
 //!
@@ -18,13 +18,16 @@
 //!
 //! Under loom the same accessors lead to a boxed structure of loom's types.
 
+#[cfg(not(loom))]
 use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::config::align_up;
 use crate::pool::depot::Ids;
 use crate::pool::exchange::Slot;
-use crate::sync::{AtomicU32, AtomicWord};
+#[cfg(not(loom))]
+use crate::sync;
+use crate::sync::{AtomicU32, AtomicWord, Counter};
 
 /// A cache line, in bytes: what hot words are kept apart by, and what blocks are aligned to.
 pub(crate) const LINE: usize = if cfg!(target_pointer_width = "64") {
@@ -55,13 +58,13 @@ pub(crate) struct Hot {
     /// Blocks ever handed out: those from here on were never touched.
     pub(crate) frontier: AtomicWord,
     /// Blocks ever pushed, where the stack's word has no room for its depth.
-    pub(crate) pushes: AtomicWord,
+    pub(crate) pushes: Counter,
     /// How often the tag of `stack` wrapped.
-    pub(crate) tag_wraps: AtomicWord,
+    pub(crate) tag_wraps: Counter,
     /// The most blocks that were in use at once.
-    pub(crate) peak: AtomicWord,
+    pub(crate) peak: Counter,
     /// The depth of the stack below which `peak` rises.
-    pub(crate) low_water: AtomicWord,
+    pub(crate) low_water: Counter,
 }
 
 /// What an exchange of magazines touches.
@@ -72,20 +75,18 @@ pub(crate) struct Exchange {
     pub(crate) slots: AtomicWord,
     /// Magazines ever used.
     pub(crate) slots_used: AtomicWord,
-    /// Blocks in full magazines.
-    pub(crate) in_magazines: AtomicWord,
-    /// Blocks in caches, as of each one's last exchange.
-    pub(crate) cached: AtomicWord,
+    /// Blocks in caches and in magazines: see [`word::Held`](super::word::Held).
+    pub(crate) held: Counter,
     /// Allocations that stack and frontier did not count, less what they counted that was none.
-    pub(crate) allocations_beside: AtomicWord,
+    pub(crate) allocations_beside: Counter,
 }
 
 /// What only failures, raw blocks and constructors touch.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(crate) struct Cold {
-    pub(crate) exhaustions: AtomicWord,
-    pub(crate) refusals: AtomicWord,
+    pub(crate) exhaustions: Counter,
+    pub(crate) refusals: Counter,
     /// Blocks out as raw blocks.
     pub(crate) raw: AtomicWord,
     /// Bytes of the region that serve nothing.
@@ -103,21 +104,20 @@ macro_rules! header_new {
                 hot: Hot {
                     stack: AtomicWord::new(0),
                     frontier: AtomicWord::new(0),
-                    pushes: AtomicWord::new(0),
-                    tag_wraps: AtomicWord::new(0),
-                    peak: AtomicWord::new(0),
-                    low_water: AtomicWord::new(0),
+                    pushes: Counter::new(0),
+                    tag_wraps: Counter::new(0),
+                    peak: Counter::new(0),
+                    low_water: Counter::new(0),
                 },
                 exchange: Exchange {
                     slots: AtomicWord::new(0),
                     slots_used: AtomicWord::new(0),
-                    in_magazines: AtomicWord::new(0),
-                    cached: AtomicWord::new(0),
-                    allocations_beside: AtomicWord::new(0),
+                    held: Counter::new(0),
+                    allocations_beside: Counter::new(0),
                 },
                 cold: Cold {
-                    exhaustions: AtomicWord::new(0),
-                    refusals: AtomicWord::new(0),
+                    exhaustions: Counter::new(0),
+                    refusals: Counter::new(0),
                     raw: AtomicWord::new(0),
                     slack,
                     #[cfg(feature = "std")]
@@ -220,23 +220,47 @@ impl Pool<'_> {
         unsafe { self.links().byte_add(links).cast() }
     }
 
+    /// The first word of a magazine: its header, with the indices right behind it, so that reading
+    /// the one has brought the other's cache line.
+    ///
+    /// # Safety
+    /// `slot` is less than [`slot_count`].
+    #[inline(always)]
+    unsafe fn slot(&self, slot: u32) -> NonNull<u32> {
+        let first = slot as usize * (self.magazine() + 1);
+        // SAFETY: by the invariant of `Pool`, `capacity` words are there, and
+        // `slot_count * (magazine + 1) <= capacity`.
+        unsafe { self.magazines().add(first) }
+    }
+
     /// The header of a magazine: the slot below it in its stack plus one, and its length.
     ///
     /// # Safety
     /// `slot` is less than [`slot_count`].
     #[inline(always)]
     pub(crate) unsafe fn slot_head(&self, slot: u32) -> &AtomicU32 {
-        let last = self.capacity() - 1;
-        // SAFETY: by the invariant of `Pool`, `capacity` words are there; headers grow down from the
-        // end, and `slot_count * (magazine + 1) <= capacity` keeps them apart from the indices.
-        unsafe { self.magazines().add(last - slot as usize).cast().as_ref() }
+        // SAFETY: the caller's promise; this word of a slot is reached as an atomic only.
+        unsafe { self.slot(slot).cast().as_ref() }
     }
 
     #[inline(always)]
     unsafe fn slot_ids(&self, slot: &Slot) -> NonNull<u32> {
-        let first = slot.index() as usize * self.magazine();
-        // SAFETY: as in `slot_head`; indices grow up from the start.
-        unsafe { self.magazines().add(first) }
+        // SAFETY: a slot that is owned exists; the indices follow its header.
+        unsafe { self.slot(slot.index()).add(1) }
+    }
+
+    /// Asks for the cache lines of a magazine that is about to be taken, all at once: they were
+    /// written by another core. A hint; the slot may be someone else's by now.
+    #[inline]
+    pub(crate) fn prefetch_slot(&self, plus_one: u32) {
+        if plus_one == 0 {
+            return;
+        }
+        // SAFETY: the words name only slots that exist; nothing is read.
+        let first = unsafe { self.slot(plus_one - 1) }.cast::<u8>();
+        for line in 0..=4 * self.magazine() / LINE {
+            sync::prefetch(first.as_ptr().wrapping_add(line * LINE));
+        }
     }
 
     /// Copies indices into a magazine.
@@ -285,6 +309,8 @@ impl Pool<'_> {
         // SAFETY: as in `header`.
         unsafe { &self.base().as_ref().links[id as usize] }
     }
+
+    pub(crate) fn prefetch_slot(&self, _: u32) {}
 
     pub(crate) unsafe fn slot_head(&self, slot: u32) -> &AtomicU32 {
         // SAFETY: as in `header`.

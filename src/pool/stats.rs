@@ -11,7 +11,7 @@ use core::fmt;
 
 use crate::error::Exhausted;
 use crate::pool::Pool;
-use crate::sync::{self, AtomicWord, Ordering::*, Word, wide};
+use crate::sync::{self, Counter, Ordering::*, Word, wide};
 
 /// What a [`Pool`] has and did: see [`Pool::stats`].
 ///
@@ -129,7 +129,7 @@ impl Pool<'_> {
         let header = self.header();
         let capacity = u64::from(self.capacity);
         let in_use = u64::from(self.in_use());
-        let cached = read_gauge(header.exchange.cached.load(Relaxed), capacity);
+        let cached = u64::from(self.held().cached()).min(capacity);
         let popped = wide(self.shape().tag(header.hot.stack.load(Relaxed)))
             .wrapping_add(read(&header.hot.tag_wraps).wrapping_mul(self.shape().tag_span()));
         let allocations = (popped as Word)
@@ -152,10 +152,7 @@ impl Pool<'_> {
     pub fn available(&self) -> usize {
         let header = self.header();
         let never = (self.capacity as Word).saturating_sub(header.hot.frontier.load(Relaxed));
-        let full = read_gauge(
-            header.exchange.in_magazines.load(Relaxed),
-            u64::from(self.capacity),
-        );
+        let full = u64::from(self.held().in_magazines());
         (u64::from(self.stacked()) + wide(never) + full).min(u64::from(self.capacity)) as usize
     }
 
@@ -182,14 +179,6 @@ impl Pool<'_> {
     }
 }
 
-/// A gauge that several counters move: for a moment it can read as below zero.
-fn read_gauge(value: Word, capacity: u64) -> u64 {
-    match wide(value) {
-        n if n > capacity => 0,
-        n => n,
-    }
-}
-
-fn read(counter: &AtomicWord) -> u64 {
+fn read(counter: &Counter) -> u64 {
     wide(counter.load(Relaxed))
 }

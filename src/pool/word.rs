@@ -184,6 +184,37 @@ impl Slots {
     }
 }
 
+/// Blocks that are neither in the stack nor in a hand: in caches, as far as these have told (high half),
+/// and in full magazines (low half). One word, so that an exchange between the two tells both by one
+/// addition and their sum is right at every moment.
+#[derive(Clone, Copy)]
+pub(crate) struct Held(pub(crate) Word);
+
+impl Held {
+    const HALF: u32 = Word::BITS / 2;
+
+    /// What to add for so many more blocks in caches and in magazines.
+    #[inline(always)]
+    pub(crate) const fn step(cached: isize, in_magazines: isize) -> Word {
+        ((cached as Word) << Self::HALF).wrapping_add(in_magazines as Word)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn cached(self) -> u32 {
+        (self.0 >> Self::HALF) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn in_magazines(self) -> u32 {
+        (self.0 & (Word::MAX >> Self::HALF)) as u32
+    }
+
+    #[inline(always)]
+    pub(crate) const fn sum(self) -> Word {
+        self.cached() as Word + self.in_magazines() as Word
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -235,5 +266,16 @@ mod tests {
         let word = Slots(slots.exchanged(MAX_SLOTS as u32, 7));
         assert_eq!((word.full(), word.empty()), (MAX_SLOTS as u32, 7));
         assert_ne!(word.exchanged(0, 0), 0);
+    }
+
+    #[test]
+    fn what_is_held_moves_both_ways_without_touching_the_other_half() {
+        let mut word = Held::step(300, 0);
+        for (cached, in_magazines) in [(-256, 256), (0, 512), (256, -256), (-300, 0)] {
+            word = word.wrapping_add(Held::step(cached, in_magazines));
+        }
+        let held = Held(word);
+        assert_eq!((held.cached(), held.in_magazines()), (0, 512));
+        assert_eq!(held.sum(), 512);
     }
 }

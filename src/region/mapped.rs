@@ -1,70 +1,34 @@
-//! Anonymous private mappings.
+//! The region that safe code holds, and the ladder that it comes down.
 
-use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::MapFlags;
 
+use super::error::{MapError, Refused};
+use super::mapping::Mapping;
 use super::report::{PageSize, RegionReport, Residency, Stage, Step, Steps};
 use super::smaps;
 
 /// Bytes of a 2 MiB page.
 const HUGE: usize = 2 << 20;
 
-/// No mapping could be had.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum MapError {
-    /// A mapping of zero bytes was asked for.
-    ZeroLength,
-    /// The length, rounded up to whole pages, exceeds the address space.
-    TooLong {
-        /// Bytes asked for.
-        requested: usize,
-    },
-    /// Every rung that was allowed was refused.
-    Unavailable {
-        /// Bytes asked for.
-        requested: usize,
-        /// Why, from the top rung down.
-        refused: Refused,
-    },
-}
-
-/// The rungs that were refused, from the top.
-#[derive(Debug, Clone)]
-pub struct Refused(Steps);
-
-impl Refused {
-    /// One entry a rung that was tried.
-    pub fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for MapError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::ZeroLength => write!(f, "a mapping must have at least one byte"),
-            Self::TooLong { requested } => {
-                write!(
-                    f,
-                    "a mapping of {requested} bytes exceeds the address space"
-                )
-            }
-            Self::Unavailable { requested, refused } => {
-                write!(f, "{requested} bytes cannot be mapped: {}", refused.0)
-            }
-        }
-    }
-}
-
-impl core::error::Error for MapError {}
-
 /// How a mapping is to be made: see [`MappedRegion::builder`].
-#[derive(Debug, Clone, Copy)]
+///
+/// ```
+/// use framepool::MappedRegion;
+/// use framepool::region::PageSize;
+///
+/// let base = MappedRegion::builder(100_000).page(PageSize::Base);
+/// let region = base.clone().force().map()?;
+/// assert_eq!(region.report().page(), PageSize::Base);
+/// let later = base.prefault(false).map()?;
+/// println!("{}", later.report()); // … bytes in base pages, on demand
+/// # Ok::<(), framepool::MapError>(())
+/// ```
+// Not `Copy`: a progress callback will not be.
+#[derive(Debug, Clone)]
 #[must_use = "nothing is mapped before `map`"]
 pub struct MapBuilder {
     len: usize,
@@ -81,6 +45,9 @@ impl MapBuilder {
     }
 
     /// That rung or an error.
+    ///
+    /// For [`PageSize::Transparent`] the kernel must take the advice, but may leave it unheeded:
+    /// whether huge pages came of it is what [`RegionReport::huge_bytes`] says.
     pub fn force(mut self) -> Self {
         self.force = true;
         self
@@ -93,16 +60,27 @@ impl MapBuilder {
     }
 
     /// Whether every page is made resident now. `true` unless told.
+    ///
+    /// Without it each page comes with its first touch, a page fault. A 2 MiB page that cannot be had
+    /// then (a cgroup's limit, a child of `fork`) is a SIGBUS.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
 
-    /// Maps. A few system calls; with prefault O(length), as the kernel zeroes every page.
+    /// Maps, following mmap(2) and madvise(2). Up to five system calls a rung; with prefault
+    /// O(length), as the kernel zeroes every page, and for huge pages one read of `/proc/self/smaps`,
+    /// O(memory of the process).
+    ///
+    /// On a kernel without `MADV_POPULATE_WRITE` (before Linux 5.14) pages are prefaulted by touching
+    /// them, and the report says [`Residency::Unverified`]. 2 MiB pages (hugetlb) are never touched
+    /// unverified: with prefault that rung is refused there (`populate: EINVAL`), and to have them all
+    /// the same is to say `prefault(false)`.
     ///
     /// # Errors
     /// [`MapError`] with what was asked for and, for each rung that was tried, where it failed and
-    /// the kernel's reason. Nothing stays mapped.
+    /// the kernel's reason. Nothing stays mapped. No error can tell of the out-of-memory killer, which
+    /// a prefault of more than the machine has free may call up where memory is overcommitted.
     pub fn map(self) -> Result<MappedRegion, MapError> {
         let requested = self.len;
         if requested == 0 {
@@ -114,13 +92,12 @@ impl MapBuilder {
             let len = rounded(requested, page).ok_or(MapError::TooLong { requested })?;
             match map_rung(len, page, self.prefault) {
                 Ok((mapping, residency)) => {
-                    let (start, len) = (mapping.start.addr().get(), mapping.len);
                     let report = RegionReport {
                         requested,
                         len,
                         page,
                         page_bytes: page_bytes(page),
-                        huge_bytes: smaps::huge_bytes(start, len),
+                        huge_bytes: huge_bytes(&mapping, page, residency),
                         residency,
                         steps,
                     };
@@ -136,7 +113,10 @@ impl MapBuilder {
 }
 
 /// Owns an anonymous private mapping: zeroed memory, aligned to its pages, that the kernel takes back
-/// on drop.
+/// on drop. `Send` and `Sync`: a mapping belongs to the process.
+///
+/// After a `fork` the pages are shared copy-on-write with the child, whatever was prefaulted: the
+/// first write to each is a page fault again.
 ///
 /// ```
 /// use framepool::{MappedRegion, Pool, PoolConfig};
@@ -152,6 +132,15 @@ impl MapBuilder {
 /// assert!(sum > 3900);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
+///
+/// What is borrowed from a region does not outlive it:
+///
+/// ```compile_fail,E0505
+/// let mut region = framepool::MappedRegion::builder(4096).map().unwrap();
+/// let bytes = region.as_uninit_mut();
+/// drop(region);
+/// bytes[0].write(1);
+/// ```
 #[derive(Debug)]
 pub struct MappedRegion {
     mapping: Mapping,
@@ -159,7 +148,8 @@ pub struct MappedRegion {
 }
 
 impl MappedRegion {
-    /// A mapping of at least `len` bytes: 2 MiB pages or what there is, prefaulted.
+    /// A mapping of at least `len` bytes: 2 MiB pages or what there is, prefaulted. Nothing is mapped
+    /// before [`MapBuilder::map`].
     pub fn builder(len: usize) -> MapBuilder {
         MapBuilder {
             len,
@@ -169,112 +159,33 @@ impl MappedRegion {
         }
     }
 
-    /// The first byte.
+    /// The first byte: a multiple of 2 MiB for both kinds of huge pages, else of a base page. Good
+    /// for reads and writes of [`len`](Self::len) bytes until the region is dropped, by whoever sees
+    /// to it that no slice of the region is borrowed meanwhile.
     pub fn as_ptr(&self) -> NonNull<u8> {
-        self.mapping.start
+        self.mapping.start()
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages. Never 0.
+    /// Bytes mapped: those asked for, rounded up to whole pages (of 2 MiB for both kinds of huge
+    /// pages). Never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.mapping.len
+        self.mapping.len()
     }
 
-    /// All bytes.
+    /// All bytes: zeros where nobody wrote. O(1).
     pub fn as_uninit(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: the invariant of `Mapping`.
-        unsafe { NonNull::slice_from_raw_parts(self.as_ptr().cast(), self.len()).as_ref() }
+        self.mapping.bytes()
     }
 
-    /// All bytes, to write, or to split into regions for several pools.
+    /// All bytes, to write, or to split into regions for several pools. O(1).
     pub fn as_uninit_mut(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: the invariant of `Mapping`, and `&mut self` is the only way.
-        unsafe { NonNull::slice_from_raw_parts(self.as_ptr().cast(), self.len()).as_mut() }
+        self.mapping.bytes_mut()
     }
 
     /// What the mapping became, and why.
     pub fn report(&self) -> &RegionReport {
         &self.report
-    }
-}
-
-/// A mapping, unmapped on drop.
-///
-/// # Invariants
-/// `len` bytes at `start` are one readable and writable private mapping, whole pages, which nothing
-/// else unmaps or knows of.
-#[derive(Debug)]
-struct Mapping {
-    start: NonNull<u8>,
-    len: usize,
-}
-
-// SAFETY: a mapping belongs to the process, not to a thread.
-unsafe impl Send for Mapping {}
-// SAFETY: `&Mapping` gives an address and a length.
-unsafe impl Sync for Mapping {}
-
-impl Mapping {
-    fn new(len: usize, flags: MapFlags) -> Result<Self, Errno> {
-        let access = ProtFlags::READ | ProtFlags::WRITE;
-        let flags = MapFlags::PRIVATE | flags;
-        // SAFETY: a new mapping where the kernel finds room; nothing existing is replaced.
-        let start = unsafe { mmap_anonymous(core::ptr::null_mut(), len, access, flags) }?;
-        let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
-        Ok(Self { start, len })
-    }
-
-    /// Cuts the mapping down to `len` bytes from its first multiple of `align`.
-    fn trim(self, len: usize, align: usize) -> Result<Self, Errno> {
-        let lead = self.start.addr().get().wrapping_neg() & (align - 1);
-        let Some(tail) = self.len.checked_sub(lead + len) else {
-            return Err(Errno::INVAL);
-        };
-        // SAFETY: lead, kept part and tail make up the mapping; each is whole pages, since `align`
-        // and `len` are.
-        unsafe {
-            let kept = Self {
-                start: self.start.add(lead),
-                len,
-            };
-            let parts = [(self.start, lead), (kept.start.add(len), tail)];
-            core::mem::forget(self);
-            for (start, len) in parts {
-                if len > 0 {
-                    munmap(start.as_ptr().cast(), len)?;
-                }
-            }
-            Ok(kept)
-        }
-    }
-
-    fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the mapping is ours; the advice changes no byte of it.
-        unsafe { madvise(self.start.as_ptr().cast(), self.len, advice) }
-    }
-
-    /// Makes every page resident, or says why not.
-    fn populate(&self, page: PageSize) -> Result<Residency, Errno> {
-        match self.advise(Advice::LinuxPopulateWrite) {
-            Ok(()) => Ok(Residency::Verified),
-            // A kernel before 5.14. Touching a hugetlb page that is not there would be a SIGBUS.
-            Err(Errno::INVAL) if page != PageSize::Huge2M => {
-                for at in (0..self.len).step_by(page_bytes(PageSize::Base)) {
-                    // SAFETY: inside the mapping, which nobody else knows of yet.
-                    unsafe { self.start.add(at).write_volatile(0) };
-                }
-                Ok(Residency::Unverified)
-            }
-            Err(errno) => Err(errno),
-        }
-    }
-}
-
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // SAFETY: the invariant; whoever borrowed from the mapping is gone.
-        // It can fail only if the invariant does not hold, and there is nothing to be done then.
-        let _ = unsafe { munmap(self.start.as_ptr().cast(), self.len) };
     }
 }
 
@@ -285,23 +196,17 @@ fn map_rung(
     prefault: bool,
 ) -> Result<(Mapping, Residency), (Stage, Errno)> {
     let at = |stage| move |errno| (stage, errno);
-    let mapping = match page {
+    let mut mapping = match page {
         PageSize::Base => {
             let mapping = Mapping::new(len, MapFlags::empty()).map_err(at(Stage::Map))?;
             // Where transparent huge pages are always on, base pages must be asked for; a kernel
             // without them refuses, and has nothing but base pages.
-            let _ = mapping.advise(Advice::LinuxNoHugepage);
+            let _ = mapping.prefer_base();
             mapping
         }
         PageSize::Transparent => {
-            // Room to move to a multiple of the page that is hoped for.
-            let room = len.checked_add(HUGE).ok_or((Stage::Map, Errno::NOMEM))?;
-            let mapping = Mapping::new(room, MapFlags::empty())
-                .and_then(|mapping| mapping.trim(len, HUGE))
-                .map_err(at(Stage::Map))?;
-            mapping
-                .advise(Advice::LinuxHugepage)
-                .map_err(at(Stage::Advise))?;
+            let mapping = Mapping::aligned(len, HUGE).map_err(at(Stage::Map))?;
+            mapping.prefer_huge().map_err(at(Stage::Advise))?;
             mapping
         }
         PageSize::Huge2M => {
@@ -310,15 +215,36 @@ fn map_rung(
         }
     };
     let residency = if prefault {
-        mapping.populate(page).map_err(at(Stage::Populate))?
+        populate(&mut mapping, page).map_err(at(Stage::Populate))?
     } else {
         Residency::OnDemand
     };
     Ok((mapping, residency))
 }
 
+/// Makes every page resident, or says why not.
+fn populate(mapping: &mut Mapping, page: PageSize) -> Result<Residency, Errno> {
+    match mapping.populate() {
+        Ok(()) => Ok(Residency::Verified),
+        // A kernel before 5.14. Touching a hugetlb page that is not there would be a SIGBUS.
+        Err(Errno::INVAL) if page != PageSize::Huge2M => {
+            mapping.touch(page_bytes(page));
+            Ok(Residency::Unverified)
+        }
+        Err(errno) => Err(errno),
+    }
+}
+
+/// Bytes in huge pages. The kernel is asked only where there can be any.
+fn huge_bytes(mapping: &Mapping, page: PageSize, residency: Residency) -> Option<usize> {
+    if page == PageSize::Base || residency == Residency::OnDemand {
+        return Some(0);
+    }
+    smaps::huge_bytes(mapping.start().addr().get(), mapping.len())
+}
+
 /// `len` rounded up to whole pages, if that is an object's length. Transparent huge pages are whole
-/// too: a tail of base pages would be the one that faults.
+/// too: a tail of base pages would be the one that misses the TLB.
 fn rounded(len: usize, page: PageSize) -> Option<usize> {
     let unit = match page {
         PageSize::Base => page_bytes(page),

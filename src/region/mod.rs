@@ -3,14 +3,20 @@
 //! A pool takes any memory. This layer makes memory that never faults once it is there:
 //!
 //! ```text
-//!   asked for           refused because …                       got
-//!   ┌────────────┐  mmap: ENOMEM, none reserved        ┐
-//!   │ 2 MiB      │  populate: ENOMEM, overcommitted    ├──►   a step down, or with `force` an error
-//!   ├────────────┤                                     │
-//!   │ transparent│  madvise: EINVAL, not configured    ┘
-//!   ├────────────┤
-//!   │ base       │  mmap, populate: the machine is out of memory
-//!   └────────────┘
+//!                      refused at: by what                              else
+//!   ┌─────────────┐    map: ENOMEM, fewer set aside than asked for
+//!   │ 2 MiB       │    populate: ENOMEM, EFAULT, they ran out       ──►  2 MiB pages, each there
+//!   ├─────────────┤    populate: EINVAL, cannot be verified
+//!   │     │ fall_back
+//!   │     ▼       │    map: ENOMEM, out of memory or of addresses
+//!   │ transparent │    advise: EINVAL, not in this kernel           ──►  aligned to 2 MiB; the report
+//!   ├─────────────┤    populate: ENOMEM, out of memory                   counts the huge ones
+//!   │     │ fall_back
+//!   │     ▼       │    map: ENOMEM
+//!   │ base        │    populate: ENOMEM                             ──►  base pages
+//!   └─────────────┘
+//!         │
+//!         ▼ MapError::Unavailable, with one Step for each rung tried; `force` comes here at once
 //! ```
 //!
 //! A mapping that succeeds promises nothing: hugepages are overcommitted, and the first touch of one
@@ -18,12 +24,22 @@
 //! which answers with an error instead, before a [`MappedRegion`] is handed out, and the
 //! [`RegionReport`] says what is known and what is not.
 //!
+//! | File | Holds |
+//! |---|---|
+//! | `mapped.rs` | [`MapBuilder`] (the ladder) and [`MappedRegion`] (the safe face) |
+//! | `mapping.rs` | the owner of the address range: all unsafe code |
+//! | `report.rs`, `error.rs` | what became of it, and why not |
+//! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
+//!
 //! Sources: mmap(2), madvise(2), proc_pid_smaps(5), Documentation/admin-guide/mm/hugetlbpage.rst and
 //! transhuge.rst of the Linux kernel.
 
+mod error;
 mod mapped;
+mod mapping;
 mod report;
 mod smaps;
 
-pub use mapped::{MapBuilder, MapError, MappedRegion, Refused};
+pub use error::{MapError, Refused};
+pub use mapped::{MapBuilder, MappedRegion};
 pub use report::{PageSize, RegionReport, Residency, Stage, Step};

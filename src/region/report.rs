@@ -4,15 +4,18 @@ use core::fmt;
 
 use rustix::io::Errno;
 
-/// A rung of the page ladder: the kind of pages behind a mapping.
+/// A rung of the page ladder: the kind of pages behind a mapping. Lengths and addresses of a mapping
+/// are multiples of 2 MiB on both upper rungs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageSize {
     /// The machine's base pages: 4 KiB on x86-64.
     Base,
-    /// Base pages that the kernel was advised to merge into 2 MiB ones: advice, not a promise.
+    /// Base pages that the kernel was advised to merge into 2 MiB ones (`MADV_HUGEPAGE`): advice, not
+    /// a promise.
     Transparent,
-    /// Pages of 2 MiB reserved by the administrator (hugetlb).
+    /// Pages of 2 MiB that the administrator set aside (hugetlb, `/proc/sys/vm/nr_hugepages`): these
+    /// or an error, never swapped, never split.
     Huge2M,
 }
 
@@ -37,15 +40,15 @@ impl fmt::Display for PageSize {
     }
 }
 
-/// The step at which a rung failed.
+/// The step at which a rung was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The mapping itself.
+    /// The mapping itself: mmap(2), and for transparent huge pages the trimming to their alignment.
     Map,
-    /// Making the pages resident.
+    /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2).
     Populate,
-    /// The advice to use huge pages.
+    /// The advice to use huge pages: `MADV_HUGEPAGE` in madvise(2).
     Advise,
 }
 
@@ -77,9 +80,12 @@ impl fmt::Display for Step {
     }
 }
 
+/// Rungs of the ladder.
+const RUNGS: usize = 3;
+
 /// The rungs that were refused, from the top: at most one each.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Steps([Option<Step>; 3]);
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Steps([Option<Step>; RUNGS]);
 
 impl Steps {
     pub(crate) fn add(&mut self, step: Step) {
@@ -102,13 +108,15 @@ impl fmt::Display for Steps {
     }
 }
 
-/// What is known about the pages' being there.
+/// What is known about the pages' being there, at the time of mapping: base and transparent huge pages
+/// may be swapped out later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Residency {
     /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.
     Verified,
-    /// Every page was written to once; this kernel has no call that verifies it.
+    /// Every page was written to once; this kernel has no call that verifies it. Never said of
+    /// [`PageSize::Huge2M`].
     Unverified,
     /// Prefault was not asked for: pages come with their first touch.
     OnDemand,
@@ -168,7 +176,9 @@ impl RegionReport {
         self.page_bytes
     }
 
-    /// Bytes that the kernel says lie in huge pages right after mapping; `None` if it does not say.
+    /// Bytes in 2 MiB pages of either kind right after mapping, 0 if none is resident yet; `None`
+    /// where the kernel does not say (`/proc/self/smaps` cannot be read, or counts this mapping together
+    /// with a neighbour). Transparent ones come and go.
     pub fn huge_bytes(&self) -> Option<usize> {
         self.huge_bytes
     }
@@ -187,8 +197,10 @@ impl RegionReport {
 impl fmt::Display for RegionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} bytes in {}, {}", self.len, self.page, self.residency)?;
-        if let (PageSize::Transparent, Some(huge)) = (self.page, self.huge_bytes) {
-            write!(f, ", {huge} bytes in huge pages")?;
+        match (self.page, self.huge_bytes) {
+            (PageSize::Transparent, Some(huge)) => write!(f, ", {huge} bytes in huge pages")?,
+            (PageSize::Transparent, None) => write!(f, ", unknown how many in huge pages")?,
+            _ => {}
         }
         if self.steps.iter().next().is_some() {
             write!(f, "; {}", self.steps)?;

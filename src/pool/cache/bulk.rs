@@ -1,0 +1,307 @@
+//! Many blocks at once.
+//!
+//! Fast paths copy `K` indices whatever the number asked for: a copy of fixed size is a few vector moves.
+//! Slow paths only make the fast one possible, and neither return blocks nor are given any: what passes
+//! through a call passes through memory.
+
+use core::mem::{self, MaybeUninit};
+
+use super::Cache;
+use crate::error::{Exhausted, WrongPool};
+use crate::pool::{Block, Burst};
+
+impl<'p, const N: usize> Cache<'p, N> {
+    /// Takes `n` blocks, all or none, as one [`Burst`]: at most `K`. A copy of `n` indices.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if there are fewer; `n` greater than `K` finds `K` available at the most.
+    #[inline]
+    pub fn alloc_burst<const K: usize>(&mut self, n: usize) -> Result<Burst<'p, K>, Exhausted> {
+        if !self.holds_run::<K>(n) {
+            self.make_run::<K>(n)?;
+        }
+        // SAFETY: just checked or made; the blocks pass to the burst.
+        Ok(unsafe { Burst::own(self.pool, self.pop_run(n), n) })
+    }
+
+    /// Takes up to `n` blocks (at most `K`), as many as there are, down to none.
+    #[inline]
+    pub fn alloc_up_to<const K: usize>(&mut self, n: usize) -> Burst<'p, K> {
+        let mut n = n.min(K);
+        if !self.holds_run::<K>(n) {
+            n = self.make_run_up_to::<K>(n);
+        }
+        // SAFETY: just checked or made; the blocks pass to the burst.
+        unsafe { Burst::own(self.pool, self.pop_run(n), n) }
+    }
+
+    /// Gives a burst back. A copy of its indices.
+    ///
+    /// A burst that is filled again afterwards need not be moved: [`drain_burst`](Self::drain_burst).
+    ///
+    /// # Errors
+    /// [`WrongPool`] with the burst in it, if it came from another pool.
+    #[inline]
+    pub fn free_burst<const K: usize>(
+        &mut self,
+        mut burst: Burst<'p, K>,
+    ) -> Result<(), WrongPool<Burst<'p, K>>> {
+        match self.drain_burst(&mut burst) {
+            Ok(()) => {
+                mem::forget(burst);
+                Ok(())
+            }
+            Err(WrongPool(())) => Err(WrongPool(burst)),
+        }
+    }
+
+    /// Frees every block of a burst and leaves it empty, where it is: [`free_burst`](Self::free_burst)
+    /// without moving it. A copy of its indices.
+    ///
+    /// # Errors
+    /// [`WrongPool`] if it is of another pool; it keeps its blocks.
+    ///
+    /// ```
+    /// use framepool::{Burst, Pool, PoolConfig};
+    ///
+    /// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
+    /// let mut cache = pool.cache();
+    /// let mut burst: Burst<'_, 32> = cache.alloc_burst(32)?;
+    /// assert!(cache.drain_burst(&mut burst).is_ok());
+    /// assert!(burst.is_empty());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn drain_burst<const K: usize>(
+        &mut self,
+        burst: &mut Burst<'p, K>,
+    ) -> Result<(), WrongPool<()>> {
+        const { assert!(K <= N, "a burst is no larger than the cache") };
+        if !burst.is_of(self.pool) {
+            self.count_refusal();
+            return Err(WrongPool(()));
+        }
+        if self.len() + K > self.fill {
+            self.make_room(K);
+        }
+        // SAFETY: just checked or made. The first indices, as many as it has blocks, are written, and it
+        // gives these up.
+        unsafe {
+            self.push_run(burst.raw_ids(), burst.len());
+            burst.set_len(0);
+        }
+        Ok(())
+    }
+
+    /// Takes `K` owning handles, all or none.
+    ///
+    /// Sixteen bytes a handle where a [`Burst`] moves four: prefer that where blocks travel together.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if there are fewer.
+    #[inline]
+    pub fn alloc_array<const K: usize>(&mut self) -> Result<[Block<'p>; K], Exhausted> {
+        if !self.holds_run::<K>(K) {
+            self.make_run::<K>(K)?;
+        }
+        let pool = self.pool;
+        // SAFETY: just checked or made. All `K` are written, and their blocks are handed out, each once.
+        unsafe {
+            let ids: [_; K] = self.pop_run(K);
+            Ok(ids.map(|id| Block::own(pool, id.assume_init())))
+        }
+    }
+
+    /// Gives owning handles back, all of this pool or none.
+    ///
+    /// # Errors
+    /// [`WrongPool`] with all of them in it, if one came from another pool.
+    #[inline]
+    pub fn free_array<const K: usize>(
+        &mut self,
+        blocks: [Block<'p>; K],
+    ) -> Result<(), WrongPool<[Block<'p>; K]>> {
+        const { assert!(K <= N, "an array is no larger than the cache") };
+        if !self.take_back(&blocks) {
+            self.count_refusal();
+            return Err(WrongPool(blocks));
+        }
+        mem::forget(blocks);
+        Ok(())
+    }
+
+    /// Appends `n` owning handles to a vector, all or none. Where it has room for them, nothing is
+    /// allocated.
+    ///
+    /// Sixteen bytes a handle where a [`Burst`] moves four: prefer that where blocks travel together.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if there are fewer; `n` greater than `N` finds `N` available at the most.
+    ///
+    /// ```
+    /// use framepool::{Pool, PoolConfig};
+    ///
+    /// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
+    /// let mut cache = pool.cache();
+    /// let mut posted = Vec::with_capacity(256);
+    /// cache.alloc_into(&mut posted, 256)?;
+    /// drop(posted.swap_remove(7));
+    /// assert!(cache.free_from(&mut posted).is_ok());
+    /// assert!(posted.is_empty());
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[cfg(feature = "std")]
+    #[inline]
+    pub fn alloc_into(
+        &mut self,
+        blocks: &mut std::vec::Vec<Block<'p>>,
+        n: usize,
+    ) -> Result<(), Exhausted> {
+        if n > self.len() {
+            self.make_len(n)?;
+        }
+        blocks.reserve(n);
+        self.tally.took(n);
+        let ids = self.ids.get(self.len()..self.len() + n).unwrap_or_default();
+        let pool = self.pool;
+        for (place, id) in blocks.spare_capacity_mut().iter_mut().zip(ids) {
+            // SAFETY: by the invariant of `tally`, as it was, the index was written; its block passes to
+            // the handle.
+            place.write(unsafe { Block::own(pool, id.assume_init()) });
+        }
+        // SAFETY: there was room for `n` more, and all of them were written.
+        unsafe { blocks.set_len(blocks.len() + n) };
+        Ok(())
+    }
+
+    /// Frees every handle of a vector, which is empty then; its memory is kept.
+    ///
+    /// # Errors
+    /// [`WrongPool`] with the number of those that came from another pool: the vector keeps all.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub fn free_from(
+        &mut self,
+        blocks: &mut std::vec::Vec<Block<'p>>,
+    ) -> Result<(), WrongPool<usize>> {
+        // A part that is refused is all of the vector, or else there is none.
+        let whole = blocks.len() <= N || blocks.iter().all(|block| block.is_of(self.pool));
+        if whole && blocks.chunks(N).all(|part| self.take_back(part)) {
+            // SAFETY: the blocks are the cache's now; their handles are not dropped.
+            unsafe { blocks.set_len(0) };
+            return Ok(());
+        }
+        self.count_refusal();
+        let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
+        Err(WrongPool(foreign.count()))
+    }
+
+    /// Takes the blocks of handles (at most `N`) that the caller then forgets; or nothing, and returns
+    /// false, if one is of another pool.
+    #[inline(always)]
+    fn take_back(&mut self, blocks: &[Block<'p>]) -> bool {
+        if self.len() + blocks.len() > self.fill {
+            self.make_room(blocks.len());
+        }
+        // One pass: the indices are copied to where they will be, and count only once all pools were
+        // compared.
+        let (pool, len) = (self.pool, self.len());
+        let mut all = true;
+        let places = self.ids.get_mut(len..).unwrap_or_default();
+        for (place, block) in places.iter_mut().zip(blocks) {
+            all &= block.is_of(pool);
+            place.write(block.index());
+        }
+        if all {
+            self.tally.gave(blocks.len());
+        }
+        all
+    }
+
+    /// Whether `n` blocks are here (at most `K`), with `K` places from the first of them on.
+    #[inline(always)]
+    fn holds_run<const K: usize>(&self, n: usize) -> bool {
+        const { assert!(K <= N, "a burst is no larger than the cache") };
+        n <= self.len() && n <= K && self.len() - n + K <= N
+    }
+
+    /// The topmost `n` indices, and whatever lies behind them, up to `K`.
+    ///
+    /// # Safety
+    /// [`holds_run`](Self::holds_run) of `K` and `n`. The caller owns the blocks that the first `n` name.
+    #[inline(always)]
+    unsafe fn pop_run<const K: usize>(&mut self, n: usize) -> [MaybeUninit<u32>; K] {
+        self.tally.took(n);
+        // SAFETY: K places from here on are within `ids`, the caller's promise; by the invariant of
+        // `tally`, as it was, the first `n` were written.
+        unsafe { self.ids.as_ptr().add(self.len()).cast::<[_; K]>().read() }
+    }
+
+    /// # Safety
+    /// `K` places are free. The first `n` of `ids` are written, and name blocks that the caller owns and
+    /// gives up.
+    #[inline(always)]
+    unsafe fn push_run<const K: usize>(&mut self, ids: &[MaybeUninit<u32>; K], n: usize) {
+        // SAFETY: K places from here on are within `ids`, the caller's promise.
+        unsafe {
+            let to = self.ids.as_mut_ptr().add(self.len());
+            to.cast::<[_; K]>().write(*ids);
+        }
+        self.tally.gave(n);
+    }
+
+    /// Makes [`holds_run`](Self::holds_run) of `K` and `n` true, or fails.
+    #[cold]
+    #[inline(never)]
+    fn make_run<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
+        if n > K {
+            let available = K.min(self.len() + self.pool.available());
+            return Err(self.exhausted(n, available));
+        }
+        match self.draw_run::<K>(n) {
+            found if found < n => Err(self.exhausted(n, found)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, for as many of `n` (at most `K`) as there are. Returns how many.
+    #[cold]
+    #[inline(never)]
+    fn make_run_up_to<const K: usize>(&mut self, n: usize) -> usize {
+        let found = self.draw_run::<K>(n);
+        if found == 0 && n > 0 {
+            self.exhausted(n, 0);
+        }
+        found
+    }
+
+    /// Makes the length at least `n`, or fails.
+    #[cfg(feature = "std")]
+    #[cold]
+    #[inline(never)]
+    fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {
+        let found = self.draw(n);
+        if found < n {
+            return Err(self.exhausted(n, found));
+        }
+        Ok(())
+    }
+
+    /// Draws until `n` blocks are here, or no more are to be had or to be held. Returns how many of `n`
+    /// there are.
+    fn draw(&mut self, n: usize) -> usize {
+        while self.len() < n.min(N) && self.refill() > 0 {}
+        n.min(self.len())
+    }
+
+    fn draw_run<const K: usize>(&mut self, n: usize) -> usize {
+        let found = self.draw(n);
+        // What lies above the run and within `K` places of its start must lie within the array.
+        let above = self.len() - found;
+        if above + K > N {
+            let excess = above + K - N;
+            self.flush_coldest(self.share().max(excess).min(above));
+        }
+        found
+    }
+}

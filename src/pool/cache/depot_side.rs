@@ -1,0 +1,147 @@
+//! Where a cache meets the depot: the slow half.
+
+use core::mem;
+
+use super::Cache;
+use crate::error::Exhausted;
+use crate::pool::exchange::assume_init;
+use crate::sync::{self, Ordering::*, Word};
+
+impl<const N: usize> Cache<'_, N> {
+    /// Gives every block in this cache back to the depot.
+    pub fn flush(&mut self) {
+        while !self.is_empty() {
+            self.flush_coldest(self.share());
+        }
+        sync::section(|s| self.pool.return_slot(s, &mut self.books.slot));
+    }
+
+    /// Blocks per exchange: a magazine, or half the cache where that is less.
+    pub(super) fn share(&self) -> usize {
+        (self.fill / 2).max(1)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn count_refusal(&mut self) {
+        self.books.refusals += 1;
+        self.pool.count_refusal();
+    }
+
+    pub(super) fn exhausted(&mut self, requested: usize, available: usize) -> Exhausted {
+        self.books.exhaustions += 1;
+        self.pool.exhausted(requested, available)
+    }
+
+    #[cold]
+    #[inline(never)]
+    pub(super) fn refill_for_one(&mut self) -> Result<(), Exhausted> {
+        match self.refill() {
+            0 => Err(self.exhausted(1, 0)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Draws a magazine, or else a chain of the stack, or else blocks never handed out: as many as
+    /// one exchange gives and there is room for. Returns how many.
+    pub(super) fn refill(&mut self) -> usize {
+        // First, so that the line is this core's when the exchange reads and swaps a word in it.
+        self.tell_allocations();
+        let share = self.share();
+        let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
+        let (pool, books) = (self.pool, &mut self.books);
+        let (drawn, in_magazines) = sync::section(|s| {
+            if let Some((len, fits)) = pool.unload(s, &mut books.slot, room) {
+                return (fits, -(len as isize));
+            }
+            let want = share.min(room.len());
+            let some = room.get_mut(..want).unwrap_or_default();
+            let mut n = pool.pop_chain(s, some);
+            if n == 0 {
+                n = pool.take_new(s, some);
+            }
+            books.counted_by_depot += n as u64;
+            (n, 0)
+        });
+        books.drawn += drawn as u64;
+        books.refills += 1;
+        self.tally.gave(drawn);
+        let cached = self.untold();
+        sync::section(|s| {
+            self.pool.tell_held(s, cached, in_magazines);
+            self.pool.note_exchange(s);
+        });
+        if in_magazines == 0 {
+            // What the depot has just counted as allocated is none yet.
+            self.tell_allocations();
+        }
+        drawn
+    }
+
+    /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn make_room(&mut self, k: usize) {
+        while !self.is_empty() && self.len() + k > self.fill {
+            self.flush_coldest(self.share());
+        }
+    }
+
+    /// Gives the `n` blocks that were freed longest ago to the depot; at most all.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn flush_coldest(&mut self, n: usize) {
+        self.tell_allocations();
+        let len = self.len();
+        let n = n.min(len);
+        // As if they had gone: what the pool is told on their way.
+        self.tally.lost(n);
+        let cached = self.untold();
+        let cold = self.ids.get(..n).unwrap_or_default();
+        // SAFETY: by the invariant of `tally` these were written, and their blocks are this cache's;
+        // they are overwritten or out of its length from here on.
+        sync::section(|s| unsafe {
+            let cold = assume_init(cold);
+            self.pool.load(s, &mut self.books.slot, cold, cached);
+            self.pool.note_exchange(s);
+        });
+        // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it, too.
+        if let Some(all) = self.ids.get_mut(..len) {
+            all.copy_within(n.., 0);
+        }
+        self.books.given += n as u64;
+        self.books.flushes += 1;
+    }
+
+    /// Tells the pool everything that it has not been told.
+    pub(super) fn settle(&mut self) {
+        self.tell_allocations();
+        let cached = self.untold();
+        if cached != 0 {
+            sync::section(|s| {
+                self.pool.tell_held(s, cached, 0);
+                self.pool.note_exchange(s);
+            });
+        }
+    }
+
+    /// How many more blocks are here than the pool has been told; it is told now.
+    fn untold(&mut self) -> isize {
+        let len = self.len();
+        let told = mem::replace(&mut self.books.told_len, len);
+        len.wrapping_sub(told) as isize
+    }
+
+    /// Tells the pool what was allocated here since the last time, less what the depot has counted.
+    fn tell_allocations(&mut self) {
+        let books = &mut self.books;
+        let allocated = self.tally.carry();
+        let beside = allocated.wrapping_sub(books.counted_by_depot) as Word;
+        if beside != 0 {
+            let told = &self.pool.header().exchange.allocations_beside;
+            sync::section(|s| told.fetch_add(s, beside, Relaxed));
+        }
+        books.allocations = books.allocations.wrapping_add(allocated);
+        books.counted_by_depot = 0;
+    }
+}

@@ -1,0 +1,229 @@
+//! A worker's own front of a pool: allocation and freeing without an atomic.
+//!
+//! | file | what |
+//! |---|---|
+//! | this one | the cache, one block at a time |
+//! | `bulk` | bursts, arrays, vectors |
+//! | `depot_side` | where the cache meets the depot |
+//! | `tally` | length and allocations in one word |
+
+mod bulk;
+mod depot_side;
+mod tally;
+
+use core::cell::Cell;
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::{self, MaybeUninit};
+
+use crate::error::{Exhausted, WrongPool};
+use crate::pool::exchange::Slot;
+use crate::pool::stats::CacheStats;
+use crate::pool::{Block, Pool};
+use tally::Tally;
+
+/// An explicit, per-worker front of a [`Pool`]: a LIFO array of up to `N` block indices.
+///
+/// [`alloc`](Self::alloc) and [`free`](Self::free) touch only this array: no atomic, no shared cache
+/// line, no thread-local, no registry. When it is empty it draws a whole array of indices (a
+/// magazine) from the depot, when it is full it gives its coldest ones back, by one compare-and-swap
+/// each way, so that a core which only allocates and one which only frees exchange a few full cache
+/// lines per several hundred blocks.
+///
+/// One worker has it: methods take `&mut self`, it is `Send` and not `Sync`. Blocks may be freed into
+/// another cache of the same pool than they came from, or dropped anywhere. Dropping the cache gives
+/// everything in it back.
+///
+/// **How much it hides.** Frees fill a cache up to two magazines ([`Pool::magazine`]: by default an
+/// eighth of the pool, at most 512) or `N`, whichever is less: with the default magazine, at most a
+/// quarter of the pool per worker. A draw for a burst may exceed that by the burst, never `N`.
+///
+/// **Choose `N`** at least twice the magazine, which is what the default does; a smaller cache works
+/// with part of a magazine at a time. `N` is at least 2, at most 65,535, and no less than the largest
+/// burst, checked when the code is compiled. The cache takes `4 N + 128` bytes or a little more.
+///
+/// ```
+/// use framepool::{Pool, PoolConfig};
+///
+/// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
+/// let mut cache = pool.cache();
+/// let mut block = cache.alloc()?;
+/// block.write(b"ping")?;
+/// assert!(cache.free(block).is_ok());
+/// assert_eq!(cache.stats().allocations, 1);
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+///
+/// Two threads cannot share one:
+/// ```compile_fail,E0277
+/// fn shared<T: Sync>(_: T) {}
+/// shared(framepool::Pool::allocate(framepool::PoolConfig::new(64, 64)).unwrap().cache());
+/// ```
+#[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
+pub struct Cache<'p, const N: usize = 1024> {
+    pool: &'p Pool<'p>,
+    /// Invariant: its `len` is at most `N`, and `ids[..len]` are written, different, and owned by this
+    /// cache.
+    tally: Tally,
+    /// Blocks that frees fill it to. Invariant: at most `N`.
+    fill: usize,
+    ids: [MaybeUninit<u32>; N],
+    books: Books,
+    _not_sync: PhantomData<Cell<()>>,
+}
+
+/// What a cache needs only when it meets the depot.
+struct Books {
+    /// An empty magazine kept for the next flush.
+    slot: Option<Slot>,
+    /// The length as the pool last heard of it.
+    told_len: usize,
+    /// Allocations, less what is in the tally still.
+    allocations: u64,
+    /// Blocks drawn from the depot, and given back to it.
+    drawn: u64,
+    given: u64,
+    /// Of `drawn`, those that stack and frontier counted as allocations, since the last telling.
+    counted_by_depot: u64,
+    refills: u64,
+    flushes: u64,
+    exhaustions: u64,
+    refusals: u64,
+}
+
+impl<'p, const N: usize> Cache<'p, N> {
+    /// A cache of `pool` that holds up to `N` blocks, at first none. O(1), no atomic.
+    pub fn new(pool: &'p Pool<'_>) -> Self {
+        const {
+            assert!(
+                N >= 2 && N <= tally::MAX_LEN,
+                "a cache holds at least 2 and at most 65,535 blocks"
+            )
+        };
+        let two_magazines = 2 * pool.magazine();
+        Self {
+            pool,
+            tally: Tally::ZERO,
+            fill: if two_magazines == 0 || two_magazines > N {
+                N
+            } else {
+                two_magazines
+            },
+            ids: [const { MaybeUninit::uninit() }; N],
+            books: Books {
+                slot: None,
+                told_len: 0,
+                allocations: 0,
+                drawn: 0,
+                given: 0,
+                counted_by_depot: 0,
+                refills: 0,
+                flushes: 0,
+                exhaustions: 0,
+                refusals: 0,
+            },
+            _not_sync: PhantomData,
+        }
+    }
+
+    /// The pool behind this cache.
+    pub fn pool(&self) -> &'p Pool<'p> {
+        self.pool
+    }
+
+    /// Free blocks in this cache.
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.tally.len()
+    }
+
+    /// Whether this cache holds no free block.
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.tally.len() == 0
+    }
+
+    /// Takes one block. O(1), no atomic; one exchange with the depot where the cache is empty.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if neither the cache nor the depot has one.
+    #[inline]
+    pub fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {
+        if self.is_empty() {
+            self.refill_for_one()?;
+        }
+        // SAFETY: by the invariant of `tally`, whose length is at least 1 here, the index was written
+        // and its block is this cache's to hand out.
+        unsafe {
+            let id = self.ids.get_unchecked(self.len() - 1).assume_init();
+            self.tally.took(1);
+            Ok(Block::own(self.pool, id))
+        }
+    }
+
+    /// Gives a block back. O(1), no atomic; one exchange with the depot where the cache is full.
+    ///
+    /// # Errors
+    /// [`WrongPool`] with the block in it, if it came from another pool.
+    #[inline]
+    pub fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
+        if !block.is_of(self.pool) {
+            return Err(self.refuse(block));
+        }
+        let id = block.disown();
+        if self.len() >= self.fill {
+            self.make_room(1);
+        }
+        let len = self.len();
+        // SAFETY: the length is below `fill`, which is at most `N`. The block passed to this cache.
+        unsafe { self.ids.get_unchecked_mut(len) }.write(id);
+        self.tally.gave(1);
+        Ok(())
+    }
+
+    // By value and back: a handle that stays in registers costs the fast path no store.
+    #[cold]
+    #[inline(never)]
+    fn refuse(&mut self, block: Block<'p>) -> WrongPool<Block<'p>> {
+        self.count_refusal();
+        WrongPool(block)
+    }
+
+    /// What this cache did and has: exact.
+    pub fn stats(&self) -> CacheStats {
+        let (books, len) = (&self.books, self.len() as u64);
+        let allocations = books.allocations.wrapping_add(self.tally.allocated());
+        CacheStats {
+            capacity: N as u64,
+            len,
+            allocations,
+            // What came in one way or the other, less what went out or is still here.
+            frees: (len + books.given)
+                .wrapping_add(allocations)
+                .wrapping_sub(books.drawn),
+            refills: books.refills,
+            flushes: books.flushes,
+            exhaustions: books.exhaustions,
+            refusals: books.refusals,
+        }
+    }
+}
+
+impl<const N: usize> Drop for Cache<'_, N> {
+    fn drop(&mut self) {
+        self.flush();
+        // The last of the books: a cache whose blocks all went elsewhere.
+        self.settle();
+    }
+}
+
+impl<const N: usize> fmt::Debug for Cache<'_, N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache")
+            .field("capacity", &N)
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+const _: () = assert!(mem::size_of::<Option<Slot>>() == 4);

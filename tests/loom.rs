@@ -1,0 +1,271 @@
+//! Every interleaving of a few threads, under loom: `RUSTFLAGS="--cfg loom" cargo test --test loom
+//! --release`. The static home is left out; everything else is the code that ships.
+#![cfg(loom)]
+#![allow(missing_docs)]
+
+use framepool::{BlockId, Burst, Cache, Pool, PoolConfig};
+use loom::cell::UnsafeCell;
+use loom::sync::Arc;
+use loom::thread;
+
+fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(f);
+}
+
+/// A pool, and beside each block a cell that loom watches: whoever has a block uses its cell as its own
+/// memory. Two owners at once, or an owner that does not come after the last one, fail the model.
+struct Shared {
+    pool: Pool<'static>,
+    payload: Vec<UnsafeCell<u8>>,
+}
+
+impl Shared {
+    fn new(config: PoolConfig) -> Arc<Self> {
+        let pool = Pool::allocate(config).unwrap();
+        let payload = (0..pool.capacity()).map(|_| UnsafeCell::new(0)).collect();
+        Arc::new(Self { pool, payload })
+    }
+
+    fn touch(&self, id: BlockId, who: u8) {
+        self.payload[id.index()].with_mut(|cell| {
+            // SAFETY: the caller has the block, and loom checks that nobody else is here.
+            unsafe { *cell = who }
+        });
+    }
+
+    fn touch_all<const N: usize>(&self, burst: &Burst<'_, N>, who: u8) {
+        burst.ids().for_each(|id| self.touch(id, who));
+    }
+
+    /// Allocates, uses and frees one block, if there is one.
+    fn use_one(&self, who: u8) {
+        if let Ok(block) = self.pool.alloc() {
+            self.touch(block.id(), who);
+        }
+    }
+
+    /// All threads are done: every block is in one place, and `free` of them in the depot.
+    fn settle(this: Arc<Self>, free: usize) {
+        let Ok(mut shared) = Arc::try_unwrap(this) else {
+            panic!("a thread still has it");
+        };
+        assert_eq!(shared.pool.check().unwrap().free(), free);
+        assert_eq!(
+            shared.pool.stats().in_use as usize,
+            shared.pool.capacity() - free
+        );
+    }
+}
+
+#[test]
+fn two_threads_pop_and_push_two_blocks() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
+        // Both in the stack, so that nothing comes from the frontier.
+        drop((shared.pool.alloc().unwrap(), shared.pool.alloc().unwrap()));
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            other.use_one(1);
+            other.use_one(2);
+        });
+        shared.use_one(3);
+        shared.use_one(4);
+        t.join().unwrap();
+        Shared::settle(shared, 2);
+    });
+}
+
+#[test]
+fn three_threads_pop_and_push_one_block() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let threads = [1, 2].map(|who| {
+            let other = shared.clone();
+            thread::spawn(move || other.use_one(who))
+        });
+        shared.use_one(3);
+        for t in threads {
+            t.join().unwrap();
+        }
+        Shared::settle(shared, 1);
+    });
+}
+
+#[test]
+fn aba_a_popper_sleeps_while_its_block_goes_and_returns() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 5).without_caches());
+        let held = shared.pool.alloc().unwrap().into_id();
+        drop(shared.pool.alloc_burst::<4>(4).unwrap());
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // Takes two, then returns the held one and the first: the same block is on top of as many
+            // as before, but over another link.
+            let first = other.pool.alloc().unwrap();
+            let second = other.pool.alloc().unwrap();
+            // SAFETY: this thread alone has the name.
+            unsafe { other.pool.free_id(held) }.unwrap();
+            other.touch(first.id(), 1);
+            drop(first);
+            other.touch(second.id(), 1);
+            second.into_id()
+        });
+        let mine = shared.pool.alloc().unwrap();
+        shared.touch(mine.id(), 2);
+        let next = shared.pool.alloc().ok();
+        next.iter().for_each(|block| shared.touch(block.id(), 2));
+        let theirs = t.join().unwrap();
+        assert_ne!(mine.id(), theirs);
+        drop((mine, next));
+        Shared::settle(shared, 4);
+    });
+}
+
+#[test]
+fn frontier_and_stack_race_for_the_last_block() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
+        let held = shared.pool.alloc().unwrap().into_id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let got = other.pool.alloc().is_ok();
+            // SAFETY: this thread alone has the name.
+            unsafe { other.pool.free_id(held) }.unwrap();
+            got
+        });
+        let got = shared.pool.alloc().is_ok();
+        // Two blocks, at most one of them held for good: someone gets one.
+        assert!(t.join().unwrap() || got);
+        Shared::settle(shared, 2);
+    });
+}
+
+#[test]
+fn chains_are_popped_whole_or_not_at_all() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 4).without_caches());
+        drop(shared.pool.alloc_burst::<4>(4).unwrap());
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let burst: Burst<'_, 3> = other.pool.alloc_up_to(3);
+            other.touch_all(&burst, 1);
+            burst.len()
+        });
+        let burst: Burst<'_, 2> = shared.pool.alloc_up_to(2);
+        shared.touch_all(&burst, 2);
+        drop(burst);
+        assert!(t.join().unwrap() >= 2);
+        Shared::settle(shared, 4);
+    });
+}
+
+/// A pool of six blocks, magazines of two and so two slots, with one full magazine in the depot.
+fn with_a_full_magazine() -> Arc<Shared> {
+    let shared = Shared::new(PoolConfig::new(8, 6).magazine(2));
+    let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+    let block = cache.alloc().unwrap();
+    assert!(cache.free(block).is_ok());
+    drop(cache);
+    shared
+}
+
+/// Draws a magazine or what there is, uses a block of it, and gives all back.
+fn draw_and_give_back(shared: &Shared, who: u8) {
+    let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+    if let Ok(block) = cache.alloc() {
+        shared.touch(block.id(), who);
+        assert!(cache.free(block).is_ok());
+    }
+}
+
+#[test]
+fn two_caches_exchange_magazines() {
+    model(2, || {
+        let shared = with_a_full_magazine();
+        let other = shared.clone();
+        let t = thread::spawn(move || draw_and_give_back(&other, 1));
+        draw_and_give_back(&shared, 2);
+        t.join().unwrap();
+        Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn a_flush_and_a_refill_trade_a_full_magazine_for_an_empty_one() {
+    model(2, || {
+        let shared = with_a_full_magazine();
+        let held: Burst<'_, 2> = shared.pool.alloc_burst(2).unwrap();
+        shared.touch_all(&held, 2);
+        let other = shared.clone();
+        let t = thread::spawn(move || draw_and_give_back(&other, 1));
+        let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+        assert!(cache.free_burst(held).is_ok());
+        drop(cache);
+        t.join().unwrap();
+        Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn a_magazine_filled_on_one_side_is_broken_up_on_the_other() {
+    model(3, || {
+        let shared = with_a_full_magazine();
+        let other = shared.clone();
+        let t = thread::spawn(move || draw_and_give_back(&other, 1));
+        let held: Burst<'_, 6> = shared.pool.alloc_up_to(6);
+        shared.touch_all(&held, 2);
+        let mut ids: Vec<_> = held.ids().collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), held.len());
+        drop(held);
+        t.join().unwrap();
+        Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn aba_an_exchanger_sleeps_while_its_magazine_goes_and_returns() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 9).magazine(2));
+        let caches: [Cache<'_, 4>; 2] = [Cache::new(&shared.pool), Cache::new(&shared.pool)];
+        let filled = caches.map(|mut cache| {
+            let block = cache.alloc().unwrap();
+            assert!(cache.free(block).is_ok());
+            cache
+        });
+        drop(filled);
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // Draws both magazines and returns the first: it is on top again, over another one.
+            let mut first: Cache<'_, 4> = Cache::new(&other.pool);
+            let mut second: Cache<'_, 4> = Cache::new(&other.pool);
+            let (one, two) = (first.alloc().unwrap(), second.alloc().unwrap());
+            other.touch(one.id(), 1);
+            assert!(first.free(one).is_ok());
+            first.flush();
+            other.touch(two.id(), 1);
+            assert!(second.free(two).is_ok());
+        });
+        draw_and_give_back(&shared, 2);
+        t.join().unwrap();
+        Shared::settle(shared, 9);
+    });
+}
+
+#[test]
+fn of_two_who_claim_a_raw_block_one_succeeds() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
+        let id = shared.pool.alloc().unwrap().into_id();
+        let other = shared.clone();
+        // SAFETY: nobody uses the block; the second attempt is what is tested.
+        let t = thread::spawn(move || unsafe { other.pool.free_id(id) }.is_ok());
+        // SAFETY: as above.
+        let here = unsafe { shared.pool.free_id(id) }.is_ok();
+        assert!(t.join().unwrap() != here);
+        Shared::settle(shared, 2);
+    });
+}
