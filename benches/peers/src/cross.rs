@@ -1,0 +1,546 @@
+//! Benches on two cores: `cross/…` and `contended/…`.
+//!
+//! | bench | what core A does | what core B does | operations |
+//! |---|---|---|---|
+//! | `cross/burst1` | takes a block, sends it | receives it, frees it | blocks handed over |
+//! | `cross/burst32` | takes 32, sends them at once | receives up to 32, frees them | blocks handed over |
+//! | `contended/1` | one block out and back, over and over | the same, on the same pool | those of both |
+//! | `contended/32` | 32 out at once and 32 back | the same, on the same pool | those of both |
+//!
+//! Both threads stay for the whole run, so that allocators with state per thread keep theirs. Contender
+//! by contender they meet at a gate, do their halves, and meet again; core A's clock runs from gate to
+//! gate. Up to 1024 blocks are on their way. Whoever finds the ring full or empty, or the pool
+//! exhausted, spins.
+//!
+//! Between any two samples the round trip of a cache line is measured, which sorts them: see
+//! [`Placement`]. A sample that began in one placement and ended in the other is dropped.
+
+use std::array;
+use std::hint::spin_loop;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use framepool::{Burst, Pool};
+use rtrb::{Producer, PushError, RingBuffer};
+
+use crate::contenders::*;
+use crate::harness::{
+    FRAMEPOOL, Placement, Row, Series, calibrate, escape, median, pin, rounds, rows,
+};
+use crate::options::Options;
+use crate::pool::{BURST, batch32, ids, lifo};
+
+/// Blocks on their way at once.
+const IN_FLIGHT: usize = 1024;
+/// Blocks of each fixed pool.
+const CROSS_BLOCKS: usize = 4096;
+
+/// The benches, in the order in which they run.
+pub const BENCHES: &[&str] = &[
+    "cross/burst1",
+    "cross/burst32",
+    "contended/1",
+    "contended/32",
+];
+
+/// One contender: its halves, each told how many iterations to do.
+struct Contender<'a> {
+    series: Series,
+    /// Blocks that both halves together count for in one iteration.
+    ops: u64,
+    /// Iterations come in multiples of this.
+    step: u64,
+    a: Box<dyn FnMut(u64) + 'a>,
+    b: Box<dyn FnMut(u64) + Send + 'a>,
+}
+
+/// The pools of all contenders, made once.
+struct Pools {
+    frames: Pool<'static>,
+    queue: crossbeam_queue::ArrayQueue<Pointer>,
+    #[cfg(feature = "dpdk")]
+    dpdk: crate::dpdk::Mempool,
+    #[cfg(feature = "dpdk")]
+    rings: [crate::dpdk::Ring; 2],
+}
+
+impl Pools {
+    fn new(options: &Options) -> Result<Self, String> {
+        #[cfg(feature = "dpdk")]
+        use crate::dpdk::{Mempool, Ring};
+        Ok(Self {
+            frames: framepool(BLOCK, CROSS_BLOCKS, options.huge_dir.is_some())?,
+            queue: queue(CROSS_BLOCKS),
+            #[cfg(feature = "dpdk")]
+            dpdk: Mempool::new(CROSS_BLOCKS - 1, BLOCK, 0)?,
+            #[cfg(feature = "dpdk")]
+            rings: [Ring::new(IN_FLIGHT)?, Ring::new(IN_FLIGHT)?],
+        })
+    }
+}
+
+/// Results, samples that were dropped, and the round trips that were seen.
+pub struct Outcome {
+    pub runs: Vec<Vec<Row>>,
+    pub dropped: usize,
+    pub round_trips: Vec<f64>,
+}
+
+/// Runs the benches that the options name.
+pub fn run(options: &Options) -> Result<Outcome, String> {
+    let pools = Pools::new(options)?;
+    let wanted: Vec<&str> = BENCHES
+        .iter()
+        .copied()
+        .filter(|b| options.wants(b))
+        .collect();
+    let mut outcome = Outcome {
+        runs: vec![Vec::new(); options.runs],
+        dropped: 0,
+        round_trips: Vec::new(),
+    };
+    let budget = options.budget / wanted.len().max(1) as u32;
+    for run in 0..options.runs {
+        for bench in &wanted {
+            let measured = measure(contenders(bench, &pools)?, options.cores, budget);
+            outcome.runs[run].extend(measured.rows);
+            outcome.dropped += measured.dropped;
+            outcome.round_trips.extend(measured.round_trips);
+        }
+    }
+    Ok(outcome)
+}
+
+fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
+    let mut all = Vec::new();
+    match bench {
+        "cross/burst1" => {
+            all.push(hand_over(
+                bench,
+                FRAMEPOOL,
+                frame_side(pools),
+                frame_side(pools),
+                1,
+            ));
+            all.extend(hand_over_peers(bench, pools, 1));
+        }
+        "cross/burst32" => {
+            all.push(hand_over_bursts(bench, pools));
+            all.extend(hand_over_peers(bench, pools, BURST));
+        }
+        "contended/1" => {
+            let one = |s: &mut _, n| lifo::<Cached<'a>>(s, n);
+            all.push(contend(
+                bench,
+                FRAMEPOOL,
+                1,
+                || Cached(pools.frames.cache()),
+                one,
+            ));
+            all.push(contend(
+                bench,
+                "snmalloc",
+                1,
+                || Global(snmalloc_rs::SnMalloc),
+                lifo,
+            ));
+            all.push(contend(
+                bench,
+                "mimalloc",
+                1,
+                || Global(mimalloc::MiMalloc),
+                lifo,
+            ));
+            all.push(contend(
+                bench,
+                "arrayqueue",
+                1,
+                || Queue(&pools.queue),
+                lifo,
+            ));
+        }
+        _ => {
+            let (n, frames) = (BURST as u64, || pools.frames.cache());
+            all.push(contend(bench, FRAMEPOOL, n, frames, ids::<false>));
+            all.push(contend(
+                bench,
+                "snmalloc",
+                n,
+                || Global(snmalloc_rs::SnMalloc),
+                batch32,
+            ));
+            all.push(contend(
+                bench,
+                "mimalloc",
+                n,
+                || Global(mimalloc::MiMalloc),
+                batch32,
+            ));
+            all.push(contend(
+                bench,
+                "arrayqueue",
+                n,
+                || Queue(&pools.queue),
+                batch32,
+            ));
+        }
+    }
+    #[cfg(feature = "dpdk")]
+    all.push(dpdk_contender(bench, pools)?);
+    Ok(all)
+}
+
+#[cfg(feature = "dpdk")]
+fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, String> {
+    let (mut a, mut b) = (pools.dpdk.user(512)?, pools.dpdk.user(512)?);
+    let [ring1, ring32] = &pools.rings;
+    let name = "dpdk-c512";
+    Ok(match bench {
+        "cross/burst1" => Contender::new(
+            (bench, name, 1, 1),
+            move |n| a.produce(ring1, n, false),
+            move |n| b.consume(ring1, n, false),
+        ),
+        "cross/burst32" => Contender::new(
+            (bench, name, 1, BURST),
+            move |n| a.produce(ring32, n, true),
+            move |n| b.consume(ring32, n, true),
+        ),
+        "contended/1" => {
+            Contender::new((bench, name, 2, 1), move |n| a.lifo(n), move |n| b.lifo(n))
+        }
+        _ => Contender::new(
+            (bench, name, 2 * BURST as u64, 1),
+            move |n| a.burst32(n),
+            move |n| b.burst32(n),
+        ),
+    })
+}
+
+impl<'a> Contender<'a> {
+    fn new(
+        (bench, name, ops, step): (&str, &str, u64, usize),
+        a: impl FnMut(u64) + 'a,
+        b: impl FnMut(u64) + Send + 'a,
+    ) -> Self {
+        Self {
+            series: Series::new(bench, name),
+            ops,
+            step: step as u64,
+            a: Box::new(a),
+            b: Box::new(b),
+        }
+    }
+}
+
+/// What may run dry or be shared by two threads: a take that does not insist.
+trait TryTake: Single {
+    fn try_take(&mut self) -> Option<Self::Handle>;
+}
+
+impl TryTake for Cached<'_> {
+    #[inline]
+    fn try_take(&mut self) -> Option<Self::Handle> {
+        self.0.alloc().ok()
+    }
+}
+
+impl TryTake for Queue<'_> {
+    #[inline]
+    fn try_take(&mut self) -> Option<Self::Handle> {
+        self.0.pop()
+    }
+}
+
+impl<A: std::alloc::GlobalAlloc> TryTake for Global<A> {
+    #[inline]
+    fn try_take(&mut self) -> Option<Self::Handle> {
+        Some(self.take())
+    }
+}
+
+fn frame_side(pools: &Pools) -> Cached<'_> {
+    Cached(pools.frames.cache())
+}
+
+fn hand_over_peers<'a>(bench: &str, pools: &'a Pools, burst: usize) -> Vec<Contender<'a>> {
+    fn global<'a, A: std::alloc::GlobalAlloc + Send + 'a>(
+        (bench, name, burst): (&str, &str, usize),
+        make: fn() -> A,
+    ) -> Contender<'a> {
+        hand_over(bench, name, Global(make()), Global(make()), burst)
+    }
+    let (a, b) = (Queue(&pools.queue), Queue(&pools.queue));
+    vec![
+        global((bench, "snmalloc", burst), || snmalloc_rs::SnMalloc),
+        global((bench, "mimalloc", burst), || mimalloc::MiMalloc),
+        global((bench, "jemalloc", burst), || tikv_jemallocator::Jemalloc),
+        hand_over(bench, "arrayqueue", a, b, burst),
+    ]
+}
+
+/// Single takes and gives; through the ring one by one, or in chunks of 32.
+fn hand_over<'a, S>(bench: &str, name: &str, a: S, b: S, burst: usize) -> Contender<'a>
+where
+    S: TryTake + Send + 'a,
+    S::Handle: Send + 'a,
+{
+    let (mut a, mut b) = (a, b);
+    let (mut sender, mut receiver) = RingBuffer::<S::Handle>::new(IN_FLIGHT);
+    if burst == 1 {
+        return Contender::new(
+            (bench, name, 1, 1),
+            move |blocks| {
+                for _ in 0..blocks {
+                    let mut handle = insist(|| a.try_take());
+                    escape(&mut handle);
+                    send(&mut sender, handle);
+                }
+            },
+            move |blocks| {
+                for _ in 0..blocks {
+                    let mut handle = insist(|| receiver.pop().ok());
+                    escape(&mut handle);
+                    b.give(handle);
+                }
+            },
+        );
+    }
+    Contender::new(
+        (bench, name, 1, BURST),
+        move |blocks| {
+            for _ in 0..blocks / BURST as u64 {
+                let mut handles: [S::Handle; BURST] = array::from_fn(|_| insist(|| a.try_take()));
+                escape(&mut handles);
+                // Not through `insist`: a chunk borrows the sender.
+                while sender.write_chunk_uninit(BURST).is_err() {
+                    spin_loop();
+                }
+                let chunk = sender.write_chunk_uninit(BURST);
+                chunk.expect("room for 32").fill_from_iter(handles);
+            }
+        },
+        move |blocks| {
+            for _ in 0..blocks / BURST as u64 {
+                while receiver.read_chunk(BURST).is_err() {
+                    spin_loop();
+                }
+                let chunk = receiver.read_chunk(BURST).expect("32 blocks");
+                for mut handle in chunk {
+                    escape(&mut handle);
+                    b.give(handle);
+                }
+            }
+        },
+    )
+}
+
+/// framepool's own way: whole `Burst` values through the ring.
+fn hand_over_bursts<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
+    let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
+    let (mut sender, mut receiver) = RingBuffer::<Burst<'a, BURST>>::new(IN_FLIGHT / BURST);
+    Contender::new(
+        (bench, FRAMEPOOL, 1, BURST),
+        move |blocks| {
+            for _ in 0..blocks / BURST as u64 {
+                let mut burst = insist(|| a.alloc_burst(BURST).ok());
+                escape(&mut burst);
+                send(&mut sender, burst);
+            }
+        },
+        move |blocks| {
+            for _ in 0..blocks / BURST as u64 {
+                let mut burst = insist(|| receiver.pop().ok());
+                escape(&mut burst);
+                assert!(b.free_burst(burst).is_ok());
+            }
+        },
+    )
+}
+
+/// The same loop on both cores, each with a front of its own.
+fn contend<'a, S: Send + 'a>(
+    bench: &str,
+    name: &str,
+    ops: u64,
+    mut make: impl FnMut() -> S,
+    run: fn(&mut S, u64),
+) -> Contender<'a> {
+    let (mut a, mut b) = (make(), make());
+    Contender::new(
+        (bench, name, 2 * ops, 1),
+        move |n| run(&mut a, n),
+        move |n| run(&mut b, n),
+    )
+}
+
+#[inline(always)]
+fn insist<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    loop {
+        match attempt() {
+            Some(value) => return value,
+            None => spin_loop(),
+        }
+    }
+}
+
+#[inline(always)]
+fn send<T>(sender: &mut Producer<T>, mut value: T) {
+    while let Err(PushError::Full(back)) = sender.push(value) {
+        value = back;
+        spin_loop();
+    }
+}
+
+/// A word with cache lines of its own.
+#[derive(Default)]
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+/// Where the two threads meet, and what the second one is to do next.
+#[derive(Default)]
+struct Meeting {
+    arrivals: [Line; 2],
+    /// Which contender's half, or [`PING`], or [`QUIT`].
+    task: AtomicUsize,
+    iterations: AtomicU64,
+    ball: Line,
+}
+
+const PING: usize = usize::MAX - 1;
+const QUIT: usize = usize::MAX;
+
+/// Round trips in one timing, and timings in one measurement.
+const TRIPS: u64 = 40;
+const TIMINGS: u64 = 5;
+
+impl Meeting {
+    /// Waits for the other thread, as often as this thread has called it. What each wrote before is
+    /// visible to the other after.
+    fn meet(&self, side: usize) {
+        let mine = self.arrivals[side].0.load(Relaxed) + 1;
+        self.arrivals[side].0.store(mine, Release);
+        while self.arrivals[1 - side].0.load(Acquire) < mine {
+            spin_loop();
+        }
+    }
+
+    /// Core A's half of `task`, from gate to gate.
+    fn lead(&self, task: usize, iterations: u64, half: impl FnOnce()) -> Duration {
+        self.task.store(task, Relaxed);
+        self.iterations.store(iterations, Relaxed);
+        self.meet(0);
+        let start = Instant::now();
+        half();
+        self.meet(0);
+        start.elapsed()
+    }
+
+    /// Core B's life.
+    fn follow(&self, mut halves: Vec<Box<dyn FnMut(u64) + Send + '_>>) {
+        loop {
+            self.meet(1);
+            match self.task.load(Relaxed) {
+                QUIT => break,
+                PING => (0..TRIPS * TIMINGS).for_each(|trip| {
+                    while self.ball.0.load(Acquire) != 2 * trip + 1 {}
+                    self.ball.0.store(2 * trip + 2, Release);
+                }),
+                task => halves[task](self.iterations.load(Relaxed)),
+            }
+            self.meet(1);
+        }
+    }
+
+    /// The round trip of a cache line, in ns: the median of several timings.
+    fn round_trip(&self) -> f64 {
+        let mut timings = Vec::new();
+        self.lead(PING, 0, || {
+            for timing in 0..TIMINGS {
+                let start = Instant::now();
+                for trip in timing * TRIPS..(timing + 1) * TRIPS {
+                    self.ball.0.store(2 * trip + 1, Release);
+                    while self.ball.0.load(Acquire) != 2 * trip + 2 {}
+                }
+                timings.push(start.elapsed().as_secs_f64() * 1e9 / TRIPS as f64);
+            }
+        });
+        self.ball.0.store(0, Relaxed);
+        median(timings)
+    }
+}
+
+/// Ends the process if its thread panics: the other one would wait for ever.
+struct NoPanic;
+
+impl Drop for NoPanic {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            std::process::abort();
+        }
+    }
+}
+
+/// The rows of one bench in one run.
+struct Measured {
+    rows: Vec<Row>,
+    dropped: usize,
+    round_trips: Vec<f64>,
+}
+
+fn measure(contenders: Vec<Contender<'_>>, cores: [usize; 2], budget: Duration) -> Measured {
+    let meeting = Meeting::default();
+    let (mut all, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for contender in contenders {
+        all.push((contender.series, contender.ops, contender.step));
+        ours.push(contender.a);
+        theirs.push(contender.b);
+    }
+    let (mut dropped, mut round_trips) = (0, Vec::new());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _guard = NoPanic;
+            pin(cores[1]).expect("a core that could be had before");
+            meeting.follow(theirs);
+        });
+        let _guard = NoPanic;
+        let mut sample = |i: usize, n: u64| {
+            let half = &mut ours[i];
+            meeting.lead(i, n, || half(n))
+        };
+        // Ops of a contender are per iteration; iterations come in steps.
+        let counts: Vec<u64> = (0..all.len())
+            .map(|i| all[i].2 * calibrate(|n| sample(i, n * all[i].2)))
+            .collect();
+        let mut before = meeting.round_trip();
+        rounds(budget, |round, counts_now| {
+            for i in (0..counts.len()).map(|i| (i + round) % counts.len()) {
+                let took = sample(i, counts[i]);
+                let after = meeting.round_trip();
+                let placement = Placement::of_round_trip(after);
+                let moved = placement != Placement::of_round_trip(before);
+                before = after;
+                if !counts_now {
+                    continue;
+                }
+                round_trips.push(after);
+                if moved {
+                    dropped += 1;
+                    continue;
+                }
+                let (series, ops, _) = &mut all[i];
+                let ns = took.as_secs_f64() * 1e9 / (counts[i] * *ops) as f64;
+                series.samples.push((placement, ns));
+            }
+        });
+        meeting.task.store(QUIT, Relaxed);
+        meeting.meet(0);
+    });
+    let all: Vec<Series> = all.into_iter().map(|(series, ..)| series).collect();
+    Measured {
+        rows: rows(&all),
+        dropped,
+        round_trips,
+    }
+}

@@ -1,0 +1,260 @@
+//! DPDK's side, behind the feature `dpdk`: pools and rings whose measured loops are in `dpdk_shim.c`.
+
+use std::ffi::{CString, c_char, c_int, c_uint};
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use crate::options::Options;
+use crate::pool::{BURST, LIVE};
+
+/// `struct rte_mempool`, `struct rte_mempool_cache` and `struct rte_ring`: never looked into.
+#[repr(C)]
+pub struct Opaque([u8; 0]);
+
+/// `struct side`: a pool and the cache to use it with, or null.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Side {
+    pool: *mut Opaque,
+    cache: *mut Opaque,
+}
+
+unsafe extern "C" {
+    fn fp_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int;
+    fn fp_pool_new(name: *const c_char, count: c_uint, size: c_uint, cache: c_uint) -> *mut Opaque;
+    fn fp_pool_free(pool: *mut Opaque);
+    fn fp_cache_new(size: c_uint) -> *mut Opaque;
+    fn fp_cache_free(side: Side);
+    fn fp_ring_new(name: *const c_char, count: c_uint) -> *mut Opaque;
+    fn fp_ring_free(ring: *mut Opaque);
+    fn fp_lifo(side: Side, n: u64);
+    fn fp_batch32(side: Side, n: u64);
+    fn fp_burst32(side: Side, n: u64);
+    fn fp_burst32_touched(side: Side, n: u64);
+    fn fp_random1024(side: Side, n: u64, order: *const u16);
+    fn fp_random_mixed(side: Side, n: u64, order: *const u16);
+    fn fp_random_whole(side: Side, n: u64, order: *const u16);
+    fn fp_line_write(side: Side, n: u64, size: c_uint);
+    fn fp_latency(side: Side, order: *const u16, gets: *mut u32, puts: *mut u32);
+    fn fp_produce1(side: Side, ring: *mut Opaque, blocks: u64);
+    fn fp_produce32(side: Side, ring: *mut Opaque, blocks: u64);
+    fn fp_consume1(side: Side, ring: *mut Opaque, blocks: u64);
+    fn fp_consume32(side: Side, ring: *mut Opaque, blocks: u64);
+}
+
+/// Starts DPDK's environment on the calling thread, which it pins to the first core.
+pub fn init(options: &Options) -> Result<(), String> {
+    // No files are left behind, and several processes do not disturb each other. One lcore is enough:
+    // the second thread has caches of its own, and needs to be none.
+    let mut args = vec![
+        "framepool-peers".to_owned(),
+        format!("-l{}", options.cores[0]),
+    ];
+    args.extend(["--no-pci", "--no-telemetry", "--log-level=error"].map(str::to_owned));
+    match &options.huge_dir {
+        Some(dir) => args.extend(["--in-memory".to_owned(), format!("--huge-dir={dir}")]),
+        None => args.extend(["--no-shconf", "--no-huge", "-m512"].map(str::to_owned)),
+    }
+    let args: Result<Vec<CString>, _> = args.into_iter().map(CString::new).collect();
+    let args = args.map_err(|e| e.to_string())?;
+    // DPDK keeps pointers to its arguments and permutes them: they are left to it.
+    let mut argv: Vec<*mut c_char> = args.into_iter().map(CString::into_raw).collect();
+    argv.push(ptr::null_mut());
+    let argv = argv.leak();
+    // SAFETY: a null-terminated array of strings that are never freed.
+    match unsafe { fp_eal_init(argv.len() as c_int - 1, argv.as_mut_ptr()) } {
+        0.. => Ok(()),
+        _ => Err("DPDK refuses to start".to_owned()),
+    }
+}
+
+/// A name that no other pool or ring of this process has.
+fn name(kind: &str) -> CString {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{kind}{}", COUNT.fetch_add(1, Relaxed));
+    CString::new(name).expect("no zero in it")
+}
+
+/// An `rte_mempool` over an `rte_ring`, DPDK's default, and the way to use it.
+pub struct Mempool {
+    pool: NonNull<Opaque>,
+    own: Option<User>,
+}
+
+impl Mempool {
+    /// `cache`: objects in the cache of each lcore, or 0 for none.
+    pub fn new(count: usize, size: usize, cache: usize) -> Result<Self, String> {
+        // SAFETY: the name is a string; bad figures are answered with null.
+        let pool = unsafe {
+            let name = name("pool");
+            fp_pool_new(name.as_ptr(), count as _, size as _, cache as _)
+        };
+        let pool = NonNull::new(pool).ok_or("DPDK has no memory for a pool")?;
+        Ok(Self { pool, own: None })
+    }
+
+    /// Uses the pool through a cache that the caller owns, instead of the lcore's.
+    pub fn with_cache(mut self, size: usize) -> Result<Self, String> {
+        self.own = Some(self.user(size)?);
+        Ok(self)
+    }
+
+    /// Another cache of this pool, for a thread. It must go before the pool does.
+    pub fn user(&self, size: usize) -> Result<User, String> {
+        // SAFETY: a bad size is answered with null.
+        let cache = unsafe { fp_cache_new(size as _) };
+        match cache.is_null() {
+            true => Err("DPDK has no memory for a cache".to_owned()),
+            false => Ok(User(Side {
+                pool: self.pool.as_ptr(),
+                cache,
+            })),
+        }
+    }
+
+    fn side(&self) -> Side {
+        match &self.own {
+            Some(user) => user.0,
+            None => Side {
+                pool: self.pool.as_ptr(),
+                cache: ptr::null_mut(),
+            },
+        }
+    }
+
+    pub fn lifo(&self, n: u64) {
+        // SAFETY: here and below, pool and cache live as long as `self`, on its one thread: neither
+        // type is Sync.
+        unsafe { fp_lifo(self.side(), n) }
+    }
+
+    pub fn batch32(&self, n: u64) {
+        // SAFETY: as in `lifo`.
+        unsafe { fp_batch32(self.side(), n) }
+    }
+
+    pub fn burst32(&self, n: u64, touched: bool) {
+        // SAFETY: as in `lifo`; objects are longer than the 8 bytes written.
+        unsafe {
+            match touched {
+                true => fp_burst32_touched(self.side(), n),
+                false => fp_burst32(self.side(), n),
+            }
+        }
+    }
+
+    pub fn random1024(&self, n: u64, order: &[u16; LIVE]) {
+        // SAFETY: as in `lifo`; `order` is a permutation of as many as the loop has in use.
+        unsafe { fp_random1024(self.side(), n, order.as_ptr()) }
+    }
+
+    pub fn random_mixed(&self, n: u64, order: &[u16; LIVE]) {
+        // SAFETY: as in `random1024`.
+        unsafe { fp_random_mixed(self.side(), n, order.as_ptr()) }
+    }
+
+    pub fn random_whole(&self, n: u64, order: &[u16; LIVE / BURST]) {
+        // SAFETY: as in `random1024`.
+        unsafe { fp_random_whole(self.side(), n, order.as_ptr()) }
+    }
+
+    /// `size` is at most that of the objects.
+    pub fn line_write(&self, n: u64, size: usize) {
+        // SAFETY: as in `lifo`.
+        unsafe { fp_line_write(self.side(), n, size as c_uint) }
+    }
+
+    /// Ticks of 1024 single gets and puts. The pool must be used through a cache of its own.
+    pub fn latency(&self, order: &[u16; LIVE], gets: &mut [u32; LIVE], puts: &mut [u32; LIVE]) {
+        assert!(self.own.is_some());
+        // SAFETY: as in `random1024`; the arrays are as long as the loop has in use.
+        unsafe {
+            fp_latency(
+                self.side(),
+                order.as_ptr(),
+                gets.as_mut_ptr(),
+                puts.as_mut_ptr(),
+            );
+        }
+    }
+}
+
+impl Drop for Mempool {
+    fn drop(&mut self) {
+        drop(self.own.take());
+        // SAFETY: made by `new`; its caches are gone.
+        unsafe { fp_pool_free(self.pool.as_ptr()) };
+    }
+}
+
+/// A thread's cache of a pool.
+pub struct User(Side);
+
+// SAFETY: a cache belongs to whoever has it, on any thread; the pool behind it is made for sharing.
+unsafe impl Send for User {}
+
+impl User {
+    pub fn lifo(&mut self, n: u64) {
+        // SAFETY: pool and cache live, and `&mut` excludes others from the cache.
+        unsafe { fp_lifo(self.0, n) }
+    }
+
+    pub fn burst32(&mut self, n: u64) {
+        // SAFETY: as in `lifo`.
+        unsafe { fp_burst32(self.0, n) }
+    }
+
+    /// Hands blocks over, 1 or 32 at a time.
+    pub fn produce(&mut self, ring: &Ring, blocks: u64, bulk: bool) {
+        // SAFETY: as in `lifo`; each ring has one producer and one consumer.
+        unsafe {
+            match bulk {
+                true => fp_produce32(self.0, ring.0.as_ptr(), blocks),
+                false => fp_produce1(self.0, ring.0.as_ptr(), blocks),
+            }
+        }
+    }
+
+    /// Takes blocks over and frees them.
+    pub fn consume(&mut self, ring: &Ring, blocks: u64, bulk: bool) {
+        // SAFETY: as in `produce`.
+        unsafe {
+            match bulk {
+                true => fp_consume32(self.0, ring.0.as_ptr(), blocks),
+                false => fp_consume1(self.0, ring.0.as_ptr(), blocks),
+            }
+        }
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        // SAFETY: made by `user`, and its pool still lives.
+        unsafe { fp_cache_free(self.0) };
+    }
+}
+
+/// An `rte_ring` for one producer and one consumer.
+pub struct Ring(NonNull<Opaque>);
+
+// SAFETY: this is what it is for; that there is one of each end is up to the bench.
+unsafe impl Send for Ring {}
+// SAFETY: the same.
+unsafe impl Sync for Ring {}
+
+impl Ring {
+    pub fn new(count: usize) -> Result<Self, String> {
+        // SAFETY: the name is a string; bad figures are answered with null.
+        let ring = unsafe { fp_ring_new(name("ring").as_ptr(), count as c_uint) };
+        Ok(Self(
+            NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
+        ))
+    }
+}
+
+impl Drop for Ring {
+    fn drop(&mut self) {
+        // SAFETY: made by `new`.
+        unsafe { fp_ring_free(self.0.as_ptr()) };
+    }
+}

@@ -1,0 +1,318 @@
+//! Rounds, samples and medians: how everything here is measured.
+//!
+//! A *bench* has several *contenders*. Each contender is a loop over some number of iterations, and a
+//! *sample* is the time of one such loop of about [`SAMPLE`], divided by the operations in it. The
+//! contenders of a bench are measured in turn, one sample each per round, so that whatever slows the
+//! machine down for a while slows all of them; each round begins with another contender. There are at
+//! least [`MIN_ROUNDS`] rounds, and more while the bench's share of `--seconds` lasts.
+//!
+//! A ratio is a contender's median divided by framepool's median in the same bench, same run and same
+//! placement of the cores: above 1, framepool is the faster one.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// The fewest rounds of a bench.
+pub const MIN_ROUNDS: usize = 31;
+/// The most rounds of a bench, however long its budget.
+pub const MAX_ROUNDS: usize = 501;
+/// What one sample is meant to take.
+pub const SAMPLE: Duration = Duration::from_micros(300);
+/// The fewest samples that make a median: where the cores moved, one placement may get hardly any.
+const FEWEST: usize = 5;
+/// Samples of each contender before the first that counts.
+const WARM_UP: usize = 3;
+
+/// What contenders are compared with, by name.
+pub const FRAMEPOOL: &str = "framepool";
+
+/// Where the two cores of a measurement were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placement {
+    /// One core only.
+    Single,
+    /// A cache line's round trip takes less than [`NEAR`].
+    Near,
+    /// It takes longer.
+    Far,
+}
+
+/// The longest round trip of a cache line between cores that are near, in ns.
+pub const NEAR: f64 = 250.0;
+
+impl Placement {
+    /// By the round trip of a cache line.
+    pub fn of_round_trip(ns: f64) -> Self {
+        if ns < NEAR { Self::Near } else { Self::Far }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Single => "single",
+            Self::Near => "near",
+            Self::Far => "far",
+        }
+    }
+}
+
+/// The result of one contender in one bench and placement.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub bench: String,
+    pub contender: String,
+    pub placement: Placement,
+    /// ns per operation.
+    pub median: f64,
+    pub min: f64,
+    pub samples: usize,
+    /// To the base contender: above 1, that one is faster.
+    pub ratio: Option<f64>,
+}
+
+/// Makes the compiler believe that `value` is read and written here, without moving it: what
+/// `asm volatile("" : : "r"(p) : "memory")` is to the C contenders. (`black_box` would store the pointer
+/// as well, one store more than they have.)
+#[inline(always)]
+pub fn escape<T>(value: &mut T) {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    // SAFETY: no instruction.
+    unsafe {
+        let value: *mut T = value;
+        core::arch::asm!("/* {0} */", in(reg) value, options(nostack, preserves_flags));
+    }
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    std::hint::black_box(value);
+}
+
+/// Samples of one contender, each with its placement.
+#[derive(Debug)]
+pub struct Series {
+    pub bench: String,
+    pub contender: String,
+    /// The bench and contender that the ratio is to.
+    pub base: (String, String),
+    pub samples: Vec<(Placement, f64)>,
+}
+
+impl Series {
+    pub fn new(bench: &str, contender: &str) -> Self {
+        Self {
+            bench: bench.to_owned(),
+            contender: contender.to_owned(),
+            base: (bench.to_owned(), FRAMEPOOL.to_owned()),
+            samples: Vec::new(),
+        }
+    }
+
+    fn at(&self, placement: Placement) -> Vec<f64> {
+        let of = |&(p, ns): &(Placement, f64)| (p == placement).then_some(ns);
+        self.samples.iter().filter_map(of).collect()
+    }
+}
+
+/// A median, of at least one value.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let n = values.len();
+    (values[(n - 1) / 2] + values[n / 2]) / 2.0
+}
+
+/// One run's rows: medians by placement, and ratios within it.
+pub fn rows(all: &[Series]) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for placement in [Placement::Single, Placement::Near, Placement::Far] {
+        for series in all {
+            let values = series.at(placement);
+            if values.len() < FEWEST {
+                continue;
+            }
+            let base = all
+                .iter()
+                .find(|b| (&b.bench, &b.contender) == (&series.base.0, &series.base.1))
+                .map(|b| b.at(placement))
+                .filter(|values| values.len() >= FEWEST);
+            let min = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let samples = values.len();
+            let median_ns = median(values);
+            rows.push(Row {
+                bench: series.bench.clone(),
+                contender: series.contender.clone(),
+                placement,
+                median: median_ns,
+                min,
+                samples,
+                ratio: base.map(|base| median_ns / median(base)),
+            });
+        }
+    }
+    rows
+}
+
+/// Rows of several runs as one: the median of the medians and of the ratios, the least of the minima.
+pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
+    let mut left: VecDeque<Row> = runs.into_iter().flatten().collect();
+    let mut merged = Vec::new();
+    while let Some(first) = left.pop_front() {
+        let is_same = |row: &Row| {
+            row.bench == first.bench
+                && row.contender == first.contender
+                && row.placement == first.placement
+        };
+        let (mut same, others): (Vec<Row>, Vec<Row>) = left.into_iter().partition(is_same);
+        left = others.into();
+        same.push(first);
+        let ratios: Vec<f64> = same.iter().filter_map(|row| row.ratio).collect();
+        let all = Row {
+            median: median(same.iter().map(|row| row.median).collect()),
+            min: same.iter().map(|row| row.min).fold(f64::INFINITY, f64::min),
+            samples: same.iter().map(|row| row.samples).sum(),
+            ratio: (!ratios.is_empty()).then(|| median(ratios)),
+            ..same.remove(0)
+        };
+        merged.push(all);
+    }
+    merged
+}
+
+/// Iterations that take about [`SAMPLE`], by a function that runs so many and says how long it took.
+pub fn calibrate(mut run: impl FnMut(u64) -> Duration) -> u64 {
+    let mut n = 1;
+    loop {
+        // The first time may be slow for reasons that never come back, such as page faults.
+        let took = run(n).min(run(n)).min(run(n));
+        if took >= SAMPLE / 4 {
+            let per = took.as_secs_f64() / n as f64;
+            return ((SAMPLE.as_secs_f64() / per) as u64).max(1);
+        }
+        n *= 2;
+    }
+}
+
+/// Calls `round` with its number, first [`WARM_UP`] times with `false`, then for as long as the
+/// budget says with `true`.
+pub fn rounds(budget: Duration, mut round: impl FnMut(usize, bool)) {
+    (0..WARM_UP).for_each(|i| round(i, false));
+    let start = Instant::now();
+    for i in 0..MAX_ROUNDS {
+        if i >= MIN_ROUNDS && start.elapsed() >= budget {
+            break;
+        }
+        round(i, true);
+    }
+}
+
+/// How long a function takes.
+pub fn time(run: impl FnOnce()) -> Duration {
+    let start = Instant::now();
+    run();
+    start.elapsed()
+}
+
+/// The contenders of one single-core bench.
+#[derive(Default)]
+pub struct Group<'a> {
+    entries: Vec<Entry<'a>>,
+}
+
+struct Entry<'a> {
+    series: Series,
+    /// Operations in one iteration.
+    ops: u64,
+    run: Box<dyn FnMut(u64) + 'a>,
+}
+
+impl<'a> Group<'a> {
+    /// Adds a contender: `run(n)` does `n` iterations of `ops` operations each.
+    pub fn add(&mut self, bench: &str, contender: &str, ops: u64, run: impl FnMut(u64) + 'a) {
+        self.entries.push(Entry {
+            series: Series::new(bench, contender),
+            ops,
+            run: Box::new(run),
+        });
+    }
+
+    /// Gives the contender that was added last another one to compare with.
+    pub fn compare_last_with(&mut self, bench: &str, contender: &str) {
+        if let Some(entry) = self.entries.last_mut() {
+            entry.series.base = (bench.to_owned(), contender.to_owned());
+        }
+    }
+
+    /// Measures all of them in turn.
+    pub fn measure(mut self, budget: Duration) -> Vec<Row> {
+        let timed = |entry: &mut Entry<'a>| calibrate(|n| time(|| (entry.run)(n)));
+        let counts: Vec<u64> = self.entries.iter_mut().map(timed).collect();
+        let len = self.entries.len();
+        rounds(budget, |round, counts_now| {
+            for i in (0..len).map(|i| (i + round) % len) {
+                let (entry, n) = (&mut self.entries[i], counts[i]);
+                let took = time(|| (entry.run)(n));
+                if counts_now {
+                    let ns = took.as_secs_f64() * 1e9 / (n * entry.ops) as f64;
+                    entry.series.samples.push((Placement::Single, ns));
+                }
+            }
+        });
+        let all: Vec<Series> = self.entries.into_iter().map(|e| e.series).collect();
+        rows(&all)
+    }
+}
+
+/// Pins the calling thread to one core.
+pub fn pin(core: usize) -> Result<(), String> {
+    // SAFETY: a zeroed set is an empty one, and `core` is checked to be within it.
+    let result = unsafe {
+        let mut set: libc::cpu_set_t = std::mem::zeroed();
+        if core >= libc::CPU_SETSIZE as usize {
+            return Err(format!("there is no core {core}"));
+        }
+        libc::CPU_SET(core, &mut set);
+        libc::sched_setaffinity(0, size_of_val(&set), &set)
+    };
+    match result {
+        0 => Ok(()),
+        _ => {
+            let error = std::io::Error::last_os_error();
+            Err(format!("cannot run on core {core}: {error}"))
+        }
+    }
+}
+
+/// A random order of `0..N`, the same in every run.
+pub fn shuffled<const N: usize>() -> [u16; N] {
+    let mut order = std::array::from_fn(|i| i as u16);
+    shuffle(&mut order);
+    order
+}
+
+/// Shuffles, the same way in every run.
+pub fn shuffle<T>(items: &mut [T]) {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    for i in (1..items.len()).rev() {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        items.swap(i, (state % (i as u64 + 1)) as usize);
+    }
+}
+
+/// The least of a contender's ratio that is asked for, if the bench asks for one.
+pub fn bar(bench: &str, contender: &str) -> Option<f64> {
+    let cached_dpdk = matches!(contender, "dpdk-c256" | "dpdk-c512");
+    match (bench, contender) {
+        ("pool/lifo", _) if cached_dpdk => Some(3.5),
+        ("pool/lifo", "opool" | "slab") => Some(1.2),
+        ("pool/batch32", _) if cached_dpdk => Some(3.5),
+        ("pool/batch32", "opool") => Some(1.5),
+        ("pool/burst32/ids", _) if cached_dpdk => Some(1.0),
+        ("pool/burst32/handles", _) if cached_dpdk => Some(0.6),
+        ("pool/random1024", _) if cached_dpdk => Some(3.5),
+        ("pool/random1024/burst", _) if cached_dpdk => Some(1.0),
+        ("shared/lifo", "arrayqueue") => Some(1.0),
+        ("shared/lifo", "heapless") => Some(5.0),
+        ("cross/burst32", "dpdk-c512") => Some(1.0),
+        ("contended/1", "dpdk-c512") => Some(1.5),
+        ("contended/32", "dpdk-c512") => Some(1.0),
+        _ => None,
+    }
+}

@@ -1,0 +1,103 @@
+//! framepool beside its peers.
+//!
+//! `framepool-peers pool` measures on one core, `framepool-peers cross` between two; `--help` says what
+//! each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
+//! counts are ratios: absolute figures move with the machine.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `harness.rs` | samples, rounds, medians, ratios, and the bars that ratios are held against |
+//! | `contenders.rs` | the contenders that give single blocks out, behind one trait |
+//! | `pool.rs` | the benches on one core |
+//! | `latency.rs` | ticks of single operations |
+//! | `cross.rs` | the benches on two cores |
+//! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
+//! | `report.rs`, `options.rs` | tables, JSON, the command line |
+
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+compile_error!("the benches against peers read the TSC and pin threads: x86-64 Linux only");
+
+mod contenders;
+mod cross;
+#[cfg(feature = "dpdk")]
+mod dpdk;
+mod harness;
+mod latency;
+mod options;
+mod pool;
+mod report;
+
+use std::process::ExitCode;
+
+use options::{Command, Options, Parsed};
+
+fn main() -> ExitCode {
+    // SAFETY: nothing else has set it. A reader that goes away ends the process, as with any filter.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    let options = match Options::parse(std::env::args().skip(1)) {
+        Ok(Parsed::Run(options)) => options,
+        Ok(Parsed::Help) => {
+            print!("{}", options::help());
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => return fail(&error, 2),
+    };
+    if !names(options.command).any(|name| options.wants(name)) {
+        let part = options.only.as_deref().unwrap_or_default();
+        return fail(&format!("no bench has `{part}` in its name"), 2);
+    }
+    match run(&options) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => fail(&error, 1),
+    }
+}
+
+fn fail(error: &str, code: u8) -> ExitCode {
+    eprintln!("framepool-peers: {error}");
+    ExitCode::from(code)
+}
+
+/// What `--only` chooses from.
+fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
+    match command {
+        Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
+        Command::Cross => Box::new(cross::BENCHES.iter().copied()),
+    }
+}
+
+/// Measures and prints. Whether every bar that was asked about was met.
+fn run(options: &Options) -> Result<bool, String> {
+    if options.command == Command::Cross {
+        // Only to see now that it can be had.
+        harness::pin(options.cores[1])?;
+    }
+    harness::pin(options.cores[0])?;
+    #[cfg(feature = "dpdk")]
+    dpdk::init(options)?;
+    match options.command {
+        Command::Pool => run_pool(options),
+        Command::Cross => run_cross(options),
+    }
+}
+
+fn run_pool(options: &Options) -> Result<bool, String> {
+    let fixtures = pool::Fixtures::new(options)?;
+    let (mut runs, mut latencies) = (Vec::new(), Vec::new());
+    for _ in 0..options.runs {
+        runs.push(pool::run(&fixtures, options));
+        if options.wants(latency::NAME) {
+            latencies.push(latency::run(&fixtures));
+        }
+    }
+    let met = report::rows(&harness::merge(runs), options);
+    report::latencies(&latency::merge(latencies), options);
+    Ok(met)
+}
+
+fn run_cross(options: &Options) -> Result<bool, String> {
+    let outcome = cross::run(options)?;
+    let met = report::rows(&harness::merge(outcome.runs), options);
+    report::round_trips(outcome.round_trips, outcome.dropped, options);
+    Ok(met)
+}

@@ -1,0 +1,61 @@
+//! Operations of framepool, [`OPERATIONS`] of each in a function of its own, on a pool of as many blocks
+//! as the argument says.
+
+use std::hint::black_box;
+
+use framepool::{Cache, Exhausted, Pool, PoolConfig};
+
+/// Operations in each function.
+const OPERATIONS: usize = 100_000;
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let blocks = std::env::args().nth(1).ok_or("how many blocks?")?.parse()?;
+    let pool = Pool::allocate(PoolConfig::new(64, blocks))?;
+    let mut cache = pool.cache();
+    // What is measured is the usual case: the cache has blocks, and so has the depot.
+    drop(cache.alloc_burst::<32>(32)?);
+    cache_lifo(&mut cache)?;
+    cache_burst32(&mut cache)?;
+    drop(cache);
+    depot_lifo(&pool)?;
+    Ok(())
+}
+
+/// One block out of the cache and back. Nothing is known of either in between, as between any two
+/// operations of a program that does something.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn cache_lifo(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
+    let cache = black_box(cache);
+    for _ in 0..OPERATIONS {
+        let block = black_box(cache.alloc()?);
+        // A refused block is freed all the same.
+        let _ = cache.free(block);
+    }
+    Ok(())
+}
+
+/// As [`cache_lifo`], 32 blocks at once.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
+    let cache = black_box(cache);
+    for _ in 0..OPERATIONS {
+        let mut burst = cache.alloc_burst::<32>(32)?;
+        // By reference: moving it through the box would cost two copies.
+        black_box(&mut burst);
+        let _ = cache.drain_burst(&mut burst);
+    }
+    Ok(())
+}
+
+/// One block out of the depot and back.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn depot_lifo(pool: &Pool<'_>) -> Result<(), Exhausted> {
+    let pool = black_box(pool);
+    for _ in 0..OPERATIONS {
+        drop(black_box(pool.alloc()?));
+    }
+    Ok(())
+}

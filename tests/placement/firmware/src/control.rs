@@ -1,0 +1,20 @@
+//! What the checks must find, or they find nothing.
+
+use core::sync::atomic::{AtomicU32, Ordering};
+
+/// Belongs into `.data`, as it starts at 1.
+static INITIALISED: AtomicU32 = AtomicU32::new(1);
+
+crate::probes! {
+    /// Panics where `at` is out of bounds.
+    fn control_panics(bytes: &&[u8], at: usize) -> u8 {
+        bytes[at]
+    }
+
+    /// Uses the static.
+    fn control_data() -> u32 {
+        let seen = INITIALISED.load(Ordering::Relaxed);
+        INITIALISED.store(seen + 1, Ordering::Relaxed);
+        seen
+    }
+}

@@ -1,0 +1,142 @@
+//! One symbol for each operation of framepool that a hot path would use, in firmware without anything
+//! else: what is in the image, these operations brought.
+//!
+//! A probe is a C function so that its registers are those of the platform's calling convention, and is
+//! reached from a table that the linker keeps, so that nothing is known of its arguments.
+#![no_std]
+#![no_main]
+// Nothing calls the probes, from C or otherwise.
+#![allow(improper_ctypes_definitions)]
+
+use core::mem::{self, MaybeUninit};
+use core::panic::PanicInfo;
+
+use framepool::{Block, Burst, Cache, Pool};
+
+#[cfg(feature = "control")]
+mod control;
+#[cfg(feature = "rest")]
+mod rest;
+#[cfg(feature = "critical-section")]
+mod single_core;
+
+framepool::pool!(static RX: [1536; 64]);
+
+type Front = Cache<'static, 64>;
+type Frames = Burst<'static, 16>;
+
+/// Defines probes, and the entry of each in the table.
+macro_rules! probes {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => { $(
+        $(#[$doc])*
+        #[unsafe(no_mangle)]
+        #[inline(never)]
+        pub extern "C" fn $name($($arg: $type),*) $(-> $out)? $body
+
+        const _: () = {
+            #[used]
+            #[unsafe(link_section = ".probes")]
+            static ENTRY: extern "C" fn($($type),*) $(-> $out)? = $name;
+        };
+    )* };
+}
+#[cfg(any(feature = "control", feature = "rest"))]
+pub(crate) use probes;
+
+probes! {
+    /// [`Cache::alloc`].
+    fn cache_alloc(cache: &mut Front) -> Option<Block<'static>> {
+        cache.alloc().ok()
+    }
+
+    /// [`Cache::free`].
+    fn cache_free(cache: &mut Front, block: Block<'static>) -> bool {
+        leaving_refused(cache.free(block).map_err(|refused| refused.into_inner()))
+    }
+
+    /// [`Cache::alloc_burst`].
+    fn cache_alloc_burst(cache: &mut Front, n: usize, out: &mut MaybeUninit<Frames>) -> bool {
+        written(out, cache.alloc_burst(n).ok())
+    }
+
+    /// [`Cache::free_burst`].
+    fn cache_free_burst(cache: &mut Front, burst: &mut MaybeUninit<Frames>) -> bool {
+        // SAFETY: the caller passes a burst, and does not use it again.
+        let burst = unsafe { burst.assume_init_read() };
+        leaving_refused(cache.free_burst(burst).map_err(|refused| refused.into_inner()))
+    }
+
+    /// [`Pool::alloc`], of any pool.
+    fn pool_alloc(pool: &'static Pool<'static>) -> Option<Block<'static>> {
+        pool.alloc().ok()
+    }
+
+    /// Drop of a [`Block`].
+    fn block_drop(block: Block<'static>) {
+        drop(block);
+    }
+
+    /// [`Pool::alloc_burst`].
+    fn pool_alloc_burst(
+        pool: &'static Pool<'static>,
+        n: usize,
+        out: &mut MaybeUninit<Frames>
+    ) -> bool {
+        written(out, pool.alloc_burst(n).ok())
+    }
+
+    /// Drop of a [`Burst`].
+    fn burst_drop(burst: &mut MaybeUninit<Frames>) {
+        // SAFETY: the caller passes a burst, and does not use it again.
+        unsafe { burst.assume_init_drop() };
+    }
+
+    /// [`Pool::alloc`], of a pool whose shape is known where it is used.
+    fn static_alloc() -> Option<Block<'static>> {
+        RX.alloc().ok()
+    }
+}
+
+/// Hands a burst out through memory, as no register holds it.
+#[inline(always)]
+fn written(out: &mut MaybeUninit<Frames>, burst: Option<Frames>) -> bool {
+    match burst {
+        Some(burst) => {
+            out.write(burst);
+            true
+        }
+        None => false,
+    }
+}
+
+/// Whether a free was accepted. A refused handle is leaked: to drop it would be another operation in
+/// the same probe.
+#[inline(always)]
+fn leaving_refused<T>(freed: Result<(), T>) -> bool {
+    freed.map_err(mem::forget).is_ok()
+}
+
+/// Where an image starts; the probes are looked at, not run.
+#[unsafe(no_mangle)]
+pub extern "C" fn _start() -> ! {
+    stop()
+}
+
+/// The linker drops this unless something can panic.
+#[panic_handler]
+fn on_panic(_: &PanicInfo<'_>) -> ! {
+    placement_panicked()
+}
+
+/// Has a name that the test looks for.
+#[unsafe(no_mangle)]
+#[inline(never)]
+pub extern "C" fn placement_panicked() -> ! {
+    stop()
+}
+
+fn stop() -> ! {
+    loop {
+        core::hint::spin_loop();
+    }
+}

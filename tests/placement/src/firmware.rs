@@ -1,0 +1,55 @@
+//! Builds the firmware, as a user would: with cargo, for a target, linked and stripped of what nothing
+//! reaches.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::cargo;
+
+/// One image: a target, how it is optimised, and what the firmware holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Build {
+    /// The target's triple.
+    pub target: &'static str,
+    /// The profile: `release` or `small`.
+    pub profile: &'static str,
+    /// Features of the firmware, separated by commas.
+    pub features: String,
+}
+
+impl Build {
+    /// What tables call it.
+    pub fn name(&self) -> String {
+        let target = self.target.split('-').next().unwrap_or(self.target);
+        format!("{target} {}", self.profile)
+    }
+
+    /// Builds the image, with everything that comes with it below `target_dir`, and says where it is.
+    ///
+    /// # Panics
+    /// If it does not build: a test cannot go on.
+    pub fn run(&self, target_dir: &Path) -> PathBuf {
+        let (profile, target, features) = (self.profile, self.target, &*self.features);
+        let arguments = [
+            "--profile",
+            profile,
+            "--target",
+            target,
+            "--features",
+            features,
+        ];
+        cargo::build("firmware", &arguments, target_dir);
+        target_dir.join(target).join(profile).join("firmware")
+    }
+
+    /// Whether `core` is there for the target.
+    pub fn target_is_installed(&self) -> bool {
+        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+        let output = Command::new(rustc)
+            .args(["--print", "target-libdir", "--target", self.target])
+            .output()
+            .expect("rustc starts");
+        let directory = String::from_utf8_lossy(&output.stdout);
+        output.status.success() && Path::new(directory.trim()).is_dir()
+    }
+}

@@ -1,0 +1,88 @@
+//! Instructions per operation on the host, as callgrind counts them: within bounds, and no more of
+//! them in a large pool than in a small one. Prints its table whether it passes or fails.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use placement::callgrind;
+
+/// Operations in each function of the program.
+const OPERATIONS: u64 = 100_000;
+
+/// Blocks in the pools, by layout of the depot's word: up to 65,535 blocks it has room for the depth
+/// of the stack, beyond the depot counts that beside it.
+const POOLS: [[usize; 2]; 2] = [[1 << 10, 32 << 10], [64 << 10, 1 << 20]];
+
+/// The most instructions of an operation, loop included, for each row of [`POOLS`]. What is there now,
+/// with the compiler that `rust-toolchain.toml` pins, is the bound.
+const BOUNDS: [(&str, [u64; 2]); 3] = [
+    ("cache_lifo", [24, 24]),
+    ("cache_burst32", [70, 70]),
+    ("depot_lifo", [66, 71]),
+];
+
+fn main() -> ExitCode {
+    if !cfg!(all(target_os = "linux", target_arch = "x86_64")) {
+        println!("SKIPPED callgrind: bounds are for x86_64 Linux");
+        return ExitCode::SUCCESS;
+    }
+    if !callgrind::is_installed() {
+        println!("SKIPPED callgrind: valgrind not found");
+        return ExitCode::SUCCESS;
+    }
+    let costs = measure();
+    let mut findings = Vec::new();
+    println!("\ninstructions an operation (blocks in the pool: count/bound)");
+    for (row, (operation, bounds)) in BOUNDS.iter().enumerate() {
+        let mut line = format!("{operation:14}");
+        for ((pools, costs), bound) in POOLS.iter().zip(&costs).zip(bounds) {
+            let costs = costs.map(|of| of[row]);
+            for (blocks, cost) in pools.iter().zip(costs) {
+                line += &format!("{blocks:>9}: {:>3}/{bound}", per_operation(cost));
+                findings.extend(judge(operation, *blocks, cost, *bound));
+            }
+            findings.extend(grows(operation, *pools, costs));
+        }
+        println!("{line}");
+    }
+    for finding in &findings {
+        println!("FAILED: {finding}");
+    }
+    match findings.len() {
+        0 => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The cost of all operations, for each pool, in the shape of [`POOLS`].
+fn measure() -> [[[u64; BOUNDS.len()]; 2]; 2] {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind");
+    let program = callgrind::build(&directory);
+    POOLS.map(|pools| {
+        pools.map(|blocks| {
+            let output = directory.join(format!("callgrind.out.{blocks}"));
+            let costs = callgrind::run(&program, &blocks.to_string(), &output);
+            BOUNDS.map(|(operation, _)| costs[operation])
+        })
+    })
+}
+
+fn per_operation(cost: u64) -> u64 {
+    (cost + OPERATIONS / 2) / OPERATIONS
+}
+
+fn judge(operation: &str, blocks: usize, cost: u64, bound: u64) -> Option<String> {
+    let count = per_operation(cost);
+    if count < bound {
+        println!("!!! BELOW ITS BOUND, TIGHTEN IT: {operation}: {count}, bound {bound}");
+    }
+    (count > bound).then(|| format!("{operation}, {blocks} blocks: {count}, bound {bound}"))
+}
+
+/// Both pools of a row cost the same, within 1 %.
+fn grows(operation: &str, pools: [usize; 2], [small, large]: [u64; 2]) -> Option<String> {
+    (small.abs_diff(large) > small / 100).then(|| {
+        let [few, many] = pools;
+        format!("{operation}: {small} in all with {few} blocks, {large} with {many}")
+    })
+}

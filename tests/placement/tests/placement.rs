@@ -1,0 +1,237 @@
+//! Where a static pool lies in a linked image, that no operation can panic, and how many instructions
+//! the hot ones are. Prints its tables whether it passes or fails.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use placement::checks;
+use placement::code::{Body, Way};
+use placement::firmware::Build;
+use placement::image::Image;
+
+/// Set where the targets cannot be installed.
+const SKIP: &str = "FRAMEPOOL_SKIP_PLACEMENT";
+
+/// The targets, in the order of the columns of [`COUNTS`].
+const TARGETS: [(&str, &str); 3] = [
+    ("thumbv7m-none-eabi", ""),
+    ("thumbv6m-none-eabi", "critical-section"),
+    ("x86_64-unknown-none", ""),
+];
+
+/// The most bytes of `.text`, optimised for speed and for size: all probes and what they reach,
+/// `memcpy` and `memmove` of the target's runtime included.
+const TEXT: [(u64, u64); 3] = [(9536, 6700), (8668, 6516), (7327, 5007)];
+
+/// The most instructions of a probe, optimised for speed.
+#[derive(Clone, Copy)]
+struct Bound {
+    /// On the shortest way that calls nothing of framepool: 0 where that is not the usual one.
+    fast: usize,
+    /// In all.
+    whole: usize,
+}
+
+const fn most(fast: usize, whole: usize) -> Bound {
+    Bound { fast, whole }
+}
+
+/// What is there now, with the compiler that `rust-toolchain.toml` pins, is the bound: whoever changes
+/// a count sees it.
+#[rustfmt::skip]
+const COUNTS: [(&str, [Bound; 3]); 9] = [
+    //                     thumbv7m       thumbv6m        x86_64
+    ("cache_alloc",       [most(16,  30), most(28,  43), most(13,  27)]),
+    ("cache_free",        [most(18,  40), most(22,  45), most(22,  43)]),
+    ("cache_alloc_burst", [most(34,  55), most(48,  67), most(39,  58)]),
+    ("cache_free_burst",  [most(30,  37), most(43,  53), most(41,  50)]),
+    ("pool_alloc",        [most(50,  91), most(79, 111), most(48,  92)]),
+    ("static_alloc",      [most(48,  79), most(67,  99), most(27,  51)]),
+    ("block_drop",        [most(32,  71), most(45,  69), most(28,  29)]),
+    ("pool_alloc_burst",  [most( 0,  96), most( 0, 125), most( 0, 119)]),
+    ("burst_drop",        [most( 0, 128), most( 0, 124), most( 0,  53)]),
+];
+
+/// What was found so far.
+#[derive(Default)]
+struct Report {
+    wrong: Vec<String>,
+    /// Bounds that no longer say what is there.
+    loose: Vec<String>,
+}
+
+impl Report {
+    fn add(&mut self, subject: &str, findings: impl IntoIterator<Item = String>) {
+        let findings = findings.into_iter().map(|f| format!("{subject}: {f}"));
+        self.wrong.extend(findings);
+    }
+
+    /// Compares a figure with its bound, and gives it as the tables show it.
+    fn judge(&mut self, subject: &str, count: u64, most: u64) -> String {
+        if count > most {
+            self.wrong.push(format!("{subject}: {count}, bound {most}"));
+        } else if count < most {
+            self.loose.push(format!("{subject}: {count}, bound {most}"));
+        }
+        format!("{count}/{most}")
+    }
+
+    fn conclude(self) -> ExitCode {
+        for bound in &self.loose {
+            println!("!!! BELOW ITS BOUND, TIGHTEN IT: {bound}");
+        }
+        for finding in &self.wrong {
+            println!("FAILED: {finding}");
+        }
+        match self.wrong.len() {
+            0 => ExitCode::SUCCESS,
+            _ => ExitCode::FAILURE,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    if std::env::var_os(SKIP).is_some() {
+        println!("SKIPPED placement: {SKIP} is set");
+        return ExitCode::SUCCESS;
+    }
+    let mut report = Report::default();
+    report.add("missing", missing_targets());
+    if report.wrong.is_empty() {
+        check_images(&mut report);
+        check_the_rest(&mut report);
+        check_the_checks(&mut report);
+        check_counts(&mut report);
+    }
+    report.conclude()
+}
+
+fn missing_targets() -> Vec<String> {
+    let missing = |target: &str| {
+        format!(
+            "target {target}: run `rustup target add {target}`, or set {SKIP} to skip this test"
+        )
+    };
+    let all = builds("release").into_iter();
+    all.filter(|build| !build.target_is_installed())
+        .map(|build| missing(build.target))
+        .collect()
+}
+
+fn builds(profile: &'static str) -> [Build; 3] {
+    TARGETS.map(|(target, features)| Build {
+        target,
+        profile,
+        features: features.to_owned(),
+    })
+}
+
+fn image(build: &Build) -> Image {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("firmware");
+    Image::read(&build.run(&target_dir))
+}
+
+/// Sections, panic paths and size of all images.
+fn check_images(report: &mut Report) {
+    println!("bytes              .text/bound   .data    .bss  .rodata");
+    for profile in ["release", "small"] {
+        for (build, text) in builds(profile).iter().zip(TEXT) {
+            let (image, name) = (image(build), build.name());
+            report.add(&name, checks::sections(&image));
+            report.add(&name, checks::no_panic_code(&image));
+            report.add(&name, checks::no_panic_path(&image));
+            let most = if profile == "small" { text.1 } else { text.0 };
+            let text = report.judge(&format!("{name} .text"), image.size_of(".text"), most);
+            let [data, bss, rodata] = [".data", ".bss", ".rodata"].map(|s| image.size_of(s));
+            println!("{name:18} {text:>11} {data:>7} {bss:>7} {rodata:>8}");
+        }
+    }
+}
+
+/// The rest of the interface cannot panic either, nor does it bring data. Jump tables are fine here:
+/// where there is no panic code none of them leads to it.
+fn check_the_rest(report: &mut Report) {
+    for profile in ["release", "small"] {
+        for mut build in builds(profile) {
+            build.features += ",rest";
+            let (image, name) = (image(&build), format!("rest {}", build.name()));
+            report.add(&name, checks::sections(&image));
+            let code = checks::no_panic_code(&image);
+            if !code.is_empty() {
+                report.add(&name, code);
+                report.add(&name, checks::no_panic_path(&image));
+            }
+        }
+    }
+}
+
+/// In firmware with a panic path and an initialised static the checks find these, and no path
+/// where there is none.
+fn check_the_checks(report: &mut Report) {
+    for mut build in builds("release") {
+        build.features += ",control";
+        let (image, name) = (image(&build), format!("control {}", build.name()));
+        let paths = checks::no_panic_path(&image);
+        let found = |probe| paths.iter().any(|path| path.starts_with(probe));
+        report.add(
+            &name,
+            found("control_data").then(|| "a path in vain".into()),
+        );
+        for (what, found) in [
+            ("the panic path", found("control_panics >")),
+            ("the panic code", !checks::no_panic_code(&image).is_empty()),
+            ("the data", !checks::sections(&image).is_empty()),
+        ] {
+            report.add(&name, (!found).then(|| format!("{what} was not found")));
+        }
+    }
+}
+
+/// Instructions of all probes.
+fn check_counts(report: &mut Report) {
+    let images = builds("release").map(|build| (build.name(), image(&build)));
+    println!("\ninstructions: fast path/bound (+ calls of the runtime), whole function/bound");
+    let names = images.each_ref().map(|(name, _)| format!("{name:>26}"));
+    println!("{:18}{}", "", names.concat());
+    for (probe, bounds) in COUNTS {
+        let cells = images.iter().zip(bounds).map(|((name, image), bound)| {
+            let cell = count(report, &format!("{name} {probe}"), image, probe, bound);
+            format!("{cell:>26}")
+        });
+        println!("{probe:18}{}", cells.collect::<String>());
+    }
+}
+
+fn count(report: &mut Report, subject: &str, image: &Image, probe: &str, most: Bound) -> String {
+    let Some(function) = image.function(probe) else {
+        report.add(subject, ["there is no such function".into()]);
+        return "?".into();
+    };
+    let body = Body::of(image, function);
+    let whole = report.judge(subject, body.instructions() as u64, most.whole as u64);
+    if most.fast == 0 {
+        return format!("- {whole:>8}");
+    }
+    let Some(Way {
+        instructions,
+        calls,
+    }) = body.shortest_way(|callee| is_runtime(image, callee))
+    else {
+        report.add(subject, ["has no way without a call".into()]);
+        return "?".into();
+    };
+    let fast = report.judge(subject, instructions as u64, most.fast as u64);
+    let calls = if calls > 0 {
+        format!("+{calls}")
+    } else {
+        String::new()
+    };
+    format!("{fast}{calls} {whole:>8}")
+}
+
+/// Functions of the target's runtime, which fast paths may call to copy.
+fn is_runtime(image: &Image, address: u64) -> bool {
+    let runtime = ["memcpy", "memmove", "__aeabi_mem", "compiler_builtins::mem"];
+    let function = image.function_at(address);
+    function.is_some_and(|f| runtime.iter().any(|name| f.name.starts_with(name)))
+}
