@@ -48,9 +48,13 @@ pub struct Others {
 pub fn open(path: &Path) -> Result<Capture, String> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(format!("{name}: a directory"));
+    }
     match pcap_parser::create_reader(BUFFER, file) {
         Ok(reader) => Ok(Capture { name, reader }),
         Err(PcapError::Eof) => Err(format!("{name}: the file is empty")),
+        Err(PcapError::ReadError) => Err(format!("{name}: cannot be read")),
         Err(_) => Err(format!("{name}: neither a pcap nor a pcapng file")),
     }
 }
@@ -77,14 +81,14 @@ impl Capture {
                 }
                 Err(PcapError::Eof) => return Ok(replayed),
                 Err(PcapError::Incomplete(_)) => {
-                    if self.reader.reader_exhausted() {
-                        return Err(self.corrupt(&replayed, "it ends inside a record"));
-                    }
                     if self.reader.refill().is_err() {
-                        return Err(self.corrupt(&replayed, "a record is larger than any can be"));
+                        return Err(self.corrupt(&replayed, "it cannot be read further"));
                     }
                 }
-                Err(_) => return Err(self.corrupt(&replayed, "a record is malformed")),
+                Err(e) => {
+                    let why = reason(&e);
+                    return Err(self.corrupt(&replayed, why));
+                }
             }
         }
     }
@@ -92,6 +96,14 @@ impl Capture {
     fn corrupt(&self, replayed: &Replayed, why: &str) -> String {
         let after = replayed.frames;
         format!("{}: corrupt after {after} frames: {why}", self.name)
+    }
+}
+
+fn reason(e: &PcapError<&[u8]>) -> &'static str {
+    match e {
+        PcapError::UnexpectedEof => "it ends inside a record",
+        PcapError::BufferTooSmall => "a record is larger than any can be",
+        _ => "a record is malformed",
     }
 }
 

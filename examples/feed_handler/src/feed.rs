@@ -151,7 +151,8 @@ impl Sequences {
             count => u64::from(count),
         };
         let expected = self.next.entry(header.session).or_insert(header.sequence);
-        self.gaps += header.sequence.saturating_sub(*expected);
+        let missing = header.sequence.saturating_sub(*expected);
+        self.gaps = self.gaps.saturating_add(missing);
         self.duplicates += expected.saturating_sub(header.sequence).min(count);
         *expected = (*expected).max(header.sequence.saturating_add(count));
     }

@@ -38,17 +38,22 @@ fn main() -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Err(message) => {
-            eprintln!("feed_handler: {message} (--help lists the options)");
+            complain(&format!("{message} (--help lists the options)"));
             return ExitCode::from(2);
         }
     };
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
-            eprintln!("feed_handler: {message}");
+            complain(&message);
             ExitCode::FAILURE
         }
     }
+}
+
+/// One line to standard error, whatever a file or an option is called.
+fn complain(message: &str) {
+    eprintln!("feed_handler: {}", message.replace(char::is_control, "?"));
 }
 
 fn run(options: &Options) -> Result<(), String> {
@@ -57,8 +62,9 @@ fn run(options: &Options) -> Result<(), String> {
         Some(path) => Some(capture::open(path)?),
         None => None,
     };
-    let config = PoolConfig::new(options.block_size, options.pool_blocks);
-    let mut pool = Pool::map(config).map_err(|e| e.to_string())?;
+    let (size, blocks) = (options.block_size, options.pool_blocks);
+    let mut pool = Pool::map(PoolConfig::new(size, blocks))
+        .map_err(|e| format!("--pool-blocks {blocks} of --block-size {size}: {e}"))?;
     let outcome = match capture {
         Some(capture) => pipeline::replay(&pool, capture),
         None => pipeline::live(&pool, options),

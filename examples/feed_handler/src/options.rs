@@ -1,8 +1,19 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
+
+use crate::publisher::FULL;
+
+/// Packets per second: one a nanosecond.
+const MAX_RATE: u64 = 1_000_000_000;
+/// Bytes of a block: more than any frame has.
+const MAX_BLOCK: usize = 1 << 20;
+const MAX_BLOCKS: usize = 1 << 24;
 
 pub const HELP: &str = "\
 A market-data receive path: ITCH 5.0 in MoldUDP64 over UDP on loopback, received straight into pool
@@ -12,7 +23,7 @@ Usage: feed_handler [OPTIONS]
 
   --seconds S       how long to run (default 3)
   --rate N          packets per second to publish; 0 is as fast as possible (default 100000)
-  --block-size N    bytes of a block (default 2048)
+  --block-size N    bytes of a block (default 2048), at least 1472 for sockets
   --pool-blocks N   blocks in the pool (default 4096); too few degrade to counted drops
   --pcap FILE       read a capture (pcap or pcapng) instead of sockets
   --json            print one machine-readable line instead of the report
@@ -50,13 +61,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
     let mut parser = lexopt::Parser::from_iter(args);
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
-            Long("seconds") => options.duration = seconds(&value(&mut parser)?)?,
-            Long("rate") => options.rate = number("--rate", &value(&mut parser)?)?,
+            Long("seconds") => options.duration = seconds(&mut parser)?,
+            Long("rate") => options.rate = number(&mut parser, "--rate", 0..=MAX_RATE)?,
             Long("block-size") => {
-                options.block_size = number("--block-size", &value(&mut parser)?)?;
+                options.block_size = number(&mut parser, "--block-size", 1..=MAX_BLOCK)?;
             }
             Long("pool-blocks") => {
-                options.pool_blocks = number("--pool-blocks", &value(&mut parser)?)?;
+                options.pool_blocks = number(&mut parser, "--pool-blocks", 1..=MAX_BLOCKS)?;
             }
             Long("pcap") => {
                 let file = parser.value().map_err(|e| e.to_string())?;
@@ -67,26 +78,52 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             other => return Err(other.unexpected().to_string()),
         }
     }
+    options.fit_datagrams()?;
     Ok(Parsed::Run(options))
 }
 
-fn value(parser: &mut lexopt::Parser) -> Result<String, String> {
+impl Options {
+    /// Every datagram of the publisher must fit a block. (Longer frames of a capture are counted.)
+    fn fit_datagrams(&self) -> Result<(), String> {
+        if self.pcap.is_some() || self.block_size >= FULL {
+            return Ok(());
+        }
+        let size = self.block_size;
+        Err(format!(
+            "--block-size {size} is too small: datagrams have up to {FULL} bytes"
+        ))
+    }
+}
+
+fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, String> {
     let value = parser.value().map_err(|e| e.to_string())?;
     value
         .into_string()
-        .map_err(|value| format!("{value:?} is not UTF-8"))
+        .map_err(|value| format!("{name}: {value:?} is not UTF-8"))
 }
 
-fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, String> {
-    value
-        .parse()
-        .map_err(|_| format!("{name} takes a whole number, not {value:?}"))
+fn number<T>(parser: &mut lexopt::Parser, name: &str, range: RangeInclusive<T>) -> Result<T, String>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    let value = value(parser, name)?;
+    match value.parse() {
+        Ok(n) if range.contains(&n) => Ok(n),
+        _ => {
+            let (least, most) = range.into_inner();
+            Err(format!(
+                "{name} takes a whole number from {least} to {most}, not {value:?}"
+            ))
+        }
+    }
 }
 
-fn seconds(value: &str) -> Result<Duration, String> {
-    let wrong = || format!("--seconds takes a number from 0.05 to 86400, not {value:?}");
+fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, String> {
+    let value = value(parser, "--seconds")?;
     match value.parse::<f64>() {
         Ok(s) if (0.05..=86_400.0).contains(&s) => Ok(Duration::from_secs_f64(s)),
-        _ => Err(wrong()),
+        _ => Err(format!(
+            "--seconds takes a number from 0.05 to 86400, not {value:?}"
+        )),
     }
 }

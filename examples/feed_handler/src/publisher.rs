@@ -12,7 +12,7 @@ const BURST: usize = 16;
 /// What a message costs at most, with its length.
 const LONGEST: usize = 52;
 /// A packet is filled up to this: an Ethernet frame less its headers.
-const FULL: usize = 1472;
+pub const FULL: usize = 1472;
 
 /// What was sent.
 #[derive(Debug, Default)]

@@ -159,7 +159,7 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
 
 fn kinds(outcome: &Outcome) -> String {
     let mut out = String::new();
-    for (kind, n) in (0u8..)
+    for (kind, n) in (0..=u8::MAX)
         .zip(outcome.consumed.kinds.0)
         .filter(|(_, n)| *n > 0)
     {

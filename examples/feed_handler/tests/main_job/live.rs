@@ -1,0 +1,100 @@
+//! Runs over sockets.
+
+use crate::json::Report;
+use crate::run::feed_handler;
+
+fn live(options: &str) -> Report {
+    let options = ["--json"].into_iter().chain(options.split_whitespace());
+    feed_handler(options).report()
+}
+
+/// What was published arrived, or is counted among the losses.
+#[track_caller]
+fn assert_accounted(report: &Report) {
+    let lost = report.number("published_messages") - report.number("messages");
+    let (drops, gaps) = (report.number("drops"), report.number("gaps"));
+    assert!(lost >= gaps, "{report:?}");
+    if drops == 0.0 {
+        assert_eq!(lost, gaps, "{report:?}");
+    } else {
+        assert!(drops < report.number("packets") + 1.0, "{report:?}");
+    }
+}
+
+#[test]
+fn a_second_of_market_data_is_received_consumed_and_given_back_without_a_page_fault() {
+    let report = live("--seconds 1");
+    for name in ["packets", "messages", "messages_per_s", "steady_packets"] {
+        assert!(report.number(name) > 0.0, "{name} in {report:?}");
+    }
+    report.assert(&[
+        ("leaked", 0),
+        ("steady_page_faults", 0),
+        ("malformed", 0),
+        ("truncated", 0),
+        ("duplicates", 0),
+    ]);
+    assert!(report.text("region").contains("bytes"), "{report:?}");
+    assert!(report.number("seconds") >= 1.0, "{report:?}");
+    assert_accounted(&report);
+}
+
+#[test]
+fn a_pool_too_small_degrades_to_counted_losses() {
+    for blocks in [1, 4, 31] {
+        let report = live(&format!("--seconds 0.5 --rate 0 --pool-blocks {blocks}"));
+        report.assert(&[("leaked", 0), ("malformed", 0)]);
+        // A batch has more datagrams than this pool has blocks.
+        assert!(report.number("exhaustions") > 0.0, "{report:?}");
+        assert!(report.number("peak") <= f64::from(blocks), "{report:?}");
+        assert!(report.number("messages") > 0.0, "{report:?}");
+        assert_accounted(&report);
+        if blocks == 1 {
+            let lost = report.number("drops") + report.number("gaps");
+            assert!(lost > 0.0, "{report:?}");
+        }
+    }
+}
+
+#[test]
+fn small_caches_hide_no_block_for_good() {
+    // The smallest pools whose threads have caches of 32 and of 512 blocks.
+    for blocks in [256, 4096] {
+        let report = live(&format!("--seconds 0.3 --rate 0 --pool-blocks {blocks}"));
+        report.assert(&[("leaked", 0), ("malformed", 0)]);
+        assert!(report.number("messages") > 0.0, "{report:?}");
+        assert_accounted(&report);
+    }
+}
+
+#[test]
+fn no_more_is_published_than_the_rate_allows() {
+    for rate in [1, 200, 2000] {
+        let report = live(&format!("--seconds 0.5 --rate {rate}"));
+        // A burst of 16 is sent at once, and the end of the session five times.
+        let most = f64::from(rate) * 0.5 + 16.0 + 5.0;
+        assert!(report.number("packets") <= most, "{report:?}");
+        assert!(report.number("packets") >= 1.0, "{report:?}");
+        report.assert(&[("leaked", 0)]);
+        assert_accounted(&report);
+    }
+}
+
+#[test]
+fn blocks_may_be_as_small_as_the_longest_datagram() {
+    let report = live("--seconds 0.2 --rate 0 --block-size 1472");
+    report.assert(&[("truncated", 0), ("leaked", 0), ("malformed", 0)]);
+    assert_accounted(&report);
+}
+
+#[test]
+fn without_json_a_table_for_people_comes_out() {
+    let run = feed_handler(["--seconds", "0.2"]);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(run.stderr, "", "no progress line where nobody looks");
+    for name in ["packets", "messages", "types", "page faults", "memory"] {
+        let named = |line: &str| line.starts_with(name);
+        assert!(run.stdout.lines().any(named), "{name} in {run:?}");
+    }
+    assert!(run.stdout.contains("A:"), "messages by type: {run:?}");
+}

@@ -1,0 +1,17 @@
+//! What the feed handler promises, tried on the built program: the main job of the pool.
+//!
+//! | file | promises about |
+//! |---|---|
+//! | `live` | runs over sockets |
+//! | `replay` | captures that are what they seem |
+//! | `corrupt` | captures that are not, and captures of others |
+//! | `command_line` | options |
+//! | `run`, `json`, `wire` | running the program, reading its report, building captures |
+
+mod command_line;
+mod corrupt;
+mod json;
+mod live;
+mod replay;
+mod run;
+mod wire;

@@ -1,0 +1,247 @@
+//! Captures that are what they seem.
+
+use crate::json::Report;
+use crate::run;
+use crate::wire::*;
+
+/// Replays the bytes of a capture in a pool of four blocks.
+#[track_caller]
+fn replay(test: &str, capture: &[u8]) -> Report {
+    let scratch = Scratch::new(test);
+    let file = scratch.file("capture", capture);
+    let report = run::replay(&file, &["--pool-blocks", "4"]).report();
+    report.assert(&[("leaked", 0), ("drops", 0)]);
+    report
+}
+
+/// Nine messages in three packets.
+fn three_packets() -> Vec<Vec<u8>> {
+    [(1, 2), (3, 3), (6, 4)]
+        .map(|(sequence, count)| frame(&mold(SESSION, sequence, count)))
+        .to_vec()
+}
+
+const THREE_PACKETS: [(&str, u64); 5] = [
+    ("packets", 3),
+    ("messages", 9),
+    ("gaps", 0),
+    ("duplicates", 0),
+    ("malformed", 0),
+];
+
+#[test]
+fn a_pcap_is_read_in_either_byte_order_and_resolution() {
+    for order in [Order::Little, Order::Big] {
+        for magic in [MICROSECONDS, NANOSECONDS] {
+            let report = replay("pcap", &pcap(order, magic, &three_packets()));
+            report.assert(&THREE_PACKETS);
+        }
+    }
+}
+
+#[test]
+fn a_pcapng_is_read_in_either_byte_order() {
+    for order in [Order::Little, Order::Big] {
+        let mut section = Section::new(order);
+        section.interface(ETHERNET);
+        // A block of a type that nobody knows is passed over.
+        section.block(0x0BAD, b"whatever");
+        for frame in three_packets() {
+            section.enhanced(0, &frame);
+        }
+        replay("pcapng", &section.file).assert(&THREE_PACKETS);
+    }
+}
+
+#[test]
+fn simple_packets_and_further_sections_of_a_pcapng_are_read() {
+    let [one, two, three] = three_packets().try_into().expect("three");
+    let mut file = Vec::new();
+    for (order, frames) in [(Order::Little, [one, two]), (Order::Big, [three, vec![]])] {
+        let mut section = Section::new(order);
+        section.interface(ETHERNET);
+        for frame in frames.iter().filter(|frame| !frame.is_empty()) {
+            section.simple(frame);
+        }
+        file.extend(section.file);
+    }
+    replay("sections", &file).assert(&THREE_PACKETS);
+}
+
+#[test]
+fn frames_of_other_link_types_are_counted_apart() {
+    const RAW_IP: u16 = 101;
+    let mut section = Section::new(Order::Little);
+    section.interface(RAW_IP);
+    section.interface(ETHERNET);
+    for frame in three_packets() {
+        section.enhanced(1, &frame);
+        section.enhanced(0, &frame[14..]);
+    }
+    replay("links", &section.file).assert(&[
+        ("packets", 6),
+        ("unsupported_link", 3),
+        ("messages", 9),
+    ]);
+}
+
+#[test]
+fn a_gap_is_reported_as_the_number_of_messages_that_never_came() {
+    let packets = [
+        mold(SESSION, 1, 3),
+        // 4 to 10 are missing.
+        mold(SESSION, 11, 2),
+        // 13 and 14 are missing.
+        mold(SESSION, 15, 1),
+    ];
+    let frames: Vec<_> = packets.iter().map(|packet| frame(packet)).collect();
+    for capture in [usual_pcap(&frames), usual_pcapng(&frames)] {
+        replay("gap", &capture).assert(&[("messages", 6), ("gaps", 9), ("duplicates", 0)]);
+    }
+}
+
+#[test]
+fn heartbeats_and_the_end_of_a_session_reveal_what_is_missing() {
+    let packets = [
+        mold(SESSION, 1, 3),
+        mold_header(SESSION, 4, 0),
+        mold_header(SESSION, 6, 0),
+        mold_header(SESSION, 9, 0xFFFF),
+    ];
+    let frames: Vec<_> = packets.iter().map(|packet| frame(packet)).collect();
+    replay("heartbeats", &usual_pcap(&frames)).assert(&[
+        ("packets", 4),
+        ("messages", 3),
+        ("gaps", 5),
+        ("heartbeats", 2),
+    ]);
+}
+
+#[test]
+fn sessions_are_numbered_on_their_own_and_repeats_are_no_gaps() {
+    let other = b"TESTFEED02";
+    let packets = [
+        mold(SESSION, 1, 3),
+        mold(other, 100, 2),
+        mold(SESSION, 1, 3),
+        mold(other, 102, 2),
+        mold(SESSION, 3, 2),
+    ];
+    let frames: Vec<_> = packets.iter().map(|packet| frame(packet)).collect();
+    replay("sessions", &usual_pcap(&frames)).assert(&[
+        ("messages", 12),
+        ("gaps", 0),
+        ("duplicates", 4),
+    ]);
+}
+
+#[test]
+fn sequence_numbers_at_the_end_of_their_range_are_counted_as_far_as_numbers_go() {
+    let packets = [SESSION, b"TESTFEED02"].map(|session| {
+        let last = mold(session, u64::MAX, 1);
+        [frame(&mold(session, 1, 1)), frame(&last), frame(&last)]
+    });
+    let report = replay("last", &usual_pcap(&packets.concat()));
+    report.assert(&[("messages", 6), ("gaps", u64::MAX)]);
+}
+
+#[test]
+fn vlan_tags_are_passed_over() {
+    let plain = three_packets();
+    let frames = [
+        tagged(&plain[0], 0x8100),
+        tagged(&tagged(&plain[1], 0x8100), 0x88A8),
+        plain[2].clone(),
+    ];
+    replay("vlan", &usual_pcap(&frames)).assert(&THREE_PACKETS);
+}
+
+#[test]
+fn traffic_that_is_not_the_feed_is_not_mistaken_for_it() {
+    let mut unframed = mold(SESSION, 1, 3);
+    unframed.push(0);
+    let mut unknown = mold(SESSION, 1, 1);
+    unknown[22] = b'?';
+    let frames = [
+        frame(b"a DNS query, say, of more than twenty bytes"),
+        frame(b""),
+        frame(&unframed),
+        frame(&unknown),
+        ethernet(0x0800, &ipv4(6, &[0; 20])),
+        ethernet(0x0800, &ipv4(1, &[8, 0, 0, 0])),
+        ethernet(0x0806, &[0; 28]),
+        ethernet(0x86DD, &[0x60; 40]),
+        frame(&mold(SESSION, 1, 1)),
+    ];
+    replay("others", &usual_pcap(&frames)).assert(&[
+        ("packets", 9),
+        ("messages", 1),
+        ("other_udp", 4),
+        ("malformed", 0),
+        ("gaps", 0),
+    ]);
+}
+
+#[test]
+fn frames_cut_off_by_the_capture_are_malformed() {
+    let whole = frame(&mold(SESSION, 1, 3));
+    let frames = [
+        whole[..10].to_vec(),
+        whole[..30].to_vec(),
+        whole[..whole.len() - 1].to_vec(),
+        whole,
+    ];
+    replay("cut", &usual_pcap(&frames)).assert(&[
+        ("packets", 4),
+        ("malformed", 3),
+        ("messages", 3),
+    ]);
+}
+
+#[test]
+fn frames_longer_than_a_block_are_counted_and_not_consumed() {
+    let frames = [
+        frame(&mold(SESSION, 1, 1)),
+        frame(&mold(SESSION, 2, 30)),
+        frame(&mold(SESSION, 32, 1)),
+    ];
+    let scratch = Scratch::new("long");
+    let file = scratch.file("capture", &usual_pcap(&frames));
+    let options = ["--pool-blocks", "2", "--block-size", "128"];
+    run::replay(&file, &options).report().assert(&[
+        ("packets", 3),
+        ("truncated", 1),
+        ("messages", 2),
+        ("gaps", 0),
+        ("leaked", 0),
+    ]);
+}
+
+#[test]
+fn a_capture_larger_than_pool_and_reader_is_counted_exactly() {
+    // 2.6 MB: more than the reader holds at once.
+    let frames: Vec<_> = (0..2000)
+        .map(|i| frame(&mold(SESSION, 1 + i * 50, 50)))
+        .collect();
+    for capture in [usual_pcap(&frames), usual_pcapng(&frames)] {
+        let report = replay("large", &capture);
+        report.assert(&[("packets", 2000), ("messages", 100_000), ("gaps", 0)]);
+        assert!(report.number("peak") <= 4.0, "{report:?}");
+    }
+}
+
+#[test]
+fn a_capture_without_a_frame_is_a_capture() {
+    replay("none", &usual_pcap(&[])).assert(&[("packets", 0), ("messages", 0)]);
+    replay("none", &usual_pcapng(&[])).assert(&[("packets", 0), ("messages", 0)]);
+}
+
+#[test]
+fn without_json_a_table_for_people_comes_out() {
+    let scratch = Scratch::new("table");
+    let file = scratch.file("capture", &usual_pcap(&three_packets()));
+    let run = run::feed_handler(["--pcap".as_ref(), file.as_os_str()]);
+    assert!(run.status.success(), "{run:?}");
+    assert_eq!(run.stderr, "");
+    assert!(run.stdout.contains("A:4 D:3 S:2"), "{run:?}");
+}

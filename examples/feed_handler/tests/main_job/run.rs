@@ -1,0 +1,170 @@
+//! Runs the program as a user would, and finds or builds it first.
+
+use std::env;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::json::Report;
+
+/// The directory of the package.
+pub const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Longer than any run here takes on the slowest machine: what runs longer is stuck.
+const STUCK: Duration = Duration::from_secs(60);
+
+/// What a run left behind.
+#[derive(Debug)]
+pub struct Finished {
+    pub status: ExitStatus,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// Runs the program to its end.
+pub fn feed_handler<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finished {
+    let mut child = Command::new(program())
+        .args(args)
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let status = wait(&mut child);
+    // A run prints far less than a pipe holds, so nobody needs to read before it ends.
+    Finished {
+        status,
+        stdout: all(child.stdout.take()),
+        stderr: all(child.stderr.take()),
+    }
+}
+
+/// Replays a capture with a few options.
+pub fn replay(capture: &Path, options: &[&str]) -> Finished {
+    let mut args = vec![OsStr::new("--json"), OsStr::new("--pcap"), capture.as_ref()];
+    args.extend(options.iter().map(OsStr::new));
+    feed_handler(args)
+}
+
+fn wait(child: &mut Child) -> ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("a child can be waited for") {
+            return status;
+        }
+        if start.elapsed() > STUCK {
+            let _ = child.kill();
+            let _ = child.wait();
+            panic!("stuck: {}", all(child.stderr.take()));
+        }
+        thread::sleep(Duration::from_millis(2));
+    }
+}
+
+fn all(pipe: Option<impl Read>) -> String {
+    let mut bytes = Vec::new();
+    let read = pipe.map(|mut pipe| pipe.read_to_end(&mut bytes));
+    assert!(read.is_some_and(|n| n.is_ok()), "the output can be read");
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+impl Finished {
+    /// The report of a run that went well: one line of JSON and not a word besides.
+    #[track_caller]
+    pub fn report(&self) -> Report {
+        assert!(self.status.success(), "{self:?}");
+        assert_eq!(self.stderr, "");
+        assert_eq!(self.stdout.lines().count(), 1, "{self:?}");
+        assert!(self.stdout.ends_with('\n'));
+        Report::parse(self.stdout.trim_end()).unwrap_or_else(|e| panic!("{e}: {self:?}"))
+    }
+
+    /// The complaint of a run that was refused: one line on standard error, nothing else.
+    #[track_caller]
+    pub fn complaint(&self) -> &str {
+        // Neither success nor a signal: an exit code.
+        assert!(self.status.code().is_some_and(|code| code > 0), "{self:?}");
+        assert_eq!(self.stdout, "", "{self:?}");
+        assert_eq!(self.stderr.lines().count(), 1, "{self:?}");
+        assert!(!self.stderr.contains("panicked"), "{self:?}");
+        self.stderr.trim_end()
+    }
+
+    /// Whatever the input was: a report without a leak, or a complaint.
+    #[track_caller]
+    pub fn holds_up(&self) {
+        if self.status.success() {
+            assert_eq!(self.report().number("leaked"), 0.0, "{self:?}");
+        } else {
+            self.complaint();
+        }
+    }
+}
+
+/// The program under test. An example has no `CARGO_BIN_EXE_…`.
+fn program() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| beside_this_test().unwrap_or_else(build))
+}
+
+/// Where `cargo test` puts examples, which it builds before it runs a test; unless it was told to
+/// build this test alone, and what lies there is missing or older than its sources.
+fn beside_this_test() -> Option<PathBuf> {
+    let name = format!("feed_handler{}", env::consts::EXE_SUFFIX);
+    let test = env::current_exe().ok()?;
+    let path = test.parent()?.parent()?.join("examples").join(name);
+    let built = changed(&path)?;
+    let sources = ["src", "Cargo.toml", "../../src", "../../Cargo.toml"];
+    let newest = sources
+        .iter()
+        .map(|source| newest(&Path::new(PACKAGE).join(source)));
+    newest
+        .max()?
+        .is_none_or(|newest| newest <= built)
+        .then_some(path)
+}
+
+fn changed(path: &Path) -> Option<SystemTime> {
+    fs::metadata(path).ok()?.modified().ok()
+}
+
+/// When the file, or the last of the files below it, was changed.
+fn newest(path: &Path) -> Option<SystemTime> {
+    match fs::read_dir(path) {
+        Ok(entries) => entries
+            .flatten()
+            .filter_map(|entry| newest(&entry.path()))
+            .max(),
+        Err(_) => changed(path),
+    }
+}
+
+/// Has cargo build it, and asks where. No lock is in the way: cargo holds none while tests run.
+fn build() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command
+        .current_dir(PACKAGE)
+        .args(["build", "--example", "feed_handler"]);
+    command.args(["--quiet", "--message-format", "json-render-diagnostics"]);
+    if !cfg!(debug_assertions) {
+        command.arg("--release");
+    }
+    let output = command
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "the feed handler does not build");
+    let messages = String::from_utf8_lossy(&output.stdout);
+    let mut paths = messages.lines().filter_map(|line| {
+        let (_, rest) = line.split_once(r#""executable":""#)?;
+        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
+    });
+    paths.next_back().expect("cargo says what it built")
+}
