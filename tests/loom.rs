@@ -8,9 +8,12 @@ use loom::cell::UnsafeCell;
 use loom::sync::Arc;
 use loom::thread;
 
+/// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
+        .map_or(0, |more| more.parse().expect("a number of preemptions"));
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(preemptions);
+    builder.preemption_bound = Some(preemptions + more);
     builder.check(f);
 }
 
@@ -61,7 +64,7 @@ impl Shared {
 
 #[test]
 fn two_threads_pop_and_push_two_blocks() {
-    model(4, || {
+    model(3, || {
         let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
         // Both in the stack, so that nothing comes from the frontier.
         drop((shared.pool.alloc().unwrap(), shared.pool.alloc().unwrap()));

@@ -20,6 +20,11 @@
 //! ([`RAW`](super::meta::RAW) included); it is an atomic, and the value is thrown away with the failed
 //! swap.
 //!
+//! It does not matter how old the head is that a thread starts from
+//! ([`recent_head`](super::meta::Hot::recent_head)), nor how it came by it: a swap that succeeds shows
+//! that it is the head still, or again with only pushes in between and these undone, which takes pops
+//! and moves the tag. What matters is that it was acquired, so that the link is the one it came with.
+//!
 //! A chain of n blocks is popped by walking n links and swapping once. By the same argument, if the
 //! swap succeeds, no block of the chain was popped meanwhile, so every link read was current.
 //!
@@ -62,8 +67,9 @@ impl Pool<'_> {
     fn pop(&self, s: Section<'_>) -> Option<u32> {
         let shape = self.shape();
         let hot = &self.header().hot;
-        // Acquire: pairs with the release in `push_chain`, so that the link is the one written there.
-        let mut head = hot.stack.load(Acquire);
+        // Acquire: with the release in `push_chain` this makes the link the one written there. An
+        // earlier head may be empty where the stack is not: the slow way looks at the stack itself.
+        let mut head = hot.recent_head(Acquire);
         loop {
             let id = shape.top(head).checked_sub(1)?;
             // SAFETY: only indices below the capacity are ever pushed.
@@ -73,11 +79,8 @@ impl Pool<'_> {
             // everything waits.
             let wrapped = shape.wrapped(head, after);
             let rises = self.depth_of(after) < hot.low_water.load(Relaxed) as u32;
-            match hot
-                .stack
-                .compare_exchange_weak(s, head, after, Acquire, Acquire)
-            {
-                Ok(_) => {
+            match hot.swap_head(s, head, after, Acquire, Acquire) {
+                Ok(()) => {
                     if wrapped | rises {
                         self.note_pop(s, wrapped);
                     }
@@ -141,8 +144,8 @@ impl Pool<'_> {
             return 0;
         }
         let shape = self.shape();
-        let stack = &self.header().hot.stack;
-        let mut head = stack.load(Acquire);
+        let hot = &self.header().hot;
+        let mut head = hot.stack.load(Acquire);
         loop {
             let mut n = 0;
             let mut top = shape.top(head);
@@ -161,8 +164,8 @@ impl Pool<'_> {
                 return 0;
             }
             let after = shape.popped(head, n, top);
-            match stack.compare_exchange_weak(s, head, after, Acquire, Acquire) {
-                Ok(_) => {
+            match hot.swap_head(s, head, after, Acquire, Acquire) {
+                Ok(()) => {
                     if shape.wrapped(head, after) {
                         self.note_pop(s, true);
                     }
@@ -234,18 +237,15 @@ impl Pool<'_> {
     unsafe fn push_chain(&self, s: Section<'_>, top: u32, bottom: u32, n: u32) {
         let shape = self.shape();
         let hot = &self.header().hot;
-        let mut head = hot.stack.load(Relaxed);
+        let mut head = hot.recent_head(Relaxed);
         loop {
             // SAFETY: the caller owns the block; blocks that are owned are in range.
             unsafe { self.link(bottom) }.store(shape.top(head), Relaxed);
             let after = shape.pushed(head, n, top + 1);
             // Release: pairs with the acquire of a pop. What was done to the blocks, and their
             // links, comes before whatever the next owner does.
-            match hot
-                .stack
-                .compare_exchange_weak(s, head, after, Release, Relaxed)
-            {
-                Ok(_) => break,
+            match hot.swap_head(s, head, after, Release, Relaxed) {
+                Ok(()) => break,
                 Err(now) => head = now,
             }
         }

@@ -132,8 +132,9 @@ A ratio is the contender's median divided by framepool's: above 1, framepool is 
 are ns per block taken and given back. All have blocks of 2 KiB.
 
 contenders
-  framepool        Cache::alloc and Cache::free of owning handles; bursts as Burst<32> (`ids`) or
-                   [Block; 32] (`handles`); in shared/… Pool::alloc and drop, without a cache
+  framepool        Cache::alloc and Cache::free of owning handles; bursts as a Burst<32> that stays
+                   where it is (`ids`) or a Vec<Block> (`handles`); in shared/… Pool::alloc and drop,
+                   without a cache
   opool            LocalPool of boxes, for one thread: get, and drop of the guard
   slab             insert and remove by key, without moving bytes; for one thread
   heapless         box_pool! of [u8; 2048]: alloc moves a zeroed value in, drop
@@ -147,7 +148,8 @@ contenders
                    their _bulk forms in bursts; all of DPDK's loops are in C, natively optimised
   dpdk-c512-own    the same with a cache that the caller owns (rte_mempool_generic_get)
   dpdk-nocache     the same without one
-  framepool-push   in pool/random1024/burst: bursts taken apart, and made up again with Burst::push
+  framepool-moved  a Burst<32> that is moved into free_burst
+  framepool-array  [Block; 32], by Cache::alloc_array and free_array
 Between two cores blocks travel through rtrb, DPDK's through an rte_ring for one producer and one
 consumer, at most 1024 at a time; DPDK has caches of 512 that the threads own. Samples are sorted by
 the round trip of a cache line between the cores, measured before and after each: below 250 ns they

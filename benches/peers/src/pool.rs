@@ -412,28 +412,12 @@ fn burst32<'a>(f: &'a Fixtures, group: &mut Group<'a>, (bench, touched, ours): B
     let _ = touched;
 }
 
-/// Blocks picked from 1024 in random order: framepool as `[Block; 32]`, and with bursts that are taken
-/// apart and made up again.
+/// Blocks picked from 1024 in random order: framepool with bursts that are taken apart and made up
+/// again, and as `[Block; 32]`.
 fn random_mixed<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let (bench, ops) = ("pool/random1024/burst", LIVE as u64);
     let mut cache = f.frames.cache();
     group.add(bench, FRAMEPOOL, ops, move |n| {
-        let mut live = Live::<_, LIVE>::new();
-        for _ in 0..n {
-            for places in live.0.as_chunks_mut::<BURST>().0 {
-                let blocks: [Block<'_>; BURST] = cache.alloc_array().expect("32 free blocks");
-                *places = blocks.map(MaybeUninit::new);
-            }
-            escape(&mut live);
-            for picked in f.order.as_chunks::<BURST>().0 {
-                // SAFETY: all are filled, and `order` names each of them once.
-                let blocks = picked.map(|i| unsafe { live.out(i.into()) });
-                assert!(cache.free_array(blocks).is_ok());
-            }
-        }
-    });
-    let mut cache = f.frames.cache();
-    group.add(bench, "framepool-push", ops, move |n| {
         let mut live = Live::<_, LIVE>::new();
         for _ in 0..n {
             for places in live.0.as_chunks_mut::<BURST>().0 {
@@ -450,6 +434,22 @@ fn random_mixed<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
                     assert!(burst.push(unsafe { live.out(i.into()) }).is_ok());
                 }
                 assert!(cache.free_burst(burst).is_ok());
+            }
+        }
+    });
+    let mut cache = f.frames.cache();
+    group.add(bench, "framepool-array", ops, move |n| {
+        let mut live = Live::<_, LIVE>::new();
+        for _ in 0..n {
+            for places in live.0.as_chunks_mut::<BURST>().0 {
+                let blocks: [Block<'_>; BURST] = cache.alloc_array().expect("32 free blocks");
+                *places = blocks.map(MaybeUninit::new);
+            }
+            escape(&mut live);
+            for picked in f.order.as_chunks::<BURST>().0 {
+                // SAFETY: all are filled, and `order` names each of them once.
+                let blocks = picked.map(|i| unsafe { live.out(i.into()) });
+                assert!(cache.free_array(blocks).is_ok());
             }
         }
     });
