@@ -277,6 +277,47 @@ fn a_block_freed_into_another_pools_cache_comes_back() {
 }
 
 #[test]
+fn vectors_and_drained_bursts_of_another_pool_keep_their_blocks() {
+    let one = Pool::allocate(PoolConfig::new(8, 8)).unwrap();
+    let two = Pool::allocate(PoolConfig::new(8, 8)).unwrap();
+    let mut cache = one.cache();
+    let mut burst: Burst<'_, 4> = two.alloc_burst(3).unwrap();
+    assert!(cache.drain_burst(&mut burst).is_err());
+    assert_eq!(burst.len(), 3);
+    let mut mixed: Vec<_> = burst.into_iter().collect();
+    let foreign: Vec<_> = mixed.iter().map(|block| block.id()).collect();
+    cache.alloc_into(&mut mixed, 2).unwrap();
+    let (len, refusals) = (cache.len(), cache.stats().refusals);
+    assert_eq!(cache.free_from(&mut mixed).unwrap_err().into_inner(), 3);
+    assert_eq!((mixed.len(), cache.len()), (5, len));
+    assert_eq!(cache.stats().refusals, refusals + 1);
+    let own = mixed.split_off(3);
+    assert!(mixed.iter().map(|block| block.id()).eq(foreign));
+    assert!(own.iter().all(|block| core::ptr::eq(block.pool(), &one)));
+}
+
+#[test]
+fn vectors_longer_than_the_cache_go_back_whole_or_not_at_all() {
+    let pool = Pool::allocate(PoolConfig::new(8, 64)).unwrap();
+    let other = Pool::allocate(PoolConfig::new(8, 1)).unwrap();
+    let mut cache: Cache<'_, 4> = Cache::new(&pool);
+    let mut blocks: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    blocks.push(other.alloc().unwrap());
+    assert_eq!(cache.free_from(&mut blocks).unwrap_err().into_inner(), 1);
+    assert_eq!((blocks.len(), cache.len()), (65, 0));
+    drop(blocks.pop());
+    assert!(cache.free_from(&mut blocks).is_ok());
+    assert!(blocks.is_empty());
+    let error = cache.alloc_into(&mut blocks, 5).unwrap_err();
+    assert_eq!(
+        (error.requested, error.available),
+        (5, 4),
+        "a cache of 4 holds no 5"
+    );
+    assert!(blocks.is_empty());
+}
+
+#[test]
 fn bursts_are_all_or_nothing_and_say_what_was_there() {
     let mut pool = Pool::allocate(PoolConfig::new(64, 10)).unwrap();
     let mut cache: Cache<'_, 16> = Cache::new(&pool);

@@ -19,9 +19,12 @@ enum Op {
     CacheBurst(usize, usize),
     CacheUpTo(usize, usize),
     CacheArray(usize),
+    CacheInto(usize, usize),
     DropBurst(usize),
     CacheFreeBurst(usize, usize),
+    CacheDrainBurst(usize, usize),
     CacheFreeArray(usize),
+    CacheFreeFrom(usize, usize),
     IntoRaw(usize),
     FreeRaw(usize),
     FreeRawTwice(usize),
@@ -41,9 +44,12 @@ fn op() -> impl Strategy<Value = Op> {
         4 => (n.clone(), n.clone()).prop_map(|(c, k)| Op::CacheBurst(c, k)),
         2 => (n.clone(), n.clone()).prop_map(|(c, k)| Op::CacheUpTo(c, k)),
         2 => n.clone().prop_map(Op::CacheArray),
+        2 => (n.clone(), n.clone()).prop_map(|(c, k)| Op::CacheInto(c, k)),
         3 => n.clone().prop_map(Op::DropBurst),
         4 => (n.clone(), n.clone()).prop_map(|(c, i)| Op::CacheFreeBurst(c, i)),
+        2 => (n.clone(), n.clone()).prop_map(|(c, i)| Op::CacheDrainBurst(c, i)),
         2 => n.clone().prop_map(Op::CacheFreeArray),
+        2 => (n.clone(), n.clone()).prop_map(|(c, k)| Op::CacheFreeFrom(c, k)),
         2 => n.clone().prop_map(Op::IntoRaw),
         2 => n.clone().prop_map(Op::FreeRaw),
         1 => n.clone().prop_map(Op::FreeRawTwice),
@@ -244,6 +250,31 @@ impl<'p> World<'p> {
                     self.blocks.push(block);
                 }
             }
+            Op::CacheInto(c, k) => {
+                // More than the small cache can hold, at times.
+                let n = k % (LARGE + 1);
+                let mut vector = Vec::new();
+                let (result, most, other) = if c % 2 == 0 {
+                    let result = self.small.alloc_into(&mut vector, n);
+                    (result, SMALL, self.large.len())
+                } else {
+                    let result = self.large.alloc_into(&mut vector, n);
+                    (result, LARGE, self.small.len())
+                };
+                match result {
+                    Ok(()) => assert_eq!(vector.len(), n),
+                    Err(e) => {
+                        let available = e.available as usize;
+                        assert!(vector.is_empty() && available < n);
+                        let all = self.out() + other + available == capacity;
+                        assert!(all || available == most, "short only if exhausted");
+                    }
+                }
+                for block in vector {
+                    let block = self.came_out(block);
+                    self.blocks.push(block);
+                }
+            }
             Op::DropBurst(i) => {
                 if let Some(burst) = Self::pick(&mut self.bursts, i) {
                     self.burst_goes_home(&burst);
@@ -258,6 +289,30 @@ impl<'p> World<'p> {
                         assert!(self.large.free_burst(burst).is_ok());
                     }
                 }
+            }
+            Op::CacheDrainBurst(c, i) => {
+                if let Some(mut burst) = Self::pick(&mut self.bursts, i) {
+                    self.burst_goes_home(&burst);
+                    if c % 2 == 0 {
+                        assert!(self.small.drain_burst(&mut burst).is_ok());
+                    } else {
+                        assert!(self.large.drain_burst(&mut burst).is_ok());
+                    }
+                    assert!(burst.is_empty());
+                }
+            }
+            Op::CacheFreeFrom(c, k) => {
+                let keep = self.blocks.len().saturating_sub(k % (2 * LARGE));
+                let mut vector = self.blocks.split_off(keep);
+                for block in &vector {
+                    self.goes_home(block);
+                }
+                if c % 2 == 0 {
+                    assert!(self.small.free_from(&mut vector).is_ok());
+                } else {
+                    assert!(self.large.free_from(&mut vector).is_ok());
+                }
+                assert!(vector.is_empty());
             }
             Op::CacheFreeArray(c) => {
                 if self.blocks.len() >= ARRAY {
@@ -368,7 +423,8 @@ fn run(config: PoolConfig, ops: &[Op]) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 4 } else { 400 },
+        // Otherwise `PROPTEST_CASES`, or 256.
+        cases: if cfg!(miri) { 4 } else { ProptestConfig::default().cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -3,8 +3,8 @@
 //! Without a cache every figure is read off the tagged word and the frontier, and is exact when
 //! nobody is in the middle of an operation. A cache tells the pool's counters about itself at each
 //! exchange with the depot, so between two exchanges they are behind by what the cache did since: at
-//! most `N` blocks per living cache for `in_use`, `cached` and `peak`, and for `allocations` and
-//! `frees` whatever went in and out of the cache without an exchange. [`Cache::stats`](crate::Cache::stats)
+//! most what a living cache can hold ([`Cache`](crate::Cache)) for `in_use`, `cached` and `peak`, and for
+//! `allocations` and `frees` whatever went in and out of the cache without an exchange. [`Cache::stats`](crate::Cache::stats)
 //! is exact.
 
 use core::fmt;
