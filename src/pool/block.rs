@@ -66,7 +66,8 @@ impl fmt::Display for BlockId {
 /// ```compile_fail,E0597
 /// use framepool::{Pool, PoolConfig};
 /// let block = {
-///     let pool = Pool::allocate(PoolConfig::new(64, 8)).unwrap();
+///     let mut region = [core::mem::MaybeUninit::uninit(); 4096];
+///     let pool = Pool::new(&mut region, PoolConfig::new(64, 8)).unwrap();
 ///     pool.alloc().unwrap()
 /// };
 /// ```

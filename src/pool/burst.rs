@@ -16,10 +16,11 @@ use crate::pool::{Block, BlockId, Pool};
 /// without.
 ///
 /// ```
-/// use framepool::{Burst, Pool, PoolConfig};
+/// use framepool::Burst;
 ///
-/// let pool = Pool::allocate(PoolConfig::new(2048, 256))?;
-/// let mut cache = pool.cache();
+/// framepool::pool!(static FRAMES: [2048; 256]);
+///
+/// let mut cache = FRAMES.cache();
 /// let mut burst: Burst<'_, 32> = cache.alloc_burst(32)?;
 /// for i in 0..burst.len() {
 ///     let bytes = burst.block_mut(i).unwrap();

@@ -49,7 +49,8 @@ impl Pool<'_> {
     /// ```
     /// use framepool::{Pool, PoolConfig};
     ///
-    /// let mut pool = Pool::allocate(PoolConfig::new(64, 100))?;
+    /// let mut region = [const { core::mem::MaybeUninit::uninit() }; 16384];
+    /// let mut pool = Pool::new(&mut region, PoolConfig::new(64, 100))?;
     /// core::mem::forget(pool.alloc()?);
     /// drop(pool.alloc()?);
     /// let census = pool.check()?;

@@ -62,10 +62,11 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// [`WrongPool`] if it is of another pool; it keeps its blocks.
     ///
     /// ```
-    /// use framepool::{Burst, Pool, PoolConfig};
+    /// use framepool::Burst;
     ///
-    /// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
-    /// let mut cache = pool.cache();
+    /// framepool::pool!(static FRAMES: [2048; 1024]);
+    ///
+    /// let mut cache = FRAMES.cache();
     /// let mut burst: Burst<'_, 32> = cache.alloc_burst(32)?;
     /// assert!(cache.drain_burst(&mut burst).is_ok());
     /// assert!(burst.is_empty());

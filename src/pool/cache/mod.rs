@@ -43,10 +43,9 @@ use tally::Tally;
 /// burst, checked when the code is compiled. The cache takes `4 N + 128` bytes or a little more.
 ///
 /// ```
-/// use framepool::{Pool, PoolConfig};
+/// framepool::pool!(static FRAMES: [2048; 1024]);
 ///
-/// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
-/// let mut cache = pool.cache();
+/// let mut cache = FRAMES.cache();
 /// let mut block = cache.alloc()?;
 /// block.write(b"ping")?;
 /// assert!(cache.free(block).is_ok());
@@ -57,7 +56,8 @@ use tally::Tally;
 /// Two threads cannot share one:
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: T) {}
-/// shared(framepool::Pool::allocate(framepool::PoolConfig::new(64, 64)).unwrap().cache());
+/// framepool::pool!(static FRAMES: [64; 64]);
+/// shared(FRAMES.cache());
 /// ```
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 pub struct Cache<'p, const N: usize = 1024> {
