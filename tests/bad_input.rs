@@ -49,8 +49,10 @@ fn sizes_that_overflow_are_refused() {
     };
     let config = PoolConfig::new(1 << 31, many).align(1).stride(stride);
     assert!(matches!(config.layout(), Err(ConfigError::Overflow { .. })));
-    let config = PoolConfig::new(64, 4).stride(Stride::Bytes(1 << 40_u32.min(usize::BITS - 1)));
-    assert!(matches!(refused(config), ConfigError::BlockTooLarge { .. }));
+    if let Some(stride) = 1usize.checked_shl(40) {
+        let config = PoolConfig::new(64, 4).stride(Stride::Bytes(stride));
+        assert!(matches!(refused(config), ConfigError::BlockTooLarge { .. }));
+    }
 }
 
 #[test]
@@ -385,10 +387,8 @@ fn values_that_do_not_fit_come_back() {
     let error = wide.alloc_value(Strict(1)).unwrap_err();
     assert!(matches!(
         error.reason(),
-        AllocValueReason::Overaligned {
-            align: 128,
-            block_align: 64
-        }
+        AllocValueReason::Overaligned { align: 128, block_align }
+            if block_align == wide.block_align()
     ));
     let boxed = pool.alloc_value(String::from("first")).unwrap();
     let error = pool.alloc_value(String::from("second")).unwrap_err();
@@ -480,10 +480,11 @@ fn check_names_a_block_that_a_stray_write_put_in_two_places() {
         let blocks: Vec<_> = (0..4).map(|_| pool.alloc().unwrap()).collect();
         drop(blocks);
         pool.check().unwrap();
-        // The links are the last 16 words but the magazines: make block 0 lie under itself.
+        // The links are the last line but the magazines: make block 0 lie under itself.
+        let line = 8 * size_of::<usize>();
         let metadata = pool.blocks_ptr().as_ptr().add(64 * 8);
         let links = metadata
-            .add(layout.metadata_size() - 8 * 4 - 64)
+            .add(layout.metadata_size() - 8 * 4 - line)
             .cast::<u32>();
         let before: Vec<u32> = (0..4).map(|i| links.add(i).read()).collect();
         assert_eq!(before, [0, 1, 2, 3], "block i lies on block i - 1");
