@@ -383,6 +383,26 @@ impl fmt::Display for TooLong {
     }
 }
 
+/// Blocks could not be reserved. Nothing changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum ReserveError {
+    /// Fewer blocks are free.
+    Exhausted(Exhausted),
+    /// None was asked for, or there is no memory for the reservation's books.
+    Config(ConfigError),
+}
+
+impl fmt::Display for ReserveError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted(e) => write!(f, "nothing was reserved: {e}"),
+            Self::Config(e) => write!(f, "nothing was reserved: {e}"),
+        }
+    }
+}
+
 /// A pool was not reset, since blocks of it are still named somewhere. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -467,5 +487,6 @@ impl core::error::Error for FreeError {}
 impl<T> core::error::Error for AllocValueError<T> {}
 impl<T: fmt::Debug> core::error::Error for PushError<T> {}
 impl core::error::Error for TooLong {}
+impl core::error::Error for ReserveError {}
 impl core::error::Error for ResetError {}
 impl core::error::Error for CheckError {}

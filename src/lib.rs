@@ -30,6 +30,7 @@
 //! | one block | [`Block`], from [`Pool::alloc`] |
 //! | a value of mine in a block, destructor and all | [`PoolBox`], from [`Pool::alloc_value`] |
 //! | 32 blocks that travel together | [`Burst`] |
+//! | blocks that nobody else can use up | a [`Reservation`], from [`Pool::reserve_in`] or `Pool::reserve` |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
@@ -74,13 +75,13 @@ mod sync;
 pub use error::MapPoolError;
 pub use error::{
     AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted, FreeError,
-    FreeErrorKind, PushError, ResetError, TooLong, WrongPool,
+    FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
 };
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
-    Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout, Stats,
-    Stride,
+    Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout,
+    Reservation, Stats, Stride,
 };
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};

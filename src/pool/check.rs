@@ -22,6 +22,8 @@ pub struct Census {
     pub in_magazines: usize,
     /// Out as raw blocks.
     pub raw: usize,
+    /// Withdrawn for reservations that were forgotten.
+    pub reserved: usize,
     /// Out in handles or caches that were forgotten (`mem::forget`), since no living one can exist.
     pub leaked: usize,
 }
@@ -81,13 +83,15 @@ impl Pool<'_> {
         balance(in_magazines, self.held().in_magazines() as usize)?;
         balance(raw, self.raw_out())?;
         // Places exclude each other, so their sum is at most the frontier.
-        let leaked = frontier as usize - stacked - in_magazines - raw;
+        let out = frontier as usize - stacked - in_magazines - raw;
+        let reserved = (self.lent() as usize).min(out);
         Ok(Census {
             never_used: (self.capacity - frontier) as usize,
             stacked,
             in_magazines,
             raw,
-            leaked,
+            reserved,
+            leaked: out - reserved,
         })
     }
 
@@ -214,6 +218,7 @@ impl Pool<'_> {
             }
         }
         self.uncount(taken);
+        let own = self.capacity().saturating_sub(self.lent() as usize);
         if taken == self.capacity() {
             // Every block is ours: nobody else can have, free or take one. Lowest on top.
             for id in (0..self.capacity).rev() {
@@ -230,9 +235,14 @@ impl Pool<'_> {
             // SAFETY: the block is ours, and is given up here, once.
             unsafe { self.give_one(id) };
         }
+        if taken == own {
+            self.header().hot.peak.store(0, Relaxed);
+            self.note_burst();
+            return Ok(());
+        }
         self.note_burst();
         Err(ResetError {
-            outstanding: self.capacity() - taken,
+            outstanding: own.saturating_sub(taken),
         })
     }
 }

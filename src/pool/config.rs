@@ -371,7 +371,7 @@ const fn default_align(block_size: usize) -> usize {
 }
 
 /// An eighth of the capacity, rounded down to a power of two, in 4..=512.
-const fn default_magazine(capacity: usize) -> usize {
+pub(crate) const fn default_magazine(capacity: usize) -> usize {
     let share = capacity / 8;
     if share < 4 {
         4

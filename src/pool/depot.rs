@@ -271,11 +271,18 @@ impl Pool<'_> {
         Held(self.header().exchange.held.load(Relaxed))
     }
 
-    /// Blocks ever handed out that are neither in magazines nor, as far as these have told, in
-    /// caches: in use or in the stack.
+    /// Blocks that are accounted for elsewhere: see [`Cold`](super::meta::Cold).
+    pub(crate) fn lent(&self) -> Word {
+        self.header().cold.lent.load(Relaxed)
+    }
+
+    /// Blocks ever handed out that are neither lent, nor in magazines, nor, as far as these have told,
+    /// in caches: in use or in the stack.
     fn roaming(&self) -> Word {
         let frontier = self.header().hot.frontier.load(Relaxed);
-        frontier.wrapping_sub(self.held().sum())
+        frontier
+            .wrapping_sub(self.held().sum())
+            .wrapping_sub(self.lent())
     }
 
     /// Blocks out of the depot and out of the caches, as far as these have told: exact when

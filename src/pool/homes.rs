@@ -128,7 +128,10 @@ impl<'m> Pool<'m> {
     /// says.
     unsafe fn build(site: Site, layout: PoolLayout) -> Self {
         // SAFETY: the caller's promise.
-        let base = unsafe { prepare_metadata(&site, layout) };
+        let base = unsafe {
+            let (capacity, magazine) = (layout.capacity() as u32, layout.magazine() as u16);
+            prepare_metadata(site.metadata, site.zeroed, capacity, magazine, site.slack)
+        };
         // A checked layout: every figure fits its field.
         Self {
             base,
@@ -191,16 +194,25 @@ impl Pool<'_> {
 
 /// Writes the header and, unless they are zeros already, the links. Magazines are never read before
 /// they are written.
+///
+/// # Safety
+/// `metadata` is aligned to a line, and has room for what `capacity` and `magazine` ask for.
 #[cfg(not(loom))]
-unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
-    let base: NonNull<Base> = site.metadata.cast();
+pub(crate) unsafe fn prepare_metadata(
+    metadata: NonNull<u8>,
+    zeroed: bool,
+    capacity: u32,
+    _magazine: u16,
+    slack: usize,
+) -> NonNull<Base> {
+    let base: NonNull<Base> = metadata.cast();
     // SAFETY: the metadata starts aligned, with the header and then the links.
     unsafe {
-        base.write(Base::new(site.slack));
-        if !site.zeroed {
+        base.write(Base::new(slack));
+        if !zeroed {
             base.add(1)
                 .cast::<u8>()
-                .write_bytes(0, 4 * layout.capacity());
+                .write_bytes(0, 4 * capacity as usize);
         }
     }
     base
@@ -208,18 +220,19 @@ unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
 
 /// Loom's atomics are no plain words: they are boxed, and freed by the pool's `Drop`.
 #[cfg(loom)]
-unsafe fn prepare_metadata(site: &Site, layout: PoolLayout) -> NonNull<Base> {
-    let _ = (site.metadata, site.zeroed);
-    let base = Base::new(
-        layout.capacity() as u32,
-        layout.magazine() as u16,
-        site.slack,
-    );
+pub(crate) unsafe fn prepare_metadata(
+    _: NonNull<u8>,
+    _: bool,
+    capacity: u32,
+    magazine: u16,
+    slack: usize,
+) -> NonNull<Base> {
+    let base = Base::new(capacity, magazine, slack);
     NonNull::from(std::boxed::Box::leak(std::boxed::Box::new(base)))
 }
 
 /// The first aligned `size` bytes of a slice, and how many it has besides.
-fn carve(
+pub(crate) fn carve(
     part: &mut [MaybeUninit<u8>],
     align: usize,
     size: usize,

@@ -131,6 +131,9 @@ pub(crate) struct Cold {
     pub(crate) refusals: Counter,
     /// Blocks out as raw blocks.
     pub(crate) raw: AtomicWord,
+    /// Blocks handed out once that are not this pool's to account for: withdrawn for reservations, or
+    /// in a reservation the names below its capacity that are not in it.
+    pub(crate) lent: Counter,
     /// Bytes of the region that serve nothing.
     pub(crate) slack: usize,
     /// Who returns the memory when the pool is dropped; null if that is none of the pool's business.
@@ -163,6 +166,7 @@ macro_rules! header_new {
                     exhaustions: Counter::new(0),
                     refusals: Counter::new(0),
                     raw: AtomicWord::new(0),
+                    lent: Counter::new(0),
                     slack,
                     #[cfg(feature = "std")]
                     owner: core::ptr::null_mut(),

@@ -38,6 +38,7 @@
 //! | `depot`, `exchange` | the lock-free stack and frontier; magazines |
 //! | `block`, `burst`, `boxed`, `raw` | what users hold |
 //! | `cache` | the per-worker front |
+//! | `reserve` | pools over blocks of a pool |
 //! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
 //! | `stats`, `check` | what is where, and the proof of it |
 
@@ -54,6 +55,7 @@ pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
 mod raw;
+mod reserve;
 #[cfg(not(loom))]
 mod statics;
 mod stats;
@@ -70,6 +72,7 @@ pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
+pub use reserve::Reservation;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool};
 #[cfg(not(loom))]
@@ -147,7 +150,7 @@ impl<'m> Pool<'m> {
         self.base
     }
 
-    /// Blocks in the pool.
+    /// Blocks in the pool. In a [`Reservation`], one more than the highest name of its blocks.
     #[inline]
     pub const fn capacity(&self) -> usize {
         self.capacity as usize

@@ -28,7 +28,11 @@ pub(crate) struct Allocation {
 }
 
 impl Allocation {
-    fn zeroed(size: usize, align: usize) -> Result<Self, ConfigError> {
+    pub(crate) fn start(&self) -> NonNull<u8> {
+        self.start
+    }
+
+    pub(crate) fn zeroed(size: usize, align: usize) -> Result<Self, ConfigError> {
         let none = ConfigError::OutOfMemory { size };
         let layout = Layout::from_size_align(size, align).map_err(|_| none)?;
         // SAFETY: a pool's layout is never empty.
@@ -107,12 +111,17 @@ impl Pool<'static> {
     }
 
     fn owning(mut self, owner: Owner) -> Self {
-        self.header_mut().cold.owner = Box::into_raw(Box::new(owner));
+        self.own(owner);
         self
     }
 }
 
 impl Pool<'_> {
+    /// Once for each pool.
+    pub(crate) fn own(&mut self, owner: Owner) {
+        self.header_mut().cold.owner = Box::into_raw(Box::new(owner));
+    }
+
     /// The owner, for `Drop`: it goes last, with the memory that the header lies in.
     pub(crate) fn take_owner(&mut self) -> Option<Box<Owner>> {
         let owner = core::mem::replace(&mut self.header_mut().cold.owner, core::ptr::null_mut());

@@ -28,6 +28,8 @@ pub struct Stats {
     pub free: u64,
     /// Free blocks in caches, as of each one's last exchange.
     pub cached: u64,
+    /// Blocks of the capacity that are not this pool's own: withdrawn by [`Pool::reserve`].
+    pub reserved: u64,
     /// The most blocks that were in use at once.
     pub peak: u64,
     /// Blocks handed out so far.
@@ -41,9 +43,12 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// The share of the pool that is in use, 0 to 1.
+    /// The share of the pool's own blocks that is in use, 0 to 1.
     pub fn utilisation(&self) -> f32 {
-        self.in_use as f32 / self.capacity as f32
+        match self.capacity.saturating_sub(self.reserved) {
+            0 => 0.0,
+            own => self.in_use as f32 / own as f32,
+        }
     }
 }
 
@@ -51,7 +56,7 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} of {} blocks in use ({:.1} %, peak {}), {} free, {} cached; \
+            "{} of {} blocks in use ({:.1} %, peak {}), {} free, {} cached, {} reserved; \
              {} allocations, {} frees, {} exhaustions, {} refusals",
             self.in_use,
             self.capacity,
@@ -59,6 +64,7 @@ impl fmt::Display for Stats {
             self.peak,
             self.free,
             self.cached,
+            self.reserved,
             self.allocations,
             self.frees,
             self.exhaustions,
@@ -130,6 +136,7 @@ impl Pool<'_> {
         let capacity = u64::from(self.capacity);
         let in_use = u64::from(self.in_use());
         let cached = u64::from(self.held().cached()).min(capacity);
+        let reserved = wide(self.lent()).min(capacity);
         let popped = wide(self.shape().tag(header.hot.stack.load(Relaxed)))
             .wrapping_add(read(&header.hot.tag_wraps).wrapping_mul(self.shape().tag_span()));
         let allocations = (popped as Word)
@@ -138,8 +145,9 @@ impl Pool<'_> {
         Stats {
             capacity,
             in_use,
-            free: capacity.saturating_sub(in_use + cached),
+            free: capacity.saturating_sub(in_use + cached + reserved),
             cached,
+            reserved,
             peak: read(&header.hot.peak),
             allocations: wide(allocations),
             frees: wide(allocations.wrapping_sub(in_use as Word)),

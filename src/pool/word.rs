@@ -90,20 +90,29 @@ impl Shape {
 
     /// The word after `n` blocks were popped and `top` came up.
     ///
-    /// What depends on `word` is an addition, a mask and an or: this stands between the load and the
-    /// compare-and-swap of every allocation without a cache.
+    /// The old top is subtracted, not masked out: it is at hand, and a mask in the other half of the
+    /// word is a constant to load. This stands between the load and the compare-and-swap of every
+    /// allocation without a cache.
     #[inline(always)]
     pub(crate) const fn popped(self, word: Word, n: u32, top: u32) -> Word {
         let n = n as Word;
         let step = (n << self.tag_shift).wrapping_sub(n.wrapping_mul(self.depth_one));
-        (word.wrapping_add(step) & !self.index_mask()) | top as Word
+        self.topped(word.wrapping_add(step), word, top)
     }
 
     /// The word after `n` blocks were pushed, `top` the last.
     #[inline(always)]
     pub(crate) const fn pushed(self, word: Word, n: u32, top: u32) -> Word {
         let step = (n as Word).wrapping_mul(self.depth_one);
-        (word.wrapping_add(step) & !self.index_mask()) | top as Word
+        self.topped(word.wrapping_add(step), word, top)
+    }
+
+    /// `after`, with `top` in the place of the top that `before` has.
+    #[inline(always)]
+    const fn topped(self, after: Word, before: Word, top: u32) -> Word {
+        after
+            .wrapping_sub(self.top(before) as Word)
+            .wrapping_add(top as Word)
     }
 
     /// Whether pushes must be counted beside the word.
