@@ -434,6 +434,8 @@ pub enum CheckError {
         /// The least value that would be out of range.
         limit: u32,
     },
+    /// The pool is a static of [`pool!`](crate::pool!), which nobody can have to himself.
+    Shared,
     /// A counter and the count behind it differ.
     Miscount {
         /// Blocks or magazines that were found.
@@ -446,6 +448,7 @@ pub enum CheckError {
 impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Shared => write!(f, "the pool may be in use: nothing was checked"),
             Self::Duplicate { id } => write!(f, "{id} is in two places at once"),
             Self::BadIndex { found, limit } => {
                 write!(f, "metadata holds {found}, the limit is {limit}")

@@ -51,9 +51,11 @@
 //!
 //! - Memory safety from safe code, whatever is forgotten, leaked or freed where. Handles know their pool,
 //!   and every way back compares it.
-//! - O(1) for every operation on one block, whatever the size of the pool; bursts take O(their length).
+//! - O(1) for every operation on one block, whatever the size of the pool; bursts take O(their length),
+//!   and meetings with the depot O(a magazine), at most 512 blocks unless asked for more.
 //!   Lock-free: whatever a thread or an interrupt was stopped in the middle of, the others go on.
-//! - A failed operation gives its argument back, says why with the facts, and is counted.
+//! - A failed operation gives its argument back and says why with the facts. What a pool or a cache
+//!   refuses, and requests that find too few blocks, are counted.
 //! - Not that a block's bytes are zero: they are what its last owner, or a device, left there, and
 //!   [`MaybeUninit`](core::mem::MaybeUninit) says so.
 //! - Not wait-freedom: a compare-and-swap may have to be repeated under contention.

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 
 use framepool::{
-    AllocValueReason, BlockId, Burst, Cache, ConfigError, FreeErrorKind, Pool, PoolConfig,
-    PushError, Stride,
+    AllocValueReason, BlockId, Burst, Cache, CheckError, ConfigError, FreeErrorKind, Pool,
+    PoolConfig, PushError, StaticPool, Stride,
 };
 
 framepool::pool!(static ONE: [64; 8]);
@@ -276,6 +276,47 @@ fn a_block_freed_into_another_pools_cache_comes_back() {
     assert!(matches!(full, PushError::Full(_)));
     assert_eq!(cache.stats().refusals, 3);
     assert!(TWO.free(block).is_ok());
+}
+
+#[test]
+fn a_second_descriptor_of_a_static_is_alone_with_nothing() {
+    // What `pool!` calls is safe, so anyone may call it again.
+    static MEMORY: StaticPool<64, 4> = StaticPool::new();
+    let mut second = framepool::pool::static_pool(&MEMORY);
+    let first = framepool::pool::static_pool(&MEMORY);
+    let block = first.alloc().unwrap();
+    assert!(matches!(second.check(), Err(CheckError::Shared)));
+    assert_eq!(second.reset().unwrap_err().outstanding, 1);
+    let block = second.free(block).unwrap_err().into_inner();
+    drop(block);
+    second.reset().unwrap();
+    drop(second);
+    assert_eq!(first.available(), 4);
+}
+
+#[test]
+fn a_reset_that_fails_leaves_the_peak_alone() {
+    let pool = Pool::allocate(PoolConfig::new(8, 1000)).unwrap();
+    static MEMORY: StaticPool<64, 8> = StaticPool::new();
+    let mut small = framepool::pool::static_pool(&MEMORY);
+    let held = [0; 2].map(|_| small.alloc().unwrap().into_id());
+    assert_eq!(small.reset().unwrap_err().outstanding, 2);
+    drop(small.alloc().unwrap());
+    assert_eq!(small.stats().peak, 3);
+    // SAFETY: used nowhere else.
+    held.map(|id| unsafe { small.free_id(id) }.unwrap());
+    pool.prefault();
+    assert_eq!(pool.stats().peak, 0);
+}
+
+#[test]
+fn alignments_near_the_address_space_are_refused_or_kept() {
+    for bits in 20..usize::BITS {
+        match PoolConfig::new(1, 1).align(1 << bits).layout() {
+            Ok(layout) => assert!(layout.size() <= isize::MAX as usize),
+            Err(e) => assert!(!e.to_string().is_empty()),
+        }
+    }
 }
 
 #[test]

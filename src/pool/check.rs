@@ -5,9 +5,10 @@ use core::mem::MaybeUninit;
 use crate::error::{CheckError, ResetError};
 use crate::pool::exchange::assume_init;
 use crate::pool::meta::{Header, RAW};
+use crate::pool::reserve::Withdrawn;
 use crate::pool::word::Slots;
 use crate::pool::{BlockId, Pool};
-use crate::sync::{self, Ordering::*};
+use crate::sync::Ordering::*;
 
 /// Where a pool's blocks are, counted one by one: see [`Pool::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +61,9 @@ impl Pool<'_> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn check(&mut self) -> Result<Census, CheckError> {
+        if self.shared {
+            return Err(CheckError::Shared);
+        }
         let frontier = self.header().hot.frontier.load(Relaxed) as u32;
         if frontier > self.capacity {
             return Err(CheckError::BadIndex {
@@ -175,6 +179,9 @@ impl Pool<'_> {
     /// # Errors
     /// [`ResetError`] with the number of blocks that are out as raw blocks; nothing is changed.
     pub fn reset(&mut self) -> Result<(), ResetError> {
+        if self.shared {
+            return self.reset_shared();
+        }
         match self.raw_out() {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
@@ -192,58 +199,31 @@ impl Pool<'_> {
     }
 
     /// [`reset`](Self::reset) for pools in statics, which others may be using at the same time: takes
-    /// every block out of the depot, and puts them back in order if that was all of them.
-    /// O(capacity); for its length others may find the pool exhausted.
+    /// every block out of the depot and puts them back. If that was all of them, nothing names a block,
+    /// and the peak starts again. O(capacity); for its length others may find the pool exhausted.
     ///
-    /// The counters of events go on counting; the peak starts again.
+    /// The counters of events go on counting. Blocks in full magazines are in the free stack afterwards.
+    /// What a forgotten cache last told of itself stays in [`Stats::cached`](crate::Stats::cached).
     ///
     /// # Errors
     /// [`ResetError`] with the number of blocks that are in handles, in caches, or out as raw blocks.
     pub fn reset_static(&'static self) -> Result<(), ResetError> {
-        let mut last = None;
-        let mut taken = 0;
-        let mut ids = [MaybeUninit::uninit(); 64];
-        // The blocks taken so far hang on each other by their links, which are their owner's.
-        loop {
-            let n = sync::section(|s| self.take_from(s, &mut ids));
-            // SAFETY: as many were written.
-            for &id in unsafe { assume_init(ids.get(..n).unwrap_or_default()) } {
-                // SAFETY: what was taken is in range, and its link is the taker's.
-                unsafe { self.link(id) }.store(last.map_or(0, |id: u32| id + 1), Relaxed);
-                last = Some(id);
-            }
-            taken += n;
-            if n == 0 {
-                break;
-            }
-        }
-        self.uncount(taken);
+        self.reset_shared()
+    }
+
+    fn reset_shared(&self) -> Result<(), ResetError> {
         let own = self.capacity().saturating_sub(self.lent() as usize);
-        if taken == self.capacity() {
-            // Every block is ours: nobody else can have, free or take one. Lowest on top.
-            for id in (0..self.capacity).rev() {
-                // SAFETY: the block is ours, and is given up here, once.
-                unsafe { self.give_one(id) };
-            }
-            self.header().hot.peak.store(0, Relaxed);
-            self.note_burst();
-            return Ok(());
+        let mut withdrawn = Withdrawn::nothing(self);
+        while withdrawn.take_some(64) > 0 {}
+        let outstanding = own.saturating_sub(withdrawn.len());
+        // Whole or not, they go home.
+        drop(withdrawn);
+        if outstanding > 0 {
+            return Err(ResetError { outstanding });
         }
-        while let Some(id) = last {
-            // SAFETY: the block is one of those taken; its link names the one before.
-            last = unsafe { self.link(id) }.load(Relaxed).checked_sub(1);
-            // SAFETY: the block is ours, and is given up here, once.
-            unsafe { self.give_one(id) };
-        }
-        if taken == own {
-            self.header().hot.peak.store(0, Relaxed);
-            self.note_burst();
-            return Ok(());
-        }
+        self.header().hot.peak.store(0, Relaxed);
         self.note_burst();
-        Err(ResetError {
-            outstanding: own.saturating_sub(taken),
-        })
+        Ok(())
     }
 }
 

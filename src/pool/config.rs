@@ -342,7 +342,7 @@ impl PoolLayout {
         };
         match per_block.checked_mul(self.capacity) {
             // An object is at most `isize::MAX` bytes long.
-            Some(bytes) if bytes < isize::MAX as usize - 4096 - self.align => {
+            Some(bytes) if bytes < (isize::MAX as usize - 4096).saturating_sub(self.align) => {
                 Some(self.metadata_offset() + self.metadata_size())
             }
             _ => None,

@@ -38,7 +38,7 @@
 use core::mem::MaybeUninit;
 
 use crate::pool::Pool;
-use crate::pool::word::{Held, Shape};
+use crate::pool::word::{Held, Shape, Slots};
 use crate::sync::{self, Ordering::*, Section, Word};
 
 /// Above every depth: the next pop works the mark out.
@@ -119,8 +119,9 @@ impl Pool<'_> {
         sync::section(|s| self.take_from(s, ids))
     }
 
-    /// Stack, frontier, magazines; and again while the stack fills meanwhile, so that "none" means
-    /// that at one moment there was none.
+    /// Stack, frontier, magazines; and again if there is something by the end. "None" means that none
+    /// was found in any place, each looked at once: blocks that move from one to the other meanwhile
+    /// (a flush, a refill) may be missed.
     pub(crate) fn take_from(&self, s: Section<'_>, ids: &mut Ids) -> usize {
         let mut n = 0;
         loop {
@@ -132,10 +133,17 @@ impl Pool<'_> {
                     more => n += more,
                 }
             }
-            if n == ids.len() || self.shape().top(self.header().hot.stack.load(Relaxed)) == 0 {
+            if n == ids.len() || !self.has_some() {
                 return n;
             }
         }
+    }
+
+    /// Whether there is a block in the stack or in a magazine.
+    pub(crate) fn has_some(&self) -> bool {
+        let header = self.header();
+        let full = Slots(header.exchange.slots.load(Relaxed)).full();
+        self.shape().top(header.hot.stack.load(Relaxed)) != 0 || full != 0
     }
 
     /// Up to `ids.len()` blocks of the stack, by one compare-and-swap.
@@ -237,6 +245,10 @@ impl Pool<'_> {
     unsafe fn push_chain(&self, s: Section<'_>, top: u32, bottom: u32, n: u32) {
         let shape = self.shape();
         let hot = &self.header().hot;
+        if shape.counts_pushes() {
+            // Before the push, so that the stack never looks less deep than it is.
+            hot.pushes.fetch_add(s, n as Word, Relaxed);
+        }
         let mut head = hot.recent_head(Relaxed);
         loop {
             // SAFETY: the caller owns the block; blocks that are owned are in range.
@@ -248,9 +260,6 @@ impl Pool<'_> {
                 Ok(()) => break,
                 Err(now) => head = now,
             }
-        }
-        if shape.counts_pushes() {
-            hot.pushes.fetch_add(s, n as Word, Relaxed);
         }
     }
 

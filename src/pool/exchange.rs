@@ -14,7 +14,7 @@
 //! The argument against ABA is that of [`depot`](super::depot), with one tag for both stacks that
 //! moves with every exchange.
 //!
-//! **Bound.** There are `capacity / (magazine + 1)` slots (at most 65,535; 255 on 32-bit targets),
+//! **Bound.** There are `capacity / (magazine + 1)` slots (at most 65,535; 63 on 32-bit targets),
 //! partly filled ones included, which keeps them within 4 bytes a block whatever the number of
 //! caches. A cache that finds no slot for its blocks returns them to the stack as a chain, by one
 //! compare-and-swap as well; a chain costs a reader a cache miss per block where a magazine costs one

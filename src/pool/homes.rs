@@ -8,7 +8,7 @@ use crate::error::ConfigError;
 use crate::pool::exchange::assume_init;
 use crate::pool::meta::{Base, LINE};
 use crate::pool::{Pool, PoolConfig, PoolLayout};
-use crate::sync;
+use crate::sync::{self, Word};
 
 /// Two parts of memory that a pool is about to be built in, and what is left over.
 struct Site {
@@ -141,6 +141,7 @@ impl<'m> Pool<'m> {
             capacity: layout.capacity() as u32,
             magazine: layout.magazine() as u16,
             align_log2: layout.block_align().trailing_zeros() as u8,
+            shared: false,
             _memory: PhantomData,
         }
     }
@@ -156,10 +157,14 @@ impl Pool<'_> {
     pub fn prefault(&self) {
         let mut ids = [MaybeUninit::uninit(); 64];
         loop {
+            // Told first, so that it does not look like use.
+            let most = ids.len() as Word;
+            self.lend(most);
             let n = sync::section(|s| self.take_new(s, &mut ids));
             // SAFETY: as many were written.
             let taken = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
             if taken.is_empty() {
+                self.lend(most.wrapping_neg());
                 break;
             }
             for &id in taken {
@@ -169,9 +174,9 @@ impl Pool<'_> {
             self.uncount(n);
             // SAFETY: the blocks were just taken, and are given up here. This writes their links.
             unsafe { self.give_many(taken) };
+            self.lend(most.wrapping_neg());
         }
         self.prefault_magazines();
-        self.note_burst();
     }
 
     /// Writes to every page of a block.
@@ -252,6 +257,10 @@ pub(crate) fn carve(
 impl Drop for Pool<'_> {
     /// Returns memory that the pool owns. Memory that was lent is left as it is.
     fn drop(&mut self) {
+        if self.shared {
+            // A static: its memory is its own.
+            return;
+        }
         #[cfg(feature = "std")]
         let owner = self.take_owner();
         #[cfg(loom)]

@@ -92,8 +92,8 @@ use crate::error::{Exhausted, WrongPool};
 /// | a mapping | `Pool::map`, `Pool::over_mapping` (feature `mmap`) | hugepages; the pool owns it |
 /// | an allocation | `Pool::allocate` (feature `std`) | the pool owns it |
 ///
-/// Every operation is O(1) (bursts: O(blocks in them)), makes no system call, takes no lock where the
-/// target has compare-and-swap, and does not panic. Without a cache an allocation or a free is one
+/// Every operation on blocks is O(1) (bursts: O(blocks in them)), makes no system call, takes no lock
+/// where the target has compare-and-swap, and does not panic. Without a cache an allocation or a free is one
 /// compare-and-swap on a shared word; workers that allocate often take a [`Cache`] each.
 ///
 /// What is never promised: that a block's bytes are zero, or that a block freed by one worker is at
@@ -130,6 +130,9 @@ pub struct Pool<'m> {
     capacity: u32,
     magazine: u16,
     align_log2: u8,
+    /// Whether other descriptors of the same pool may be there, made by safe code: then `&mut self` is
+    /// no proof of being alone.
+    shared: bool,
     _memory: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
 
@@ -243,7 +246,9 @@ impl<'m> Pool<'m> {
 
 /// Without a cache: straight to the depot.
 impl<'m> Pool<'m> {
-    /// Takes one block. O(1), one compare-and-swap.
+    /// Takes one block. O(1): one compare-and-swap where the free stack has one, which is where blocks
+    /// freed without a cache are; a block never handed out costs the counting of the peak besides, and
+    /// where only full magazines are left, one is broken up, O([`magazine`](Self::magazine)).
     ///
     /// # Errors
     /// [`Exhausted`] if the depot has none; blocks in workers' caches do not count.

@@ -21,7 +21,6 @@ use core::ptr::NonNull;
 use crate::error::{ConfigError, ReserveError};
 use crate::pool::Pool;
 use crate::pool::config::default_magazine;
-use crate::pool::depot::Ids;
 use crate::pool::exchange::assume_init;
 use crate::pool::homes::{carve, prepare_metadata};
 use crate::pool::meta::{LINE, RAW, size_of_parts};
@@ -189,7 +188,7 @@ impl fmt::Debug for Reservation<'_> {
 /// Blocks on their way out of a pool. They hang on each other by their links, which are their owner's.
 ///
 /// Invariant: owns `n` blocks, `top - 1` and what hangs below it, all of them below `capacity`.
-struct Withdrawn<'p> {
+pub(crate) struct Withdrawn<'p> {
     pool: &'p Pool<'p>,
     top: u32,
     n: u32,
@@ -197,30 +196,37 @@ struct Withdrawn<'p> {
 }
 
 impl<'p> Withdrawn<'p> {
-    fn take(pool: &'p Pool<'_>, n: usize) -> Result<Self, ReserveError> {
-        if n == 0 {
-            return Err(ReserveError::Config(ConfigError::ZeroBlocks));
-        }
-        let mut withdrawn = Self {
+    pub(crate) fn nothing(pool: &'p Pool<'_>) -> Self {
+        Self {
             pool,
             top: 0,
             n: 0,
             capacity: 0,
-        };
-        let mut ids = [MaybeUninit::uninit(); 64];
-        while (withdrawn.n as usize) < n {
-            let want = ids.len().min(n - withdrawn.n as usize);
-            let got = withdrawn.take_some(ids.get_mut(..want).unwrap_or_default());
-            if got == 0 {
-                return Err(ReserveError::Exhausted(
-                    pool.exhausted(n, withdrawn.n as usize),
-                ));
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.n as usize
+    }
+
+    fn take(pool: &'p Pool<'_>, n: usize) -> Result<Self, ReserveError> {
+        if n == 0 {
+            return Err(ReserveError::Config(ConfigError::ZeroBlocks));
+        }
+        let mut withdrawn = Self::nothing(pool);
+        while withdrawn.len() < n {
+            if withdrawn.take_some(n - withdrawn.len()) == 0 {
+                return Err(ReserveError::Exhausted(pool.exhausted(n, withdrawn.len())));
             }
         }
         Ok(withdrawn)
     }
 
-    fn take_some(&mut self, ids: &mut Ids) -> usize {
+    /// Takes some of the pool's free blocks, at most `n`. None if there are none.
+    pub(crate) fn take_some(&mut self, n: usize) -> usize {
+        let mut ids = [MaybeUninit::uninit(); 64];
+        let n = n.min(ids.len());
+        let ids = ids.get_mut(..n).unwrap_or_default();
         // Told first, so that it does not look like use, and does not raise the peak.
         self.pool.lend(ids.len() as Word);
         let got = self.pool.take_many(ids);
@@ -268,6 +274,7 @@ impl<'p> Withdrawn<'p> {
             block_size: parent.block_size,
             stride: parent.stride,
             align_log2: parent.align_log2,
+            shared: false,
             _memory: PhantomData,
         };
         // Nothing of it is new; what is not withdrawn is elsewhere.
@@ -301,7 +308,7 @@ impl Drop for Withdrawn<'_> {
 
 impl Pool<'_> {
     /// So many more of the blocks that were handed out are not this pool's to account for.
-    fn lend(&self, n: Word) {
+    pub(crate) fn lend(&self, n: Word) {
         let lent = &self.header().cold.lent;
         sync::section(|s| lent.fetch_add(s, n, Relaxed));
         self.note_burst();

@@ -174,6 +174,7 @@ where
             capacity: COUNT as u32,
             magazine: Self::LAYOUT.magazine() as u16,
             align_log2: Self::LAYOUT.block_align().ilog2() as u8,
+            shared: false,
             _memory: PhantomData,
         }
     }
@@ -191,8 +192,9 @@ where
     }
 }
 
-/// [`StaticPool::pool`] for [`pool!`](crate::pool!), which names the memory where nobody else can: code
-/// that forbids `unsafe` may use the macro.
+/// [`StaticPool::pool`] for [`pool!`](crate::pool!): code that forbids `unsafe` may use the macro, so this
+/// is safe, however often it is called. The descriptors that it makes know that they may not be the only
+/// one: what needs to be alone is refused.
 #[doc(hidden)]
 pub const fn static_pool<
     const SIZE: usize,
@@ -203,8 +205,10 @@ pub const fn static_pool<
 >(
     memory: &'static StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>,
 ) -> Pool<'static> {
-    // SAFETY: the macro calls this once, to initialise a static.
-    unsafe { memory.pool() }
+    // SAFETY: a second descriptor is harmless where none takes `&mut self` for being alone.
+    let mut pool = unsafe { memory.pool() };
+    pool.shared = true;
+    pool
 }
 
 /// What a shape works out to, for [`pool!`](crate::pool!).

@@ -30,7 +30,8 @@ pub struct Stats {
     pub cached: u64,
     /// Blocks of the capacity that are not this pool's own: withdrawn by [`Pool::reserve`].
     pub reserved: u64,
-    /// The most blocks that were in use at once.
+    /// The most blocks that were in use at once. Short by at most one for each other thread that was in
+    /// the middle of an allocation at that moment.
     pub peak: u64,
     /// Blocks handed out so far.
     pub allocations: u64,
@@ -148,7 +149,7 @@ impl Pool<'_> {
             free: capacity.saturating_sub(in_use + cached + reserved),
             cached,
             reserved,
-            peak: read(&header.hot.peak),
+            peak: read(&header.hot.peak).max(in_use),
             allocations: wide(allocations),
             frees: wide(allocations.wrapping_sub(in_use as Word)),
             exhaustions: read(&header.cold.exhaustions),

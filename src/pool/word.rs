@@ -23,6 +23,13 @@
 //! bits: 4.3 billion pops, 20 s and more of another core doing nothing else at 5 ns each. 32-bit
 //! targets have 32 - k bits, at least 17: with 512 blocks 22 bits, 4 million pops, 0.4 s of a 100 MHz
 //! core; on a single core they would all have to happen in interrupts between two instructions.
+//!
+//! The same holds for the stacks of magazines ([`Slots`]), whose tag counts exchanges: 32 bits on 64-bit
+//! targets, 20 bits on 32-bit ones, where a million exchanges take tens of milliseconds and more. A
+//! 32-bit target with several cores and an operating system that may put a thread aside for that long
+//! bets on the exact multiple not coming up; pools `without_caches` have no magazines. On x86_64 a
+//! thread may start from an earlier head ([`recent_head`](super::meta::Hot::recent_head)): then the
+//! time runs from the swap that made it.
 
 use crate::sync::Word;
 
@@ -147,8 +154,8 @@ impl Shape {
         }
         let span_mask = Word::MAX >> self.tag_shift;
         let depth = pushes().wrapping_sub(self.tag(word)) & span_mask;
-        // A push is counted after it is done: a pop that overtakes the counter makes the difference
-        // negative for a moment, which reads as more than there can be.
+        // The two are not read at once: pops in between make the difference negative, which reads as
+        // more than there can be.
         if depth > capacity as Word {
             0
         } else {
@@ -157,16 +164,20 @@ impl Shape {
     }
 }
 
-/// Bits of a slot number in the word of the magazine stacks.
-const SLOT_BITS: u32 = Word::BITS / 4;
+/// Bits of a slot number in the word of the magazine stacks. Two of them leave 32 bits of a 64-bit
+/// word to the tag, and 20 of a 32-bit one.
+const SLOT_BITS: u32 = if cfg!(target_pointer_width = "64") {
+    16
+} else {
+    6
+};
 const SLOT_MASK: Word = (1 << SLOT_BITS) - 1;
 
-/// The most magazines a depot can name: 65,535 on 64-bit targets, 255 on 32-bit ones.
+/// The most magazines a depot can name: 65,535 on 64-bit targets, 63 on 32-bit ones.
 pub(crate) const MAX_SLOTS: usize = SLOT_MASK as usize;
 
 /// The head of both magazine stacks: `tag | top full slot + 1 | top empty slot + 1`, so that a full
-/// magazine is swapped for an empty one by one compare-and-swap. The tag (half the word) counts
-/// exchanges.
+/// magazine is swapped for an empty one by one compare-and-swap. The tag counts exchanges.
 #[derive(Clone, Copy)]
 pub(crate) struct Slots(pub(crate) Word);
 

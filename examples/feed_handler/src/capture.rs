@@ -150,6 +150,9 @@ impl Replayed {
     }
 }
 
+/// The link type of a frame whose interface the capture has not declared: counted as unsupported.
+const UNDECLARED: Linktype = Linktype(-1);
+
 /// The link types that a capture has declared so far.
 #[derive(Default)]
 struct Links {
@@ -175,11 +178,12 @@ impl Links {
                 None
             }
             PcapBlockOwned::NG(PcapBlock::EnhancedPacket(frame)) => {
-                let link = self.interfaces.get(frame.if_id as usize)?;
-                Some((*link, frame.packet_data()))
+                let link = self.interfaces.get(frame.if_id as usize);
+                Some((link.copied().unwrap_or(UNDECLARED), frame.packet_data()))
             }
             PcapBlockOwned::NG(PcapBlock::SimplePacket(frame)) => {
-                Some((*self.interfaces.first()?, frame.packet_data()))
+                let link = self.interfaces.first();
+                Some((link.copied().unwrap_or(UNDECLARED), frame.packet_data()))
             }
             PcapBlockOwned::NG(_) => None,
         }

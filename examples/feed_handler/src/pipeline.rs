@@ -100,6 +100,8 @@ fn sockets() -> Result<(UdpSocket, UdpSocket), String> {
         sys::enlarge_buffer(&here, 32 << 20);
         let there = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         there.connect(here.local_addr()?)?;
+        // Nobody else's packets.
+        here.connect(there.local_addr()?)?;
         Ok((here, there))
     };
     make().map_err(|e| format!("sockets: {e}"))

@@ -29,14 +29,19 @@ pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Publ
     let mut published = Published::default();
     let start = Instant::now();
     while start.elapsed() < duration {
-        if rate > 0 && !due(start, published.packets, rate) {
+        let n = if rate == 0 {
+            BURST
+        } else {
+            due(start, published.packets, rate)
+        };
+        let Some(burst) = packets.get_mut(..n).filter(|burst| !burst.is_empty()) else {
             continue;
-        }
-        for packet in &mut packets {
+        };
+        for packet in &mut *burst {
             published.messages += feed.fill(packet);
         }
-        sys::send(socket, &packets).map_err(|e| format!("send: {e}"))?;
-        published.packets += BURST as u64;
+        sys::send(socket, burst).map_err(|e| format!("send: {e}"))?;
+        published.packets += burst.len() as u64;
     }
     // Its end may be lost like any other packet; the receiver has a deadline besides.
     for _ in 0..5 {
@@ -47,16 +52,18 @@ pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Publ
     Ok(published)
 }
 
-/// Whether the next burst is due; sleeps a little where it is not.
-fn due(start: Instant, sent: u64, rate: u64) -> bool {
-    let at = Duration::from_secs_f64(sent as f64 / rate as f64);
-    let early = at.saturating_sub(start.elapsed());
-    if early.is_zero() {
-        return true;
+/// Packets that are due, at most a burst; sleeps a little where none is.
+fn due(start: Instant, sent: u64, rate: u64) -> usize {
+    let owed = start.elapsed().as_secs_f64() * rate as f64 - sent as f64;
+    if owed >= 1.0 {
+        return (owed as usize).min(BURST);
     }
-    // The publisher shares a core with the hot threads: it sleeps rather than spins.
-    std::thread::sleep(early.min(Duration::from_millis(20)));
-    false
+    // The publisher shares a core with the hot threads: it sleeps rather than spins, and where packets
+    // come fast, for a burst.
+    let next = Duration::from_secs_f64(1.0 / rate as f64);
+    let pause = Duration::from_millis(20).min(next * BURST as u32);
+    std::thread::sleep(pause.min(next.max(Duration::from_micros(100))));
+    0
 }
 
 /// An endless, plausible day of one exchange.

@@ -37,7 +37,8 @@ impl<const N: usize> Cache<'_, N> {
     #[inline(never)]
     pub(super) fn refill_for_one(&mut self) -> Result<(), Exhausted> {
         match self.refill() {
-            0 => Err(self.exhausted(1, 0)),
+            // What was on its way from one place to the other may be there now.
+            0 if !self.pool.has_some() || self.refill() == 0 => Err(self.exhausted(1, 0)),
             _ => Ok(()),
         }
     }

@@ -18,7 +18,7 @@ const POOLS: [[usize; 2]; 2] = [[1 << 10, 32 << 10], [64 << 10, 1 << 20]];
 const BOUNDS: [(&str, [u64; 2]); 3] = [
     ("cache_lifo", [24, 24]),
     ("cache_burst32", [56, 56]),
-    ("depot_lifo", [68, 73]),
+    ("depot_lifo", [62, 65]),
 ];
 
 fn main() -> ExitCode {

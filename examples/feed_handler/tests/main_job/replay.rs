@@ -86,6 +86,21 @@ fn frames_of_other_link_types_are_counted_apart() {
 }
 
 #[test]
+fn frames_of_interfaces_that_were_never_declared_are_counted_apart() {
+    let mut section = Section::new(Order::Little);
+    let [one, two, three] = three_packets().try_into().expect("three");
+    section.simple(&one);
+    section.interface(ETHERNET);
+    section.enhanced(0, &two);
+    section.enhanced(1, &three);
+    replay("undeclared", &section.file).assert(&[
+        ("packets", 3),
+        ("unsupported_link", 2),
+        ("messages", 3),
+    ]);
+}
+
+#[test]
 fn a_gap_is_reported_as_the_number_of_messages_that_never_came() {
     let packets = [
         mold(SESSION, 1, 3),
