@@ -257,12 +257,9 @@ pub(crate) fn carve(
 impl Drop for Pool<'_> {
     /// Returns memory that the pool owns. Memory that was lent is left as it is.
     fn drop(&mut self) {
-        if self.shared {
-            // A static: its memory is its own.
-            return;
-        }
+        // A static that others may share owns nothing.
         #[cfg(feature = "std")]
-        let owner = self.take_owner();
+        let owner = if self.shared { None } else { self.take_owner() };
         #[cfg(loom)]
         // SAFETY: made by `prepare_metadata`, and freed here only.
         drop(unsafe { std::boxed::Box::from_raw(self.base().as_ptr()) });
