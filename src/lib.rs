@@ -30,6 +30,7 @@
 //! | one block | [`Block`], from [`Pool::alloc`] |
 //! | a value of mine in a block, destructor and all | [`PoolBox`], from [`Pool::alloc_value`] |
 //! | 32 blocks that travel together | [`Burst`] |
+//! | to sleep until there is a block, or to be told that few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
 //! | blocks that nobody else can use up | a [`Reservation`], from [`Pool::reserve_in`] or `Pool::reserve` |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
@@ -82,8 +83,8 @@ pub use error::{
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
-    Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout,
-    Reservation, Stats, Stride,
+    AllocAsync, Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig,
+    PoolLayout, Reservation, Stats, Stride,
 };
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};

@@ -25,6 +25,8 @@ compile_error!(
 
 pub(crate) use core::sync::atomic::Ordering;
 
+use crate::pool::Pool;
+
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
 pub(crate) type Word = u64;
@@ -254,3 +256,62 @@ atomic!(
     RawCounter,
     Word
 );
+
+/// What an earlier swap read becomes acquired.
+#[inline(always)]
+pub(crate) fn acquire_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::Acquire);
+    #[cfg(not(loom))]
+    core::sync::atomic::fence(Ordering::Acquire);
+}
+
+/// A function to call, shared.
+pub(crate) struct Callback(core::sync::atomic::AtomicPtr<()>);
+
+impl Callback {
+    pub(crate) const fn new() -> Self {
+        Self(core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()))
+    }
+
+    pub(crate) fn set(&self, call: fn(&Pool<'_>)) {
+        self.0.store(call as *mut (), Ordering::Relaxed);
+    }
+
+    /// What was set; before that, a function that does nothing.
+    pub(crate) fn get(&self) -> fn(&Pool<'_>) {
+        let call = self.0.load(Ordering::Relaxed);
+        if call.is_null() {
+            return |_| ();
+        }
+        // SAFETY: not null, it was made by `set` of a function of this type.
+        unsafe { core::mem::transmute::<*mut (), fn(&Pool<'_>)>(call) }
+    }
+}
+
+/// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
+pub(crate) struct Exclusive<T>(
+    #[cfg(not(loom))] core::cell::UnsafeCell<T>,
+    #[cfg(loom)] loom::cell::UnsafeCell<T>,
+);
+
+impl<T> Exclusive<T> {
+    #[cfg(not(loom))]
+    pub(crate) const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+
+    #[cfg(loom)]
+    pub(crate) fn new(value: T) -> Self {
+        Self(loom::cell::UnsafeCell::new(value))
+    }
+
+    /// # Safety
+    /// It is the caller's alone for as long as `f` runs.
+    pub(crate) unsafe fn with<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+        #[cfg(loom)]
+        return self.0.with_mut(f);
+        #[cfg(not(loom))]
+        return f(self.0.get());
+    }
+}

@@ -3,9 +3,13 @@
 #![cfg(loom)]
 #![allow(missing_docs)]
 
-use framepool::{BlockId, Burst, Cache, Pool, PoolConfig};
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Wake, Waker};
+
+use framepool::{Block, BlockId, Burst, Cache, Pool, PoolConfig};
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
+use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
 /// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more.
@@ -270,5 +274,125 @@ fn of_two_who_claim_a_raw_block_one_succeeds() {
         let here = unsafe { shared.pool.free_id(id) }.is_ok();
         assert!(t.join().unwrap() != here);
         Shared::settle(shared, 2);
+    });
+}
+
+/// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
+struct Signal(Mutex<bool>, Condvar);
+
+impl Wake for Signal {
+    fn wake(self: std::sync::Arc<Self>) {
+        *self.0.lock().unwrap() = true;
+        self.1.notify_one();
+    }
+}
+
+/// Waits for a block.
+fn wait<'p>(pool: &'p Pool<'static>) -> Block<'p> {
+    let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
+    let waker = Waker::from(signal.clone());
+    let mut future = pool.alloc_async();
+    loop {
+        if let Poll::Ready(block) = Pin::new(&mut future).poll(&mut Context::from_waker(&waker)) {
+            return block;
+        }
+        let mut woken = signal.0.lock().unwrap();
+        while !*woken {
+            woken = signal.1.wait(woken).unwrap();
+        }
+        *woken = false;
+    }
+}
+
+#[test]
+fn a_drop_wakes_who_waits() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let held = shared.pool.alloc().unwrap().into_id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // SAFETY: this thread alone has the name.
+            let block = unsafe { other.pool.block_from_id(held) }.unwrap();
+            other.touch(held, 1);
+            drop(block);
+        });
+        let block = wait(&shared.pool);
+        shared.touch(block.id(), 2);
+        drop(block);
+        t.join().unwrap();
+        Shared::settle(shared, 1);
+    });
+}
+
+#[test]
+fn two_wait_for_one_block() {
+    model(2, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let held = shared.pool.alloc().unwrap().into_id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let block = wait(&other.pool);
+            other.touch(block.id(), 1);
+        });
+        // SAFETY: this thread alone has the name.
+        unsafe { shared.pool.free_id(held) }.unwrap();
+        let block = wait(&shared.pool);
+        shared.touch(block.id(), 2);
+        drop(block);
+        t.join().unwrap();
+        Shared::settle(shared, 1);
+    });
+}
+
+#[test]
+fn a_magazine_that_a_cache_gives_wakes_who_waits() {
+    model(2, || {
+        let shared = Shared::new(PoolConfig::new(8, 6).magazine(2));
+        let all: Burst<'_, 6> = shared.pool.alloc_burst(6).unwrap();
+        let ids: Vec<_> = all.into_iter().map(Block::into_id).collect();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let mut cache: Cache<'_, 4> = Cache::new(&other.pool);
+            for &id in &ids[..2] {
+                // SAFETY: this thread alone has the name.
+                let block = unsafe { other.pool.block_from_id(id) }.unwrap();
+                other.touch(id, 1);
+                assert!(cache.free(block).is_ok());
+            }
+            drop(cache);
+            ids
+        });
+        let block = wait(&shared.pool);
+        shared.touch(block.id(), 2);
+        drop(block);
+        let ids = t.join().unwrap();
+        for &id in &ids[2..] {
+            // SAFETY: this thread alone has the name.
+            unsafe { shared.pool.free_id(id) }.unwrap();
+        }
+        Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn who_stops_waiting_and_who_wakes_agree_on_the_waker() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let held = shared.pool.alloc().unwrap().into_id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // SAFETY: this thread alone has the name.
+            unsafe { other.pool.free_id(held) }.unwrap();
+        });
+        let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
+        let waker = Waker::from(signal.clone());
+        let mut future = shared.pool.alloc_async();
+        drop(Pin::new(&mut future).poll(&mut Context::from_waker(&waker)));
+        drop(future);
+        t.join().unwrap();
+        drop(waker);
+        assert_eq!(std::sync::Arc::strong_count(&signal), 1);
+        assert_eq!(shared.pool.stats().waiting, 0);
+        Shared::settle(shared, 1);
     });
 }

@@ -57,14 +57,19 @@ impl Pool<'_> {
     /// stack is not empty.
     #[inline]
     pub(crate) fn take_one(&self) -> Option<u32> {
-        sync::section(|s| match self.pop(s) {
-            Some(id) => Some(id),
-            None => self.take_one_slowly(s),
-        })
+        match sync::section(|s| self.pop(s)) {
+            Some((id, None)) => Some(id),
+            Some((id, Some(wrapped))) => {
+                self.note_pop(wrapped);
+                Some(id)
+            }
+            None => self.take_one_slowly(),
+        }
     }
 
+    /// A block, and if the pop is to be noted, whether the tag wrapped.
     #[inline(always)]
-    fn pop(&self, s: Section<'_>) -> Option<u32> {
+    fn pop(&self, s: Section<'_>) -> Option<(u32, Option<bool>)> {
         let shape = self.shape();
         let hot = &self.header().hot;
         // Acquire: with the release in `push_chain` this makes the link the one written there. An
@@ -81,10 +86,7 @@ impl Pool<'_> {
             let rises = self.depth_of(after) < hot.low_water.load(Relaxed) as u32;
             match hot.swap_head(s, head, after, Acquire, Acquire) {
                 Ok(()) => {
-                    if wrapped | rises {
-                        self.note_pop(s, wrapped);
-                    }
-                    return Some(id);
+                    return Some((id, (wrapped | rises).then_some(wrapped)));
                 }
                 Err(now) => head = now,
             }
@@ -93,21 +95,24 @@ impl Pool<'_> {
 
     #[cold]
     #[inline(never)]
-    fn note_pop(&self, s: Section<'_>, wrapped: bool) {
-        if wrapped {
-            self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
-        }
-        self.note_peak(s);
+    fn note_pop(&self, wrapped: bool) {
+        sync::section(|s| {
+            if wrapped {
+                self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
+            }
+            self.note_peak(s);
+        });
+        self.note_low();
     }
 
     #[cold]
     #[inline(never)]
-    fn take_one_slowly(&self, s: Section<'_>) -> Option<u32> {
+    fn take_one_slowly(&self) -> Option<u32> {
         let mut id = [MaybeUninit::uninit()];
-        if self.take_from(s, &mut id) == 0 {
+        if self.take_many(&mut id) == 0 {
             return None;
         }
-        self.note_peak(s);
+        self.note_burst();
         let [id] = id;
         // SAFETY: one index was written.
         Some(unsafe { id.assume_init() })
@@ -116,25 +121,30 @@ impl Pool<'_> {
     /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. The
     /// number is the length of the part of `ids` that was written.
     pub(crate) fn take_many(&self, ids: &mut Ids) -> usize {
-        sync::section(|s| self.take_from(s, ids))
+        let (n, awaited) = sync::section(|s| self.take_from(s, ids));
+        if awaited {
+            self.look_for_waiters();
+        }
+        n
     }
 
     /// Stack, frontier, magazines; and again if there is something by the end. "None" means that none
     /// was found in any place, each looked at once: blocks that move from one to the other meanwhile
-    /// (a flush, a refill) may be missed.
-    pub(crate) fn take_from(&self, s: Section<'_>, ids: &mut Ids) -> usize {
-        let mut n = 0;
+    /// (a flush, a refill) may be missed. Returns their number, and as [`push_many`](Self::push_many).
+    fn take_from(&self, s: Section<'_>, ids: &mut Ids) -> (usize, bool) {
+        let (mut n, mut awaited) = (0, false);
         loop {
             n += self.pop_chain(s, rest(ids, n));
             n += self.take_new(s, rest(ids, n));
             while n < ids.len() {
-                match self.break_magazine(s, rest(ids, n)) {
-                    0 => break,
-                    more => n += more,
-                }
+                let Some(unloaded) = self.break_magazine(s, rest(ids, n)) else {
+                    break;
+                };
+                n += unloaded.fits;
+                awaited |= unloaded.awaited;
             }
             if n == ids.len() || !self.has_some() {
-                return n;
+                return (n, awaited);
             }
         }
     }
@@ -175,7 +185,7 @@ impl Pool<'_> {
             match hot.swap_head(s, head, after, Acquire, Acquire) {
                 Ok(()) => {
                     if shape.wrapped(head, after) {
-                        self.note_pop(s, true);
+                        hot.tag_wraps.fetch_add(s, 1, Relaxed);
                     }
                     return n as usize;
                 }
@@ -213,7 +223,9 @@ impl Pool<'_> {
     #[inline]
     pub(crate) unsafe fn give_one(&self, id: u32) {
         // SAFETY: the caller's promise.
-        sync::section(|s| unsafe { self.push_chain(s, id, id, 1) });
+        if sync::section(|s| unsafe { self.push_chain(s, id, id, 1) }) {
+            self.look_for_waiters();
+        }
     }
 
     /// Returns blocks by one compare-and-swap; the last lies on top.
@@ -222,14 +234,19 @@ impl Pool<'_> {
     /// The caller owns the blocks, all different, and gives them up.
     pub(crate) unsafe fn give_many(&self, ids: &[u32]) {
         // SAFETY: the caller's promise.
-        sync::section(|s| unsafe { self.push_many(s, ids) });
+        if sync::section(|s| unsafe { self.push_many(s, ids) }) {
+            self.look_for_waiters();
+        }
     }
 
+    /// Returns whether the stack was empty: then the caller must
+    /// [look for waiters](Self::look_for_waiters), outside of the section.
+    ///
     /// # Safety
     /// As for [`give_many`](Self::give_many).
-    pub(crate) unsafe fn push_many(&self, s: Section<'_>, ids: &[u32]) {
+    pub(crate) unsafe fn push_many(&self, s: Section<'_>, ids: &[u32]) -> bool {
         let (Some(&bottom), Some(&top)) = (ids.first(), ids.last()) else {
-            return;
+            return false;
         };
         for pair in ids.windows(2) {
             let &[below, above] = pair else { continue };
@@ -237,12 +254,13 @@ impl Pool<'_> {
             unsafe { self.link(above) }.store(below + 1, Relaxed);
         }
         // SAFETY: the caller's promise; the chain is linked from top to bottom.
-        unsafe { self.push_chain(s, top, bottom, ids.len() as u32) };
+        unsafe { self.push_chain(s, top, bottom, ids.len() as u32) }
     }
 
-    /// Pushes `n` blocks that are linked from `top` down to `bottom`.
+    /// Pushes `n` blocks that are linked from `top` down to `bottom`. Returns as
+    /// [`push_many`](Self::push_many).
     #[inline(always)]
-    unsafe fn push_chain(&self, s: Section<'_>, top: u32, bottom: u32, n: u32) {
+    unsafe fn push_chain(&self, s: Section<'_>, top: u32, bottom: u32, n: u32) -> bool {
         let shape = self.shape();
         let hot = &self.header().hot;
         if shape.counts_pushes() {
@@ -257,7 +275,7 @@ impl Pool<'_> {
             // Release: pairs with the acquire of a pop. What was done to the blocks, and their
             // links, comes before whatever the next owner does.
             match hot.swap_head(s, head, after, Release, Relaxed) {
-                Ok(()) => break,
+                Ok(()) => return shape.top(head) == 0,
                 Err(now) => head = now,
             }
         }
@@ -320,13 +338,16 @@ impl Pool<'_> {
             let roaming = self.roaming();
             let in_use = self.in_use() as Word;
             let peak = hot.peak.fetch_max(s, in_use, Relaxed).max(in_use);
+            // The depth at which so few are left in all: see `on_low_water`.
+            let beside = (self.available() as Word).saturating_sub(self.stacked() as Word);
+            let low = self.low_mark().saturating_sub(beside);
             let mark = match roaming.wrapping_sub(peak) {
                 // Counters in motion.
                 mark if mark > self.capacity as Word => 0,
                 mark => mark,
             };
             // AcqRel: pairs with `note_exchange`.
-            hot.low_water.swap(s, mark, AcqRel);
+            hot.low_water.swap(s, mark.max(low), AcqRel);
             // If it changed meanwhile, a later and better mark may have been overwritten.
             if self.roaming() == roaming {
                 return;
@@ -355,9 +376,11 @@ impl Pool<'_> {
         }
     }
 
-    /// [`note_peak`](Self::note_peak), after an operation that took blocks, or took and returned them.
+    /// [`note_peak`](Self::note_peak) and [`note_low`](Self::note_low), after an operation that took
+    /// blocks, or took and returned them.
     pub(crate) fn note_burst(&self) {
         sync::section(|s| self.note_peak(s));
+        self.note_low();
     }
 }
 

@@ -65,6 +65,16 @@ impl Head {
     }
 }
 
+/// What was in a full magazine.
+pub(crate) struct Unloaded {
+    /// Blocks that were in it.
+    pub(crate) len: usize,
+    /// Those that its taker has room for.
+    pub(crate) fits: usize,
+    /// Whether the others went to an empty stack: see [`Pool::push_many`].
+    pub(crate) awaited: bool,
+}
+
 impl Pool<'_> {
     /// The header of the slot that a tagged word names. Current only if the word still is.
     fn head_of(&self, plus_one: u32) -> Head {
@@ -210,19 +220,20 @@ impl Pool<'_> {
     }
 
     /// Empties a full magazine into `ids`; what does not fit goes to the stack. `own` is the slot
-    /// that the cache keeps for its next flush. Returns how many there were, and how many fit; that
-    /// they left the magazines is for the caller to [tell](Self::tell_held).
+    /// that the cache keeps for its next flush. That they left the magazines is for the caller to
+    /// [tell](Self::tell_held).
     pub(crate) fn unload(
         &self,
         s: Section<'_>,
         own: &mut Option<Slot>,
         ids: &mut Ids,
-    ) -> Option<(usize, usize)> {
+    ) -> Option<Unloaded> {
         let (slot, len) = self.take_full(s, own)?;
         let fits = len.min(ids.len());
         // SAFETY: the slot was just taken, and `fits` is within its length.
         unsafe { self.read_slot(&slot, 0, ids.get_mut(..fits).unwrap_or_default()) };
         let mut at = fits;
+        let mut awaited = false;
         while at < len {
             // Sixteen at a time: this happens where a small cache shares a pool with large ones.
             let mut some = [const { core::mem::MaybeUninit::uninit() }; 16];
@@ -231,12 +242,12 @@ impl Pool<'_> {
             // SAFETY: the slot is owned and filled up to `len`; the blocks in it are its owner's.
             unsafe {
                 self.read_slot(&slot, at, some);
-                self.push_many(s, assume_init(some));
+                awaited |= self.push_many(s, assume_init(some));
             }
             at += n;
         }
         *own = Some(slot);
-        Some((len, fits))
+        Some(Unloaded { len, fits, awaited })
     }
 
     /// So many more blocks are in caches and in magazines.
@@ -279,17 +290,15 @@ impl Pool<'_> {
     }
 
     /// Takes blocks out of a full magazine for a caller without a cache; the rest goes to the stack.
-    pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> usize {
+    pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> Option<Unloaded> {
         let mut own = None;
-        let Some((len, taken)) = self.unload(s, &mut own, ids) else {
-            return 0;
-        };
-        self.tell_held(s, 0, -(len as isize));
+        let unloaded = self.unload(s, &mut own, ids)?;
+        self.tell_held(s, 0, -(unloaded.len as isize));
         self.return_slot(s, &mut own);
         // Neither the stack nor the frontier has counted these.
         let beside = &self.header().exchange.allocations_beside;
-        beside.fetch_add(s, taken as Word, Relaxed);
-        taken
+        beside.fetch_add(s, unloaded.fits as Word, Relaxed);
+        Some(unloaded)
     }
 }
 

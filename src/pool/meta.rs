@@ -25,6 +25,7 @@ use crate::pool::Pool;
 use crate::pool::config::align_up;
 use crate::pool::depot::Ids;
 use crate::pool::exchange::Slot;
+use crate::pool::pressure::Pressure;
 #[cfg(not(loom))]
 use crate::sync;
 use crate::sync::{AtomicU32, AtomicWord, Counter, Ordering, Section, Word};
@@ -47,6 +48,7 @@ pub(crate) struct Header {
     pub(crate) hot: Hot,
     pub(crate) exchange: Exchange,
     pub(crate) cold: Cold,
+    pub(crate) pressure: Pressure,
 }
 
 /// What an allocation without a cache touches.
@@ -171,6 +173,7 @@ macro_rules! header_new {
                     #[cfg(feature = "std")]
                     owner: core::ptr::null_mut(),
                 },
+                pressure: Pressure::new(),
             }
         }
     };

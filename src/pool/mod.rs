@@ -38,6 +38,7 @@
 //! | `depot`, `exchange` | the lock-free stack and frontier; magazines |
 //! | `block`, `burst`, `boxed`, `raw` | what users hold |
 //! | `cache` | the per-worker front |
+//! | `pressure` | waiting for a block, being told that few are left |
 //! | `reserve` | pools over blocks of a pool |
 //! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
 //! | `stats`, `check` | what is where, and the proof of it |
@@ -54,6 +55,7 @@ mod homes;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
+mod pressure;
 mod raw;
 mod reserve;
 #[cfg(not(loom))]
@@ -72,6 +74,7 @@ pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
+pub use pressure::{AllocAsync, WAITERS};
 pub use reserve::Reservation;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool};

@@ -47,7 +47,8 @@ use crate::sync::{self, Ordering::*, Word};
 ///
 /// framepool::pool!(static FRAMES: [2048; 64]);
 ///
-/// let tx = FRAMES.reserve(16)?;
+/// let mut books = [std::mem::MaybeUninit::uninit(); 1024];
+/// let tx = FRAMES.reserve_in(&mut books, 16)?;
 /// let rx: Vec<_> = std::iter::from_fn(|| FRAMES.alloc().ok()).collect();
 /// assert_eq!(rx.len(), 48);
 /// let reply = tx.alloc()?;

@@ -33,6 +33,8 @@ pub struct Stats {
     /// The most blocks that were in use at once. Short by at most one for each other thread that was in
     /// the middle of an allocation at that moment.
     pub peak: u64,
+    /// Who [waits](Pool::alloc_async) for a block.
+    pub waiting: u64,
     /// Blocks handed out so far.
     pub allocations: u64,
     /// Blocks that came back so far.
@@ -149,6 +151,7 @@ impl Pool<'_> {
             free: capacity.saturating_sub(in_use + cached + reserved),
             cached,
             reserved,
+            waiting: self.waiters(),
             peak: read(&header.hot.peak).max(in_use),
             allocations: wide(allocations),
             frees: wide(allocations.wrapping_sub(in_use as Word)),

@@ -82,16 +82,34 @@ impl<'p, const N: usize> Cache<'p, N> {
             self.count_refusal();
             return Err(WrongPool(()));
         }
-        if self.len() + K > self.fill {
-            self.make_room(K);
-        }
-        // SAFETY: just checked or made. The first indices, as many as it has blocks, are written, and it
-        // gives these up.
-        unsafe {
-            self.push_run(burst.raw_ids(), burst.len());
-            burst.set_len(0);
+        match self.tally.gave_of(burst.len(), K) {
+            Some(after) => {
+                // SAFETY: `K` are within the budget. The first indices, as many as it has blocks, are
+                // written, and the burst gives these up.
+                unsafe {
+                    self.push_run(burst.raw_ids());
+                    burst.set_len(0);
+                }
+                self.tally = after;
+            }
+            None => self.keep_all_slowly(burst),
         }
         Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_all_slowly<const K: usize>(&mut self, burst: &mut Burst<'p, K>) {
+        self.make_room(K);
+        if let Some(after) = self.tally.gave_of(burst.len(), K) {
+            // SAFETY: as in `drain_burst`.
+            unsafe {
+                self.push_run(burst.raw_ids());
+                burst.set_len(0);
+            }
+            self.tally = after;
+        }
+        self.pass_on();
     }
 
     /// Takes `K` owning handles, all or none.
@@ -128,6 +146,7 @@ impl<'p, const N: usize> Cache<'p, N> {
             return Err(WrongPool(blocks));
         }
         mem::forget(blocks);
+        self.pass_on();
         Ok(())
     }
 
@@ -187,21 +206,28 @@ impl<'p, const N: usize> Cache<'p, N> {
     ) -> Result<(), WrongPool<usize>> {
         // A part that is refused is all of the vector, or else there is none.
         let whole = blocks.len() <= N || blocks.iter().all(|block| block.is_of(self.pool));
-        if whole && blocks.chunks(N).all(|part| self.take_back(part)) {
+        loop {
+            let start = blocks.len().saturating_sub(N);
+            if !whole || !self.take_back(blocks.get(start..).unwrap_or_default()) {
+                self.count_refusal();
+                let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
+                return Err(WrongPool(foreign.count()));
+            }
             // SAFETY: the blocks are the cache's now; their handles are not dropped.
-            unsafe { blocks.set_len(0) };
-            return Ok(());
+            unsafe { blocks.set_len(start) };
+            if start == 0 {
+                break;
+            }
         }
-        self.count_refusal();
-        let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
-        Err(WrongPool(foreign.count()))
+        self.pass_on();
+        Ok(())
     }
 
     /// Takes the blocks of handles (at most `N`) that the caller then forgets; or nothing, and returns
     /// false, if one is of another pool.
     #[inline(always)]
     fn take_back(&mut self, blocks: &[Block<'p>]) -> bool {
-        if self.len() + blocks.len() > self.fill {
+        if self.tally.gave(blocks.len()).is_none() {
             self.make_room(blocks.len());
         }
         // One pass: the indices are copied to where they will be, and count only once all pools were
@@ -213,8 +239,9 @@ impl<'p, const N: usize> Cache<'p, N> {
             all &= block.is_of(pool);
             place.write(block.index());
         }
-        if all {
-            self.tally.gave(blocks.len());
+        match self.tally.gave(blocks.len()) {
+            Some(after) if all => self.tally = after,
+            _ => all = false,
         }
         all
     }
@@ -239,16 +266,14 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// # Safety
-    /// `K` places are free. The first `n` of `ids` are written, and name blocks that the caller owns and
-    /// gives up.
+    /// `K` places are free.
     #[inline(always)]
-    unsafe fn push_run<const K: usize>(&mut self, ids: &[MaybeUninit<u32>; K], n: usize) {
+    unsafe fn push_run<const K: usize>(&mut self, ids: &[MaybeUninit<u32>; K]) {
         // SAFETY: K places from here on are within `ids`, the caller's promise.
         unsafe {
             let to = self.ids.as_mut_ptr().add(self.len());
             to.cast::<[_; K]>().write(*ids);
         }
-        self.tally.gave(n);
     }
 
     /// Makes [`holds_run`](Self::holds_run) of `K` and `n` true, or fails.

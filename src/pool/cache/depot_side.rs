@@ -7,6 +7,9 @@ use crate::error::Exhausted;
 use crate::pool::exchange::assume_init;
 use crate::sync::{self, Ordering::*, Word};
 
+/// Frees after which a cache looks whether someone waits for a block.
+const LOOK_AROUND: usize = 1024;
+
 impl<const N: usize> Cache<'_, N> {
     /// Gives every block in this cache back to the depot.
     pub fn flush(&mut self) {
@@ -18,7 +21,7 @@ impl<const N: usize> Cache<'_, N> {
 
     /// Blocks per exchange: a magazine, or half the cache where that is less.
     pub(super) fn share(&self) -> usize {
-        (self.fill / 2).max(1)
+        self.books.fill / 2
     }
 
     #[cold]
@@ -50,10 +53,17 @@ impl<const N: usize> Cache<'_, N> {
         self.tell_allocations();
         let share = self.share();
         let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
+        // Nothing is hoarded while someone waits.
+        let most = if self.pool.is_waited_for() {
+            1
+        } else {
+            room.len()
+        };
+        let room = room.get_mut(..most).unwrap_or_default();
         let (pool, books) = (self.pool, &mut self.books);
-        let (drawn, in_magazines) = sync::section(|s| {
-            if let Some((len, fits)) = pool.unload(s, &mut books.slot, room) {
-                return (fits, -(len as isize));
+        let (drawn, in_magazines, awaited) = sync::section(|s| {
+            if let Some(unloaded) = pool.unload(s, &mut books.slot, room) {
+                return (unloaded.fits, -(unloaded.len as isize), unloaded.awaited);
             }
             let want = share.min(room.len());
             let some = room.get_mut(..want).unwrap_or_default();
@@ -62,11 +72,12 @@ impl<const N: usize> Cache<'_, N> {
                 n = pool.take_new(s, some);
             }
             books.counted_by_depot += n as u64;
-            (n, 0)
+            (n, 0, false)
         });
         books.drawn += drawn as u64;
         books.refills += 1;
-        self.tally.gave(drawn);
+        self.tally.drew(drawn);
+        self.set_budget(0);
         let cached = self.untold();
         sync::section(|s| {
             self.pool.tell_held(s, cached, in_magazines);
@@ -76,15 +87,38 @@ impl<const N: usize> Cache<'_, N> {
             // What the depot has just counted as allocated is none yet.
             self.tell_allocations();
         }
+        // Last: these run the user's code.
+        if awaited {
+            self.pool.look_for_waiters();
+        }
+        self.pool.note_low();
         drawn
     }
 
-    /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible.
+    /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible; and sets a
+    /// budget of at least `k`.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
-        while !self.is_empty() && self.len() + k > self.fill {
+        while !self.is_empty() && self.len() + k > self.books.fill {
             self.flush_coldest(self.share());
+        }
+        self.set_budget(k);
+    }
+
+    /// As many as `fill` leaves room for, and no more than until the next look around; at least `k`, for
+    /// which there is room.
+    fn set_budget(&mut self, k: usize) {
+        let room = self.books.fill.saturating_sub(self.len());
+        self.tally.set_budget(room.min(LOOK_AROUND).max(k));
+    }
+
+    /// Gives everything away if someone waits. It runs the user's code: nothing is half done.
+    pub(super) fn pass_on(&mut self) {
+        if self.pool.is_waited_for() {
+            // So that the next free comes here as well.
+            self.tally.set_budget(0);
+            self.flush();
         }
     }
 
@@ -112,6 +146,8 @@ impl<const N: usize> Cache<'_, N> {
         }
         self.books.given += n as u64;
         self.books.flushes += 1;
+        // Last: it runs the user's code, which may unwind.
+        self.pool.look_for_waiters();
     }
 
     /// Tells the pool everything that it has not been told.

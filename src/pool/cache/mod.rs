@@ -36,7 +36,9 @@ use tally::Tally;
 ///
 /// **How much it hides.** Frees fill a cache up to two magazines ([`Pool::magazine`]: by default an
 /// eighth of the pool, at most 512) or `N`, whichever is less: with the default magazine, at most a
-/// quarter of the pool per worker. A draw for a burst may exceed that by the burst, never `N`.
+/// quarter of the pool per worker. A draw for a burst may exceed that by the burst, never `N`. While
+/// someone [waits](Pool::alloc_async) for a block it gives all it has to the depot: every 1024 frees at
+/// the latest it looks.
 ///
 /// **Choose `N`** at least twice the magazine, which is what the default does; a smaller cache works
 /// with part of a magazine at a time. `N` is at least 2, at most 65,535, and no less than the largest
@@ -62,11 +64,9 @@ use tally::Tally;
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 pub struct Cache<'p, const N: usize = 1024> {
     pool: &'p Pool<'p>,
-    /// Invariant: its `len` is at most `N`, and `ids[..len]` are written, different, and owned by this
-    /// cache.
+    /// Invariant: `len` and budget together are at most `N`, and `ids[..len]` are written, different, and
+    /// owned by this cache.
     tally: Tally,
-    /// Blocks that frees fill it to. Invariant: at most `N`.
-    fill: usize,
     ids: [MaybeUninit<u32>; N],
     books: Books,
     _not_sync: PhantomData<Cell<()>>,
@@ -74,6 +74,8 @@ pub struct Cache<'p, const N: usize = 1024> {
 
 /// What a cache needs only when it meets the depot.
 struct Books {
+    /// Blocks that frees fill it to. Invariant: at most `N`.
+    fill: usize,
     /// An empty magazine kept for the next flush.
     slot: Option<Slot>,
     /// The length as the pool last heard of it.
@@ -101,16 +103,17 @@ impl<'p, const N: usize> Cache<'p, N> {
             )
         };
         let two_magazines = 2 * pool.magazine();
+        let fill = if two_magazines == 0 || two_magazines > N {
+            N
+        } else {
+            two_magazines
+        };
         Self {
             pool,
             tally: Tally::ZERO,
-            fill: if two_magazines == 0 || two_magazines > N {
-                N
-            } else {
-                two_magazines
-            },
             ids: [const { MaybeUninit::uninit() }; N],
             books: Books {
+                fill,
                 slot: None,
                 told_len: 0,
                 allocations: 0,
@@ -170,15 +173,29 @@ impl<'p, const N: usize> Cache<'p, N> {
         if !block.is_of(self.pool) {
             return Err(self.refuse(block));
         }
-        let id = block.disown();
-        if self.len() >= self.fill {
-            self.make_room(1);
+        match self.tally.gave(1) {
+            Some(after) => {
+                let len = self.len();
+                // SAFETY: by the invariant of `tally`, what is within the budget has a place. The block
+                // passes to this cache.
+                unsafe { self.ids.get_unchecked_mut(len) }.write(block.disown());
+                self.tally = after;
+            }
+            None => self.keep_slowly(block),
         }
-        let len = self.len();
-        // SAFETY: the length is below `fill`, which is at most `N`. The block passed to this cache.
-        unsafe { self.ids.get_unchecked_mut(len) }.write(id);
-        self.tally.gave(1);
         Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn keep_slowly(&mut self, block: Block<'p>) {
+        self.make_room(1);
+        let len = self.len();
+        if let (Some(after), Some(place)) = (self.tally.gave(1), self.ids.get_mut(len)) {
+            place.write(block.disown());
+            self.tally = after;
+        }
+        self.pass_on();
     }
 
     // By value and back: a handle that stays in registers costs the fast path no store.

@@ -10,7 +10,8 @@ const OPERATIONS: usize = 100_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blocks = std::env::args().nth(1).ok_or("how many blocks?")?.parse()?;
-    let pool = Pool::allocate(PoolConfig::new(64, blocks))?;
+    // One size of magazine, so that caches look around as often, whatever the number of blocks.
+    let pool = Pool::allocate(PoolConfig::new(64, blocks).magazine(512))?;
     let mut cache = pool.cache();
     // What is measured is the usual case: the cache has blocks, and so has the depot.
     drop(cache.alloc_burst::<32>(32)?);

@@ -1,0 +1,328 @@
+//! Waiting for a block, and being told that few are left.
+#![cfg(feature = "std")]
+#![allow(missing_docs)]
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+use framepool::pool::WAITERS;
+use framepool::{AllocAsync, Block, Burst, Cache, Pool, PoolConfig};
+
+/// Wakes a thread, and counts.
+struct Signal {
+    thread: Thread,
+    woken: AtomicUsize,
+}
+
+impl Signal {
+    fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            woken: AtomicUsize::new(0),
+        })
+    }
+
+    fn count(&self) -> usize {
+        self.woken.load(SeqCst)
+    }
+}
+
+impl Wake for Signal {
+    fn wake(self: Arc<Self>) {
+        self.woken.fetch_add(1, SeqCst);
+        self.thread.unpark();
+    }
+}
+
+fn poll<'p>(future: &mut AllocAsync<'p>, signal: &Arc<Signal>) -> Option<Block<'p>> {
+    let waker = Waker::from(signal.clone());
+    match Pin::new(future).poll(&mut Context::from_waker(&waker)) {
+        Poll::Ready(block) => Some(block),
+        Poll::Pending => None,
+    }
+}
+
+fn wait<'p>(pool: &'p Pool<'_>) -> Block<'p> {
+    let signal = Signal::new();
+    let mut future = pool.alloc_async();
+    loop {
+        if let Some(block) = poll(&mut future, &signal) {
+            return block;
+        }
+        thread::park();
+    }
+}
+
+fn pool(blocks: usize) -> Pool<'static> {
+    Pool::allocate(PoolConfig::new(64, blocks)).unwrap()
+}
+
+#[test]
+fn a_free_block_is_had_without_waiting() {
+    let mut pool = pool(1);
+    {
+        let signal = Signal::new();
+        let block = poll(&mut pool.alloc_async(), &signal).unwrap();
+        drop(block);
+        assert_eq!((signal.count(), Arc::strong_count(&signal)), (0, 1));
+    }
+    assert_eq!(pool.check().unwrap().free(), 1);
+}
+
+#[test]
+fn every_way_home_wakes() {
+    let pool = pool(16);
+    let mut cache: Cache<'_, 32> = Cache::new(&pool);
+    type Way = for<'p> fn(&'p Pool<'p>, &mut Cache<'p, 32>, Vec<Block<'p>>);
+    let ways: [(&str, Way); 8] = [
+        ("drop", |_, _, mut all| drop(all.pop())),
+        ("free", |pool, _, mut all| {
+            assert!(pool.free(all.pop().unwrap()).is_ok());
+        }),
+        ("raw", |pool, _, mut all| {
+            // SAFETY: the pointer is used nowhere else.
+            unsafe { pool.free_raw(all.pop().unwrap().into_raw()) }.unwrap();
+        }),
+        ("burst", |pool, _, all| {
+            let mut burst: Burst<'_, 16> = Burst::new(pool);
+            all.into_iter().for_each(|block| burst.push(block).unwrap());
+            drop(burst);
+        }),
+        ("cache", |_, cache, mut all| {
+            assert!(cache.free(all.pop().unwrap()).is_ok());
+        }),
+        ("cache burst", |pool, cache, mut all| {
+            let mut burst: Burst<'_, 16> = Burst::new(pool);
+            burst.push(all.pop().unwrap()).unwrap();
+            assert!(cache.drain_burst(&mut burst).is_ok());
+        }),
+        ("cache array", |_, cache, mut all| {
+            assert!(cache.free_array([all.pop().unwrap()]).is_ok());
+        }),
+        ("cache vector", |_, cache, mut all| {
+            assert!(cache.free_from(&mut all).is_ok());
+        }),
+    ];
+    for (name, way) in ways {
+        let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+        assert_eq!(all.len(), 16, "{name}");
+        let signal = Signal::new();
+        let mut future = pool.alloc_async();
+        assert!(poll(&mut future, &signal).is_none());
+        assert_eq!(pool.stats().waiting, 1);
+        way(&pool, &mut cache, all);
+        assert_eq!(signal.count(), 1, "{name}");
+        assert!(poll(&mut future, &signal).is_some(), "{name}");
+        assert!(cache.is_empty(), "{name}");
+        assert_eq!(pool.stats().waiting, 0);
+    }
+}
+
+#[test]
+fn a_cache_that_hides_blocks_gives_them_up_after_so_many_frees() {
+    let pool = pool(64);
+    let mut cache = pool.cache();
+    let held = cache.alloc().unwrap();
+    assert!(cache.free(held).is_ok());
+    let rest: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    assert!(!cache.is_empty());
+    let signal = Signal::new();
+    let mut future = pool.alloc_async();
+    assert!(poll(&mut future, &signal).is_none());
+    // The worker goes on, and never has anything to do with the depot of its own accord.
+    let mut frees = 0;
+    while signal.count() == 0 {
+        let block = cache.alloc().unwrap();
+        assert!(cache.free(block).is_ok());
+        frees += 1;
+        assert!(frees <= 1024);
+    }
+    assert!(poll(&mut future, &signal).is_some());
+    drop(rest);
+}
+
+#[test]
+fn while_someone_waits_a_cache_keeps_nothing() {
+    let pool = pool(64);
+    let mut cache = pool.cache();
+    let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    let signal = Signal::new();
+    let mut futures = [(); 2].map(|()| pool.alloc_async());
+    for future in &mut futures {
+        assert!(poll(future, &signal).is_none());
+    }
+    assert!(cache.free(all.pop().unwrap()).is_ok());
+    let first = poll(&mut futures[0], &signal).unwrap();
+    assert!(poll(&mut futures[1], &signal).is_none());
+    // Still waited for: the very next free goes to the depot, too.
+    assert!(cache.free(all.pop().unwrap()).is_ok());
+    let second = poll(&mut futures[1], &signal).unwrap();
+    assert_ne!(first.id(), second.id());
+    drop((first, second));
+}
+
+#[test]
+fn who_waits_no_more_leaves_nothing_behind() {
+    let pool = pool(1);
+    let held = pool.alloc().unwrap();
+    let signal = Signal::new();
+    let mut future = pool.alloc_async();
+    for _ in 0..3 {
+        assert!(poll(&mut future, &signal).is_none());
+    }
+    assert_eq!(Arc::strong_count(&signal), 2);
+    drop(future);
+    assert_eq!((Arc::strong_count(&signal), pool.stats().waiting), (1, 0));
+    drop(held);
+    assert_eq!(signal.count(), 0);
+}
+
+#[test]
+fn who_finds_no_room_to_sleep_is_polled_again() {
+    let pool = pool(1);
+    let held = pool.alloc().unwrap();
+    let signal = Signal::new();
+    let mut futures: Vec<_> = (0..=WAITERS).map(|_| pool.alloc_async()).collect();
+    for (i, future) in futures.iter_mut().enumerate() {
+        assert!(poll(future, &signal).is_none());
+        assert_eq!(signal.count(), usize::from(i == WAITERS));
+    }
+    drop(held);
+    assert_eq!(signal.count(), 1 + WAITERS);
+    assert!(futures.iter_mut().filter_map(|f| poll(f, &signal)).count() > 0);
+}
+
+#[test]
+fn a_waker_may_come_back_to_the_pool() {
+    /// Allocates and frees when it is woken.
+    struct Reenters(&'static Pool<'static>, AtomicBool);
+    impl Wake for Reenters {
+        fn wake(self: Arc<Self>) {
+            drop(self.0.alloc().unwrap());
+            self.1.store(true, SeqCst);
+        }
+    }
+    framepool::pool!(static POOL: [64; 1]);
+    let held = POOL.alloc().unwrap();
+    let waker = Arc::new(Reenters(&POOL, AtomicBool::new(false)));
+    let mut future = pin!(POOL.alloc_async());
+    let pending = future
+        .as_mut()
+        .poll(&mut Context::from_waker(&Waker::from(waker.clone())));
+    assert!(pending.is_pending());
+    drop(held);
+    assert!(waker.1.load(SeqCst));
+}
+
+#[test]
+fn threads_that_wait_and_threads_that_hoard_all_get_on() {
+    let rounds = if cfg!(miri) { 20 } else { 5_000 };
+    let mut pool = Pool::allocate(PoolConfig::new(64, 12).magazine(2)).unwrap();
+    let start = Barrier::new(4);
+    thread::scope(|s| {
+        for _ in 0..2 {
+            s.spawn(|| {
+                start.wait();
+                for _ in 0..rounds {
+                    let _two = (wait(&pool), wait(&pool));
+                }
+            });
+            s.spawn(|| {
+                let mut cache: Cache<'_, 8> = Cache::new(&pool);
+                start.wait();
+                for _ in 0..rounds {
+                    let mine: Vec<_> = (0..4).filter_map(|_| cache.alloc().ok()).collect();
+                    for block in mine {
+                        assert!(cache.free(block).is_ok());
+                    }
+                }
+                // Going idle.
+                cache.flush();
+            });
+        }
+    });
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.waiting), (0, 0), "{stats}");
+    assert_eq!(pool.check().unwrap().free(), 12);
+}
+
+#[test]
+fn a_reservation_can_be_waited_for() {
+    let pool = pool(8);
+    let reservation = pool.reserve(1).unwrap();
+    let held = reservation.alloc().unwrap();
+    let signal = Signal::new();
+    let mut future = reservation.alloc_async();
+    assert!(poll(&mut future, &signal).is_none());
+    drop(pool.alloc().unwrap());
+    assert_eq!(signal.count(), 0, "the parent's blocks are not waited for");
+    drop(held);
+    assert!(poll(&mut future, &signal).is_some());
+    // Those who wait for the parent have what a reservation that ends gives back.
+    let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    let mut next = pool.alloc_async();
+    assert!(poll(&mut next, &signal).is_none());
+    drop(future);
+    drop(reservation);
+    assert!(poll(&mut next, &signal).is_some());
+    drop(all);
+}
+
+/// Calls of the low-water callback of each test's pool, and what was left.
+macro_rules! calls {
+    ($calls:ident, $left:ident) => {
+        static $calls: AtomicUsize = AtomicUsize::new(0);
+        static $left: AtomicUsize = AtomicUsize::new(usize::MAX);
+    };
+}
+
+#[test]
+fn the_allocation_that_goes_below_the_mark_calls_once() {
+    calls!(CALLS, LEFT);
+    fn call(pool: &Pool<'_>) {
+        CALLS.fetch_add(1, SeqCst);
+        LEFT.store(pool.available(), SeqCst);
+    }
+    let pool = pool(32);
+    pool.on_low_water(8, call);
+    // From the frontier, and again from the stack.
+    for _ in 0..2 {
+        let calls = CALLS.load(SeqCst);
+        let mut held: Vec<_> = (0..24).map(|_| pool.alloc().unwrap()).collect();
+        assert_eq!(CALLS.load(SeqCst), calls);
+        held.push(pool.alloc().unwrap());
+        assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (calls + 1, 7));
+        held.extend((0..7).map(|_| pool.alloc().unwrap()));
+        assert_eq!(CALLS.load(SeqCst), calls + 1, "once");
+        drop(held);
+        pool.on_low_water(8, call);
+    }
+    pool.on_low_water(0, call);
+    let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    assert_eq!((all.len(), CALLS.load(SeqCst)), (32, 2), "taken back");
+    // Low already.
+    pool.on_low_water(1, call);
+    assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (3, 0));
+}
+
+#[test]
+fn bursts_and_caches_call_as_well_and_a_call_may_set_it_again() {
+    calls!(CALLS, LEFT);
+    fn call(pool: &Pool<'_>) {
+        CALLS.fetch_add(1, SeqCst);
+        LEFT.store(pool.available(), SeqCst);
+        pool.on_low_water(pool.available(), call);
+    }
+    let pool = Pool::allocate(PoolConfig::new(64, 100).magazine(10)).unwrap();
+    pool.on_low_water(50, call);
+    let first = pool.alloc_burst::<64>(60).unwrap();
+    assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (1, 40));
+    let mut cache = pool.cache();
+    let second = cache.alloc().unwrap();
+    assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (2, 30));
+    drop((first, second));
+}
