@@ -172,9 +172,12 @@ impl MappedRegion {
     }
 
     /// Gives all pages back to the machine (`MADV_DONTNEED`, madvise(2)); the addresses stay. Every
-    /// byte is zero afterwards, and comes with its first touch again: a page fault, or for pages of 2 MiB
-    /// and 1 GiB a SIGBUS if somebody else took them meanwhile. [`prefault`](Self::prefault) brings them
-    /// back, or an error. One system call, O(pages).
+    /// byte is zero afterwards, and its page comes with its first touch again, a page fault;
+    /// [`prefault`](Self::prefault) brings all of them back at once. One system call, O(pages).
+    ///
+    /// Pages of 2 MiB and 1 GiB go back to those that are set aside. Newer kernels keep them reserved for
+    /// this region, so that only dropping it lets others have them; where a kernel does not, and others
+    /// took them, a touch is a SIGBUS, and `prefault` an error.
     ///
     /// Whoever keeps a pointer from [`as_ptr`](Self::as_ptr) finds zeros there.
     ///
