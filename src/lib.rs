@@ -41,7 +41,7 @@
 //! | feature | what |
 //! |---|---|
 //! | `std` (default) | pools that allocate their own memory |
-//! | `mmap` | anonymous mappings with hugepages and prefault (Linux) |
+//! | `mmap` | anonymous mappings: hugepages, prefault, locks, NUMA nodes, guard pages (Linux) |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for the types that a log line shows |
 //!

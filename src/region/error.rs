@@ -1,8 +1,12 @@
-//! Why no mapping could be had.
+//! Why no mapping could be had, or given back.
 
 use core::fmt;
 
-use super::report::{Step, Steps};
+use rustix::io::Errno;
+
+use super::lock::LockError;
+use super::numa::NodeError;
+use super::report::{PageSize, Step, Steps};
 
 /// No mapping could be had. Nothing stays mapped.
 ///
@@ -37,6 +41,11 @@ pub enum MapError {
         /// Why, from the top rung down.
         refused: Refused,
     },
+    /// The region was to be locked, and cannot be: see
+    /// [`MapBuilder::lock_or_report`](super::MapBuilder::lock_or_report).
+    Lock(LockError),
+    /// No page can be placed on the node that was asked for.
+    Node(NodeError),
 }
 
 /// The rungs that were refused, from the top. Never empty in an error.
@@ -69,8 +78,37 @@ impl fmt::Display for MapError {
             Self::Unavailable { requested, refused } => {
                 write!(f, "{requested} bytes cannot be mapped: {refused}")
             }
+            Self::Lock(error) => error.fmt(f),
+            Self::Node(error) => error.fmt(f),
         }
     }
 }
 
 impl core::error::Error for MapError {}
+
+/// A region's pages were not given back. They hold what they held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReleaseError {
+    /// The region is locked: [`MappedRegion::unlock`](super::MappedRegion::unlock) comes first.
+    Locked,
+    /// The kernel refused: `EINVAL` for 2 MiB and 1 GiB pages before Linux 5.18, or where the process
+    /// locks all of its memory (mlockall(2)).
+    Refused {
+        /// The pages of the region.
+        page: PageSize,
+        /// The kernel's reason.
+        errno: Errno,
+    },
+}
+
+impl fmt::Display for ReleaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Locked => f.write_str("a locked region keeps its pages: unlock it first"),
+            Self::Refused { page, errno } => write!(f, "{page} cannot be given back: {errno}"),
+        }
+    }
+}
+
+impl core::error::Error for ReleaseError {}

@@ -1,122 +1,24 @@
-//! The region that safe code holds, and the ladder that it comes down.
+//! The region that safe code holds.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use std::boxed::Box;
+use std::vec::Vec;
 
 use rustix::io::Errno;
-use rustix::mm::MapFlags;
 
-use super::error::{MapError, Refused};
+use super::builder::{MapBuilder, plan};
+use super::error::ReleaseError;
+use super::hints::{Fork, HintError};
+use super::lock::{self, Lock, LockError};
 use super::mapping::Mapping;
-use super::report::{PageSize, RegionReport, Residency, Stage, Step, Steps};
+use super::numa::{self, Node, NodeRun};
+use super::prefault::{PrefaultError, Progress};
+use super::report::{PageSize, Placed, RegionReport, Residency};
 use super::smaps;
-
-/// Bytes of a 2 MiB page.
-const HUGE: usize = 2 << 20;
-
-/// How a mapping is to be made: see [`MappedRegion::builder`].
-///
-/// ```
-/// use framepool::MappedRegion;
-/// use framepool::region::PageSize;
-///
-/// let base = MappedRegion::builder(100_000).page(PageSize::Base);
-/// let region = base.clone().force().map()?;
-/// assert_eq!(region.report().page(), PageSize::Base);
-/// let later = base.prefault(false).map()?;
-/// println!("{}", later.report()); // … bytes in base pages, on demand
-/// # Ok::<(), framepool::MapError>(())
-/// ```
-// Not `Copy`: a progress callback will not be.
-#[derive(Debug, Clone)]
-#[must_use = "nothing is mapped before `map`"]
-pub struct MapBuilder {
-    len: usize,
-    page: PageSize,
-    force: bool,
-    prefault: bool,
-}
-
-impl MapBuilder {
-    /// The top rung to try. [`PageSize::Huge2M`] unless told.
-    pub fn page(mut self, page: PageSize) -> Self {
-        self.page = page;
-        self
-    }
-
-    /// That rung or an error.
-    ///
-    /// For [`PageSize::Transparent`] the kernel must take the advice, but may leave it unheeded:
-    /// whether huge pages came of it is what [`RegionReport::huge_bytes`] says.
-    pub fn force(mut self) -> Self {
-        self.force = true;
-        self
-    }
-
-    /// That rung or one below it, which the report says: the default.
-    pub fn fall_back(mut self) -> Self {
-        self.force = false;
-        self
-    }
-
-    /// Whether every page is made resident now. `true` unless told.
-    ///
-    /// Without it each page comes with its first touch, a page fault. A 2 MiB page that cannot be had
-    /// then (a cgroup's limit, a child of `fork`) is a SIGBUS.
-    pub fn prefault(mut self, prefault: bool) -> Self {
-        self.prefault = prefault;
-        self
-    }
-
-    /// Maps, following mmap(2) and madvise(2). Up to five system calls a rung; with prefault
-    /// O(length), as the kernel zeroes every page, and for huge pages one read of `/proc/self/smaps`,
-    /// O(memory of the process).
-    ///
-    /// On a kernel without `MADV_POPULATE_WRITE` (before Linux 5.14) pages are prefaulted by touching
-    /// them, and the report says [`Residency::Unverified`]. 2 MiB pages (hugetlb) are never touched
-    /// unverified: with prefault that rung is refused there (`populate: EINVAL`), and to have them all
-    /// the same is to say `prefault(false)`.
-    ///
-    /// # Errors
-    /// [`MapError`] with what was asked for and, for each rung that was tried, where it failed and
-    /// the kernel's reason. Nothing stays mapped. No error can tell of the out-of-memory killer, which
-    /// a prefault of more than the machine has free may call up where memory is overcommitted.
-    pub fn map(self) -> Result<MappedRegion, MapError> {
-        let requested = self.len;
-        if requested == 0 {
-            return Err(MapError::ZeroLength);
-        }
-        let mut steps = Steps::default();
-        let mut rung = Some(self.page);
-        while let Some(page) = rung {
-            let len = rounded(requested, page).ok_or(MapError::TooLong { requested })?;
-            match map_rung(len, page, self.prefault) {
-                Ok((mapping, residency)) => {
-                    let report = RegionReport {
-                        requested,
-                        len,
-                        page,
-                        page_bytes: page_bytes(page),
-                        huge_bytes: huge_bytes(&mapping, page, residency),
-                        residency,
-                        steps,
-                    };
-                    return Ok(MappedRegion { mapping, report });
-                }
-                Err((stage, errno)) => steps.add(Step { page, stage, errno }),
-            }
-            rung = if self.force { None } else { page.below() };
-        }
-        let refused = Refused(steps);
-        Err(MapError::Unavailable { requested, refused })
-    }
-}
 
 /// Owns an anonymous private mapping: zeroed memory, aligned to its pages, that the kernel takes back
 /// on drop. `Send` and `Sync`: a mapping belongs to the process.
-///
-/// After a `fork` the pages are shared copy-on-write with the child, whatever was prefaulted: the
-/// first write to each is a page fault again.
 ///
 /// ```
 /// use framepool::{MappedRegion, Pool, PoolConfig};
@@ -141,33 +43,56 @@ impl MapBuilder {
 /// drop(region);
 /// bytes[0].write(1);
 /// ```
+///
+/// nor do its pages go while something borrows them:
+///
+/// ```compile_fail,E0499
+/// # use framepool::{MappedRegion, Pool, PoolConfig};
+/// let mut region = MappedRegion::builder(1 << 20).map().unwrap();
+/// let pool = Pool::new(region.as_uninit_mut(), PoolConfig::fill(2048)).unwrap();
+/// region.release().unwrap();
+/// drop(pool);
+/// ```
+///
+/// and a pool that owns its region never gives it out:
+///
+/// ```compile_fail,E0382
+/// # use framepool::{MappedRegion, Pool, PoolConfig};
+/// let mut region = MappedRegion::builder(1 << 20).map().unwrap();
+/// let pool = Pool::over_mapping(region, PoolConfig::fill(2048));
+/// region.release().unwrap();
+/// ```
 #[derive(Debug)]
 pub struct MappedRegion {
     mapping: Mapping,
-    report: RegionReport,
+    report: Box<RegionReport>,
+    node: Option<u32>,
 }
 
 impl MappedRegion {
     /// A mapping of at least `len` bytes: 2 MiB pages or what there is, prefaulted. Nothing is mapped
     /// before [`MapBuilder::map`].
     pub fn builder(len: usize) -> MapBuilder {
-        MapBuilder {
-            len,
-            page: PageSize::Huge2M,
-            force: false,
-            prefault: true,
+        MapBuilder::new(len)
+    }
+
+    pub(super) fn new(mapping: Mapping, report: RegionReport, node: Option<u32>) -> Self {
+        Self {
+            mapping,
+            report: Box::new(report),
+            node,
         }
     }
 
-    /// The first byte: a multiple of 2 MiB for both kinds of huge pages, else of a base page. Good
-    /// for reads and writes of [`len`](Self::len) bytes until the region is dropped, by whoever sees
-    /// to it that no slice of the region is borrowed meanwhile.
+    /// The first byte: a multiple of 1 GiB for pages of that size, of 2 MiB for both other kinds of
+    /// huge pages, else of a base page. Good for reads and writes of [`len`](Self::len) bytes until the
+    /// region is dropped, by whoever sees to it that no slice of the region is borrowed meanwhile.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.mapping.start()
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages (of 2 MiB for both kinds of huge
-    /// pages). Never 0.
+    /// Bytes mapped: those asked for, rounded up to whole pages (of 2 MiB for transparent huge pages).
+    /// Never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.mapping.len()
@@ -187,76 +112,174 @@ impl MappedRegion {
     pub fn report(&self) -> &RegionReport {
         &self.report
     }
-}
 
-/// One rung: maps, advises, populates.
-fn map_rung(
-    len: usize,
-    page: PageSize,
-    prefault: bool,
-) -> Result<(Mapping, Residency), (Stage, Errno)> {
-    let at = |stage| move |errno| (stage, errno);
-    let mut mapping = match page {
-        PageSize::Base => {
-            let mapping = Mapping::new(len, MapFlags::empty()).map_err(at(Stage::Map))?;
-            // Where transparent huge pages are always on, base pages must be asked for; a kernel
-            // without them refuses, and has nothing but base pages.
-            let _ = mapping.prefer_base();
-            mapping
-        }
-        PageSize::Transparent => {
-            let mapping = Mapping::aligned(len, HUGE).map_err(at(Stage::Map))?;
-            mapping.prefer_huge().map_err(at(Stage::Advise))?;
-            mapping
-        }
-        PageSize::Huge2M => {
-            let flags = MapFlags::HUGETLB | MapFlags::HUGE_2MB;
-            Mapping::new(len, flags).map_err(at(Stage::Map))?
-        }
-    };
-    let residency = if prefault {
-        populate(&mut mapping, page).map_err(at(Stage::Populate))?
-    } else {
-        Residency::OnDemand
-    };
-    Ok((mapping, residency))
-}
-
-/// Makes every page resident, or says why not.
-fn populate(mapping: &mut Mapping, page: PageSize) -> Result<Residency, Errno> {
-    match mapping.populate() {
-        Ok(()) => Ok(Residency::Verified),
-        // A kernel before 5.14. Touching a hugetlb page that is not there would be a SIGBUS.
-        Err(Errno::INVAL) if page != PageSize::Huge2M => {
-            mapping.touch(page_bytes(page));
-            Ok(Residency::Unverified)
-        }
-        Err(errno) => Err(errno),
+    /// The NUMA node of each page, in order, neighbours on one node together: move_pages(2). One
+    /// system call for each 512 pages.
+    ///
+    /// # Errors
+    /// The kernel's reason, where it does not say and there are several nodes: `EPERM` in some
+    /// containers, `ENOSYS` from a kernel built without.
+    ///
+    /// ```
+    /// let region = framepool::MappedRegion::builder(1 << 20).map()?;
+    /// for run in region.page_nodes()? {
+    ///     println!("{} bytes at {} on node {:?}", run.len, run.offset, run.node);
+    /// }
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn page_nodes(&self) -> Result<Vec<NodeRun>, Errno> {
+        numa::runs(&self.mapping, self.report.page_bytes)
     }
-}
 
-/// Bytes in huge pages. The kernel is asked only where there can be any.
-fn huge_bytes(mapping: &Mapping, page: PageSize, residency: Residency) -> Option<usize> {
-    if page == PageSize::Base || residency == Residency::OnDemand {
-        return Some(0);
+    /// Keeps every page in memory, those that are there and those to come: mlock2(2) with
+    /// `MLOCK_ONFAULT`. Makes none resident: that is for [`prefault`](Self::prefault). One system
+    /// call, O(pages).
+    ///
+    /// # Errors
+    /// [`LockError`] with the limit. The region is as good as before.
+    pub fn lock(&mut self) -> Result<(), LockError> {
+        lock::lock(&self.mapping)?;
+        self.report.lock = Lock::Locked;
+        Ok(())
     }
-    smaps::huge_bytes(mapping.start().addr().get(), mapping.len())
-}
 
-/// `len` rounded up to whole pages, if that is an object's length. Transparent huge pages are whole
-/// too: a tail of base pages would be the one that misses the TLB.
-fn rounded(len: usize, page: PageSize) -> Option<usize> {
-    let unit = match page {
-        PageSize::Base => page_bytes(page),
-        PageSize::Transparent | PageSize::Huge2M => HUGE,
-    };
-    let rounded = len.checked_next_multiple_of(unit)?;
-    (rounded <= isize::MAX as usize - HUGE).then_some(rounded)
-}
+    /// Takes the lock back, if there is one: munlock(2).
+    ///
+    /// # Errors
+    /// The kernel's reason: `ENOMEM` for a process at its limit of mappings. The region stays locked.
+    pub fn unlock(&mut self) -> Result<(), Errno> {
+        self.mapping.unlock()?;
+        self.report.lock = Lock::Unlocked;
+        Ok(())
+    }
 
-fn page_bytes(page: PageSize) -> usize {
-    match page {
-        PageSize::Base | PageSize::Transparent => rustix::param::page_size(),
-        PageSize::Huge2M => HUGE,
+    /// What a child of `fork` is to find here from now on. One or two system calls.
+    ///
+    /// # Errors
+    /// [`HintError`]; for [`Fork::Wiped`] always, on pages of 2 MiB and 1 GiB.
+    pub fn set_fork(&mut self, fork: Fork) -> Result<(), HintError> {
+        let set = self.mapping.set_fork(fork);
+        set.map_err(|errno| HintError::Fork { fork, errno })
+    }
+
+    /// Whether core dumps hold the region from now on. One system call.
+    ///
+    /// # Errors
+    /// [`HintError`].
+    pub fn set_dump(&mut self, dump: bool) -> Result<(), HintError> {
+        let set = self.mapping.set_dump(dump);
+        set.map_err(|errno| HintError::Dump { dump, errno })
+    }
+
+    /// Gives all pages back to the machine (`MADV_DONTNEED`, madvise(2)); the addresses stay. Every
+    /// byte is zero afterwards, and its page comes with its first touch again, a page fault;
+    /// [`prefault`](Self::prefault) brings all of them back at once. One system call, O(pages).
+    ///
+    /// Pages of 2 MiB and 1 GiB go back to those that are set aside. Newer kernels keep them reserved for
+    /// this region, so that only dropping it lets others have them; where a kernel does not, and others
+    /// took them, a touch is a SIGBUS, and `prefault` an error.
+    ///
+    /// Whoever keeps a pointer from [`as_ptr`](Self::as_ptr) finds zeros there.
+    ///
+    /// # Errors
+    /// [`ReleaseError`]: the region is locked, or the kernel refused. Nothing was given back.
+    ///
+    /// ```
+    /// use framepool::MappedRegion;
+    /// use framepool::region::Residency;
+    ///
+    /// let mut region = MappedRegion::builder(1 << 20).map()?;
+    /// region.release()?;
+    /// assert_eq!(region.report().residency(), Residency::OnDemand);
+    /// region.prefault()?;
+    /// assert_ne!(region.report().residency(), Residency::OnDemand);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn release(&mut self) -> Result<(), ReleaseError> {
+        if self.report.lock == Lock::Locked {
+            return Err(ReleaseError::Locked);
+        }
+        let page = self.report.page;
+        let released = self.mapping.release();
+        released.map_err(|errno| ReleaseError::Refused { page, errno })?;
+        self.on_demand();
+        Ok(())
+    }
+
+    /// Makes every page resident that is not, on the calling thread, or from a thread on the node that
+    /// [`MapBuilder::node`] named. What the bytes hold stays. O(length) at most.
+    ///
+    /// # Errors
+    /// [`PrefaultError`] with how far it came. The report says [`Residency::OnDemand`] again.
+    pub fn prefault(&mut self) -> Result<(), PrefaultError> {
+        self.prefault_with(1, |_| {})
+    }
+
+    /// As [`prefault`](Self::prefault) on several threads, telling `progress` how far it is: see
+    /// [`MapBuilder::prefault_threads`] and [`MapBuilder::map_with`].
+    ///
+    /// # Errors
+    /// As for `prefault`.
+    pub fn prefault_with(
+        &mut self,
+        threads: usize,
+        mut progress: impl FnMut(Progress),
+    ) -> Result<(), PrefaultError> {
+        let node = self.node.map(Node::find).transpose();
+        let node = node.map_err(PrefaultError::Node)?;
+        self.populate(threads, node.as_ref(), &mut progress)
+    }
+
+    /// Makes every page resident, and enters what came of it in the report.
+    pub(super) fn populate(
+        &mut self,
+        threads: usize,
+        node: Option<&Node>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), PrefaultError> {
+        self.on_demand();
+        let plan = plan(self.report.page, threads, node);
+        let done = plan.run(self.mapping.bytes_mut(), progress)?;
+        self.report.residency = done.residency;
+        self.report.threads = done.threads;
+        self.count_huge();
+        self.report.placed = self.node.map(|node| Placed {
+            node,
+            bytes: self.bytes_on(node),
+        });
+        Ok(())
+    }
+
+    fn on_demand(&mut self) {
+        self.report.residency = Residency::OnDemand;
+        self.report.threads = 0;
+        self.report.huge_bytes = Some(0);
+        self.report.collapse = None;
+        self.report.placed = None;
+    }
+
+    /// Bytes in huge pages; base pages that came in place of transparent ones are merged first. The
+    /// kernel is asked only where there can be both.
+    fn count_huge(&mut self) {
+        let len = self.mapping.len();
+        let count = || smaps::huge_bytes(self.mapping.start().addr().get(), len);
+        self.report.huge_bytes = match self.report.page {
+            PageSize::Base => Some(0),
+            // Verified, or not resident at all.
+            PageSize::Huge2M | PageSize::Huge1G => Some(len),
+            PageSize::Transparent => match count() {
+                Some(huge) if huge == len => Some(len),
+                _ => {
+                    self.report.collapse = self.mapping.collapse().err();
+                    count()
+                }
+            },
+        };
+    }
+
+    fn bytes_on(&self, node: u32) -> Option<usize> {
+        let runs = self.page_nodes().ok()?;
+        let there = runs.iter().filter(|run| run.node == Some(node));
+        Some(there.map(|run| run.len).sum())
     }
 }

@@ -1,42 +1,55 @@
-//! The owner of a mapping: every unsafe call into the kernel is here.
+//! The owner of a mapping: the calls that map, protect, advise, lock and unmap are here, and nowhere
+//! else.
+//!
+//! ```text
+//!   Span  ├─ guard ─┼──────────── len ────────────┼─ guard ─┤   unmapped as one
+//!          no access  readable, writable: Mapping   no access
+//! ```
 
-use core::mem::MaybeUninit;
+use core::ffi::c_void;
+use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use rustix::io::Errno;
-use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
+use rustix::mm::{
+    Advice, MapFlags, MlockFlags, MprotectFlags, ProtFlags, madvise, mlock_with, mmap_anonymous,
+    mprotect, munlock, munmap,
+};
 use rustix::param::page_size;
 
-/// An anonymous private mapping, unmapped on drop.
+use super::hints::Fork;
+
+/// `MADV_COLLAPSE` (Linux 6.1), which neither rustix nor libc names; the same on every architecture
+/// that Rust's std runs on.
+const MADV_COLLAPSE: libc::c_int = 25;
+
+/// Times that guards are tried anew when another thread maps into the gap between them.
+const GUARD_TRIES: usize = 4;
+
+const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
+
+/// Addresses of this process that are ours alone, unmapped on drop.
 ///
 /// # Invariants
-/// 1. `len` bytes at `start` are mapped, readable and writable; `start` may access them all.
-/// 2. Both ends lie between pages of the kind that was mapped, so `munmap` takes the range (for
+/// 1. `len` bytes at `start` are mapped, by anonymous private mappings.
+/// 2. Both ends lie between pages of the kind that was mapped there, so `munmap` takes the range (for
 ///    hugetlb pages it refuses any other).
-/// 3. Nothing else unmaps, remaps or protects any of it: `start` was chosen by the kernel where nothing
-///    was mapped, and leaves this module only as a pointer or in a borrow.
+/// 3. Nothing else unmaps, remaps or protects any of it: the kernel chose it where nothing was mapped,
+///    and its address leaves this module only as a pointer or in a borrow.
 /// 4. `0 < len <= isize::MAX`.
 #[derive(Debug)]
-pub(super) struct Mapping {
+struct Span {
     start: NonNull<u8>,
     len: usize,
 }
 
-// SAFETY: a mapping belongs to the process, not to the thread that made it (invariant 1 holds on any
-// thread), and invariant 3 makes this value the only one to unmap it.
-unsafe impl Send for Mapping {}
-// SAFETY: through `&Mapping` the bytes can be read, and the kernel asked to back them, which changes
-// none of them; writing and unmapping need `&mut Mapping` or the value.
-unsafe impl Sync for Mapping {}
-
-impl Mapping {
+impl Span {
     /// `len` zeroed bytes, where the kernel finds room. `len` is whole pages of the kind that `flags`
-    /// ask for, and at most `isize::MAX`.
-    pub(super) fn new(len: usize, flags: MapFlags) -> Result<Self, Errno> {
+    /// ask for.
+    fn new(len: usize, access: ProtFlags, flags: MapFlags) -> Result<Self, Errno> {
         if isize::try_from(len).is_err() {
             return Err(Errno::NOMEM);
         }
-        let access = ProtFlags::READ | ProtFlags::WRITE;
         let flags = MapFlags::PRIVATE | flags.difference(MapFlags::FIXED);
         // SAFETY: without an address and `MAP_FIXED` the kernel picks a free range: no memory that
         // Rust knows of is replaced.
@@ -46,16 +59,41 @@ impl Mapping {
         Ok(Self { start, len })
     }
 
-    /// `len` zeroed bytes of base pages that start at a multiple of `align`: maps up to `align` more
-    /// and gives the slack back. `align` is a power of two; it and `len` are whole base pages.
-    pub(super) fn aligned(len: usize, align: usize) -> Result<Self, Errno> {
+    /// As `new`, with its start at `at`. `EEXIST`: something is mapped there.
+    fn new_at(at: *mut u8, len: usize, flags: MapFlags) -> Result<Self, Errno> {
+        let flags = flags.difference(MapFlags::FIXED) | MapFlags::FIXED_NOREPLACE;
+        let flags = MapFlags::PRIVATE | flags;
+        // SAFETY: `MAP_FIXED_NOREPLACE` replaces no mapping; kernels before 4.17 take the address for
+        // a hint.
+        let start = unsafe { mmap_anonymous(at.cast(), len, ACCESS, flags) }?;
+        let start = NonNull::new(start.cast::<u8>()).ok_or(Errno::NOMEM)?;
+        // If it is elsewhere, dropping it unmaps it.
+        let span = Self { start, len };
+        if start.as_ptr() == at {
+            Ok(span)
+        } else {
+            Err(Errno::EXIST)
+        }
+    }
+
+    /// At least `len` bytes without slack, `before` bytes into which an address is a multiple of
+    /// `align`: maps up to `align` more and gives the rest back. `align` is a power of two; all are
+    /// whole base pages.
+    fn aligned(
+        len: usize,
+        before: usize,
+        align: usize,
+        access: ProtFlags,
+        flags: MapFlags,
+    ) -> Result<Self, Errno> {
         let room = len.checked_add(align).ok_or(Errno::NOMEM)?;
-        let mut mapping = Self::new(room, MapFlags::empty())?;
-        let lead = mapping.start.addr().get().wrapping_neg() & (align - 1);
-        // Where a cut fails, dropping the mapping gives back what is left of it.
-        mapping.cut_front(lead)?;
-        mapping.cut_back(align - lead)?;
-        Ok(mapping)
+        let mut span = Self::new(room, access, flags)?;
+        let marked = span.start.addr().get().wrapping_add(before);
+        let lead = marked.wrapping_neg() & (align - 1);
+        // Where a cut fails, dropping the span gives back what is left of it.
+        span.cut_front(lead)?;
+        span.cut_back(align - lead)?;
+        Ok(span)
     }
 
     /// Unmaps the first `bytes`.
@@ -96,6 +134,131 @@ impl Mapping {
         unsafe { munmap(self.start.add(at).as_ptr().cast(), bytes) }
     }
 
+    /// Puts other pages in place of all but the first and last `guard` bytes. `EEXIST`: another thread
+    /// came between.
+    ///
+    /// Not by `MAP_FIXED` over the old mapping: where that fails, it may or may not have unmapped the
+    /// range, and nothing says whose it is from then on.
+    fn refill(mut self, guard: usize, flags: MapFlags) -> Result<(Self, NonNull<u8>), Errno> {
+        let len = self.len;
+        let middle = match len.checked_sub(2 * guard) {
+            Some(middle) if middle > 0 && guard > 0 => middle,
+            _ => return Err(Errno::INVAL),
+        };
+        self.unmap(guard, middle)?;
+        let front = self.start;
+        // From here on the two ends are spans of their own: the gap is anybody's.
+        mem::forget(self);
+        let front = Self {
+            start: front,
+            len: guard,
+        };
+        let back = front.start.as_ptr().wrapping_add(guard + middle);
+        let back = NonNull::new(back).ok_or(Errno::NOMEM)?;
+        let back = Self {
+            start: back,
+            len: guard,
+        };
+        let at = front.start.as_ptr().wrapping_add(guard);
+        let pages = Self::new_at(at, middle, flags)?;
+        let (start, filled) = (front.start, pages.start);
+        // Three spans that lie end to end are one.
+        [front, pages, back].into_iter().for_each(mem::forget);
+        Ok((Self { start, len }, filled))
+    }
+}
+
+impl Drop for Span {
+    fn drop(&mut self) {
+        // The kernel refuses only when the process is at its limit of mappings and has merged this one
+        // with its neighbours. Then the pages stay mapped, unused: a leak, and no way to report it.
+        let _ = self.unmap(0, self.len);
+    }
+}
+
+/// How a mapping is to be made.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// Bytes, whole pages of the kind that `flags` ask for, at most `isize::MAX`.
+    pub(super) len: usize,
+    /// What the start is to be a multiple of: a power of two, at least the pages' size.
+    pub(super) align: usize,
+    /// Hugetlb flags, or none.
+    pub(super) flags: MapFlags,
+    /// Whether a base page without access lies before and behind.
+    pub(super) guarded: bool,
+}
+
+/// An anonymous private mapping, unmapped on drop.
+///
+/// # Invariants
+/// 1. `len` bytes at `start` lie in `span`, are readable and writable; `start` may access them all.
+/// 2. The rest of `span`, as many bytes before as behind, admits no access.
+/// 3. `0 < len <= isize::MAX`.
+#[derive(Debug)]
+pub(super) struct Mapping {
+    span: Span,
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: a mapping belongs to the process, not to the thread that made it (invariant 1 holds on any
+// thread), and the span's invariant 3 makes this value the only one to unmap it.
+unsafe impl Send for Mapping {}
+// SAFETY: through `&Mapping` the bytes can be read, and the kernel be given advice that changes none
+// of them; writing, releasing and unmapping need `&mut Mapping` or the value.
+unsafe impl Sync for Mapping {}
+
+impl Mapping {
+    /// Zeroed bytes of that shape, where the kernel finds room.
+    pub(super) fn new(shape: Shape) -> Result<Self, Errno> {
+        let Shape {
+            len, align, flags, ..
+        } = shape;
+        if shape.guarded {
+            return Self::guarded(shape);
+        }
+        let is_huge = flags.contains(MapFlags::HUGETLB);
+        let span = if is_huge || align <= page_size() {
+            Span::new(len, ACCESS, flags)?
+        } else {
+            Span::aligned(len, 0, align, ACCESS, flags)?
+        };
+        let start = span.start;
+        Ok(Self { span, start, len })
+    }
+
+    /// The same between guards: the address space is reserved first, then opened in the middle.
+    fn guarded(shape: Shape) -> Result<Self, Errno> {
+        let Shape {
+            len, align, flags, ..
+        } = shape;
+        let guard = page_size();
+        let room = len.checked_add(2 * guard).ok_or(Errno::NOMEM)?;
+        let reserve = || {
+            let closed = ProtFlags::empty();
+            Span::aligned(room, guard, align, closed, MapFlags::NORESERVE)
+        };
+        if !flags.contains(MapFlags::HUGETLB) {
+            let span = reserve()?;
+            // SAFETY: `room` is more than `guard`, so this stays inside.
+            let start = unsafe { span.start.add(guard) };
+            let access = MprotectFlags::READ | MprotectFlags::WRITE;
+            // SAFETY: the range is the span's, which nobody has seen yet.
+            unsafe { mprotect(start.as_ptr().cast(), len, access) }?;
+            return Ok(Self { span, start, len });
+        }
+        let mut refused = Errno::EXIST;
+        for _ in 0..GUARD_TRIES {
+            match reserve()?.refill(guard, flags) {
+                Ok((span, start)) => return Ok(Self { span, start, len }),
+                Err(Errno::EXIST) => refused = Errno::EXIST,
+                Err(errno) => return Err(errno),
+            }
+        }
+        Err(refused)
+    }
+
     /// The first byte. Not for `&mut` access while a slice of this mapping is borrowed.
     pub(super) fn start(&self) -> NonNull<u8> {
         self.start
@@ -106,9 +269,14 @@ impl Mapping {
         self.len
     }
 
+    /// Bytes without access before the first byte, and behind the last.
+    pub(super) fn guard(&self) -> usize {
+        (self.span.len - self.len) / 2
+    }
+
     pub(super) fn bytes(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: invariants 1 and 4, and 3 for as long as the borrow of `self` lasts; `u8` needs no
-        // alignment, `MaybeUninit` no value.
+        // SAFETY: invariants 1 and 3, and the span's 3 for as long as the borrow of `self` lasts; `u8`
+        // needs no alignment, `MaybeUninit` no value.
         unsafe { NonNull::slice_from_raw_parts(self.start.cast(), self.len).as_ref() }
     }
 
@@ -127,35 +295,95 @@ impl Mapping {
         self.advise(Advice::LinuxNoHugepage)
     }
 
-    /// Makes every page resident and writable, or says that one cannot be had
-    /// (`MADV_POPULATE_WRITE`). `EINVAL`: this kernel has no such call.
-    pub(super) fn populate(&self) -> Result<(), Errno> {
-        self.advise(Advice::LinuxPopulateWrite)
+    /// Makes huge pages of resident base pages, now (`MADV_COLLAPSE`, Linux 6.1). `EINVAL`: not in this
+    /// kernel, or not for this process.
+    pub(super) fn collapse(&self) -> Result<(), Errno> {
+        let start = self.start.as_ptr().cast::<c_void>();
+        // SAFETY: the range is ours alone; its bytes keep their values and their addresses.
+        match unsafe { libc::madvise(start, self.len, MADV_COLLAPSE) } {
+            0 => Ok(()),
+            _ => Err(last_errno()),
+        }
     }
 
-    /// Private: only advice that leaves every byte as it was may be given through `&self`.
+    /// What a child of `fork` is to find here.
+    pub(super) fn set_fork(&self, fork: Fork) -> Result<(), Errno> {
+        match fork {
+            Fork::Copied => {
+                self.advise(Advice::LinuxDoFork)?;
+                self.advise(Advice::LinuxKeepOnFork)
+            }
+            Fork::Absent => self.advise(Advice::LinuxDontFork),
+            Fork::Wiped => {
+                self.advise(Advice::LinuxWipeOnFork)?;
+                self.advise(Advice::LinuxDoFork)
+            }
+        }
+    }
+
+    /// Whether a core dump holds the bytes.
+    pub(super) fn set_dump(&self, dump: bool) -> Result<(), Errno> {
+        self.advise(if dump {
+            Advice::LinuxDoDump
+        } else {
+            Advice::LinuxDontDump
+        })
+    }
+
+    /// Private: only advice that leaves every byte of this process as it is may be given through
+    /// `&self`.
     fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the range is ours alone (invariants 1 and 3), and the three kinds of advice that are
-        // passed change no byte of it.
+        // SAFETY: the range is ours alone (the span's invariants), and none of the kinds of advice that
+        // are passed changes a byte of it in this process. What a child of `fork` may not rely on is
+        // for whoever calls `fork`, which is unsafe.
         unsafe { madvise(self.start.as_ptr().cast(), self.len, advice) }
     }
 
-    /// Zeroes one byte in each `page` bytes. Not for hugetlb pages: one that cannot be had is a
-    /// SIGBUS.
-    pub(super) fn touch(&mut self, page: usize) {
-        for byte in self.bytes_mut().iter_mut().step_by(page.max(1)) {
-            // SAFETY: a borrow that may be written. Volatile: the write is made for the page fault.
-            unsafe { core::ptr::from_mut(byte).cast::<u8>().write_volatile(0) };
-        }
+    /// Gives the pages back: all bytes are zeros afterwards (`MADV_DONTNEED`).
+    pub(super) fn release(&mut self) -> Result<(), Errno> {
+        // SAFETY: the range is ours alone, and `&mut self` shows that nobody borrows from it; memory
+        // that is `MaybeUninit` may change.
+        unsafe { madvise(self.start.as_ptr().cast(), self.len, Advice::LinuxDontNeed) }
+    }
+
+    /// Keeps every page in memory from the moment it is there (`MLOCK_ONFAULT`, Linux 4.4).
+    pub(super) fn lock(&self) -> Result<(), Errno> {
+        // SAFETY: the range is ours; locking changes no byte.
+        unsafe { mlock_with(self.start.as_ptr().cast(), self.len, MlockFlags::ONFAULT) }
+    }
+
+    /// Takes the lock back.
+    pub(super) fn unlock(&self) -> Result<(), Errno> {
+        // SAFETY: as for `lock`.
+        unsafe { munlock(self.start.as_ptr().cast(), self.len) }
     }
 }
 
-impl Drop for Mapping {
-    fn drop(&mut self) {
-        // The kernel refuses only when the process is at its limit of mappings and has merged this one
-        // with its neighbours. Then the pages stay mapped, unused: a leak, and no way to report it.
-        let _ = self.unmap(0, self.len);
+/// Makes every page of a part of a mapping resident and writable, or says that one cannot be had
+/// (`MADV_POPULATE_WRITE`). The part starts and ends between pages. `EINVAL`: this kernel has no such
+/// call.
+pub(super) fn populate(part: &mut [MaybeUninit<u8>]) -> Result<(), Errno> {
+    let start = part.as_mut_ptr().cast();
+    // SAFETY: borrowed exclusively, and the call writes to no byte: it does what a write would, but for
+    // the write.
+    unsafe { madvise(start, part.len(), Advice::LinuxPopulateWrite) }
+}
+
+/// Writes one byte in each `page` bytes, the value that was there. Not for hugetlb pages: one that
+/// cannot be had is a SIGBUS.
+pub(super) fn touch(part: &mut [MaybeUninit<u8>], page: usize) {
+    for byte in part.iter_mut().step_by(page.max(1)) {
+        let byte = core::ptr::from_mut(byte);
+        // SAFETY: a borrow that may be read and written, as what it is: no value is asked for.
+        // Volatile: the write is made for the page fault.
+        unsafe { byte.write_volatile(byte.read_volatile()) };
     }
+}
+
+/// Why the C library's call just failed.
+pub(super) fn last_errno() -> Errno {
+    let error = std::io::Error::last_os_error();
+    Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
 }
 
 #[cfg(all(test, not(miri)))]
@@ -164,69 +392,132 @@ mod tests {
 
     const HUGE: usize = 2 << 20;
 
+    fn shape(len: usize, align: usize) -> Shape {
+        Shape {
+            len,
+            align,
+            flags: MapFlags::empty(),
+            guarded: false,
+        }
+    }
+
+    fn plain(len: usize) -> Result<Span, Errno> {
+        Span::new(len, ACCESS, MapFlags::empty())
+    }
+
     #[test]
     fn aligned_mappings_start_at_the_alignment_and_keep_their_length() {
-        for len in [page_size(), HUGE, 3 * HUGE, 3 * HUGE + page_size()] {
-            let mut mapping = Mapping::aligned(len, HUGE).unwrap();
-            assert_eq!(mapping.start().addr().get() % HUGE, 0);
-            assert_eq!(mapping.len(), len);
-            mapping.touch(page_size());
-            let read = |at: usize| mapping.bytes().get(at).copied().unwrap();
-            // SAFETY: anonymous memory is zeroed.
-            unsafe { assert_eq!((read(0).assume_init(), read(len - 1).assume_init()), (0, 0)) };
+        for guarded in [false, true] {
+            for len in [page_size(), HUGE, 3 * HUGE, 3 * HUGE + page_size()] {
+                let shape = shape(len, HUGE);
+                let mut mapping = Mapping::new(Shape { guarded, ..shape }).unwrap();
+                assert_eq!(mapping.start().addr().get() % HUGE, 0);
+                assert_eq!(mapping.len(), len);
+                assert_eq!(mapping.guard(), if guarded { page_size() } else { 0 });
+                touch(mapping.bytes_mut(), page_size());
+                let read = |at: usize| mapping.bytes().get(at).copied().unwrap();
+                // SAFETY: anonymous memory is zeroed.
+                unsafe { assert_eq!((read(0).assume_init(), read(len - 1).assume_init()), (0, 0)) };
+            }
         }
     }
 
     #[test]
     fn lengths_no_kernel_can_map_are_errors() {
-        let new = |len| Mapping::new(len, MapFlags::empty()).map(drop);
+        let new = |len| Mapping::new(shape(len, 1)).map(drop);
         assert_eq!(new(0), Err(Errno::INVAL));
         assert_eq!(new(isize::MAX as usize + 1), Err(Errno::NOMEM));
         assert_eq!(new(isize::MAX as usize - 4095), Err(Errno::NOMEM));
-        let aligned = |len| Mapping::aligned(len, HUGE).map(drop);
-        assert_eq!(aligned(usize::MAX - 4095), Err(Errno::NOMEM));
+        let most = shape(usize::MAX - 4095, HUGE);
+        assert_eq!(Mapping::new(most).map(drop), Err(Errno::NOMEM));
+        let guarded = true;
+        let most = Mapping::new(Shape { guarded, ..most }).map(drop);
+        assert_eq!(most, Err(Errno::NOMEM));
     }
 
     #[test]
     fn cuts_that_leave_nothing_or_split_a_page_are_refused_and_unmap_nothing() {
         let len = 2 * page_size();
-        let mut mapping = Mapping::new(len, MapFlags::empty()).unwrap();
+        let mut span = plain(len).unwrap();
         for bytes in [len, len + page_size(), page_size() + 1] {
-            assert_eq!(mapping.cut_front(bytes), Err(Errno::INVAL));
-            assert_eq!(mapping.cut_back(bytes), Err(Errno::INVAL));
+            assert_eq!(span.cut_front(bytes), Err(Errno::INVAL));
+            assert_eq!(span.cut_back(bytes), Err(Errno::INVAL));
         }
-        mapping.touch(page_size());
-        assert_eq!(mapping.len(), len);
+        assert!(is_mapped(span.start) && is_mapped(at(&span, page_size())));
+        assert_eq!(span.len, len);
+    }
+
+    fn at(span: &Span, offset: usize) -> NonNull<u8> {
+        NonNull::new(span.start.as_ptr().wrapping_add(offset)).unwrap()
+    }
+
+    fn is_mapped(start: NonNull<u8>) -> bool {
+        // SAFETY: the default advice, which changes nothing whoever has the page.
+        let there = unsafe { madvise(start.as_ptr().cast(), page_size(), Advice::Normal) };
+        there != Err(Errno::NOMEM)
     }
 
     #[test]
     fn what_is_cut_off_is_unmapped() {
         let page = page_size();
-        let is_unmapped = |start: NonNull<u8>| {
-            // SAFETY: the default advice, which changes nothing whoever has the page.
-            let there = unsafe { madvise(start.as_ptr().cast(), page, Advice::Normal) };
-            there == Err(Errno::NOMEM)
-        };
         // More than once: another thread may map the page that one cut has freed.
         let cut = || {
-            let mut mapping = Mapping::new(4 * page, MapFlags::empty()).unwrap();
-            let front = mapping.start();
-            mapping.cut_front(page).unwrap();
-            mapping.cut_back(page).unwrap();
-            let kept = mapping.start();
-            let back = NonNull::new(kept.as_ptr().wrapping_add(2 * page)).unwrap();
-            assert_eq!(kept.as_ptr(), front.as_ptr().wrapping_add(page));
-            is_unmapped(front) && is_unmapped(back) && !is_unmapped(kept)
+            let mut span = plain(4 * page).unwrap();
+            let front = span.start;
+            span.cut_front(page).unwrap();
+            span.cut_back(page).unwrap();
+            assert_eq!(span.start.as_ptr(), front.as_ptr().wrapping_add(page));
+            !is_mapped(front) && !is_mapped(at(&span, 2 * page)) && is_mapped(span.start)
         };
         assert!((0..16).any(|_| cut()));
+    }
+
+    #[test]
+    fn a_refill_that_fails_gives_both_ends_back() {
+        let page = page_size();
+        let refill = |flags| {
+            let span = Span::new(4 * page, ProtFlags::empty(), MapFlags::NORESERVE).unwrap();
+            let pages = [0, page, 3 * page].map(|offset| at(&span, offset));
+            (span.refill(page, flags), pages)
+        };
+        // Nothing is mapped at a time: no page of 2 MiB fits there.
+        let fails = || {
+            let (refilled, pages) = refill(MapFlags::HUGETLB | MapFlags::HUGE_2MB);
+            assert!(refilled.is_err());
+            !pages.into_iter().any(is_mapped)
+        };
+        assert!((0..16).any(|_| fails()));
+        let works = || match refill(MapFlags::empty()) {
+            (Ok((span, filled)), pages) => {
+                assert_eq!((filled, span.len), (pages[1], 4 * page));
+                drop(span);
+                !pages.into_iter().any(is_mapped)
+            }
+            (Err(errno), _) => {
+                assert_eq!(errno, Errno::EXIST);
+                false
+            }
+        };
+        assert!((0..16).any(|_| works()));
+    }
+
+    #[test]
+    fn a_place_that_is_taken_is_not_taken_over() {
+        let span = plain(2 * page_size()).unwrap();
+        let taken = Span::new_at(span.start.as_ptr(), page_size(), MapFlags::empty());
+        assert_eq!(taken.map(drop), Err(Errno::EXIST));
+        assert!(is_mapped(span.start));
     }
 
     /// Without a reservation the mapping succeeds whatever the machine has: the way to a SIGBUS.
     #[test]
     fn hugetlb_pages_that_are_not_there_are_an_error_when_populated() {
-        let flags = MapFlags::HUGETLB | MapFlags::HUGE_2MB | MapFlags::NORESERVE;
-        match Mapping::new(1 << 40, flags) {
-            Ok(mapping) => assert!(mapping.populate().is_err()),
+        let shape = Shape {
+            flags: MapFlags::HUGETLB | MapFlags::HUGE_2MB | MapFlags::NORESERVE,
+            ..shape(1 << 40, HUGE)
+        };
+        match Mapping::new(shape) {
+            Ok(mut mapping) => assert!(populate(mapping.bytes_mut()).is_err()),
             Err(e) => std::println!("SKIPPED hugetlb populate: this kernel has no hugetlb ({e})"),
         }
     }

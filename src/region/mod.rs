@@ -4,9 +4,15 @@
 //!
 //! ```text
 //!                      refused at: by what                              else
-//!   ┌─────────────┐    map: ENOMEM, fewer set aside than asked for
-//!   │ 2 MiB       │    populate: ENOMEM, EFAULT, they ran out       ──►  2 MiB pages, each there
-//!   ├─────────────┤    populate: EINVAL, cannot be verified
+//!   ┌─────────────┐
+//!   │ 1 GiB       │    only for who asks: as 2 MiB below            ──►  1 GiB pages, each there
+//!   ├─────────────┤
+//!   │     │ fall_back
+//!   │     ▼       │    map: ENOMEM, fewer set aside than asked for
+//!   │ 2 MiB       │         EINVAL, not on this machine
+//!   ├─────────────┤    fork: EINVAL, never wiped                    ──►  2 MiB pages, each there
+//!   │     │       │    populate: ENOMEM, EFAULT, they ran out
+//!   │     │       │    populate: EINVAL, cannot be verified
 //!   │     │ fall_back
 //!   │     ▼       │    map: ENOMEM, out of memory or of addresses
 //!   │ transparent │    advise: EINVAL, not in this kernel           ──►  aligned to 2 MiB; the report
@@ -24,22 +30,39 @@
 //! which answers with an error instead, before a [`MappedRegion`] is handed out, and the
 //! [`RegionReport`] says what is known and what is not.
 //!
+//! What does not depend on the rung is no step: a lock over the limit is [`MapError::Lock`], a node that
+//! is not there [`MapError::Node`], before any page is touched.
+//!
 //! | File | Holds |
 //! |---|---|
-//! | `mapped.rs` | [`MapBuilder`] (the ladder) and [`MappedRegion`] (the safe face) |
-//! | `mapping.rs` | the owner of the address range: all unsafe code |
+//! | `builder.rs` | [`MapBuilder`]: what can be asked for, and the ladder |
+//! | `mapped.rs` | [`MappedRegion`]: the safe face |
+//! | `mapping.rs` | the owner of the address range, and the unsafe calls about it |
+//! | `prefault.rs` | making pages resident, on one thread or several |
+//! | `lock.rs`, `hints.rs` | pages that stay; children and core dumps |
+//! | `numa.rs` | the nodes of the machine, and of each page |
 //! | `report.rs`, `error.rs` | what became of it, and why not |
 //! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
 //!
-//! Sources: mmap(2), madvise(2), proc_pid_smaps(5), Documentation/admin-guide/mm/hugetlbpage.rst and
-//! transhuge.rst of the Linux kernel.
+//! Sources: mmap(2), madvise(2), mlock2(2), move_pages(2), numa(7), proc_pid_smaps(5),
+//! Documentation/admin-guide/mm/hugetlbpage.rst and transhuge.rst of the Linux kernel.
 
+mod builder;
 mod error;
+mod hints;
+mod lock;
 mod mapped;
 mod mapping;
+mod numa;
+mod prefault;
 mod report;
 mod smaps;
 
-pub use error::{MapError, Refused};
-pub use mapped::{MapBuilder, MappedRegion};
-pub use report::{PageSize, RegionReport, Residency, Stage, Step};
+pub use builder::MapBuilder;
+pub use error::{MapError, Refused, ReleaseError};
+pub use hints::{Fork, HintError};
+pub use lock::{Lock, LockError};
+pub use mapped::MappedRegion;
+pub use numa::{NodeError, NodeRun, online_nodes};
+pub use prefault::{PrefaultError, Progress};
+pub use report::{PageSize, Placed, RegionReport, Residency, Stage, Step};

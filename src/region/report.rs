@@ -4,29 +4,41 @@ use core::fmt;
 
 use rustix::io::Errno;
 
+use super::lock::Lock;
+
 /// A rung of the page ladder: the kind of pages behind a mapping. Lengths and addresses of a mapping
-/// are multiples of 2 MiB on both upper rungs.
+/// are multiples of 1 GiB on the top rung, of 2 MiB on the two below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PageSize {
     /// The machine's base pages: 4 KiB on x86-64.
     Base,
-    /// Base pages that the kernel was advised to merge into 2 MiB ones (`MADV_HUGEPAGE`): advice, not
-    /// a promise.
+    /// Base pages that the kernel was asked to merge into 2 MiB ones, as they come (`MADV_HUGEPAGE`)
+    /// and, with prefault, at once (`MADV_COLLAPSE`, Linux 6.1): it may still leave some as they are.
     Transparent,
     /// Pages of 2 MiB that the administrator set aside (hugetlb, `/proc/sys/vm/nr_hugepages`): these
     /// or an error, never swapped, never split.
     Huge2M,
+    /// Pages of 1 GiB that the administrator set aside
+    /// (`/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages`, best at boot), like those of
+    /// 2 MiB. Only for who asks for them: every length is rounded up to 1 GiB.
+    Huge1G,
 }
 
 impl PageSize {
     /// The next rung down.
     pub(crate) fn below(self) -> Option<Self> {
         match self {
+            Self::Huge1G => Some(Self::Huge2M),
             Self::Huge2M => Some(Self::Transparent),
             Self::Transparent => Some(Self::Base),
             Self::Base => None,
         }
+    }
+
+    /// Whether the pages are set aside by the administrator: a touch without one is a SIGBUS.
+    pub(crate) fn is_hugetlb(self) -> bool {
+        matches!(self, Self::Huge2M | Self::Huge1G)
     }
 }
 
@@ -36,6 +48,7 @@ impl fmt::Display for PageSize {
             Self::Base => "base pages",
             Self::Transparent => "transparent huge pages",
             Self::Huge2M => "2 MiB pages",
+            Self::Huge1G => "1 GiB pages",
         })
     }
 }
@@ -44,8 +57,13 @@ impl fmt::Display for PageSize {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Stage {
-    /// The mapping itself: mmap(2), and for transparent huge pages the trimming to their alignment.
+    /// The mapping itself: mmap(2), and for transparent huge pages and guards the trimming to their
+    /// alignment.
     Map,
+    /// What a child of `fork` is to find: [`Fork`](super::Fork), madvise(2).
+    Fork,
+    /// Keeping the bytes out of core dumps: `MADV_DONTDUMP` in madvise(2).
+    Dump,
     /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2).
     Populate,
     /// The advice to use huge pages: `MADV_HUGEPAGE` in madvise(2).
@@ -56,6 +74,8 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Map => "map",
+            Self::Fork => "fork",
+            Self::Dump => "dump",
             Self::Populate => "populate",
             Self::Advise => "advise",
         })
@@ -81,7 +101,7 @@ impl fmt::Display for Step {
 }
 
 /// Rungs of the ladder.
-const RUNGS: usize = 3;
+const RUNGS: usize = 4;
 
 /// The rungs that were refused, from the top: at most one each.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -109,16 +129,16 @@ impl fmt::Display for Steps {
 }
 
 /// What is known about the pages' being there, at the time of mapping: base and transparent huge pages
-/// may be swapped out later.
+/// may be swapped out later, unless they are locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Residency {
     /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.
     Verified,
     /// Every page was written to once; this kernel has no call that verifies it. Never said of
-    /// [`PageSize::Huge2M`].
+    /// [`PageSize::Huge2M`] and [`PageSize::Huge1G`].
     Unverified,
-    /// Prefault was not asked for: pages come with their first touch.
+    /// Prefault was not asked for, or the pages were released: they come with their first touch.
     OnDemand,
 }
 
@@ -130,6 +150,17 @@ impl fmt::Display for Residency {
             Self::OnDemand => "on demand",
         })
     }
+}
+
+/// Where pages were to be placed, and how many of them are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Placed {
+    /// The NUMA node that was asked for.
+    pub node: u32,
+    /// Bytes found on it, right after the prefault; `None` where the kernel does not say. Fewer than
+    /// the region has: the node was full, and the kernel took pages from another one.
+    pub bytes: Option<usize>,
 }
 
 /// What a mapping became: length, pages, residency, and the reason for every step down.
@@ -150,7 +181,12 @@ pub struct RegionReport {
     pub(crate) page: PageSize,
     pub(crate) page_bytes: usize,
     pub(crate) huge_bytes: Option<usize>,
+    pub(crate) collapse: Option<Errno>,
     pub(crate) residency: Residency,
+    pub(crate) threads: usize,
+    pub(crate) lock: Lock,
+    pub(crate) placed: Option<Placed>,
+    pub(crate) guard: usize,
     pub(crate) steps: Steps,
 }
 
@@ -160,7 +196,7 @@ impl RegionReport {
         self.requested
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages.
+    /// Bytes mapped: those asked for, rounded up to whole pages. Guards are not among them.
     pub fn mapped(&self) -> usize {
         self.len
     }
@@ -176,16 +212,44 @@ impl RegionReport {
         self.page_bytes
     }
 
-    /// Bytes in 2 MiB pages of either kind right after mapping, 0 if none is resident yet; `None`
-    /// where the kernel does not say (`/proc/self/smaps` cannot be read, or counts this mapping together
+    /// Bytes in pages of 2 MiB or 1 GiB right after mapping, 0 if none is resident yet; `None` where
+    /// the kernel does not say (`/proc/self/smaps` cannot be read, or counts this mapping together
     /// with a neighbour). Transparent ones come and go.
     pub fn huge_bytes(&self) -> Option<usize> {
         self.huge_bytes
     }
 
+    /// Why the kernel would not merge base pages that came in place of transparent huge ones
+    /// (`MADV_COLLAPSE`): `EINVAL` before Linux 6.1, or where this process may have none; `ENOMEM` and
+    /// `EAGAIN` for want of 2 MiB in one piece. `None` if there was no need, or it did.
+    pub fn collapse_refused(&self) -> Option<Errno> {
+        self.collapse
+    }
+
     /// What is known about the pages' being there.
     pub fn residency(&self) -> Residency {
         self.residency
+    }
+
+    /// Threads that made the pages resident; 0 without prefault.
+    pub fn prefault_threads(&self) -> usize {
+        self.threads
+    }
+
+    /// Whether the pages are kept in memory.
+    pub fn lock(&self) -> Lock {
+        self.lock
+    }
+
+    /// Where the pages were to be and how many are, if a node was asked for.
+    /// [`MappedRegion::page_nodes`](super::MappedRegion::page_nodes) tells of each page.
+    pub fn placed(&self) -> Option<Placed> {
+        self.placed
+    }
+
+    /// Bytes without access right before the region, and as many behind it; 0 without guards.
+    pub fn guard_bytes(&self) -> usize {
+        self.guard
     }
 
     /// The rungs that were refused, from the top.
@@ -201,6 +265,20 @@ impl fmt::Display for RegionReport {
             (PageSize::Transparent, Some(huge)) => write!(f, ", {huge} bytes in huge pages")?,
             (PageSize::Transparent, None) => write!(f, ", unknown how many in huge pages")?,
             _ => {}
+        }
+        match self.placed {
+            Some(Placed {
+                node,
+                bytes: Some(bytes),
+            }) => write!(f, ", {bytes} bytes on node {node}")?,
+            Some(Placed { node, bytes: None }) => write!(f, ", unknown how many on node {node}")?,
+            None => {}
+        }
+        if self.lock != Lock::Unlocked {
+            write!(f, ", {}", self.lock)?;
+        }
+        if self.guard > 0 {
+            write!(f, ", guarded")?;
         }
         if self.steps.iter().next().is_some() {
             write!(f, "; {}", self.steps)?;

@@ -471,6 +471,23 @@ impl Meeting {
     }
 }
 
+/// The round trip of a cache line between two cores, in ns. The calling thread is on the first one.
+pub fn round_trip(cores: [usize; 2]) -> f64 {
+    let meeting = Meeting::default();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let _guard = NoPanic;
+            pin(cores[1]).expect("a core that could be had before");
+            meeting.follow(Vec::new());
+        });
+        let _guard = NoPanic;
+        let trip = meeting.round_trip();
+        meeting.task.store(QUIT, Relaxed);
+        meeting.meet(0);
+        trip
+    })
+}
+
 /// Ends the process if its thread panics: the other one would wait for ever.
 struct NoPanic;
 

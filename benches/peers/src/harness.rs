@@ -260,21 +260,25 @@ impl<'a> Group<'a> {
 
 /// Pins the calling thread to one core.
 pub fn pin(core: usize) -> Result<(), String> {
-    // SAFETY: a zeroed set is an empty one, and `core` is checked to be within it.
+    pin_to(&[core]).map_err(|error| format!("cannot run on core {core}: {error}"))
+}
+
+/// Keeps the calling thread, and those that it starts, on these cores.
+pub fn pin_to(cores: &[usize]) -> Result<(), String> {
+    // SAFETY: a zeroed set is an empty one, and each core is checked to be within it.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
-        if core >= libc::CPU_SETSIZE as usize {
-            return Err(format!("there is no core {core}"));
+        for &core in cores {
+            if core >= libc::CPU_SETSIZE as usize {
+                return Err("there is no such core".to_owned());
+            }
+            libc::CPU_SET(core, &mut set);
         }
-        libc::CPU_SET(core, &mut set);
         libc::sched_setaffinity(0, size_of_val(&set), &set)
     };
     match result {
         0 => Ok(()),
-        _ => {
-            let error = std::io::Error::last_os_error();
-            Err(format!("cannot run on core {core}: {error}"))
-        }
+        _ => Err(std::io::Error::last_os_error().to_string()),
     }
 }
 
@@ -313,6 +317,8 @@ pub fn bar(bench: &str, contender: &str) -> Option<f64> {
         ("cross/burst32", "dpdk-c512") => Some(1.0),
         ("contended/1", "dpdk-c512") => Some(1.5),
         ("contended/32", "dpdk-c512") => Some(1.0),
+        ("region/prefault/base" | "region/prefault/2m", "mmap-populate") => Some(0.95),
+        ("region/threads/base" | "region/threads/2m", "framepool-serial") => Some(1.6),
         _ => None,
     }
 }

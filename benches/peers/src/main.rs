@@ -1,7 +1,7 @@
 //! framepool beside its peers.
 //!
-//! `framepool-peers pool` measures on one core, `framepool-peers cross` between two; `--help` says what
-//! each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
+//! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
+//! region` what mappings cost; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
 //! counts are ratios: absolute figures move with the machine.
 //!
 //! | file | what is in it |
@@ -11,6 +11,7 @@
 //! | `pool.rs` | the benches on one core |
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
+//! | `region.rs` | the benches of mappings |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -25,6 +26,7 @@ mod harness;
 mod latency;
 mod options;
 mod pool;
+mod region;
 mod report;
 
 use std::process::ExitCode;
@@ -63,21 +65,25 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     match command {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
+        Command::Region => Box::new(region::BENCHES.iter().copied()),
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if options.command == Command::Cross {
+    if options.command != Command::Pool {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    dpdk::init(options)?;
+    if options.command != Command::Region {
+        dpdk::init(options)?;
+    }
     match options.command {
         Command::Pool => run_pool(options),
         Command::Cross => run_cross(options),
+        Command::Region => run_region(options),
     }
 }
 
@@ -97,6 +103,13 @@ fn run_pool(options: &Options) -> Result<bool, String> {
 
 fn run_cross(options: &Options) -> Result<bool, String> {
     let outcome = cross::run(options)?;
+    let met = report::rows(&harness::merge(outcome.runs), options);
+    report::round_trips(outcome.round_trips, outcome.dropped, options);
+    Ok(met)
+}
+
+fn run_region(options: &Options) -> Result<bool, String> {
+    let outcome = region::run(options)?;
     let met = report::rows(&harness::merge(outcome.runs), options);
     report::round_trips(outcome.round_trips, outcome.dropped, options);
     Ok(met)

@@ -11,6 +11,8 @@ pub enum Command {
     Pool,
     /// Two cores.
     Cross,
+    /// Mappings.
+    Region,
 }
 
 /// What the command line asks for.
@@ -45,9 +47,14 @@ impl Options {
         let command = match args.next().as_deref() {
             Some("pool") => Command::Pool,
             Some("cross") => Command::Cross,
+            Some("region") => Command::Region,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
-            Some(other) => return Err(format!("`{other}` is neither `pool` nor `cross`")),
-            None => return Err("one of `pool` and `cross` is missing; see --help".to_owned()),
+            Some(other) => {
+                return Err(format!("`{other}` is none of `pool`, `cross` and `region`"));
+            }
+            None => {
+                return Err("one of `pool`, `cross` and `region` is missing; see --help".to_owned());
+            }
         };
         let mut options = Self {
             command,
@@ -111,11 +118,12 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross [options]
+usage: framepool-peers pool|cross|region [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
   cross   two cores: blocks allocated on one and freed on the other; both on one pool
+  region  mappings: pages made resident by one thread, and by one on each core
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender
@@ -129,7 +137,8 @@ usage: framepool-peers pool|cross [options]
   --help           this text
 
 A ratio is the contender's median divided by framepool's: above 1, framepool is the faster. Figures
-are ns per block taken and given back. All have blocks of 2 KiB.
+are ns per block taken and given back, all of 2 KiB; in region/… ns per 4 KiB mapped and made resident,
+64 MiB at a time, in region/prefault/… unmapped as well.
 
 contenders
   framepool        Cache::alloc and Cache::free of owning handles; bursts as a Burst<32> that stays
@@ -150,11 +159,15 @@ contenders
   dpdk-nocache     the same without one
   framepool-moved  a Burst<32> that is moved into free_burst
   framepool-array  [Block; 32], by Cache::alloc_array and free_array
+  mmap-populate    region/prefault/…: mmap with MAP_POPULATE and munmap, for the same length and kind of
+                   pages; framepool maps, verifies on one thread, and drops the region
+  framepool-serial region/threads/…: framepool on one thread, beside framepool on two
 Between two cores blocks travel through rtrb, DPDK's through an rte_ring for one producer and one
 consumer, at most 1024 at a time; DPDK has caches of 512 that the threads own. Samples are sorted by
 the round trip of a cache line between the cores, measured before and after each: below 250 ns they
 are near, else far; those where it changed are left out and counted. In pool/size/… the ratio is to
-framepool's pool of 1k blocks, near 1 where cost does not grow.
+framepool's pool of 1k blocks, near 1 where cost does not grow. Benches of 2 MiB pages need 32 of them
+set aside (/proc/sys/vm/nr_hugepages); transparent huge pages are switched off for region/….
 
 not alike
   DPDK's loops are compiled for this processor (-march=native), Rust's for what RUSTFLAGS say.

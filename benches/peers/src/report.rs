@@ -2,7 +2,7 @@
 
 use crate::harness::{Placement, Row, bar, median};
 use crate::latency::{self, Latency};
-use crate::options::Options;
+use crate::options::{Command, Options};
 
 /// Prints results. Whether every bar was met, where `--check` asks.
 pub fn rows(rows: &[Row], options: &Options) -> bool {
@@ -65,7 +65,7 @@ fn verdict(row: &Row) -> String {
         return String::new();
     };
     let met = row.ratio.is_some_and(|ratio| ratio >= bar);
-    format!("{bar:>6.1} {}", if met { "met" } else { "MISSED" })
+    format!("{bar:>6.2} {}", if met { "met" } else { "MISSED" })
 }
 
 /// Says on standard error which bars were missed, or could not be judged.
@@ -81,23 +81,23 @@ fn check(rows: &[Row], options: &Options) -> bool {
         match (bar(bench, contender), row.ratio) {
             (Some(bar), Some(ratio)) if ratio < bar => {
                 complain(format!(
-                    "{bench} ({place}): {ratio:.2} over {contender}, bar {bar:.1}"
+                    "{bench} ({place}): {ratio:.2} over {contender}, bar {bar:.2}"
                 ));
             }
             (Some(bar), None) => {
                 complain(format!(
-                    "{bench} ({place}): no ratio over {contender}, bar {bar:.1}"
+                    "{bench} ({place}): no ratio over {contender}, bar {bar:.2}"
                 ));
             }
             _ => {}
         }
     }
-    if cfg!(not(feature = "dpdk")) {
+    if cfg!(not(feature = "dpdk")) && options.command != Command::Region {
         complain("built without the feature `dpdk`: the bars over DPDK were not judged".to_owned());
     }
     let judged = |p| rows.iter().any(|row| row.placement == p);
     for place in [Placement::Near, Placement::Far] {
-        if options.command == crate::options::Command::Cross && !judged(place) {
+        if options.command == Command::Cross && !judged(place) {
             eprintln!("framepool-peers: the cores were never {}", place.name());
         }
     }

@@ -16,6 +16,7 @@
 mod capture;
 mod feed;
 mod front;
+mod memory;
 mod options;
 mod pipeline;
 mod publisher;
@@ -26,7 +27,7 @@ mod worker;
 
 use std::process::ExitCode;
 
-use framepool::{Pool, PoolConfig};
+use framepool::PoolConfig;
 
 use crate::options::{Options, Parsed};
 
@@ -63,7 +64,7 @@ fn run(options: &Options) -> Result<(), String> {
         None => None,
     };
     let (size, blocks) = (options.block_size, options.pool_blocks);
-    let mut pool = Pool::map(PoolConfig::new(size, blocks))
+    let mut pool = memory::pool(PoolConfig::new(size, blocks))
         .map_err(|e| format!("--pool-blocks {blocks} of --block-size {size}: {e}"))?;
     let outcome = match capture {
         Some(capture) => pipeline::replay(&pool, capture),

@@ -1,0 +1,36 @@
+//! The pool's memory: mapped, prefaulted by two threads, with a bar where somebody watches.
+
+use std::io::{IsTerminal, stderr};
+
+use framepool::{MappedRegion, Pool, PoolConfig};
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Threads that prefault: a core each, as for the work later.
+const THREADS: usize = 2;
+
+/// A pool in pages of its own, all of them resident.
+pub fn pool(config: PoolConfig) -> Result<Pool<'static>, String> {
+    let layout = config.layout().map_err(|e| e.to_string())?;
+    let builder = MappedRegion::builder(layout.size()).prefault_threads(THREADS);
+    let bar = bar();
+    let region = builder.map_with(|at| {
+        bar.set_length(at.total as u64);
+        bar.set_position(at.done as u64);
+    });
+    bar.finish_and_clear();
+    let region = region.map_err(|e| e.to_string())?;
+    Pool::over_mapping(region, config).map_err(|(e, _)| e.to_string())
+}
+
+/// Hidden unless standard error is a terminal.
+fn bar() -> ProgressBar {
+    if !stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("prefault {bar:40} {bytes} of {total_bytes}");
+    let bar = ProgressBar::new(0);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

@@ -1,0 +1,228 @@
+//! Making pages resident: chunk by chunk, on one thread or several.
+//!
+//! ```text
+//!   region │ chunk │ chunk │ chunk │ chunk │ …     each taken by whichever thread is free
+//!              └───────┴───┬───┘
+//!            populate, else touch ──► bytes done ──► the calling thread ──► progress
+//! ```
+
+use core::fmt;
+use core::mem::MaybeUninit;
+use core::slice::ChunksMut;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rustix::io::Errno;
+
+use super::mapping::{populate, touch};
+use super::numa::{Node, NodeError};
+use super::report::Residency;
+
+/// Bytes that are made resident by one system call, where pages are not larger: some milliseconds.
+const CHUNK: usize = 8 << 20;
+
+/// How far a prefault is: what a progress callback is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Progress {
+    /// Bytes that are resident.
+    pub done: usize,
+    /// Bytes that are to be.
+    pub total: usize,
+}
+
+/// Pages of a mapped region could not be made resident. The region stays; what was made resident
+/// before stays resident too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PrefaultError {
+    /// A page could not be had: `ENOMEM`, `EFAULT` where touching it would have been a SIGBUS,
+    /// `EINVAL` where this kernel cannot verify 2 MiB or 1 GiB pages (before Linux 5.14).
+    Populate {
+        /// Bytes that were made resident, at least.
+        done: usize,
+        /// Bytes of the region.
+        total: usize,
+        /// The kernel's reason.
+        errno: Errno,
+    },
+    /// The pages' node cannot be reached any more.
+    Node(NodeError),
+}
+
+impl fmt::Display for PrefaultError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Populate { done, total, errno } => {
+                write!(f, "{done} of {total} bytes made resident: {errno}")
+            }
+            Self::Node(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for PrefaultError {}
+
+/// How pages are to be made resident.
+pub(super) struct Plan<'a> {
+    /// Threads that share the work; the calling thread alone for 0 and 1, unless a node is asked for.
+    pub(super) threads: usize,
+    /// Whose CPUs the work is done on.
+    pub(super) node: Option<&'a Node>,
+    /// Bytes of a page, at least.
+    pub(super) page: usize,
+    /// Whether a kernel that cannot verify may have the pages touched.
+    pub(super) touch: bool,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) residency: Residency,
+    pub(super) threads: usize,
+}
+
+type Chunk<'a> = &'a mut [MaybeUninit<u8>];
+type Outcome = Result<(usize, Residency), Failure>;
+
+enum Failure {
+    Populate(Errno),
+    Node(NodeError),
+}
+
+impl Plan<'_> {
+    /// Makes all of `bytes` resident. They are whole pages.
+    pub(super) fn run(
+        &self,
+        bytes: Chunk<'_>,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<Done, PrefaultError> {
+        let mut tally = Tally::new(bytes.len(), progress);
+        let size = CHUNK.next_multiple_of(self.page.max(1));
+        let chunks = bytes.len().div_ceil(size);
+        let threads = self.threads.clamp(1, chunks.max(1));
+        let mut chunks = bytes.chunks_mut(size);
+        if threads > 1 || self.node.is_some() {
+            let rest = Mutex::new(chunks);
+            let started = self.share(&rest, threads, &mut tally)?;
+            chunks = rest.into_inner().unwrap_or_else(PoisonError::into_inner);
+            if started > 0 {
+                return Ok(tally.done(started));
+            }
+        }
+        for chunk in chunks {
+            tally.add(self.one(chunk))?;
+        }
+        Ok(tally.done(1))
+    }
+
+    /// Has several threads take chunks until none is left. How many there were: 0 if no thread could
+    /// be had and none need be.
+    fn share<'a>(
+        &self,
+        rest: &Mutex<ChunksMut<'a, MaybeUninit<u8>>>,
+        threads: usize,
+        tally: &mut Tally<'_>,
+    ) -> Result<usize, PrefaultError> {
+        thread::scope(|scope| {
+            let (to, from) = channel();
+            let mut started = 0;
+            for _ in 0..threads {
+                let to = to.clone();
+                let worker = move || self.work(rest, &to);
+                match (
+                    thread::Builder::new().spawn_scoped(scope, worker),
+                    self.node,
+                ) {
+                    (Ok(_), _) => started += 1,
+                    // Fewer will do.
+                    (Err(_), _) if started > 0 => break,
+                    (Err(_), None) => return Ok(0),
+                    (Err(e), Some(node)) => {
+                        let errno = Errno::from_io_error(&e).unwrap_or(Errno::AGAIN);
+                        let node = node.id;
+                        return Err(PrefaultError::Node(NodeError::Refused { node, errno }));
+                    }
+                }
+            }
+            drop(to);
+            // Returning, or unwinding out of the callback, hangs up: the workers stop.
+            tally.add_all(from)?;
+            Ok(started)
+        })
+    }
+
+    fn work(&self, rest: &Mutex<ChunksMut<'_, MaybeUninit<u8>>>, to: &Sender<Outcome>) {
+        if let Some(Err(refused)) = self.node.map(Node::enter) {
+            let _ = to.send(Err(Failure::Node(refused)));
+            return;
+        }
+        let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+        while let Some(chunk) = next() {
+            let outcome = self.one(chunk);
+            let failed = outcome.is_err();
+            if to.send(outcome).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn one(&self, chunk: Chunk<'_>) -> Outcome {
+        match populate(chunk) {
+            Ok(()) => Ok((chunk.len(), Residency::Verified)),
+            // A kernel before 5.14.
+            Err(Errno::INVAL) if self.touch => {
+                touch(chunk, self.page);
+                Ok((chunk.len(), Residency::Unverified))
+            }
+            Err(errno) => Err(Failure::Populate(errno)),
+        }
+    }
+}
+
+/// Counts, and tells of it, on the calling thread.
+struct Tally<'a> {
+    so_far: Progress,
+    residency: Residency,
+    progress: &'a mut dyn FnMut(Progress),
+}
+
+impl<'a> Tally<'a> {
+    fn new(total: usize, progress: &'a mut dyn FnMut(Progress)) -> Self {
+        let so_far = Progress { done: 0, total };
+        progress(so_far);
+        Self {
+            so_far,
+            residency: Residency::Verified,
+            progress,
+        }
+    }
+
+    fn add(&mut self, outcome: Outcome) -> Result<(), PrefaultError> {
+        let Progress { done, total } = self.so_far;
+        match outcome {
+            Ok((bytes, residency)) => {
+                self.so_far.done = done + bytes;
+                if residency == Residency::Unverified {
+                    self.residency = residency;
+                }
+                (self.progress)(self.so_far);
+                Ok(())
+            }
+            Err(Failure::Populate(errno)) => Err(PrefaultError::Populate { done, total, errno }),
+            Err(Failure::Node(error)) => Err(PrefaultError::Node(error)),
+        }
+    }
+
+    fn add_all(&mut self, from: Receiver<Outcome>) -> Result<(), PrefaultError> {
+        from.into_iter().try_for_each(|outcome| self.add(outcome))
+    }
+
+    fn done(self, threads: usize) -> Done {
+        Done {
+            residency: self.residency,
+            threads,
+        }
+    }
+}

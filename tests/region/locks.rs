@@ -1,0 +1,122 @@
+//! Locks: pages that stay, or the limit that forbids it.
+
+use super::*;
+use crate::hugepages::HugePages;
+use crate::machine::*;
+use crate::refusing::*;
+use framepool::region::{Lock, LockError};
+use libc::{ENOSYS, EPERM};
+
+const LEN: usize = 1 << 20;
+
+#[test]
+fn locked_pages_are_locked_whatever_they_are() {
+    alone("locks::locked_pages_are_locked_whatever_they_are", || {
+        let pages = HugePages::exactly(1);
+        for page in ALL.into_iter().filter(|&p| p != Huge2M || pages.is_some()) {
+            let mut region = match forced(LEN, page).lock().map() {
+                Err(MapError::Lock(LockError { limit, .. })) => {
+                    println!("SKIPPED lock: the limit here is {limit:?} bytes");
+                    return;
+                }
+                other => other.unwrap(),
+            };
+            assert_eq!(region.report().lock(), Lock::Locked);
+            assert!(region.report().to_string().contains(", locked"));
+            assert_eq!(faults_of_touching(&mut region), 0);
+            let entry = smaps(address(&region));
+            // The kernel does not mark pages that it never swaps.
+            assert_eq!(entry.contains_key("lo"), page != Huge2M, "{page}");
+            if page != Huge2M {
+                assert_eq!(entry["Locked"], region.len());
+            }
+            region.unlock().unwrap();
+            assert_eq!(region.report().lock(), Lock::Unlocked);
+            assert!(!smaps(address(&region)).contains_key("lo"));
+            region.lock().unwrap();
+            assert_eq!(region.report().lock(), Lock::Locked);
+        }
+    });
+}
+
+#[test]
+fn a_lock_makes_no_page_resident_and_holds_those_that_come() {
+    let test = "locks::a_lock_makes_no_page_resident_and_holds_those_that_come";
+    alone(test, || {
+        let builder = forced(LEN, Base).prefault(false).lock_or_report();
+        let mut region = builder.map().unwrap();
+        if region.report().lock() != Lock::Locked {
+            println!("SKIPPED lock: {}", region.report());
+            return;
+        }
+        assert_eq!(smaps(address(&region))["Rss"], 0);
+        assert!(faults_of_touching(&mut region) >= LEN / base_page());
+        assert_eq!(smaps(address(&region))["Locked"], LEN);
+    });
+}
+
+/// Lets this process lock `bytes`, as any user.
+fn limit(bytes: u64) {
+    let limit = libc::rlimit {
+        rlim_cur: bytes as libc::rlim_t,
+        rlim_max: bytes as libc::rlim_t,
+    };
+    // SAFETY: reads the structure; the user is changed for the whole process, which is the test's own.
+    unsafe {
+        assert_eq!(libc::setrlimit(libc::RLIMIT_MEMLOCK, &limit), 0);
+        if libc::geteuid() == 0 {
+            assert_eq!(libc::setresuid(65534, 65534, 65534), 0);
+        }
+    }
+}
+
+fn fact(error: LockError) -> (usize, Option<u64>, i32) {
+    (error.requested, error.limit, error.errno.raw_os_error())
+}
+
+#[test]
+fn more_than_the_limit_is_an_error_with_the_limit() {
+    alone(
+        "locks::more_than_the_limit_is_an_error_with_the_limit",
+        || {
+            limit(64 << 10);
+            let expected = (LEN, Some(64 << 10), ENOMEM);
+            let error = forced(LEN, Base).lock().map().unwrap_err();
+            let text = error.to_string();
+            let start = "1048576 bytes cannot be locked (RLIMIT_MEMLOCK is 65536 bytes: ";
+            assert!(text.starts_with(start), "{text}");
+            let MapError::Lock(error) = error else {
+                panic!("{error:?}");
+            };
+            assert_eq!(fact(error), expected);
+            // Or the region without the lock, and the same facts.
+            let mut region = forced(LEN, Base).lock_or_report().map().unwrap();
+            assert_eq!(region.report().lock(), Lock::Refused(error));
+            assert!(region.report().to_string().contains(start));
+            assert_eq!(region.lock(), Err(error));
+            assert_eq!(faults_of_touching(&mut region), 0);
+            // What is within the limit is locked.
+            let region = forced(16 << 10, Base).lock().map().unwrap();
+            assert_eq!(region.report().lock(), Lock::Locked);
+        },
+    );
+}
+
+#[test]
+fn a_limit_of_zero_and_an_old_kernel_are_told_apart() {
+    alone(
+        "locks::a_limit_of_zero_and_an_old_kernel_are_told_apart",
+        || {
+            let refused = || match forced(LEN, Base).lock().map().unwrap_err() {
+                MapError::Lock(error) => fact(error),
+                other => panic!("{other:?}"),
+            };
+            let old = [Refuse(libc::SYS_mlock2, &[], ENOSYS)];
+            if let Some((_, _, errno)) = refusing(&old, refused) {
+                assert_eq!(errno, ENOSYS);
+            }
+            limit(0);
+            assert_eq!(refused(), (LEN, Some(0), EPERM));
+        },
+    );
+}
