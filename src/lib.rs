@@ -32,6 +32,7 @@
 //! | 32 blocks that travel together | [`Burst`] |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
+//! | pages that follow each other, for DMA | a [`PageRun`], from [`PageRuns::alloc`] |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //!
 //! # Features
@@ -66,7 +67,6 @@ extern crate std;
 
 pub mod error;
 pub mod pool;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub mod region;
 mod sync;
 
@@ -84,6 +84,7 @@ pub use pool::{
 };
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
+pub use region::{PageRun, PageRuns};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -1,4 +1,5 @@
-//! Where memory comes from: mappings on Linux, with the pages they got and the reasons why.
+//! Where memory comes from: mappings on Linux, with the pages they got and the reasons why; and runs of
+//! pages out of any memory.
 //!
 //! A pool takes any memory. This layer makes memory that never faults once it is there:
 //!
@@ -30,16 +31,34 @@
 //! | `mapping.rs` | the owner of the address range: all unsafe code |
 //! | `report.rs`, `error.rs` | what became of it, and why not |
 //! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
+//! | `runs/` | [`PageRuns`]: runs of contiguous pages out of any region, on any target |
 //!
 //! Sources: mmap(2), madvise(2), proc_pid_smaps(5), Documentation/admin-guide/mm/hugetlbpage.rst and
 //! transhuge.rst of the Linux kernel.
+#![cfg_attr(
+    not(all(feature = "mmap", target_os = "linux")),
+    allow(rustdoc::broken_intra_doc_links, reason = "most of it is not there")
+)]
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod error;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapped;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapping;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod report;
+pub mod runs;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod smaps;
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use error::{MapError, Refused};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use mapped::{MapBuilder, MappedRegion};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use report::{PageSize, RegionReport, Residency, Stage, Step};
+pub use runs::{
+    PageRun, PageRuns, PageWord, RunCheckError, RunError, RunFreeError, RunRequest, RunStats,
+    RunsError,
+};
