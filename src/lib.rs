@@ -32,6 +32,7 @@
 //! | 32 blocks that travel together | [`Burst`] |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
+//! | memory that two processes share (Linux) | `SharedRegion` |
 //! | pages that follow each other, for DMA | a [`PageRun`], from [`PageRuns::alloc`] |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //!
@@ -82,6 +83,8 @@ pub use pool::{
     Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout, Stats,
     Stride,
 };
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
 pub use region::{PageRun, PageRuns};

@@ -31,6 +31,8 @@
 //! | `mapping.rs` | the owner of the address range: all unsafe code |
 //! | `report.rs`, `error.rs` | what became of it, and why not |
 //! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
+//! | `iova.rs` | [`Iova`]: where pages lie in physical memory |
+//! | `shared/` | [`SharedRegion`]: a sealed memfd that several processes map |
 //! | `runs/` | [`PageRuns`]: runs of contiguous pages out of any region, on any target |
 //!
 //! Sources: mmap(2), madvise(2), proc_pid_smaps(5), Documentation/admin-guide/mm/hugetlbpage.rst and
@@ -43,17 +45,23 @@
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 mod error;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
+pub mod iova;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapped;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapping;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 mod report;
 pub mod runs;
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub mod shared;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 mod smaps;
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use error::{MapError, Refused};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use iova::{Iova, IovaError, IovaRange, PhysAddr};
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use mapped::{MapBuilder, MappedRegion};
 #[cfg(all(feature = "mmap", target_os = "linux"))]
@@ -61,4 +69,8 @@ pub use report::{PageSize, RegionReport, Residency, Stage, Step};
 pub use runs::{
     PageRun, PageRuns, PageWord, RunCheckError, RunError, RunFreeError, RunRequest, RunStats,
     RunsError,
+};
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub use shared::{
+    AccessError, AttachError, Seal, SharedBuilder, SharedError, SharedRegion, SharedStage,
 };
