@@ -23,7 +23,7 @@ use std::{ptr, thread};
 
 use framepool::region::{AccessError, Seal, SharedError, SharedStage};
 use framepool::{PageSize, Pool, PoolConfig, Residency, SharedRegion};
-use support::{HUGE, HugePages, another, assert_passed, base_page, role};
+use support::{HUGE, HugePages, Refuse, another, assert_passed, base_page, refusing, role};
 
 const LEN: usize = 64 << 10;
 
@@ -157,6 +157,12 @@ fn mapping_and_descriptor_go_with_the_region() {
     drop(region);
     assert!(!is_mapped());
     assert_eq!(open(), before);
+}
+
+#[test]
+fn regions_are_sent_and_shared_between_threads() {
+    fn both<T: Send + Sync>() {}
+    both::<SharedRegion>();
 }
 
 // ---- access
@@ -441,6 +447,85 @@ fn pages_of_2_mib_that_are_not_there_are_an_error_when_made_and_when_attached() 
         "{refused}"
     );
     assert_eq!(pages.available(), 1);
+}
+
+// ---- kernels that refuse
+
+const POPULATE: (u32, std::ops::RangeInclusive<u32>) = {
+    let advice = libc::MADV_POPULATE_WRITE as u32;
+    (2, advice..=advice)
+};
+
+#[test]
+fn a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes() {
+    let test = "a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes";
+    let old = [Refuse(libc::SYS_madvise, POPULATE, libc::EINVAL)];
+    let both = || {
+        let region = shared(LEN);
+        region.write(0, &[7; LEN]).unwrap();
+        let other = again(&region);
+        (region, other)
+    };
+    let Some((region, other)) = refusing(test, &old, both) else {
+        return;
+    };
+    assert_eq!(region.residency(), Residency::Unverified);
+    assert_eq!(other.residency(), Residency::Unverified);
+    let file = File::from(region.as_fd().try_clone_to_owned().unwrap());
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&file.metadata().unwrap());
+    assert_eq!(blocks * 512, LEN as u64, "every page is there");
+    let mut all = [0; LEN];
+    other.read(0, &mut all).unwrap();
+    assert_eq!(all, [7; LEN]);
+}
+
+#[test]
+fn a_kernel_that_has_no_memory_left_is_an_error_with_the_stage() {
+    let test = "a_kernel_that_has_no_memory_left_is_an_error_with_the_stage";
+    const ADD_SEALS: u32 = libc::F_ADD_SEALS as u32;
+    let any = (0, 0..=u32::MAX);
+    let rules = [
+        (SharedStage::Create, libc::SYS_memfd_create, any.clone()),
+        (SharedStage::Resize, libc::SYS_ftruncate, any.clone()),
+        (
+            SharedStage::Seal,
+            libc::SYS_fcntl,
+            (1, ADD_SEALS..=ADD_SEALS),
+        ),
+        (SharedStage::Populate, libc::SYS_madvise, POPULATE),
+    ];
+    for (at, call, when) in rules {
+        let rule = [Refuse(call, when, libc::ENOMEM)];
+        let create = || SharedRegion::builder(LEN).create().unwrap_err();
+        let Some(error) = refusing(test, &rule, create) else {
+            return;
+        };
+        let SharedError::Kernel { stage, errno, len } = error else {
+            panic!("{error:?}");
+        };
+        assert_eq!((stage, errno.raw_os_error(), len), (at, libc::ENOMEM, LEN));
+    }
+    let region = shared(LEN);
+    let fd = region.as_fd().try_clone_to_owned().unwrap();
+    let rule = [Refuse(libc::SYS_madvise, POPULATE, libc::EFAULT)];
+    if let Some(error) = refusing(test, &rule, || refusal(fd)) {
+        let stage = SharedStage::Populate;
+        assert!(matches!(error, SharedError::Kernel { stage: s, .. } if s == stage));
+    }
+}
+
+#[test]
+fn a_kernel_that_has_no_seal_against_execution_makes_one_without() {
+    let test = "a_kernel_that_has_no_seal_against_execution_makes_one_without";
+    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | 8;
+    let old = [Refuse(
+        libc::SYS_memfd_create,
+        (1, flags..=flags),
+        libc::EINVAL,
+    )];
+    if let Some(region) = refusing(test, &old, || shared(LEN)) {
+        assert_eq!(seals(region.as_fd()) & libc::F_SEAL_EXEC, 0);
+    }
 }
 
 // ---- two processes

@@ -2,9 +2,11 @@
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 use std::fs::{self, File};
+use std::ops::RangeInclusive;
 use std::os::fd::AsRawFd;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
 
 pub const HUGE: usize = 2 << 20;
 
@@ -111,4 +113,63 @@ impl Drop for HugePages {
             }
         }
     }
+}
+
+/// A system call of this thread that fails with `errno` if one of its arguments (position, low word)
+/// is in a range.
+pub struct Refuse(pub libc::c_long, pub (u32, RangeInclusive<u32>), pub i32);
+
+/// Runs `body` on a thread whose kernel refuses what `rules` say, by a seccomp filter.
+pub fn refusing<T: Send>(
+    test: &str,
+    rules: &[Refuse],
+    body: impl FnOnce() -> T + Send,
+) -> Option<T> {
+    let line = |code: u32, jt: u8, jf: u8, k: u32| libc::sock_filter {
+        code: u16::try_from(code).unwrap(),
+        jt,
+        jf,
+        k,
+    };
+    let load = |at| line(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
+    let jump = |test, k, jt, jf| line(libc::BPF_JMP | test | libc::BPF_K, jt, jf, k);
+    let ret = |k| line(libc::BPF_RET | libc::BPF_K, 0, 0, k);
+    let low_word = if cfg!(target_endian = "big") { 4 } else { 0 };
+    let mut program = Vec::new();
+    for Refuse(call, (position, values), errno) in rules {
+        // struct seccomp_data: the call's number at 0, its arguments from 16.
+        program.extend([
+            load(0),
+            jump(libc::BPF_JEQ, u32::try_from(*call).unwrap(), 0, 4),
+            load(16 + 8 * position + low_word),
+            jump(libc::BPF_JGE, *values.start(), 0, 2),
+            jump(libc::BPF_JGT, *values.end(), 1, 0),
+            ret(libc::SECCOMP_RET_ERRNO | *errno as u32),
+        ]);
+    }
+    program.push(ret(libc::SECCOMP_RET_ALLOW));
+    let filter = libc::sock_fprog {
+        len: u16::try_from(program.len()).unwrap(),
+        filter: program.as_mut_ptr(),
+    };
+    let filter_address = &raw const filter as usize;
+    let result = thread::scope(|scope| {
+        let run = move || {
+            // SAFETY: the program outlives the call; both calls concern this thread alone.
+            let refused = unsafe {
+                libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0
+                    || libc::prctl(
+                        libc::PR_SET_SECCOMP,
+                        libc::SECCOMP_MODE_FILTER,
+                        filter_address,
+                    ) != 0
+            };
+            (!refused).then(body)
+        };
+        scope.spawn(run).join().unwrap()
+    });
+    if result.is_none() {
+        println!("SKIPPED {test}: this kernel takes no seccomp filter");
+    }
+    result
 }
