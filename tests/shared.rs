@@ -369,6 +369,28 @@ fn what_is_no_memfd_is_refused() {
 }
 
 #[test]
+fn a_file_of_another_length_than_expected_is_refused_before_it_costs_memory() {
+    let long = 1 << 30;
+    let fd = sealable(long);
+    seal(&fd, libc::F_SEAL_SHRINK);
+    let file = File::from(fd.try_clone().unwrap());
+    let error = SharedRegion::attach_within(fd, LEN..=2 * LEN).unwrap_err();
+    let expected = SharedError::UnexpectedLength {
+        len: long,
+        least: LEN,
+        most: 2 * LEN,
+    };
+    assert_eq!(error.reason(), expected);
+    assert!(error.to_string().contains("1073741824 bytes"));
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&file.metadata().unwrap());
+    assert_eq!(blocks, 0);
+    for (len, fits) in [(LEN - base_page(), false), (LEN, true), (3 * LEN, false)] {
+        let fd = shared(len).as_fd().try_clone_to_owned().unwrap();
+        assert_eq!(SharedRegion::attach_within(fd, LEN..=2 * LEN).is_ok(), fits);
+    }
+}
+
+#[test]
 fn a_file_that_exceeds_the_address_space_is_refused() {
     let fd = sealable(0);
     if resize(fd.as_fd(), isize::MAX as usize & !(base_page() - 1)).is_err() {

@@ -242,7 +242,7 @@ impl Iova {
         let within = offset - range.offset;
         match range.len - within {
             contiguous if contiguous < len => Err(IovaError::Split { len, contiguous }),
-            _ => Ok(PhysAddr(range.phys.0 + within as u64)),
+            _ => Ok(PhysAddr(range.phys.0.wrapping_add(within as u64))),
         }
     }
 
@@ -369,9 +369,10 @@ impl PageMap {
             // No page of a program is there: the frame is withheld.
             0 => Err(IovaError::NotPermitted),
             _ if entry & (FILE | EXCLUSIVE) == 0 => Err(IovaError::CopyOnWrite { addr }),
-            frame => Ok(PhysAddr(
-                frame * self.page as u64 + (addr % self.page) as u64,
-            )),
+            frame => {
+                let start = frame.wrapping_mul(self.page as u64);
+                Ok(PhysAddr(start.wrapping_add((addr % self.page) as u64)))
+            }
         }
     }
 }

@@ -98,6 +98,15 @@ pub enum SharedError {
         /// Bytes of one of its pages.
         page_bytes: usize,
     },
+    /// The file is shorter or longer than was to be accepted.
+    UnexpectedLength {
+        /// Bytes of the file.
+        len: usize,
+        /// The fewest to be accepted.
+        least: usize,
+        /// The most.
+        most: usize,
+    },
     /// The kernel refused.
     Kernel {
         /// Where.
@@ -132,6 +141,9 @@ impl fmt::Display for SharedError {
                 f,
                 "the memfd has {len} bytes, which are no whole pages of {page_bytes}"
             ),
+            Self::UnexpectedLength { len, least, most } => {
+                write!(f, "the memfd has {len} bytes, not {least} to {most}")
+            }
             Self::Kernel { stage, errno, len } => {
                 write!(f, "no shared region of {len} bytes ({stage}: {errno})")
             }

@@ -38,6 +38,7 @@
 mod error;
 mod window;
 
+use core::ops::RangeInclusive;
 use core::ptr::NonNull;
 use core::sync::atomic::AtomicU64;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -180,14 +181,40 @@ impl SharedRegion {
     /// Maps what another process made, all of it, and makes every page resident here too. No byte
     /// changes. About six system calls; O(pages).
     ///
-    /// Any descriptor may be tried, whoever sent it.
+    /// Any descriptor may be tried, whoever sent it; but a file of any length is made resident, and one
+    /// that is sealed can be as long as its sender likes and have no page yet. From a peer that is not
+    /// trusted: [`attach_within`](Self::attach_within).
     ///
     /// # Errors
     /// [`AttachError`] with the descriptor and the reason: it is of no memfd, lacks
     /// [`Seal::Shrink`], is sealed against writing or not open for it, is empty or no whole pages, or
     /// the kernel refused.
     pub fn attach(fd: OwnedFd) -> Result<Self, AttachError> {
-        let file = match File::checked(fd.as_fd()) {
+        Self::attach_within(fd, 0..=usize::MAX)
+    }
+
+    /// As [`attach`](Self::attach), for a file of so many bytes only: checked before a page of it is
+    /// touched, or charged to this process.
+    ///
+    /// # Errors
+    /// As for [`attach`](Self::attach), and [`SharedError::UnexpectedLength`].
+    ///
+    /// ```
+    /// use std::os::fd::AsFd;
+    /// use framepool::SharedRegion;
+    /// use framepool::region::SharedError;
+    ///
+    /// let large = SharedRegion::builder(1 << 20).create()?;
+    /// let fd = large.as_fd().try_clone_to_owned()?;
+    /// let error = SharedRegion::attach_within(fd, 4096..=65536).unwrap_err();
+    /// let (len, least, most) = (1 << 20, 4096, 65536);
+    /// assert_eq!(error.reason(), SharedError::UnexpectedLength { len, least, most });
+    /// let region = SharedRegion::attach_within(error.into_fd(), len..=len)?;
+    /// assert_eq!(region.len(), len);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn attach_within(fd: OwnedFd, lengths: RangeInclusive<usize>) -> Result<Self, AttachError> {
+        let file = match File::checked(fd.as_fd()).and_then(|file| file.within(&lengths)) {
             Ok(file) => file,
             Err(reason) => return Err(AttachError { reason, fd }),
         };
@@ -367,6 +394,18 @@ impl File {
                 hugetlb,
             }),
         }
+    }
+
+    /// It, if its length is one of those.
+    fn within(self, lengths: &RangeInclusive<usize>) -> Result<Self, SharedError> {
+        if lengths.contains(&self.len) {
+            return Ok(self);
+        }
+        Err(SharedError::UnexpectedLength {
+            len: self.len,
+            least: *lengths.start(),
+            most: *lengths.end(),
+        })
     }
 
     /// Maps all of it and makes it resident.
