@@ -365,15 +365,13 @@ fn forgotten_runs_stay_out_and_are_counted() {
 #[test]
 #[cfg_attr(miri, ignore = "a stray write is what Miri is there to refuse")]
 fn a_map_that_was_overwritten_is_found_out_and_harms_nobody() {
-    let bytes = 64 * PAGE;
     for pattern in [0xff, 0x55, 0x01, 0x80] {
-        let mut memory = memory(bytes);
-        let end = memory.as_mut_ptr_range().end;
-        let runs = PageRuns::new(&mut memory, PAGE).unwrap();
+        let (mut memory, mut map) = (aligned(), [PageWord::new()]);
+        let words = map.as_mut_ptr().cast::<u8>();
+        let runs = PageRuns::with_map(&mut memory.0, 4096 / 32, &mut map).unwrap();
         let keep = runs.alloc(3).unwrap();
-        // SAFETY: the last bytes of the region, which the test gave away, while no one uses them:
-        // the map is there, or slack behind it.
-        unsafe { end.sub(40).cast::<u8>().write_bytes(pattern, 40) };
+        // SAFETY: the words of the map, which stand still while no one calls the allocator.
+        unsafe { words.write_bytes(pattern, size_of::<PageWord>()) };
         let error: RunCheckError = runs.check().unwrap_err();
         assert!(!error.to_string().is_empty());
         let _ = runs.alloc(1).map(std::mem::forget);
