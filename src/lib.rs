@@ -34,6 +34,8 @@
 //! | blocks that nobody else can use up | a [`Reservation`], from [`Pool::reserve_in`] or `Pool::reserve` |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
+//! | memory that two processes share (Linux) | `SharedRegion` |
+//! | pages that follow each other, for DMA | a [`PageRun`], from [`PageRuns::alloc`] |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //!
 //! # Features
@@ -70,7 +72,6 @@ extern crate std;
 
 pub mod error;
 pub mod pool;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub mod region;
 mod sync;
 
@@ -86,8 +87,11 @@ pub use pool::{
     AllocAsync, Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig,
     PoolLayout, Reservation, Stats, Stride,
 };
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
+pub use region::{PageRun, PageRuns};
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -1,4 +1,5 @@
-//! Where memory comes from: mappings on Linux, with the pages they got and the reasons why.
+//! Where memory comes from: mappings on Linux, with the pages they got and the reasons why; and runs of
+//! pages out of any memory.
 //!
 //! A pool takes any memory. This layer makes memory that never faults once it is there:
 //!
@@ -43,26 +44,66 @@
 //! | `numa.rs` | the nodes of the machine, and of each page |
 //! | `report.rs`, `error.rs` | what became of it, and why not |
 //! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
+//! | `iova.rs` | [`Iova`]: where pages lie in physical memory |
+//! | `shared/` | [`SharedRegion`]: a sealed memfd that several processes map |
+//! | `runs/` | [`PageRuns`]: runs of contiguous pages out of any region, on any target |
 //!
 //! Sources: mmap(2), madvise(2), mlock2(2), move_pages(2), numa(7), proc_pid_smaps(5),
 //! Documentation/admin-guide/mm/hugetlbpage.rst and transhuge.rst of the Linux kernel.
+#![cfg_attr(
+    not(all(feature = "mmap", target_os = "linux")),
+    allow(rustdoc::broken_intra_doc_links, reason = "most of it is not there")
+)]
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod builder;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod error;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod hints;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub mod iova;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod lock;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapped;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod mapping;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod numa;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod prefault;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod report;
+pub mod runs;
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub mod shared;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 mod smaps;
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use builder::MapBuilder;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use error::{MapError, Refused, ReleaseError};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use hints::{Fork, HintError};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use iova::{Iova, IovaError, IovaRange, PhysAddr};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use lock::{Lock, LockError};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use mapped::MappedRegion;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use numa::{NodeError, NodeRun, online_nodes};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use prefault::{PrefaultError, Progress};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use report::{PageSize, Placed, RegionReport, Residency, Stage, Step};
+pub use runs::{
+    PageRun, PageRuns, PageWord, RunCheckError, RunError, RunFreeError, RunRequest, RunStats,
+    RunsError,
+};
+#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+pub use shared::{
+    AccessError, AttachError, Seal, SharedBuilder, SharedError, SharedRegion, SharedStage,
+};
