@@ -33,6 +33,7 @@
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
+//! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
 //!
 //! # Features
 //!
@@ -41,7 +42,8 @@
 //! | `std` (default) | pools that allocate their own memory |
 //! | `mmap` | anonymous mappings with hugepages and prefault (Linux) |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
-//! | `defmt` | `defmt::Format` for the types that a log line shows |
+//! | `defmt` | `defmt::Format` for every public type |
+//! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
 //!
 //! With `default-features = false` the crate needs `core` alone. Features only add. What backs the
 //! atomics follows the target, never a feature.
@@ -78,6 +80,8 @@ pub use error::{
 };
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
+#[cfg(feature = "audit")]
+pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
 pub use pool::{
     Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout, Stats,
     Stride,

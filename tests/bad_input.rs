@@ -481,7 +481,7 @@ fn check_names_a_block_that_a_stray_write_put_in_two_places() {
         drop(blocks);
         pool.check().unwrap();
         // The links are the last line but the magazines: make block 0 lie under itself.
-        let line = 8 * size_of::<usize>();
+        let line = size_of::<[usize; 8]>();
         let metadata = pool.blocks_ptr().as_ptr().add(64 * 8);
         let links = metadata
             .add(layout.metadata_size() - 8 * 4 - line)

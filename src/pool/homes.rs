@@ -239,6 +239,8 @@ fn carve(
 impl Drop for Pool<'_> {
     /// Returns memory that the pool owns. Memory that was lent is left as it is.
     fn drop(&mut self) {
+        #[cfg(feature = "audit")]
+        self.drop_ledger();
         #[cfg(feature = "std")]
         let owner = self.take_owner();
         #[cfg(loom)]

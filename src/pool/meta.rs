@@ -137,6 +137,8 @@ pub(crate) struct Cold {
     /// Written by constructors only, before the pool is shared.
     #[cfg(feature = "std")]
     pub(crate) owner: *mut super::owner::Owner,
+    #[cfg(feature = "audit")]
+    pub(crate) ledger: super::audit::ledger::Ledger,
 }
 
 macro_rules! header_new {
@@ -166,6 +168,8 @@ macro_rules! header_new {
                     slack,
                     #[cfg(feature = "std")]
                     owner: core::ptr::null_mut(),
+                    #[cfg(feature = "audit")]
+                    ledger: super::audit::ledger::Ledger::new(),
                 },
             }
         }

@@ -4,6 +4,7 @@ use core::mem;
 
 use super::Cache;
 use crate::error::Exhausted;
+use crate::pool::audit::AuditKind;
 use crate::pool::exchange::assume_init;
 use crate::sync::{self, Ordering::*, Word};
 
@@ -66,6 +67,8 @@ impl<const N: usize> Cache<'_, N> {
         books.drawn += drawn as u64;
         books.refills += 1;
         self.tally.gave(drawn);
+        #[cfg(feature = "audit")]
+        self.note_drawn(drawn);
         let cached = self.untold();
         sync::section(|s| {
             self.pool.tell_held(s, cached, in_magazines);
@@ -76,6 +79,15 @@ impl<const N: usize> Cache<'_, N> {
             self.tell_allocations();
         }
         drawn
+    }
+
+    /// Tells the audit of the last `n` blocks that came in.
+    #[cfg(feature = "audit")]
+    fn note_drawn(&self, n: usize) {
+        let drawn = self.ids.get(self.len() - n..self.len());
+        // SAFETY: by the invariant of `tally` these were written.
+        let drawn = unsafe { assume_init(drawn.unwrap_or_default()) };
+        self.pool.note_all(drawn, AuditKind::Drawn);
     }
 
     /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible.
@@ -102,6 +114,7 @@ impl<const N: usize> Cache<'_, N> {
         // they are overwritten or out of its length from here on.
         sync::section(|s| unsafe {
             let cold = assume_init(cold);
+            self.pool.note_all(cold, AuditKind::Given);
             self.pool.load(s, &mut self.books.slot, cold, cached);
             self.pool.note_exchange(s);
         });

@@ -17,6 +17,7 @@ use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
 
 use crate::error::{Exhausted, WrongPool};
+use crate::pool::audit::AuditKind;
 use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
 use crate::pool::{Block, Pool};
@@ -148,6 +149,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`Exhausted`] if neither the cache nor the depot has one.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {
         if self.is_empty() {
             self.refill_for_one()?;
@@ -157,6 +159,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         unsafe {
             let id = self.ids.get_unchecked(self.len() - 1).assume_init();
             self.tally.took(1);
+            self.pool.note(id, AuditKind::Allocated);
             Ok(Block::own(self.pool, id))
         }
     }
@@ -166,11 +169,13 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`WrongPool`] with the block in it, if it came from another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
         if !block.is_of(self.pool) {
             return Err(self.refuse(block));
         }
         let id = block.disown();
+        self.pool.note(id, AuditKind::FreedToCache);
         if self.len() >= self.fill {
             self.make_room(1);
         }
