@@ -32,6 +32,8 @@
 //! | 32 blocks that travel together | [`Burst`] |
 //! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
+//! | a `Vec` or a `Box` whose memory is a block | `&Pool` as its `Allocator` (feature `allocator-api2`) |
+//! | what fits a block to come from a pool, and everything else from elsewhere | [`PoolAlloc`] as the `#[global_allocator]` |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
 //!
@@ -43,7 +45,11 @@
 //! | `mmap` | anonymous mappings with hugepages and prefault (Linux) |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for every public type |
+//! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
+//!
+//! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:
+//! all features together build on stable.
 //!
 //! With `default-features = false` the crate needs `core` alone. Features only add. What backs the
 //! atomics follows the target, never a feature.
@@ -62,6 +68,7 @@
 //!   [`Cache`], which says how many it hides.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(framepool_nightly, feature(allocator_api))]
 
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;
@@ -83,8 +90,8 @@ pub use pool::{Align, AlignTo, StaticPool};
 #[cfg(feature = "audit")]
 pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
 pub use pool::{
-    Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig, PoolLayout, Stats,
-    Stride,
+    Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolAlloc, PoolBox, PoolConfig,
+    PoolLayout, Stats, Stride,
 };
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};

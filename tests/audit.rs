@@ -251,6 +251,22 @@ fn a_static_pool_that_will_not_reset_says_who_is_in_the_way() {
     assert!(POOL.reset_static().is_ok());
 }
 
+#[cfg(feature = "allocator-api2")]
+#[test]
+fn memory_of_a_collection_is_named_by_whoever_asked_the_allocator() {
+    use allocator_api2::alloc::Allocator;
+    let pool = pool();
+    let layout = core::alloc::Layout::new::<u64>();
+    let line = line!() + 1;
+    let at = (&pool).allocate(layout).unwrap();
+    let held = pool.report().outstanding().next().unwrap();
+    assert_eq!(held.since().kind(), AuditKind::AllocatedAsMemory);
+    assert_eq!(held.since().caller().unwrap().line(), line);
+    // SAFETY: just allocated, with this layout.
+    unsafe { (&pool).deallocate(at.cast(), layout) };
+    assert_eq!(pool.report().outstanding().count(), 0);
+}
+
 #[test]
 fn the_books_of_the_audit_and_of_the_pool_agree_after_a_storm() {
     let rounds = if cfg!(miri) { 30 } else { 5_000 };

@@ -39,9 +39,12 @@
 //! | `block`, `burst`, `boxed`, `raw` | what users hold |
 //! | `cache` | the per-worker front |
 //! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
+//! | `layouts`, `allocator`, `global` | memory of any layout that fits a block |
 //! | `stats`, `check` | what is where, and the proof of it |
 //! | `audit` | who holds what, and what happened before |
 
+#[cfg(any(feature = "allocator-api2", framepool_nightly))]
+mod allocator;
 mod audit;
 mod block;
 mod boxed;
@@ -51,7 +54,9 @@ mod check;
 pub(crate) mod config;
 mod depot;
 mod exchange;
+mod global;
 mod homes;
+mod layouts;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
@@ -74,6 +79,7 @@ pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
+pub use global::PoolAlloc;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool};
 #[cfg(not(loom))]
