@@ -34,6 +34,7 @@
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
 //! | a `Vec` or a `Box` whose memory is a block | `&Pool` as its `Allocator` (feature `allocator-api2`) |
 //! | what fits a block to come from a pool, and everything else from elsewhere | [`PoolAlloc`] as the `#[global_allocator]` |
+//! | a cache without carrying one around | `Pool::with_local`, `Pool::local_alloc` |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
 //!
@@ -41,7 +42,7 @@
 //!
 //! | feature | what |
 //! |---|---|
-//! | `std` (default) | pools that allocate their own memory |
+//! | `std` (default) | pools that allocate their own memory; the current thread's caches |
 //! | `mmap` | anonymous mappings with hugepages and prefault (Linux) |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for every public type |

@@ -268,6 +268,18 @@ fn memory_of_a_collection_is_named_by_whoever_asked_the_allocator() {
 }
 
 #[test]
+fn the_thread_local_caches_name_their_callers() {
+    framepool::pool!(static POOL: [64; 16]);
+    let line = line!() + 1;
+    let block = POOL.local_alloc().unwrap();
+    let held = POOL.report().outstanding().next().unwrap();
+    assert_eq!(held.since().caller().unwrap().line(), line);
+    POOL.local_free(block).unwrap();
+    assert_eq!(lines(&POOL, BlockId(0)).last(), Some(&Some(line!() - 1)));
+    POOL.local_flush();
+}
+
+#[test]
 fn the_books_of_the_audit_and_of_the_pool_agree_after_a_storm() {
     let rounds = if cfg!(miri) { 30 } else { 5_000 };
     let mut pool = Pool::allocate(PoolConfig::new(64, 64).magazine(8)).unwrap();

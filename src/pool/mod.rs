@@ -40,6 +40,7 @@
 //! | `cache` | the per-worker front |
 //! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
 //! | `layouts`, `allocator`, `global` | memory of any layout that fits a block |
+//! | `local` | the current thread's caches |
 //! | `stats`, `check` | what is where, and the proof of it |
 //! | `audit` | who holds what, and what happened before |
 
@@ -57,6 +58,8 @@ mod exchange;
 mod global;
 mod homes;
 mod layouts;
+#[cfg(feature = "std")]
+mod local;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
