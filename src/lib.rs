@@ -47,6 +47,7 @@
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for every public type |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
+//! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
 //! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
 //!
 //! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:

@@ -184,7 +184,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// Writes `n` owning handles. So many blocks are here, and so many places there.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "heapless"))]
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
     pub(super) fn hand_out(&mut self, n: usize, places: &mut [MaybeUninit<Block<'p>>]) {
@@ -220,7 +220,7 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     /// Takes the blocks of handles that the caller then forgets; or nothing, and says how many are of
     /// another pool.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "heapless"))]
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
     pub(super) fn take_back_all(&mut self, blocks: &[Block<'p>]) -> Result<(), WrongPool<usize>> {
@@ -323,7 +323,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// Makes the length at least `n`, or fails.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "heapless"))]
     #[cold]
     #[inline(never)]
     pub(super) fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {

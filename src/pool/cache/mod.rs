@@ -3,12 +3,14 @@
 //! | file | what |
 //! |---|---|
 //! | this one | the cache, one block at a time |
-//! | `bulk` | bursts, arrays, vectors |
+//! | `bulk`, `heapless` | bursts, arrays, vectors |
 //! | `depot_side` | where the cache meets the depot |
 //! | `tally` | length and allocations in one word |
 
 mod bulk;
 mod depot_side;
+#[cfg(feature = "heapless")]
+mod heapless;
 mod tally;
 
 use core::cell::Cell;
