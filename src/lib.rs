@@ -76,6 +76,8 @@
 extern crate std;
 
 pub mod error;
+#[cfg(feature = "defmt")]
+mod log;
 pub mod pool;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub mod region;

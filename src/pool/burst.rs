@@ -251,6 +251,14 @@ impl<const N: usize> Drop for Burst<'_, N> {
 #[derive(Debug)]
 pub struct IntoIter<'p, const N: usize>(Burst<'p, N>);
 
+impl<'p, const N: usize> IntoIter<'p, N> {
+    /// The blocks that are left.
+    #[cfg(feature = "defmt")]
+    pub(crate) fn as_burst(&self) -> &Burst<'p, N> {
+        &self.0
+    }
+}
+
 impl<'p, const N: usize> Iterator for IntoIter<'p, N> {
     type Item = Block<'p>;
 

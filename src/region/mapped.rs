@@ -68,6 +68,12 @@ impl MapBuilder {
         self
     }
 
+    /// What was asked for so far: bytes, the top rung, whether it is forced, whether pages are prefaulted.
+    #[cfg(feature = "defmt")]
+    pub(crate) fn parts(&self) -> (usize, PageSize, bool, bool) {
+        (self.len, self.page, self.force, self.prefault)
+    }
+
     /// Maps, following mmap(2) and madvise(2). Up to five system calls a rung; with prefault
     /// O(length), as the kernel zeroes every page, and for huge pages one read of `/proc/self/smaps`,
     /// O(memory of the process).

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 /// A rung of the page ladder: the kind of pages behind a mapping. Lengths and addresses of a mapping
 /// are multiples of 2 MiB on both upper rungs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PageSize {
     /// The machine's base pages: 4 KiB on x86-64.
@@ -42,6 +43,7 @@ impl fmt::Display for PageSize {
 
 /// The step at which a rung was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Stage {
     /// The mapping itself: mmap(2), and for transparent huge pages the trimming to their alignment.
@@ -111,6 +113,7 @@ impl fmt::Display for Steps {
 /// What is known about the pages' being there, at the time of mapping: base and transparent huge pages
 /// may be swapped out later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Residency {
     /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.

@@ -1,0 +1,42 @@
+//! Every public type can be logged by `defmt`. What the log says is tested in `tests/defmt`.
+#![cfg(feature = "defmt")]
+#![allow(missing_docs)]
+
+use framepool::*;
+
+const fn is_logged<T: defmt::Format>() {}
+
+/// Compiles, or a type cannot be logged.
+#[allow(dead_code)]
+fn every_public_type<'p, T: defmt::Format, F>() {
+    // Handles and pools.
+    is_logged::<Pool<'p>>();
+    is_logged::<Block<'p>>();
+    is_logged::<BlockId>();
+    is_logged::<Burst<'p, 4>>();
+    is_logged::<pool::IntoIter<'p, 4>>();
+    is_logged::<Cache<'p>>();
+    is_logged::<PoolBox<'p, T>>();
+    is_logged::<PoolAlloc<F>>();
+    #[cfg(not(loom))]
+    is_logged::<(Align<64>, StaticPool<64, 4>)>();
+    // Shapes and figures.
+    is_logged::<(PoolConfig, PoolLayout, Stride)>();
+    is_logged::<(Stats, CacheStats, Census)>();
+    // Errors.
+    is_logged::<(ConfigError, Exhausted, TooLong, ResetError, CheckError)>();
+    is_logged::<(FreeError, FreeErrorKind)>();
+    is_logged::<(WrongPool<F>, PushError<F>)>();
+    is_logged::<(AllocValueError<F>, AllocValueReason)>();
+    #[cfg(all(feature = "mmap", target_os = "linux"))]
+    {
+        is_logged::<(MapPoolError, MapError, region::Refused)>();
+        is_logged::<(MapBuilder, MappedRegion, RegionReport)>();
+        is_logged::<(PageSize, Residency, region::Stage, region::Step)>();
+    }
+    #[cfg(feature = "audit")]
+    {
+        is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
+        is_logged::<(AuditReport<'p>, Holding)>();
+    }
+}
