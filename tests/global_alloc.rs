@@ -38,7 +38,7 @@ static GLOBAL: PoolAlloc<Counting> = PoolAlloc::new(&SMALL, Counting);
 /// Miri is a thousand times slower.
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 20_000 };
 
-/// For the test that counts blocks: taken for writing by it, for reading by those that hold many.
+/// Taken for writing by tests that count blocks or need one, for reading by those that hold many.
 static ALONE: RwLock<()> = RwLock::new(());
 
 fn in_pool<T>(at: *const T) -> bool {
@@ -47,6 +47,7 @@ fn in_pool<T>(at: *const T) -> bool {
 
 #[test]
 fn what_fits_is_a_block_and_what_does_not_is_passed_on() {
+    let _alone = ALONE.write();
     assert!(in_pool(&*Box::new(1_u8)));
     assert!(in_pool(&*Box::new([0_u64; 16])));
     assert!(!in_pool(&*Box::new([0_u64; 17])));
@@ -58,6 +59,7 @@ fn what_fits_is_a_block_and_what_does_not_is_passed_on() {
 
 #[test]
 fn a_vector_stays_in_its_block_then_moves_out_and_keeps_its_bytes() {
+    let _alone = ALONE.write();
     let mut bytes = Vec::with_capacity(1);
     bytes.push(0_u8);
     let at = bytes.as_ptr();
@@ -210,4 +212,28 @@ fn threads_that_come_and_go_leave_no_block_behind() {
         after < before + ROUNDS as u64 / 40 + 16,
         "{before} then {after}"
     );
+}
+
+#[cfg(feature = "audit")]
+#[test]
+fn the_audit_names_who_holds_memory_and_allocates_none_of_it_here() {
+    let _alone = ALONE.write();
+    use framepool::AuditKind;
+
+    let named = thread::Builder::new().name("hoarder".into());
+    let kept = named.spawn(|| {
+        framepool::pool!(static OTHER: [64; 4]);
+        // From the first handle of this thread on its name is known.
+        drop(OTHER.alloc().unwrap());
+        Box::new([7_u64; 16])
+    });
+    let kept = kept.unwrap().join().unwrap();
+    let report = SMALL.report();
+    let mut held = report.outstanding();
+    let place = (&raw const *kept).addr() - SMALL.blocks_ptr().addr().get();
+    let id = SMALL.id_at_offset(place).unwrap();
+    let held = held.find(|held| held.id() == id).unwrap();
+    assert_eq!(held.since().kind(), AuditKind::AllocatedGlobally);
+    assert_eq!(held.since().caller(), None);
+    assert_eq!(held.since().thread().with_name(str::to_owned), "hoarder");
 }

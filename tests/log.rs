@@ -8,15 +8,15 @@ const fn is_logged<T: defmt::Format>() {}
 
 /// Compiles, or a type cannot be logged.
 #[allow(dead_code)]
-fn every_public_type<'p, T: defmt::Format, F>() {
+fn every_public_type<T: defmt::Format, F>() {
     // Handles and pools.
-    is_logged::<Pool<'p>>();
-    is_logged::<Block<'p>>();
+    is_logged::<Pool<'static>>();
+    is_logged::<Block<'static>>();
     is_logged::<BlockId>();
-    is_logged::<Burst<'p, 4>>();
-    is_logged::<pool::IntoIter<'p, 4>>();
-    is_logged::<Cache<'p>>();
-    is_logged::<PoolBox<'p, T>>();
+    is_logged::<Burst<'static, 4>>();
+    is_logged::<pool::IntoIter<'static, 4>>();
+    is_logged::<Cache<'static>>();
+    is_logged::<PoolBox<'static, T>>();
     is_logged::<PoolAlloc<F>>();
     #[cfg(not(loom))]
     is_logged::<(Align<64>, StaticPool<64, 4>)>();
@@ -37,6 +37,6 @@ fn every_public_type<'p, T: defmt::Format, F>() {
     #[cfg(feature = "audit")]
     {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
-        is_logged::<(AuditReport<'p>, Holding)>();
+        is_logged::<(AuditReport<'static>, Holding)>();
     }
 }

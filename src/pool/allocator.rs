@@ -8,6 +8,7 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::pool::Pool;
+use crate::pool::audit::AuditKind;
 use crate::pool::layouts::{Fill, Unserved};
 
 macro_rules! allocator {
@@ -17,7 +18,7 @@ macro_rules! allocator {
 
             #[cfg_attr(feature = "audit", track_caller)]
             fn new(pool: &Pool<'_>, layout: Layout, fill: Fill) -> Result<NonNull<[u8]>, AllocError> {
-                slice(pool.take_layout(layout, fill), layout.size())
+                slice(pool.take_layout(layout, fill, AuditKind::AllocatedAsMemory), layout.size())
             }
 
             #[cfg_attr(feature = "audit", track_caller)]
@@ -59,7 +60,7 @@ macro_rules! allocator {
                 #[cfg_attr(feature = "audit", track_caller)]
                 unsafe fn deallocate(&self, at: NonNull<u8>, layout: Layout) {
                     // SAFETY: the caller's promise is that of `give_layout`.
-                    unsafe { self.give_layout(at, layout.size()) };
+                    unsafe { self.give_layout(at, layout.size(), AuditKind::FreedAsMemory) };
                 }
 
                 #[inline]

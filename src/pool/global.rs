@@ -5,6 +5,7 @@ use core::fmt;
 use core::ptr::{self, NonNull};
 
 use crate::pool::Pool;
+use crate::pool::audit::AuditKind;
 use crate::pool::layouts::Fill;
 
 /// A [`GlobalAlloc`] that serves what fits a block from a static pool, and passes the rest on to `F`:
@@ -80,7 +81,17 @@ impl<F> PoolAlloc<F> {
         if layout.size() < self.at_least || !self.pool.fits(layout) {
             return None;
         }
-        self.pool.take_layout(layout, fill).ok()
+        self.pool
+            .take_layout(layout, fill, AuditKind::AllocatedGlobally)
+            .ok()
+    }
+
+    /// # Safety
+    /// The pool served `size` bytes at `block`, and no one uses them any more.
+    #[inline]
+    unsafe fn give(&self, block: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.pool.give_layout(block, size, AuditKind::FreedGlobally) };
     }
 
     /// Whether the pool served this address: no other memory lies between its blocks.
@@ -121,7 +132,7 @@ unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         match self.served(at) {
             // SAFETY: the pool served it, and the caller gives it up.
-            Some(block) => unsafe { self.pool.give_layout(block, layout.size()) },
+            Some(block) => unsafe { self.give(block, layout.size()) },
             // SAFETY: `F` served it; otherwise the caller's promise.
             None => unsafe { self.rest.dealloc(at, layout) },
         }
@@ -145,7 +156,7 @@ unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
             // not overlap, as one is a block and the other is not. The caller gives the block up.
             unsafe {
                 ptr::copy_nonoverlapping(at, moved, layout.size());
-                self.pool.give_layout(block, layout.size());
+                self.give(block, layout.size());
             }
         }
         moved

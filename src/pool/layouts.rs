@@ -46,10 +46,15 @@ impl Pool<'_> {
     }
 
     /// A block whose bytes are the caller's until [`give_layout`](Self::give_layout). O(1), one
-    /// compare-and-swap; none for no bytes.
+    /// compare-and-swap; none for no bytes. `kind` is what the audit is told, here and below.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
-    pub(crate) fn take_layout(&self, layout: Layout, fill: Fill) -> Result<NonNull<u8>, Unserved> {
+    pub(crate) fn take_layout(
+        &self,
+        layout: Layout,
+        fill: Fill,
+        kind: AuditKind,
+    ) -> Result<NonNull<u8>, Unserved> {
         if layout.size() == 0 {
             return Ok(dangling(layout));
         }
@@ -60,7 +65,7 @@ impl Pool<'_> {
             self.exhausted(1, 0);
             return Err(Unserved);
         };
-        self.note(id, AuditKind::AllocatedAsMemory);
+        self.note(id, kind);
         // SAFETY: the block was just taken, so it is in range and the caller's; the layout fits it.
         unsafe {
             let start = self.block_start(id);
@@ -77,13 +82,13 @@ impl Pool<'_> {
     /// uses it any more.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
-    pub(crate) unsafe fn give_layout(&self, at: NonNull<u8>, size: usize) {
+    pub(crate) unsafe fn give_layout(&self, at: NonNull<u8>, size: usize, kind: AuditKind) {
         if size == 0 {
             return;
         }
         match self.place_of(at.addr().get()) {
             Some((id, 0)) => {
-                self.note(id.0, AuditKind::FreedAsMemory);
+                self.note(id.0, kind);
                 // SAFETY: the block is the caller's, who gives it up.
                 unsafe { self.give_one(id.0) };
             }
@@ -113,11 +118,11 @@ impl Pool<'_> {
         fill: Fill,
     ) -> Result<NonNull<u8>, Unserved> {
         if old.size() == 0 {
-            return self.take_layout(new, fill);
+            return self.take_layout(new, fill, AuditKind::AllocatedAsMemory);
         }
         if new.size() == 0 {
             // SAFETY: the caller's promise.
-            unsafe { self.give_layout(at, old.size()) };
+            unsafe { self.give_layout(at, old.size(), AuditKind::FreedAsMemory) };
             return Ok(dangling(new));
         }
         if !self.fits(new) {

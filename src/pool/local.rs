@@ -115,8 +115,8 @@ impl Drop for Loan {
 ///
 /// **Cost.** No atomic while the cache has what is asked for, as with any cache; on top of that a
 /// thread-local access, a search through the pools that this thread has used so, one after the other, and
-/// taking the cache out of its place and putting it back: some ten nanoseconds. The first use of a pool by
-/// a thread allocates the cache, 4 KiB, from the global allocator.
+/// taking the cache out of its place and putting it back. The first use of a pool by a thread allocates the
+/// cache, 4 KiB, from the global allocator.
 ///
 /// **Thread exit.** The thread's caches are flushed: no block stays behind. Destructors of other
 /// thread-locals that run later still allocate and free, from the depot.

@@ -209,11 +209,13 @@ impl Ledger {
 
 fn kind_of(n: usize) -> Option<AuditKind> {
     use AuditKind::*;
-    const ALL: [AuditKind; 16] = [
+    const ALL: [AuditKind; 18] = [
         Allocated,
         AllocatedInBurst,
         AllocatedAsMemory,
         FreedAsMemory,
+        AllocatedGlobally,
+        FreedGlobally,
         IntoBurst,
         FromBurst,
         IntoRaw,
@@ -244,18 +246,24 @@ thread_local! {
 /// Whose event this is. A thread has its number from its first event on, and its name from the first
 /// event that may ask for it: inside a global allocator the standard library must not be asked.
 fn this_thread(kind: AuditKind) -> AuditThread {
-    let mut this = THIS.get();
+    // Where thread-locals have no storage of their own, the end of a thread takes even this one away.
+    let keep = |this| {
+        let _ = THIS.try_with(|place| place.set(this));
+    };
+    let Ok(mut this) = THIS.try_with(Cell::get) else {
+        return NOBODY;
+    };
     if this.number == 0 {
         this.number = THREADS.fetch_add(1, Relaxed) + 1;
-        THIS.set(this);
+        keep(this);
     }
-    if this.name == NOBODY.name && !kind.is_layout() {
+    if this.name == NOBODY.name && !kind.is_global() {
         // Whoever comes here again meanwhile finds a name.
         this.name = name_from(b"?");
-        THIS.set(this);
+        keep(this);
         if let Some(name) = std::thread::current().name() {
             this.name = name_from(name.as_bytes());
-            THIS.set(this);
+            keep(this);
         }
     }
     this

@@ -42,6 +42,8 @@ pub enum AuditKind {
     AllocatedInBurst,
     /// Handed out as memory of a layout, by an allocator trait.
     AllocatedAsMemory,
+    /// Handed out by [`PoolAlloc`](crate::PoolAlloc), whose callers cannot be named.
+    AllocatedGlobally,
     /// Added to a burst.
     IntoBurst,
     /// Taken out of a burst.
@@ -58,6 +60,8 @@ pub enum AuditKind {
     Freed,
     /// Freed into the depot as memory of a layout, by an allocator trait.
     FreedAsMemory,
+    /// Freed into the depot by [`PoolAlloc`](crate::PoolAlloc).
+    FreedGlobally,
     /// Freed by a destructor, which knows of no caller.
     Dropped,
     /// Freed into a cache.
@@ -79,6 +83,7 @@ impl AuditKind {
             Self::Allocated
                 | Self::AllocatedInBurst
                 | Self::AllocatedAsMemory
+                | Self::AllocatedGlobally
                 | Self::IntoBurst
                 | Self::FromBurst
                 | Self::IntoRaw
@@ -91,10 +96,10 @@ impl AuditKind {
         matches!(self, Self::FreedToCache | Self::Drawn)
     }
 
-    /// Whether this may happen inside a global allocator.
+    /// Whether this happens inside a global allocator.
     #[cfg(feature = "audit")]
-    const fn is_layout(self) -> bool {
-        matches!(self, Self::AllocatedAsMemory | Self::FreedAsMemory)
+    const fn is_global(self) -> bool {
+        matches!(self, Self::AllocatedGlobally | Self::FreedGlobally)
     }
 
     /// Whether there is code of the user's to name.
@@ -103,7 +108,7 @@ impl AuditKind {
         !matches!(
             self,
             Self::Dropped | Self::Drawn | Self::Given | Self::Reset
-        )
+        ) && !self.is_global()
     }
 }
 
@@ -113,6 +118,7 @@ impl fmt::Display for AuditKind {
             Self::Allocated => "allocated",
             Self::AllocatedInBurst => "allocated in a burst",
             Self::AllocatedAsMemory => "allocated as memory",
+            Self::AllocatedGlobally => "allocated by the global allocator",
             Self::IntoBurst => "added to a burst",
             Self::FromBurst => "taken out of a burst",
             Self::IntoRaw => "made a raw block",
@@ -121,6 +127,7 @@ impl fmt::Display for AuditKind {
             Self::RefusedFree => "not freed (refused)",
             Self::Freed => "freed",
             Self::FreedAsMemory => "freed as memory",
+            Self::FreedGlobally => "freed by the global allocator",
             Self::Dropped => "dropped",
             Self::FreedToCache => "freed to a cache",
             Self::Drawn => "drawn by a cache",

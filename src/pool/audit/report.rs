@@ -16,7 +16,7 @@ pub struct AuditThread {
 }
 
 impl AuditThread {
-    /// 1 for the first thread that had an event.
+    /// 1 for the first thread that had an event; 0 for one that was ending, where that cannot be told.
     pub fn number(&self) -> usize {
         self.number
     }
@@ -233,9 +233,11 @@ impl Pool<'_> {
     /// Who: the thread that last did something with the block. Moving a handle to another thread is
     /// no event; what that thread then does is.
     ///
-    /// With this feature every operation costs some hundred instructions and a shared counter, and the
-    /// pool's first event, as each thread's, allocates: 440 bytes a block on 64-bit targets, outside of the pool's
-    /// memory and never from the global allocator. Those two must not come from a signal handler.
+    /// With this feature every operation moves a counter that all pools share and writes two entries of
+    /// 48 bytes, and a pool's first event allocates, as each thread's may: 440 bytes a block on 64-bit
+    /// targets, outside of the pool's memory and never from the global allocator. Those first events must
+    /// not come from a signal handler, nor from a global allocator other than
+    /// [`PoolAlloc`](crate::PoolAlloc): they ask the standard library for the thread's name.
     ///
     /// ```
     /// framepool::pool!(static FRAMES: [64; 8]);
