@@ -281,7 +281,7 @@ fn the_thread_local_caches_name_their_callers() {
 
 #[test]
 fn the_books_of_the_audit_and_of_the_pool_agree_after_a_storm() {
-    let rounds = if cfg!(miri) { 30 } else { 5_000 };
+    let rounds = if cfg!(miri) { 8 } else { 5_000 };
     let mut pool = Pool::allocate(PoolConfig::new(64, 64).magazine(8)).unwrap();
     thread::scope(|scope| {
         for who in 0..4_u32 {

@@ -40,7 +40,9 @@ unsafe impl defmt::Logger for Capture {
 
 static TABLE: LazyLock<Table> = LazyLock::new(|| {
     let elf = std::fs::read(std::env::current_exe().unwrap()).unwrap();
-    Table::parse(&elf).unwrap().expect("there is a .defmt section")
+    Table::parse(&elf)
+        .unwrap()
+        .expect("there is a .defmt section")
 });
 
 /// What a log line with the value says.
@@ -102,7 +104,10 @@ fn shapes_and_statics() {
          magazine: FromCapacity }"
     );
     let layout = "PoolLayout { block_size: 128, stride: 128, align: 64, capacity: 4, magazine: 4 }";
-    assert_eq!(render(&MEMORY), format!("StaticPool {{ layout: {layout} }}"));
+    assert_eq!(
+        render(&MEMORY),
+        format!("StaticPool {{ layout: {layout} }}")
+    );
     assert_eq!(render(framepool::Align::<64>), "Align(64)");
 
     framepool::pool!(static POOL: [64; 2]);
@@ -115,39 +120,62 @@ fn errors_with_their_facts() {
     let pool = pool();
     let all: Vec<_> = (0..8).map(|_| pool.alloc().unwrap()).collect();
     let exhausted: Exhausted = pool.alloc().unwrap_err();
-    assert_eq!(render(exhausted), "Exhausted { requested: 1, available: 0 }");
+    assert_eq!(
+        render(exhausted),
+        "Exhausted { requested: 1, available: 0 }"
+    );
     let refused = pool.alloc_value([0_u8; 65]).unwrap_err();
     assert_eq!(
         render(refused),
         "AllocValueError { reason: TooLarge { size: 65, block_size: 64 } }"
     );
     let reason = pool.alloc_value(1).unwrap_err().reason();
-    assert_eq!(render(reason), "Exhausted(Exhausted { requested: 1, available: 0 })");
+    assert_eq!(
+        render(reason),
+        "Exhausted(Exhausted { requested: 1, available: 0 })"
+    );
     drop(all);
 
     let mut block = pool.alloc().unwrap();
-    assert_eq!(render(block.write(&[0; 65]).unwrap_err()), "TooLong { len: 65, block_size: 64 }");
+    assert_eq!(
+        render(block.write(&[0; 65]).unwrap_err()),
+        "TooLong { len: 65, block_size: 64 }"
+    );
     let other = self::pool();
     let wrong = other.free(block).unwrap_err();
     assert_eq!(render(&wrong), "WrongPool");
     let mut burst: Burst<'_, 1> = other.alloc_burst(1).unwrap();
-    assert_eq!(render(burst.push(wrong.into_inner()).unwrap_err()), "WrongPool");
-    assert_eq!(render(burst.push(other.alloc().unwrap()).unwrap_err()), "Full");
+    assert_eq!(
+        render(burst.push(wrong.into_inner()).unwrap_err()),
+        "WrongPool"
+    );
+    assert_eq!(
+        render(burst.push(other.alloc().unwrap()).unwrap_err()),
+        "Full"
+    );
     assert_eq!(
         render(Pool::allocate(PoolConfig::new(0, 1)).unwrap_err()),
         "ZeroBlockSize"
     );
     assert_eq!(
-        render(ConfigError::RegionTooSmall { required: 4096, available: 64 }),
+        render(ConfigError::RegionTooSmall {
+            required: 4096,
+            available: 64
+        }),
         "RegionTooSmall { required: 4096, available: 64 }"
     );
     assert_eq!(
-        render(framepool::CheckError::Duplicate { id: framepool::BlockId(3) }),
+        render(framepool::CheckError::Duplicate {
+            id: framepool::BlockId(3)
+        }),
         "Duplicate { id: BlockId(3) }"
     );
     framepool::pool!(static POOL: [64; 2]);
     let _held = POOL.alloc().unwrap();
-    assert_eq!(render(POOL.reset_static().unwrap_err()), "ResetError { outstanding: 1 }");
+    assert_eq!(
+        render(POOL.reset_static().unwrap_err()),
+        "ResetError { outstanding: 1 }"
+    );
 }
 
 #[test]
@@ -160,14 +188,26 @@ fn refused_raw_returns_with_block_and_caller() {
         pool.free_raw(raw).unwrap();
         (inside, pool.free_raw(raw).unwrap_err())
     };
-    assert_eq!(render(inside.kind()), "Interior { id: BlockId(0), offset: 5 }");
+    assert_eq!(
+        render(inside.kind()),
+        "Interior { id: BlockId(0), offset: 5 }"
+    );
     let line = again.caller().unwrap().line();
     assert_eq!(
         render(again),
-        format!("FreeError {{ kind: DoubleFree {{ id: BlockId(0) }}, caller: {}:{line} }}", file!())
+        format!(
+            "FreeError {{ kind: DoubleFree {{ id: BlockId(0) }}, caller: {}:{line} }}",
+            file!()
+        )
     );
-    let foreign = framepool::error::FreeErrorKind::ForeignAddress { addr: 0x12_3456_789A };
-    assert_eq!(render(foreign), "ForeignAddress { addr: 0x123456789a }", "not cut to 32 bits");
+    let foreign = framepool::error::FreeErrorKind::ForeignAddress {
+        addr: 0x12_3456_789A,
+    };
+    assert_eq!(
+        render(foreign),
+        "ForeignAddress { addr: 0x123456789a }",
+        "not cut to 32 bits"
+    );
 }
 
 #[test]
@@ -187,7 +227,10 @@ fn mappings() {
         render(&region),
         format!("MappedRegion {{ start: {start:#x}, report: {report} }}")
     );
-    let too_much = MappedRegion::builder(1 << 46).prefault(false).page(PageSize::Base).map();
+    let too_much = MappedRegion::builder(1 << 46)
+        .prefault(false)
+        .page(PageSize::Base)
+        .map();
     let text = render(too_much.unwrap_err());
     assert_eq!(
         text,
@@ -212,9 +255,15 @@ fn a_report_names_who_holds_what() {
     );
     assert_eq!(render(since), event);
     assert_eq!(render(holding.history()), event);
-    assert_eq!(render(&holding), format!("BlockId(0): {event}, {age} events ago"));
+    assert_eq!(
+        render(holding),
+        format!("BlockId(0): {event}, {age} events ago")
+    );
     let report = pool.report();
     let text = render(report);
-    assert!(text.starts_with("1 blocks are out, 0 in caches; BlockId(0): #"), "{text}");
+    assert!(
+        text.starts_with("1 blocks are out, 0 in caches; BlockId(0): #"),
+        "{text}"
+    );
     drop(held);
 }
