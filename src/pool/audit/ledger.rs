@@ -125,7 +125,7 @@ impl Ledger {
         kind: AuditKind,
         at: Option<&'static Location<'static>>,
     ) {
-        let Some(record) = self.records_or_new(capacity).get(id as usize) else {
+        let Some(record) = self.record_or_new(capacity, id) else {
             LOST.fetch_add(1, Relaxed);
             return;
         };
@@ -146,12 +146,12 @@ impl Ledger {
 
     /// The last event that changed who has the block.
     pub(super) fn last(&self, capacity: usize, id: u32) -> Option<AuditEvent> {
-        self.records(capacity).get(id as usize)?.last.read()
+        self.record(capacity, id)?.last.read()
     }
 
     /// The last events, in no order.
     pub(super) fn ring(&self, capacity: usize, id: u32) -> [Option<AuditEvent>; RING] {
-        match self.records(capacity).get(id as usize) {
+        match self.record(capacity, id) {
             Some(record) => record.ring.each_ref().map(Entry::read),
             None => [None; RING],
         }
@@ -159,42 +159,47 @@ impl Ledger {
 
     /// Events of a block so far.
     pub(super) fn count(&self, capacity: usize, id: u32) -> usize {
-        let record = self.records(capacity).get(id as usize);
+        let record = self.record(capacity, id);
         record.map_or(0, |record| record.count.load(Relaxed))
     }
 
-    fn records(&self, capacity: usize) -> &[Record] {
-        // Acquire: pairs with the release in `records_or_new`.
+    fn record(&self, capacity: usize, id: u32) -> Option<&Record> {
+        // Acquire: pairs with the release in `record_or_new`.
         let records = self.0.load(Acquire);
-        if records.is_null() {
-            return &[];
+        if records.is_null() || id as usize >= capacity {
+            return None;
         }
-        // SAFETY: the invariant; everything in a record is an atomic.
-        unsafe { core::slice::from_raw_parts(records, capacity) }
+        // SAFETY: by the invariant there are `capacity` records; everything in one is an atomic.
+        Some(unsafe { &*records.add(id as usize) })
     }
 
-    fn records_or_new(&self, capacity: usize) -> &[Record] {
-        let records = self.records(capacity);
-        if !records.is_empty() {
-            return records;
+    fn record_or_new(&self, capacity: usize, id: u32) -> Option<&Record> {
+        if self.0.load(Relaxed).is_null() {
+            self.make(capacity)?;
         }
-        let Ok(layout) = Layout::array::<Record>(capacity) else {
-            return &[];
-        };
+        self.record(capacity, id)
+    }
+
+    /// Makes the records, unless someone else is faster.
+    #[cold]
+    fn make(&self, capacity: usize) -> Option<()> {
+        let layout = Layout::array::<Record>(capacity).ok()?;
         // SAFETY: a pool has at least one block, so this is not empty.
         let new = unsafe { System.alloc_zeroed(layout) }.cast::<Record>();
         if new.is_null() {
-            return &[];
+            return None;
         }
         // Release: the zeros come before the pointer.
-        let raced = self
+        let none = ptr::null_mut();
+        if self
             .0
-            .compare_exchange(ptr::null_mut(), new, AcqRel, Acquire);
-        if raced.is_err() {
+            .compare_exchange(none, new, Release, Relaxed)
+            .is_err()
+        {
             // SAFETY: just allocated, and nobody else has it.
             unsafe { System.dealloc(new.cast(), layout) };
         }
-        self.records(capacity)
+        Some(())
     }
 
     /// Forgets everything.
