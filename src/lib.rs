@@ -36,16 +36,26 @@
 //! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
 //! | memory that two processes share (Linux) | `SharedRegion` |
 //! | pages that follow each other, for DMA | a [`PageRun`], from [`PageRuns::alloc`] |
+//! | a `Vec` or a `Box` whose memory is a block | `&Pool` as its `Allocator` (feature `allocator-api2`) |
+//! | what fits a block to come from a pool, and everything else from elsewhere | [`PoolAlloc`] as the `#[global_allocator]` |
+//! | a cache without carrying one around | `Pool::with_local`, `Pool::local_alloc` |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
+//! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
 //!
 //! # Features
 //!
 //! | feature | what |
 //! |---|---|
-//! | `std` (default) | pools that allocate their own memory |
-//! | `mmap` | anonymous mappings: hugepages, prefault, locks, NUMA nodes, guard pages (Linux) |
+//! | `std` (default) | pools that allocate their own memory; the current thread's caches |
+//! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
-//! | `defmt` | `defmt::Format` for the types that a log line shows |
+//! | `defmt` | `defmt::Format` for every public type |
+//! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
+//! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
+//! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
+//!
+//! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:
+//! all features together build on stable.
 //!
 //! With `default-features = false` the crate needs `core` alone. Features only add. What backs the
 //! atomics follows the target, never a feature.
@@ -66,11 +76,14 @@
 //!   [`Cache`], which says how many it hides.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
+#![cfg_attr(framepool_nightly, feature(allocator_api))]
 
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;
 
 pub mod error;
+#[cfg(feature = "defmt")]
+mod log;
 pub mod pool;
 pub mod region;
 mod sync;
@@ -84,9 +97,11 @@ pub use error::{
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
-    AllocAsync, Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolBox, PoolConfig,
-    PoolLayout, Reservation, Stats, Stride,
+    AllocAsync, Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolAlloc, PoolBox,
+    PoolConfig, PoolLayout, Reservation, Stats, Stride,
 };
+#[cfg(feature = "audit")]
+pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
 #[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
 pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]

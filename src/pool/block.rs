@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use crate::error::{Exhausted, TooLong};
 use crate::pool::Pool;
+use crate::pool::audit::AuditKind;
 
 /// Names a block of a pool: its index, in `0..capacity`.
 ///
@@ -229,6 +230,7 @@ impl<'p> Block<'p> {
 impl Drop for Block<'_> {
     #[inline]
     fn drop(&mut self) {
+        self.pool.note(self.index(), AuditKind::Dropped);
         // SAFETY: the handle owns the block, and ends here.
         unsafe { self.pool.give_one(self.index()) };
     }

@@ -41,6 +41,7 @@ impl Pool<'_> {
     ///
     /// # Errors
     /// [`AllocValueError`] with the value in it, if no block is free or none can hold it.
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_value<T>(&self, value: T) -> Result<PoolBox<'_, T>, AllocValueError<T>> {
         if let Err(reason) = self.holds::<T>() {
             return Err(AllocValueError { value, reason });
@@ -71,6 +72,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     ///
     /// # Errors
     /// As for [`Pool::alloc_value`].
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_value<T>(&mut self, value: T) -> Result<PoolBox<'p, T>, AllocValueError<T>> {
         if let Err(reason) = self.pool().holds::<T>() {
             return Err(AllocValueError { value, reason });

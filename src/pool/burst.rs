@@ -5,6 +5,7 @@ use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use crate::error::PushError;
+use crate::pool::audit::AuditKind;
 use crate::pool::exchange::assume_init;
 use crate::pool::{Block, BlockId, Pool};
 
@@ -93,12 +94,14 @@ impl<'p, const N: usize> Burst<'p, N> {
 
     /// Takes the last block out.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn pop(&mut self) -> Option<Block<'p>> {
         self.len = self.len.checked_sub(1)?;
         // SAFETY: by the invariant of `len`, the index is written and owned, and passes to the
         // handle.
         unsafe {
             let id = self.ids.get_unchecked(self.len).assume_init();
+            self.pool.note(id, AuditKind::FromBurst);
             Some(Block::own(self.pool, id))
         }
     }
@@ -108,12 +111,14 @@ impl<'p, const N: usize> Burst<'p, N> {
     /// # Errors
     /// [`PushError`] with the block in it, if the burst is full or of another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn push(&mut self, block: Block<'p>) -> Result<(), PushError<Block<'p>>> {
         if !block.is_of(self.pool) {
             return Err(PushError::WrongPool(block));
         }
         match self.ids.get_mut(self.len) {
             Some(place) => {
+                self.pool.note(block.index(), AuditKind::IntoBurst);
                 place.write(block.disown());
                 self.len += 1;
                 Ok(())
@@ -181,9 +186,19 @@ impl<'p, const N: usize> Burst<'p, N> {
     }
 
     #[inline]
-    fn as_ids(&self) -> &[u32] {
+    pub(crate) fn as_ids(&self) -> &[u32] {
         // SAFETY: by the invariant of `len`.
         unsafe { assume_init(self.ids.get_unchecked(..self.len)) }
+    }
+
+    /// Tells the audit of every block in here.
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(crate) fn note(&self, kind: AuditKind) {
+        // Without the feature not even the slice is made.
+        if cfg!(feature = "audit") {
+            self.pool.note_all(self.as_ids(), kind);
+        }
     }
 
     #[inline(always)]
@@ -225,6 +240,7 @@ impl<const N: usize> Drop for Burst<'_, N> {
     fn drop(&mut self) {
         if self.len > 0 {
             let pool = self.pool;
+            self.note(AuditKind::Dropped);
             // SAFETY: the burst owned the blocks, and gave them up.
             unsafe { pool.give_many(self.disown()) };
         }
@@ -234,6 +250,14 @@ impl<const N: usize> Drop for Burst<'_, N> {
 /// The blocks of a burst, one by one, the last first.
 #[derive(Debug)]
 pub struct IntoIter<'p, const N: usize>(Burst<'p, N>);
+
+impl<'p, const N: usize> IntoIter<'p, N> {
+    /// The blocks that are left.
+    #[cfg(feature = "defmt")]
+    pub(crate) fn as_burst(&self) -> &Burst<'p, N> {
+        &self.0
+    }
+}
 
 impl<'p, const N: usize> Iterator for IntoIter<'p, N> {
     type Item = Block<'p>;

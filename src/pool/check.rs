@@ -186,14 +186,22 @@ impl Pool<'_> {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
         }
+        #[cfg(feature = "audit")]
+        self.note_reset();
         let header = self.header_mut();
         let slack = header.cold.slack;
         #[cfg(feature = "std")]
         let owner = header.cold.owner;
+        #[cfg(feature = "audit")]
+        let ledger = header.cold.ledger.take();
         *header = Header::new(slack);
         #[cfg(feature = "std")]
         {
             header.cold.owner = owner;
+        }
+        #[cfg(feature = "audit")]
+        {
+            header.cold.ledger = ledger;
         }
         Ok(())
     }

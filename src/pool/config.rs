@@ -47,6 +47,7 @@ pub enum Stride {
 /// # Ok::<(), framepool::ConfigError>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolConfig {
     block_size: usize,
     /// `None`: as many as the region holds.
@@ -58,6 +59,7 @@ pub struct PoolConfig {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 enum Magazine {
     FromCapacity,
     Of(usize),

@@ -258,6 +258,8 @@ impl Drop for Pool<'_> {
     /// Returns memory that the pool owns. Memory that was lent is left as it is.
     fn drop(&mut self) {
         // A static that others may share owns nothing.
+        #[cfg(feature = "audit")]
+        self.drop_ledger();
         #[cfg(feature = "std")]
         let owner = if self.shared { None } else { self.take_owner() };
         #[cfg(loom)]

@@ -142,6 +142,8 @@ pub(crate) struct Cold {
     /// Written by constructors only, before the pool is shared.
     #[cfg(feature = "std")]
     pub(crate) owner: *mut super::owner::Owner,
+    #[cfg(feature = "audit")]
+    pub(crate) ledger: super::audit::ledger::Ledger,
 }
 
 macro_rules! header_new {
@@ -172,6 +174,8 @@ macro_rules! header_new {
                     slack,
                     #[cfg(feature = "std")]
                     owner: core::ptr::null_mut(),
+                    #[cfg(feature = "audit")]
+                    ledger: super::audit::ledger::Ledger::new(),
                 },
                 pressure: Pressure::new(),
             }

@@ -41,8 +41,14 @@
 //! | `pressure` | waiting for a block, being told that few are left |
 //! | `reserve` | pools over blocks of a pool |
 //! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
+//! | `layouts`, `allocator`, `global` | memory of any layout that fits a block |
+//! | `local` | the current thread's caches |
 //! | `stats`, `check` | what is where, and the proof of it |
+//! | `audit` | who holds what, and what happened before |
 
+#[cfg(any(feature = "allocator-api2", framepool_nightly))]
+mod allocator;
+mod audit;
 mod block;
 mod boxed;
 mod burst;
@@ -51,7 +57,11 @@ mod check;
 pub(crate) mod config;
 mod depot;
 mod exchange;
+mod global;
 mod homes;
+mod layouts;
+#[cfg(feature = "std")]
+mod local;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
@@ -68,12 +78,15 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+#[cfg(feature = "audit")]
+pub use audit::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
 pub use block::{Block, BlockId};
 pub use boxed::PoolBox;
 pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
+pub use global::PoolAlloc;
 pub use pressure::{AllocAsync, WAITERS};
 pub use reserve::Reservation;
 #[cfg(not(loom))]
@@ -82,6 +95,9 @@ pub use statics::{Align, AlignTo, StaticPool};
 #[doc(hidden)]
 pub use statics::{static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};
+
+#[cfg(not(feature = "audit"))]
+use audit::AuditKind;
 
 use crate::error::{Exhausted, WrongPool};
 
@@ -256,10 +272,14 @@ impl<'m> Pool<'m> {
     /// # Errors
     /// [`Exhausted`] if the depot has none; blocks in workers' caches do not count.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&self) -> Result<Block<'_>, Exhausted> {
         match self.take_one() {
-            // SAFETY: the block was just taken from the depot.
-            Some(id) => Ok(unsafe { Block::own(self, id) }),
+            Some(id) => {
+                self.note(id, AuditKind::Allocated);
+                // SAFETY: the block was just taken from the depot.
+                Ok(unsafe { Block::own(self, id) })
+            }
             None => Err(self.exhausted(1, 0)),
         }
     }
@@ -269,9 +289,13 @@ impl<'m> Pool<'m> {
     /// # Errors
     /// [`WrongPool`] with the block in it, if it came from another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free<'p>(&self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
         if block.is_of(self) {
-            drop(block);
+            let id = block.disown();
+            self.note(id, AuditKind::Freed);
+            // SAFETY: the handle owned the block, and gave it up.
+            unsafe { self.give_one(id) };
             Ok(())
         } else {
             self.count_refusal();
@@ -283,6 +307,7 @@ impl<'m> Pool<'m> {
     ///
     /// # Errors
     /// [`Exhausted`] if there are fewer; `n` greater than `N` finds `N` available at the most.
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_burst<const N: usize>(&self, n: usize) -> Result<Burst<'_, N>, Exhausted> {
         if n > N {
             return Err(self.exhausted(n, self.available().min(N)));
@@ -290,6 +315,7 @@ impl<'m> Pool<'m> {
         let mut burst = self.take_burst(n);
         let taken = burst.len();
         if taken == n {
+            burst.note(AuditKind::AllocatedInBurst);
             self.note_burst();
             return Ok(burst);
         }
@@ -302,12 +328,14 @@ impl<'m> Pool<'m> {
     }
 
     /// Takes up to `n` blocks (at most `N`), as many as there are, down to none.
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_up_to<const N: usize>(&self, n: usize) -> Burst<'_, N> {
         let n = n.min(N);
         let burst = self.take_burst(n);
         if burst.is_empty() && n > 0 {
             self.exhausted(n, 0);
         }
+        burst.note(AuditKind::AllocatedInBurst);
         self.note_burst();
         burst
     }
@@ -316,12 +344,15 @@ impl<'m> Pool<'m> {
     ///
     /// # Errors
     /// [`WrongPool`] with the burst in it, if it came from another pool.
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_burst<'p, const N: usize>(
         &self,
-        burst: Burst<'p, N>,
+        mut burst: Burst<'p, N>,
     ) -> Result<(), WrongPool<Burst<'p, N>>> {
         if burst.is_of(self) {
-            drop(burst);
+            burst.note(AuditKind::Freed);
+            // SAFETY: the burst owned the blocks, and gives them up.
+            unsafe { self.give_many(burst.disown()) };
             Ok(())
         } else {
             self.count_refusal();

@@ -24,6 +24,7 @@ use core::mem::{self, MaybeUninit};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use crate::pool::audit::AuditKind;
 use crate::pool::{Block, Pool};
 use crate::sync::{self, AtomicWord, Callback, Counter, Exclusive, Ordering::*, Word};
 
@@ -311,8 +312,14 @@ impl<'p> Future for AllocAsync<'p> {
 }
 
 impl<'p> AllocAsync<'p> {
+    /// Whether a waker of it is with the pool.
+    pub fn is_waiting(&self) -> bool {
+        self.place.is_some()
+    }
+
     fn try_alloc(&self) -> Option<Block<'p>> {
         let id = self.pool.take_one()?;
+        self.pool.note(id, AuditKind::Allocated);
         // SAFETY: just taken from the depot.
         Some(unsafe { Block::own(self.pool, id) })
     }
@@ -333,7 +340,7 @@ impl Drop for AllocAsync<'_> {
 impl fmt::Debug for AllocAsync<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AllocAsync")
-            .field("waiting", &self.place.is_some())
+            .field("waiting", &self.is_waiting())
             .finish_non_exhaustive()
     }
 }

@@ -8,6 +8,7 @@
 use core::ptr::NonNull;
 
 use crate::error::{FreeError, FreeErrorKind};
+use crate::pool::audit::AuditKind;
 use crate::pool::meta::RAW;
 use crate::pool::{Block, BlockId, Pool};
 use crate::sync::{self, Ordering::*, Word};
@@ -16,6 +17,7 @@ impl Block<'_> {
     /// Gives up the handle for the address of the block's first byte. The block stays out until
     /// [`Pool::free_raw`] or [`Pool::block_from_raw`].
     #[must_use = "the block leaks unless the pointer comes back"]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn into_raw(self) -> NonNull<u8> {
         let pool = self.pool();
         let id = self.into_id();
@@ -26,9 +28,11 @@ impl Block<'_> {
     /// Gives up the handle for the block's name. The block stays out until [`Pool::free_id`] or
     /// [`Pool::block_from_id`].
     #[must_use = "the block leaks unless the index comes back"]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn into_id(self) -> BlockId {
         let pool = self.pool();
         let id = self.disown();
+        pool.note(id, AuditKind::IntoRaw);
         sync::section(|s| {
             pool.header().cold.raw.fetch_add(s, 1, Relaxed);
             // Release: pairs with the acquire in `claim_raw`, so that what was written to the block
@@ -66,6 +70,7 @@ impl Pool<'_> {
     #[track_caller]
     pub unsafe fn free_raw(&self, ptr: NonNull<u8>) -> Result<(), FreeError> {
         let id = self.claim_raw(self.locate(ptr))?;
+        self.note(id.0, AuditKind::FreedRaw);
         // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
         unsafe { self.give_one(id.0) };
         Ok(())
@@ -81,6 +86,7 @@ impl Pool<'_> {
     #[track_caller]
     pub unsafe fn free_id(&self, id: BlockId) -> Result<(), FreeError> {
         let id = self.claim_raw(Ok(id))?;
+        self.note(id.0, AuditKind::FreedRaw);
         // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
         unsafe { self.give_one(id.0) };
         Ok(())
@@ -96,6 +102,7 @@ impl Pool<'_> {
     #[track_caller]
     pub unsafe fn block_from_raw(&self, ptr: NonNull<u8>) -> Result<Block<'_>, FreeError> {
         let id = self.claim_raw(self.locate(ptr))?;
+        self.note(id.0, AuditKind::FromRaw);
         // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
         Ok(unsafe { Block::own(self, id.0) })
     }
@@ -110,6 +117,7 @@ impl Pool<'_> {
     #[track_caller]
     pub unsafe fn block_from_id(&self, id: BlockId) -> Result<Block<'_>, FreeError> {
         let id = self.claim_raw(Ok(id))?;
+        self.note(id.0, AuditKind::FromRaw);
         // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
         Ok(unsafe { Block::own(self, id.0) })
     }
@@ -147,6 +155,9 @@ impl Pool<'_> {
             Ok(id) => Ok(id),
             Err(kind) => {
                 self.count_refusal();
+                if let FreeErrorKind::DoubleFree { id } = kind {
+                    self.note(id.0, AuditKind::RefusedFree);
+                }
                 Err(FreeError::new(kind))
             }
         }

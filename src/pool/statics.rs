@@ -111,7 +111,7 @@ where
     A: AlignTo,
 {
     /// Checked when the code is compiled: a wrong shape is a compile error that names it.
-    const LAYOUT: PoolLayout = {
+    pub(crate) const LAYOUT: PoolLayout = {
         let config = PoolConfig::new(SIZE, COUNT)
             .align(align_of::<A::Marker>())
             .stride(Stride::Bytes(STRIDE));

@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 /// What a child of `fork` finds at a region's addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Fork {
     /// The same bytes, copied by whoever of the two writes first: afterwards the parent's next write to

@@ -9,6 +9,7 @@ use super::mapping::Mapping;
 
 /// Whether a region's pages are kept in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Lock {
     /// Nobody asked for it: base and transparent huge pages may be swapped out.

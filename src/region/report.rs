@@ -9,6 +9,7 @@ use super::lock::Lock;
 /// A rung of the page ladder: the kind of pages behind a mapping. Lengths and addresses of a mapping
 /// are multiples of 1 GiB on the top rung, of 2 MiB on the two below.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PageSize {
     /// The machine's base pages: 4 KiB on x86-64.
@@ -55,6 +56,7 @@ impl fmt::Display for PageSize {
 
 /// The step at which a rung was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Stage {
     /// The mapping itself: mmap(2), and for transparent huge pages and guards the trimming to their
@@ -131,6 +133,7 @@ impl fmt::Display for Steps {
 /// What is known about the pages' being there, at the time of mapping: base and transparent huge pages
 /// may be swapped out later, unless they are locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Residency {
     /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.
@@ -154,6 +157,7 @@ impl fmt::Display for Residency {
 
 /// Where pages were to be placed, and how many of them are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Placed {
     /// The NUMA node that was asked for.

@@ -8,6 +8,8 @@ use core::mem::{self, MaybeUninit};
 
 use super::Cache;
 use crate::error::{Exhausted, WrongPool};
+use crate::pool::audit::AuditKind;
+use crate::pool::exchange::assume_init;
 use crate::pool::{Block, Burst};
 
 impl<'p, const N: usize> Cache<'p, N> {
@@ -16,23 +18,29 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`Exhausted`] if there are fewer; `n` greater than `K` finds `K` available at the most.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_burst<const K: usize>(&mut self, n: usize) -> Result<Burst<'p, K>, Exhausted> {
         if !self.holds_run::<K>(n) {
             self.make_run::<K>(n)?;
         }
         // SAFETY: just checked or made; the blocks pass to the burst.
-        Ok(unsafe { Burst::own(self.pool, self.pop_run(n), n) })
+        let burst = unsafe { Burst::own(self.pool, self.pop_run(n), n) };
+        burst.note(AuditKind::AllocatedInBurst);
+        Ok(burst)
     }
 
     /// Takes up to `n` blocks (at most `K`), as many as there are, down to none.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_up_to<const K: usize>(&mut self, n: usize) -> Burst<'p, K> {
         let mut n = n.min(K);
         if !self.holds_run::<K>(n) {
             n = self.make_run_up_to::<K>(n);
         }
         // SAFETY: just checked or made; the blocks pass to the burst.
-        unsafe { Burst::own(self.pool, self.pop_run(n), n) }
+        let burst = unsafe { Burst::own(self.pool, self.pop_run(n), n) };
+        burst.note(AuditKind::AllocatedInBurst);
+        burst
     }
 
     /// Gives a burst back. A copy of its indices.
@@ -42,6 +50,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`WrongPool`] with the burst in it, if it came from another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_burst<const K: usize>(
         &mut self,
         mut burst: Burst<'p, K>,
@@ -73,6 +82,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn drain_burst<const K: usize>(
         &mut self,
         burst: &mut Burst<'p, K>,
@@ -84,6 +94,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
         match self.tally.gave_of(burst.len(), K) {
             Some(after) => {
+                burst.note(AuditKind::FreedToCache);
                 // SAFETY: `K` are within the budget. The first indices, as many as it has blocks, are
                 // written, and the burst gives these up.
                 unsafe {
@@ -99,8 +110,10 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     #[cold]
     #[inline(never)]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn keep_all_slowly<const K: usize>(&mut self, burst: &mut Burst<'p, K>) {
         self.make_room(K);
+        burst.note(AuditKind::FreedToCache);
         if let Some(after) = self.tally.gave_of(burst.len(), K) {
             // SAFETY: as in `drain_burst`.
             unsafe {
@@ -119,6 +132,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`Exhausted`] if there are fewer.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_array<const K: usize>(&mut self) -> Result<[Block<'p>; K], Exhausted> {
         if !self.holds_run::<K>(K) {
             self.make_run::<K>(K)?;
@@ -127,6 +141,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         // SAFETY: just checked or made. All `K` are written, and their blocks are handed out, each once.
         unsafe {
             let ids: [_; K] = self.pop_run(K);
+            pool.note_all(assume_init(&ids), AuditKind::Allocated);
             Ok(ids.map(|id| Block::own(pool, id.assume_init())))
         }
     }
@@ -136,6 +151,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`WrongPool`] with all of them in it, if one came from another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_array<const K: usize>(
         &mut self,
         blocks: [Block<'p>; K],
@@ -172,6 +188,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// ```
     #[cfg(feature = "std")]
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_into(
         &mut self,
         blocks: &mut std::vec::Vec<Block<'p>>,
@@ -181,17 +198,28 @@ impl<'p, const N: usize> Cache<'p, N> {
             self.make_len(n)?;
         }
         blocks.reserve(n);
-        self.tally.took(n);
-        let ids = self.ids.get(self.len()..self.len() + n).unwrap_or_default();
-        let pool = self.pool;
-        for (place, id) in blocks.spare_capacity_mut().iter_mut().zip(ids) {
-            // SAFETY: by the invariant of `tally`, as it was, the index was written; its block passes to
-            // the handle.
-            place.write(unsafe { Block::own(pool, id.assume_init()) });
-        }
+        self.hand_out(n, blocks.spare_capacity_mut());
         // SAFETY: there was room for `n` more, and all of them were written.
         unsafe { blocks.set_len(blocks.len() + n) };
         Ok(())
+    }
+
+    /// Writes `n` owning handles. So many blocks are here, and so many places there.
+    #[cfg(any(feature = "std", feature = "heapless"))]
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(super) fn hand_out(&mut self, n: usize, places: &mut [MaybeUninit<Block<'p>>]) {
+        debug_assert!(n <= self.len() && n <= places.len());
+        self.tally.took(n);
+        let ids = self.ids.get(self.len()..self.len() + n).unwrap_or_default();
+        let pool = self.pool;
+        for (place, id) in places.iter_mut().zip(ids) {
+            // SAFETY: by the invariant of `tally`, as it was, the index was written; its block passes to
+            // the handle.
+            let block = unsafe { Block::own(pool, id.assume_init()) };
+            pool.note(block.index(), AuditKind::Allocated);
+            place.write(block);
+        }
     }
 
     /// Frees every handle of a vector, which is empty then; its memory is kept.
@@ -200,32 +228,41 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// [`WrongPool`] with the number of those that came from another pool: the vector keeps all.
     #[cfg(feature = "std")]
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_from(
         &mut self,
         blocks: &mut std::vec::Vec<Block<'p>>,
     ) -> Result<(), WrongPool<usize>> {
-        // A part that is refused is all of the vector, or else there is none.
-        let whole = blocks.len() <= N || blocks.iter().all(|block| block.is_of(self.pool));
-        loop {
-            let start = blocks.len().saturating_sub(N);
-            if !whole || !self.take_back(blocks.get(start..).unwrap_or_default()) {
-                self.count_refusal();
-                let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
-                return Err(WrongPool(foreign.count()));
-            }
-            // SAFETY: the blocks are the cache's now; their handles are not dropped.
-            unsafe { blocks.set_len(start) };
-            if start == 0 {
-                break;
-            }
-        }
+        self.take_back_all(blocks)?;
+        // SAFETY: the blocks are the cache's now; their handles are not dropped.
+        unsafe { blocks.set_len(0) };
         self.pass_on();
         Ok(())
+    }
+
+    /// Takes the blocks of handles that the caller then forgets, and [passes on](Self::pass_on); or
+    /// nothing, and says how many are of another pool.
+    #[cfg(any(feature = "std", feature = "heapless"))]
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(super) fn take_back_all(&mut self, blocks: &[Block<'p>]) -> Result<(), WrongPool<usize>> {
+        // A part that is refused is all of them, or else there is none.
+        let mut all = blocks.len() <= N || blocks.iter().all(|block| block.is_of(self.pool));
+        for part in blocks.chunks(N) {
+            all = all && self.take_back(part);
+        }
+        if all {
+            return Ok(());
+        }
+        self.count_refusal();
+        let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
+        Err(WrongPool(foreign.count()))
     }
 
     /// Takes the blocks of handles (at most `N`) that the caller then forgets; or nothing, and returns
     /// false, if one is of another pool.
     #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn take_back(&mut self, blocks: &[Block<'p>]) -> bool {
         if self.tally.gave(blocks.len()).is_none() {
             self.make_room(blocks.len());
@@ -240,7 +277,14 @@ impl<'p, const N: usize> Cache<'p, N> {
             place.write(block.index());
         }
         match self.tally.gave(blocks.len()) {
-            Some(after) if all => self.tally = after,
+            Some(after) if all => {
+                self.tally = after;
+                if cfg!(feature = "audit") {
+                    for block in blocks {
+                        pool.note(block.index(), AuditKind::FreedToCache);
+                    }
+                }
+            }
             _ => all = false,
         }
         all
@@ -302,10 +346,10 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// Makes the length at least `n`, or fails.
-    #[cfg(feature = "std")]
+    #[cfg(any(feature = "std", feature = "heapless"))]
     #[cold]
     #[inline(never)]
-    fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {
+    pub(super) fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {
         let found = self.draw(n);
         if found < n {
             return Err(self.exhausted(n, found));
@@ -327,6 +371,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         if above + K > N {
             let excess = above + K - N;
             self.flush_coldest(self.share().max(excess).min(above));
+            self.pool.look_for_waiters();
         }
         found
     }

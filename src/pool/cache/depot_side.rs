@@ -4,6 +4,7 @@ use core::mem;
 
 use super::Cache;
 use crate::error::Exhausted;
+use crate::pool::audit::AuditKind;
 use crate::pool::exchange::assume_init;
 use crate::sync::{self, Ordering::*, Word};
 
@@ -17,6 +18,7 @@ impl<const N: usize> Cache<'_, N> {
             self.flush_coldest(self.share());
         }
         sync::section(|s| self.pool.return_slot(s, &mut self.books.slot));
+        self.pool.look_for_waiters();
     }
 
     /// Blocks per exchange: a magazine, or half the cache where that is less.
@@ -78,6 +80,8 @@ impl<const N: usize> Cache<'_, N> {
         books.refills += 1;
         self.tally.drew(drawn);
         self.set_budget(0);
+        #[cfg(feature = "audit")]
+        self.note_drawn(drawn);
         let cached = self.untold();
         sync::section(|s| {
             self.pool.tell_held(s, cached, in_magazines);
@@ -95,8 +99,17 @@ impl<const N: usize> Cache<'_, N> {
         drawn
     }
 
+    /// Tells the audit of the last `n` blocks that came in.
+    #[cfg(feature = "audit")]
+    fn note_drawn(&self, n: usize) {
+        let drawn = self.ids.get(self.len() - n..self.len());
+        // SAFETY: by the invariant of `tally` these were written.
+        let drawn = unsafe { assume_init(drawn.unwrap_or_default()) };
+        self.pool.note_all(drawn, AuditKind::Drawn);
+    }
+
     /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible; and sets a
-    /// budget of at least `k`.
+    /// budget of at least `k`. Whoever calls it [passes on](Self::pass_on) when it is done.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
@@ -113,8 +126,10 @@ impl<const N: usize> Cache<'_, N> {
         self.tally.set_budget(room.min(LOOK_AROUND).max(k));
     }
 
-    /// Gives everything away if someone waits. It runs the user's code: nothing is half done.
+    /// Gives everything away if someone waits, and wakes whoever waits for what went to the depot. It runs
+    /// the user's code, which may unwind: nothing is half done.
     pub(super) fn pass_on(&mut self) {
+        sync::acquire_fence();
         if self.pool.is_waited_for() {
             // So that the next free comes here as well.
             self.tally.set_budget(0);
@@ -122,7 +137,8 @@ impl<const N: usize> Cache<'_, N> {
         }
     }
 
-    /// Gives the `n` blocks that were freed longest ago to the depot; at most all.
+    /// Gives the `n` blocks that were freed longest ago to the depot; at most all. Whoever calls it
+    /// [looks for waiters](crate::Pool::look_for_waiters) when it is done.
     #[cold]
     #[inline(never)]
     pub(super) fn flush_coldest(&mut self, n: usize) {
@@ -137,6 +153,7 @@ impl<const N: usize> Cache<'_, N> {
         // they are overwritten or out of its length from here on.
         sync::section(|s| unsafe {
             let cold = assume_init(cold);
+            self.pool.note_all(cold, AuditKind::Given);
             self.pool.load(s, &mut self.books.slot, cold, cached);
             self.pool.note_exchange(s);
         });
@@ -146,8 +163,6 @@ impl<const N: usize> Cache<'_, N> {
         }
         self.books.given += n as u64;
         self.books.flushes += 1;
-        // Last: it runs the user's code, which may unwind.
-        self.pool.look_for_waiters();
     }
 
     /// Tells the pool everything that it has not been told.

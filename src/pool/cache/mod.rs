@@ -3,12 +3,14 @@
 //! | file | what |
 //! |---|---|
 //! | this one | the cache, one block at a time |
-//! | `bulk` | bursts, arrays, vectors |
+//! | `bulk`, `heapless` | bursts, arrays, vectors |
 //! | `depot_side` | where the cache meets the depot |
 //! | `tally` | length and allocations in one word |
 
 mod bulk;
 mod depot_side;
+#[cfg(feature = "heapless")]
+mod heapless;
 mod tally;
 
 use core::cell::Cell;
@@ -17,6 +19,7 @@ use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
 
 use crate::error::{Exhausted, WrongPool};
+use crate::pool::audit::AuditKind;
 use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
 use crate::pool::{Block, Pool};
@@ -151,6 +154,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`Exhausted`] if neither the cache nor the depot has one.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {
         if self.is_empty() {
             self.refill_for_one()?;
@@ -160,6 +164,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         unsafe {
             let id = self.ids.get_unchecked(self.len() - 1).assume_init();
             self.tally.took(1);
+            self.pool.note(id, AuditKind::Allocated);
             Ok(Block::own(self.pool, id))
         }
     }
@@ -169,6 +174,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// # Errors
     /// [`WrongPool`] with the block in it, if it came from another pool.
     #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
     pub fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
         if !block.is_of(self.pool) {
             return Err(self.refuse(block));
@@ -176,6 +182,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         match self.tally.gave(1) {
             Some(after) => {
                 let len = self.len();
+                self.pool.note(block.index(), AuditKind::FreedToCache);
                 // SAFETY: by the invariant of `tally`, what is within the budget has a place. The block
                 // passes to this cache.
                 unsafe { self.ids.get_unchecked_mut(len) }.write(block.disown());
@@ -188,9 +195,11 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     #[cold]
     #[inline(never)]
+    #[cfg_attr(feature = "audit", track_caller)]
     fn keep_slowly(&mut self, block: Block<'p>) {
         self.make_room(1);
         let len = self.len();
+        self.pool.note(block.index(), AuditKind::FreedToCache);
         if let (Some(after), Some(place)) = (self.tally.gave(1), self.ids.get_mut(len)) {
             place.write(block.disown());
             self.tally = after;

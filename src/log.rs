@@ -1,0 +1,350 @@
+//! What a `defmt` log shows of the types that cannot derive it: those with a pool, a pointer or a guest in
+//! them. As with `Debug`: what the thing is, and the facts in it, never a block's bytes.
+//!
+//! Addresses are shown as 64 bits wide on every target; `defmt` cuts a `usize` to 32.
+
+use defmt::{Format, Formatter, write};
+
+use crate::error::{AllocValueError, FreeError, FreeErrorKind, PushError, WrongPool};
+use crate::pool::{
+    AllocAsync, Block, Burst, Cache, IntoIter, Pool, PoolAlloc, PoolBox, Reservation,
+};
+
+impl Format for Pool<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(
+            f,
+            "Pool {{ block_size: {=usize}, stride: {=usize}, capacity: {=usize}, stats: {} }}",
+            self.block_size(),
+            self.stride(),
+            self.capacity(),
+            self.stats()
+        );
+    }
+}
+
+impl Format for Block<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(
+            f,
+            "Block {{ id: {=u32}, len: {=usize} }}",
+            self.id().0,
+            self.len()
+        );
+    }
+}
+
+impl<const N: usize> Format for Burst<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "Burst({})", self.as_ids());
+    }
+}
+
+impl<const N: usize> Format for IntoIter<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "IntoIter({})", self.as_burst());
+    }
+}
+
+impl<const N: usize> Format for Cache<'_, N> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(
+            f,
+            "Cache {{ capacity: {=usize}, len: {=usize} }}",
+            N,
+            self.len()
+        );
+    }
+}
+
+/// As its value.
+impl Format for Reservation<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(
+            f,
+            "Reservation {{ quota: {=usize}, stats: {} }}",
+            self.quota(),
+            self.stats()
+        );
+    }
+}
+
+impl Format for AllocAsync<'_> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "AllocAsync {{ waiting: {=bool} }}", self.is_waiting());
+    }
+}
+
+impl<T: Format> Format for PoolBox<'_, T> {
+    fn format(&self, f: Formatter<'_>) {
+        (**self).format(f);
+    }
+}
+
+impl<F> Format for PoolAlloc<F> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "PoolAlloc {{ pool: {} }}", self.pool());
+    }
+}
+
+/// Without the value, which may be any.
+impl<T> Format for WrongPool<T> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "WrongPool");
+    }
+}
+
+/// Without the value, which may be any.
+impl<T> Format for AllocValueError<T> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "AllocValueError {{ reason: {} }}", self.reason());
+    }
+}
+
+/// Without the value, which may be any.
+impl<T> Format for PushError<T> {
+    fn format(&self, f: Formatter<'_>) {
+        match self {
+            Self::Full(_) => write!(f, "Full"),
+            Self::WrongPool(_) => write!(f, "WrongPool"),
+        }
+    }
+}
+
+impl Format for FreeErrorKind {
+    fn format(&self, f: Formatter<'_>) {
+        match *self {
+            Self::ForeignAddress { addr } => {
+                write!(f, "ForeignAddress {{ addr: {=u64:#x} }}", addr as u64);
+            }
+            Self::Interior { id, offset } => {
+                write!(f, "Interior {{ id: {}, offset: {=usize} }}", id, offset);
+            }
+            Self::ForeignId { id, capacity } => {
+                write!(
+                    f,
+                    "ForeignId {{ id: {}, capacity: {=usize} }}",
+                    id, capacity
+                );
+            }
+            Self::DoubleFree { id } => write!(f, "DoubleFree {{ id: {} }}", id),
+        }
+    }
+}
+
+impl Format for FreeError {
+    fn format(&self, f: Formatter<'_>) {
+        match self.caller() {
+            Some(at) => write!(
+                f,
+                "FreeError {{ kind: {}, caller: {=str}:{=u32} }}",
+                self.kind(),
+                at.file(),
+                at.line()
+            ),
+            None => write!(f, "FreeError {{ kind: {} }}", self.kind()),
+        }
+    }
+}
+
+#[cfg(not(loom))]
+mod statics {
+    use defmt::{Format, Formatter, write};
+
+    use crate::pool::{Align, AlignTo, StaticPool};
+
+    impl<const N: usize> Format for Align<N> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "Align({=usize})", N);
+        }
+    }
+
+    impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
+        Format for StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
+    where
+        A: AlignTo,
+    {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "StaticPool {{ layout: {} }}", Self::LAYOUT);
+        }
+    }
+}
+
+macro_rules! as_displayed {
+    ($($name:ty),*) => { $(
+        impl Format for $name {
+            fn format(&self, f: Formatter<'_>) {
+                write!(f, "{}", defmt::Display2Format(self));
+            }
+        }
+    )* };
+}
+
+macro_rules! as_debugged {
+    ($($name:ty),*) => { $(
+        impl Format for $name {
+            fn format(&self, f: Formatter<'_>) {
+                write!(f, "{}", defmt::Debug2Format(self));
+            }
+        }
+    )* };
+}
+
+mod runs {
+    use defmt::{Format, Formatter, write};
+
+    use crate::region::{PageRun, PageRuns};
+
+    as_debugged!(PageRuns<'_>, PageRun<'_>);
+}
+
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+mod region {
+    use defmt::{Format, Formatter, write};
+
+    use crate::error::MapPoolError;
+    use crate::region::{
+        HintError, Iova, IovaError, IovaRange, LockError, MapBuilder, MapError, MappedRegion,
+        NodeError, NodeRun, PhysAddr, PrefaultError, Refused, RegionReport, ReleaseError, Step,
+    };
+
+    // What only a hosted program has is formatted there: its words cost no flash.
+    as_displayed!(
+        MapError,
+        LockError,
+        NodeError,
+        PrefaultError,
+        HintError,
+        ReleaseError,
+        IovaError
+    );
+    as_debugged!(MapBuilder, NodeRun, Iova, IovaRange, PhysAddr);
+
+    #[cfg(target_has_atomic = "64")]
+    mod shared {
+        use defmt::{Format, Formatter, write};
+
+        use crate::region::{
+            AccessError, AttachError, Seal, SharedBuilder, SharedError, SharedRegion, SharedStage,
+        };
+
+        as_displayed!(AccessError, AttachError, Seal, SharedError, SharedStage);
+        as_debugged!(SharedBuilder, SharedRegion);
+    }
+
+    impl Format for MapPoolError {
+        fn format(&self, f: Formatter<'_>) {
+            match self {
+                Self::Config(e) => write!(f, "Config({})", e),
+                Self::Map(e) => write!(f, "Map({})", e),
+            }
+        }
+    }
+
+    impl Format for Refused {
+        fn format(&self, f: Formatter<'_>) {
+            for (i, step) in self.iter().enumerate() {
+                write!(f, "{=str}{}", if i == 0 { "" } else { "; " }, step);
+            }
+        }
+    }
+
+    /// The kernel's reason is its number: names are a table that firmware would carry.
+    impl Format for Step {
+        fn format(&self, f: Formatter<'_>) {
+            let errno = self.errno.raw_os_error();
+            write!(f, "no {} ({}: errno {=i32})", self.page, self.stage, errno);
+        }
+    }
+
+    impl Format for RegionReport {
+        fn format(&self, f: Formatter<'_>) {
+            write!(
+                f,
+                "RegionReport {{ requested: {=u64}, mapped: {=u64}, page: {}, huge_bytes: {}, residency: {}",
+                self.requested() as u64,
+                self.mapped() as u64,
+                self.page(),
+                self.huge_bytes().map(|bytes| bytes as u64),
+                self.residency()
+            );
+            for step in self.steps() {
+                write!(f, "; {}", step);
+            }
+            write!(f, " }}");
+        }
+    }
+
+    impl Format for MappedRegion {
+        fn format(&self, f: Formatter<'_>) {
+            write!(
+                f,
+                "MappedRegion {{ start: {=u64:#x}, report: {} }}",
+                self.as_ptr().addr().get() as u64,
+                self.report()
+            );
+        }
+    }
+}
+
+#[cfg(feature = "audit")]
+mod audit {
+    use defmt::{Format, Formatter, write};
+
+    use crate::pool::{AuditEvent, AuditHistory, AuditReport, AuditThread, Holding};
+
+    impl Format for AuditThread {
+        fn format(&self, f: Formatter<'_>) {
+            self.with_name(|name| write!(f, "thread {=u64} ({=str})", self.number() as u64, name));
+        }
+    }
+
+    impl Format for AuditEvent {
+        fn format(&self, f: Formatter<'_>) {
+            write!(
+                f,
+                "#{=u64} {} by {}",
+                self.sequence() as u64,
+                self.kind(),
+                self.thread()
+            );
+            if let Some(at) = self.caller() {
+                write!(f, " at {=str}:{=u32}", at.file(), at.line());
+            }
+        }
+    }
+
+    impl Format for AuditHistory {
+        fn format(&self, f: Formatter<'_>) {
+            for (i, event) in self.iter().enumerate() {
+                write!(f, "{=str}{}", if i == 0 { "" } else { "; " }, event);
+            }
+        }
+    }
+
+    impl Format for Holding {
+        fn format(&self, f: Formatter<'_>) {
+            write!(
+                f,
+                "{}: {}, {=u64} events ago",
+                self.id(),
+                self.since(),
+                self.age() as u64
+            );
+        }
+    }
+
+    impl Format for AuditReport<'_> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(
+                f,
+                "{=usize} blocks are out, {=usize} in caches",
+                self.outstanding().count(),
+                self.cached().count()
+            );
+            for holding in self.outstanding() {
+                write!(f, "; {}", holding);
+            }
+        }
+    }
+}

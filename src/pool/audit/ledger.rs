@@ -1,0 +1,297 @@
+//! What is kept: for each block the last change of hands, and a ring of its last events.
+//!
+//! A block's events are written by whoever owns it, so its ring has one writer at a time, and their order
+//! is the order in which they happened; only a refused return writes without owning, into the ring alone.
+//! Everything is atomics and nothing waits: a signal handler may be audited. But for the first event of a
+//! pool, which allocates the ledger: that must not come from a signal handler.
+//!
+//! The ledger is memory of [`System`], never of the global allocator: a pool may stand behind that.
+//!
+//! An entry is read while it may be written (H.-J. Boehm, "Can seqlocks get along with programming
+//! language memory models?", 2012): a writer first makes its sequence number 0, then writes the rest, then
+//! the number; a reader takes what lies between two equal numbers that are not 0.
+
+use core::panic::Location;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering::*, fence};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::thread_local;
+
+use super::{AuditEvent, AuditKind, AuditThread};
+
+/// Events that are kept of a block.
+pub(super) const RING: usize = 8;
+/// Bytes that are kept of a thread's name, and the words that they are.
+const NAME: usize = 16;
+pub(super) type Name = [usize; NAME / size_of::<usize>()];
+
+/// Events of all pools so far: the order that they are told in.
+static EVENTS: AtomicUsize = AtomicUsize::new(0);
+/// Events that could not be kept, since there was no memory for a ledger.
+static LOST: AtomicUsize = AtomicUsize::new(0);
+/// Threads that had events so far.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+pub(super) fn events() -> usize {
+    EVENTS.load(Relaxed)
+}
+
+pub(super) fn lost() -> usize {
+    LOST.load(Relaxed)
+}
+
+/// One event. All zeros is none.
+struct Entry {
+    sequence: AtomicUsize,
+    kind: AtomicUsize,
+    /// Null where there is no caller to name.
+    at: AtomicPtr<Location<'static>>,
+    thread: AtomicUsize,
+    name: [AtomicUsize; NAME / size_of::<usize>()],
+}
+
+impl Entry {
+    fn write(&self, event: &AuditEvent) {
+        self.sequence.store(0, Relaxed);
+        // Pairs with the fence in `read`: who sees any of what follows sees the 0, or what came after.
+        fence(Release);
+        self.kind.store(event.kind as usize, Relaxed);
+        let at = event.at.map_or(ptr::null(), ptr::from_ref);
+        self.at.store(at.cast_mut(), Relaxed);
+        self.thread.store(event.thread.number, Relaxed);
+        for (word, value) in self.name.iter().zip(event.thread.name) {
+            word.store(value, Relaxed);
+        }
+        // Release: pairs with the acquire in `read`.
+        self.sequence.store(event.sequence, Release);
+    }
+
+    /// The event, if there is one and it is not being overwritten.
+    fn read(&self) -> Option<AuditEvent> {
+        let sequence = self.sequence.load(Acquire);
+        let name = self.name.each_ref().map(|word| word.load(Relaxed));
+        let number = self.thread.load(Relaxed);
+        let at = self.at.load(Relaxed);
+        let kind = kind_of(self.kind.load(Relaxed));
+        fence(Acquire);
+        if sequence == 0 || self.sequence.load(Relaxed) != sequence {
+            return None;
+        }
+        Some(AuditEvent {
+            sequence,
+            kind: kind?,
+            // SAFETY: only null and `&'static` are ever stored.
+            at: unsafe { at.as_ref() },
+            thread: AuditThread { number, name },
+        })
+    }
+}
+
+/// What is kept of a block. All zeros is nothing.
+struct Record {
+    /// Events so far.
+    count: AtomicUsize,
+    /// The last that changed who has the block.
+    last: Entry,
+    ring: [Entry; RING],
+}
+
+/// The records of a pool: null before its first event. Freed by the pool's `Drop`.
+///
+/// # Invariant
+/// Not null, it points at as many records as the pool has blocks, allocated by [`System`], which live
+/// until [`free`](Self::free).
+pub(crate) struct Ledger(AtomicPtr<Record>);
+
+impl Ledger {
+    pub(crate) const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// Takes the records out, for a header that is about to be made anew.
+    pub(crate) fn take(&mut self) -> Self {
+        Self(AtomicPtr::new(core::mem::replace(
+            self.0.get_mut(),
+            ptr::null_mut(),
+        )))
+    }
+
+    /// Writes down one event. `capacity` is that of the pool, here and below.
+    pub(super) fn write(
+        &self,
+        capacity: usize,
+        id: u32,
+        kind: AuditKind,
+        at: Option<&'static Location<'static>>,
+    ) {
+        let Some(record) = self.record_or_new(capacity, id) else {
+            LOST.fetch_add(1, Relaxed);
+            return;
+        };
+        let event = AuditEvent {
+            sequence: EVENTS.fetch_add(1, Relaxed).wrapping_add(1),
+            kind,
+            at,
+            thread: this_thread(kind),
+        };
+        let place = record.count.fetch_add(1, Relaxed) % RING;
+        if let Some(entry) = record.ring.get(place) {
+            entry.write(&event);
+        }
+        if kind != AuditKind::RefusedFree {
+            record.last.write(&event);
+        }
+    }
+
+    /// The last event that changed who has the block.
+    pub(super) fn last(&self, capacity: usize, id: u32) -> Option<AuditEvent> {
+        self.record(capacity, id)?.last.read()
+    }
+
+    /// The last events, in no order.
+    pub(super) fn ring(&self, capacity: usize, id: u32) -> [Option<AuditEvent>; RING] {
+        match self.record(capacity, id) {
+            Some(record) => record.ring.each_ref().map(Entry::read),
+            None => [None; RING],
+        }
+    }
+
+    /// Events of a block so far.
+    pub(super) fn count(&self, capacity: usize, id: u32) -> usize {
+        let record = self.record(capacity, id);
+        record.map_or(0, |record| record.count.load(Relaxed))
+    }
+
+    fn record(&self, capacity: usize, id: u32) -> Option<&Record> {
+        // Acquire: pairs with the release in `record_or_new`.
+        let records = self.0.load(Acquire);
+        if records.is_null() || id as usize >= capacity {
+            return None;
+        }
+        // SAFETY: by the invariant there are `capacity` records; everything in one is an atomic.
+        Some(unsafe { &*records.add(id as usize) })
+    }
+
+    fn record_or_new(&self, capacity: usize, id: u32) -> Option<&Record> {
+        if self.0.load(Relaxed).is_null() {
+            self.make(capacity)?;
+        }
+        self.record(capacity, id)
+    }
+
+    /// Makes the records, unless someone else is faster.
+    #[cold]
+    fn make(&self, capacity: usize) -> Option<()> {
+        let layout = Layout::array::<Record>(capacity).ok()?;
+        // SAFETY: a pool has at least one block, so this is not empty.
+        let new = unsafe { System.alloc_zeroed(layout) }.cast::<Record>();
+        if new.is_null() {
+            return None;
+        }
+        // Release: the zeros come before the pointer.
+        let none = ptr::null_mut();
+        if self
+            .0
+            .compare_exchange(none, new, Release, Relaxed)
+            .is_err()
+        {
+            // SAFETY: just allocated, and nobody else has it.
+            unsafe { System.dealloc(new.cast(), layout) };
+        }
+        Some(())
+    }
+
+    /// Forgets everything.
+    pub(super) fn free(&mut self, capacity: usize) {
+        let records = core::mem::replace(self.0.get_mut(), ptr::null_mut());
+        if let (false, Ok(layout)) = (records.is_null(), Layout::array::<Record>(capacity)) {
+            // SAFETY: by the invariant, allocated with this layout; `&mut self` is the last to know it.
+            unsafe { System.dealloc(records.cast(), layout) };
+        }
+    }
+}
+
+fn kind_of(n: usize) -> Option<AuditKind> {
+    use AuditKind::*;
+    const ALL: [AuditKind; 18] = [
+        Allocated,
+        AllocatedInBurst,
+        AllocatedAsMemory,
+        FreedAsMemory,
+        AllocatedGlobally,
+        FreedGlobally,
+        IntoBurst,
+        FromBurst,
+        IntoRaw,
+        FromRaw,
+        FreedRaw,
+        RefusedFree,
+        Freed,
+        Dropped,
+        FreedToCache,
+        Drawn,
+        Given,
+        Reset,
+    ];
+    ALL.into_iter().find(|kind| *kind as usize == n)
+}
+
+/// Nobody yet, and nameless.
+const NOBODY: AuditThread = AuditThread {
+    number: 0,
+    name: [0; NAME / size_of::<usize>()],
+};
+
+thread_local! {
+    /// Without a destructor: it is there for as long as the thread is.
+    static THIS: Cell<AuditThread> = const { Cell::new(NOBODY) };
+}
+
+/// Whose event this is. A thread has its number from its first event on, and its name from the first
+/// event that may ask for it: inside a global allocator the standard library must not be asked.
+fn this_thread(kind: AuditKind) -> AuditThread {
+    // Where thread-locals have no storage of their own, the end of a thread takes even this one away.
+    let keep = |this| {
+        let _ = THIS.try_with(|place| place.set(this));
+    };
+    let Ok(mut this) = THIS.try_with(Cell::get) else {
+        return NOBODY;
+    };
+    if this.number == 0 {
+        this.number = THREADS.fetch_add(1, Relaxed) + 1;
+        keep(this);
+    }
+    if this.name == NOBODY.name && !kind.is_global() {
+        // Whoever comes here again meanwhile finds a name.
+        this.name = name_from(b"?");
+        keep(this);
+        if let Some(name) = std::thread::current().name() {
+            this.name = name_from(name.as_bytes());
+            keep(this);
+        }
+    }
+    this
+}
+
+/// As much of a name as is kept.
+fn name_from(bytes: &[u8]) -> Name {
+    let mut padded = [0; NAME];
+    for (to, from) in padded.iter_mut().zip(bytes) {
+        *to = *from;
+    }
+    let mut name = NOBODY.name;
+    for (word, bytes) in name.iter_mut().zip(padded.chunks_exact(size_of::<usize>())) {
+        *word = bytes.try_into().map_or(0, usize::from_ne_bytes);
+    }
+    name
+}
+
+/// The bytes of a name, zeros behind it.
+pub(super) fn name_bytes(name: Name) -> [u8; NAME] {
+    let mut bytes = [0; NAME];
+    for (to, word) in bytes.chunks_exact_mut(size_of::<usize>()).zip(name) {
+        to.copy_from_slice(&word.to_ne_bytes());
+    }
+    bytes
+}

@@ -1,0 +1,89 @@
+//! Handles into a `heapless::Vec`, and out of it: `alloc_into` and `free_from` for memory that does not
+//! grow.
+//!
+//! Methods of their own rather than one pair that is generic over `Extend`: that trait says neither how
+//! much room there is nor what happens when it ends (heapless's panics), so nothing on top of it could be
+//! all or none.
+
+use heapless::LenType;
+use heapless::vec::{VecInner, VecStorage};
+
+use super::Cache;
+use crate::error::{Exhausted, WrongPool};
+use crate::pool::Block;
+
+impl<'p, const N: usize> Cache<'p, N> {
+    /// Appends `n` owning handles to a `heapless::Vec` or `VecView`, all or none. O(n), no atomic; an
+    /// exchange with the depot where the cache holds fewer.
+    ///
+    /// # Errors
+    /// [`Exhausted`] if there are fewer; `n` greater than the room in the vector, or than `N`, finds so
+    /// many available at the most.
+    ///
+    /// ```
+    /// use framepool::Block;
+    ///
+    /// framepool::pool!(static FRAMES: [1536; 64]);
+    ///
+    /// let mut cache = FRAMES.cache();
+    /// let mut posted: heapless::Vec<Block<'_>, 16> = heapless::Vec::new();
+    /// cache.alloc_into_heapless(&mut posted, 16)?;
+    /// assert!(cache.alloc_into_heapless(&mut posted, 1).is_err(), "it is full");
+    /// drop(posted.swap_remove(7));
+    /// assert!(cache.free_from_heapless(&mut posted).is_ok());
+    /// assert!(posted.is_empty());
+    /// # Ok::<(), framepool::Exhausted>(())
+    /// ```
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub fn alloc_into_heapless<L, S>(
+        &mut self,
+        blocks: &mut VecInner<Block<'p>, L, S>,
+        n: usize,
+    ) -> Result<(), Exhausted>
+    where
+        L: LenType,
+        S: VecStorage<Block<'p>> + ?Sized,
+    {
+        let room = blocks.capacity() - blocks.len();
+        if n > room {
+            return Err(self.no_room(n, room));
+        }
+        if n > self.len() {
+            self.make_len(n)?;
+        }
+        self.hand_out(n, blocks.spare_capacity_mut());
+        // SAFETY: there was room for `n` more, and all of them were written.
+        unsafe { blocks.set_len(blocks.len() + n) };
+        Ok(())
+    }
+
+    /// Frees every handle of a `heapless::Vec` or `VecView`, which is empty then. O(their number), no
+    /// atomic; an exchange with the depot where the cache is full.
+    ///
+    /// # Errors
+    /// [`WrongPool`] with the number of those that came from another pool: the vector keeps all.
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub fn free_from_heapless<L, S>(
+        &mut self,
+        blocks: &mut VecInner<Block<'p>, L, S>,
+    ) -> Result<(), WrongPool<usize>>
+    where
+        L: LenType,
+        S: VecStorage<Block<'p>> + ?Sized,
+    {
+        self.take_back_all(blocks)?;
+        // SAFETY: the blocks are the cache's now; their handles are not dropped.
+        unsafe { blocks.set_len(0) };
+        self.pass_on();
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn no_room(&mut self, n: usize, room: usize) -> Exhausted {
+        let available = room.min(self.len() + self.pool.available());
+        self.exhausted(n, available)
+    }
+}

@@ -1,0 +1,1 @@
+//! What framepool's types become in a `defmt` log: see `tests/rendered.rs`.

@@ -1,0 +1,270 @@
+//! Values go through `defmt`'s encoder in this very program, and through its decoder with the strings of
+//! this program's ELF file: what comes out is what a reader of the log sees.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#![allow(missing_docs)]
+
+use std::sync::{LazyLock, Mutex, PoisonError};
+
+use defmt::{Encoder, Format};
+use defmt_decoder::Table;
+use framepool::{
+    Burst, ConfigError, Exhausted, MappedRegion, Pool, PoolAlloc, PoolConfig, StaticPool, Stride,
+};
+
+static BYTES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+static ENCODER: Mutex<Encoder> = Mutex::new(Encoder::new());
+
+fn keep(bytes: &[u8]) {
+    BYTES.lock().unwrap().extend_from_slice(bytes);
+}
+
+#[defmt::global_logger]
+struct Capture;
+
+// SAFETY: `render` logs from one thread at a time, which is what `acquire` has to see to.
+unsafe impl defmt::Logger for Capture {
+    fn acquire() {
+        ENCODER.lock().unwrap().start_frame(keep);
+    }
+
+    unsafe fn flush() {}
+
+    unsafe fn release() {
+        ENCODER.lock().unwrap().end_frame(keep);
+    }
+
+    unsafe fn write(bytes: &[u8]) {
+        ENCODER.lock().unwrap().write(bytes, keep);
+    }
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(|| {
+    let elf = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+    Table::parse(&elf)
+        .unwrap()
+        .expect("there is a .defmt section")
+});
+
+/// What a log line with the value says.
+fn render(value: impl Format) -> String {
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    defmt::println!("{}", value);
+    let bytes = std::mem::take(&mut *BYTES.lock().unwrap());
+    let mut decoder = TABLE.new_stream_decoder();
+    decoder.received(&bytes);
+    decoder.decode().unwrap().display_message().to_string()
+}
+
+fn pool() -> Pool<'static> {
+    Pool::allocate(PoolConfig::new(64, 8).stride(Stride::Exact)).unwrap()
+}
+
+#[test]
+fn a_pool_its_handles_and_its_figures() {
+    let pool = pool();
+    let block = pool.alloc().unwrap();
+    assert_eq!(render(&block), "Block { id: 0, len: 64 }");
+    assert_eq!(render(block.id()), "BlockId(0)");
+    let burst: Burst<'_, 4> = pool.alloc_burst(2).unwrap();
+    assert_eq!(render(&burst), "Burst([2, 1])");
+    let mut rest = burst.into_iter();
+    drop(rest.next());
+    assert_eq!(render(&rest), "IntoIter(Burst([2]))");
+    let boxed = pool.alloc_value(-7_i16).unwrap();
+    assert_eq!(render(&boxed), "-7");
+    let stats = "Stats { capacity: 8, in_use: 3, free: 5, cached: 0, reserved: 0, peak: 3, waiting: 0, allocations: 4, \
+                 frees: 1, exhaustions: 0, refusals: 0 }";
+    assert_eq!(render(pool.stats()), stats);
+    let text = format!("Pool {{ block_size: 64, stride: 64, capacity: 8, stats: {stats} }}");
+    assert_eq!(render(&pool), text);
+    let mut cache: framepool::Cache<'_, 16> = framepool::Cache::new(&pool);
+    drop(cache.alloc().unwrap());
+    assert_eq!(render(&cache), "Cache { capacity: 16, len: 3 }");
+    assert!(render(cache.stats()).starts_with("CacheStats { capacity: 16, len: 3, allocations: 1"));
+}
+
+#[test]
+fn a_census() {
+    let mut pool = pool();
+    std::mem::forget(pool.alloc().unwrap());
+    let census = pool.check().unwrap();
+    let text =
+        "Census { never_used: 7, stacked: 0, in_magazines: 0, raw: 0, reserved: 0, leaked: 1";
+    assert!(render(census).starts_with(text), "{}", render(census));
+}
+
+#[test]
+fn shapes_and_statics() {
+    static MEMORY: StaticPool<128, 4> = StaticPool::new();
+    assert_eq!(render(Stride::Bytes(96)), "Bytes(96)");
+    let config = PoolConfig::new(2048, 16).align(64);
+    assert_eq!(
+        render(config),
+        "PoolConfig { block_size: 2048, count: Some(16), align: Some(64), stride: Auto, \
+         magazine: FromCapacity }"
+    );
+    let layout = "PoolLayout { block_size: 128, stride: 128, align: 64, capacity: 4, magazine: 4 }";
+    assert_eq!(
+        render(&MEMORY),
+        format!("StaticPool {{ layout: {layout} }}")
+    );
+    assert_eq!(render(framepool::Align::<64>), "Align(64)");
+
+    framepool::pool!(static POOL: [64; 2]);
+    let global = PoolAlloc::new(&POOL, std::alloc::System);
+    assert!(render(&global).starts_with("PoolAlloc { pool: Pool { block_size: 64, "));
+}
+
+#[test]
+fn errors_with_their_facts() {
+    let pool = pool();
+    let all: Vec<_> = (0..8).map(|_| pool.alloc().unwrap()).collect();
+    let exhausted: Exhausted = pool.alloc().unwrap_err();
+    assert_eq!(
+        render(exhausted),
+        "Exhausted { requested: 1, available: 0 }"
+    );
+    let refused = pool.alloc_value([0_u8; 65]).unwrap_err();
+    assert_eq!(
+        render(refused),
+        "AllocValueError { reason: TooLarge { size: 65, block_size: 64 } }"
+    );
+    let reason = pool.alloc_value(1).unwrap_err().reason();
+    assert_eq!(
+        render(reason),
+        "Exhausted(Exhausted { requested: 1, available: 0 })"
+    );
+    drop(all);
+
+    let mut block = pool.alloc().unwrap();
+    assert_eq!(
+        render(block.write(&[0; 65]).unwrap_err()),
+        "TooLong { len: 65, block_size: 64 }"
+    );
+    let other = self::pool();
+    let wrong = other.free(block).unwrap_err();
+    assert_eq!(render(&wrong), "WrongPool");
+    let mut burst: Burst<'_, 1> = other.alloc_burst(1).unwrap();
+    assert_eq!(
+        render(burst.push(wrong.into_inner()).unwrap_err()),
+        "WrongPool"
+    );
+    assert_eq!(
+        render(burst.push(other.alloc().unwrap()).unwrap_err()),
+        "Full"
+    );
+    assert_eq!(
+        render(Pool::allocate(PoolConfig::new(0, 1)).unwrap_err()),
+        "ZeroBlockSize"
+    );
+    assert_eq!(
+        render(ConfigError::RegionTooSmall {
+            required: 4096,
+            available: 64
+        }),
+        "RegionTooSmall { required: 4096, available: 64 }"
+    );
+    assert_eq!(
+        render(framepool::CheckError::Duplicate {
+            id: framepool::BlockId(3)
+        }),
+        "Duplicate { id: BlockId(3) }"
+    );
+    framepool::pool!(static POOL: [64; 2]);
+    let _held = POOL.alloc().unwrap();
+    assert_eq!(
+        render(POOL.reset_static().unwrap_err()),
+        "ResetError { outstanding: 1 }"
+    );
+}
+
+#[test]
+fn refused_raw_returns_with_block_and_caller() {
+    let pool = pool();
+    let raw = pool.alloc().unwrap().into_raw();
+    // SAFETY: a pointer into the block, refused; the block, freed; and again, refused.
+    let (inside, again) = unsafe {
+        let inside = pool.free_raw(raw.add(5)).unwrap_err();
+        pool.free_raw(raw).unwrap();
+        (inside, pool.free_raw(raw).unwrap_err())
+    };
+    assert_eq!(
+        render(inside.kind()),
+        "Interior { id: BlockId(0), offset: 5 }"
+    );
+    let line = again.caller().unwrap().line();
+    assert_eq!(
+        render(again),
+        format!(
+            "FreeError {{ kind: DoubleFree {{ id: BlockId(0) }}, caller: {}:{line} }}",
+            file!()
+        )
+    );
+    let foreign = framepool::error::FreeErrorKind::ForeignAddress {
+        addr: 0x12_3456_789A,
+    };
+    assert_eq!(
+        render(foreign),
+        "ForeignAddress { addr: 0x123456789a }",
+        "not cut to 32 bits"
+    );
+}
+
+#[test]
+fn mappings() {
+    use framepool::region::PageSize;
+    let builder = MappedRegion::builder(100).page(PageSize::Base).force();
+    assert_eq!(
+        render(&builder),
+        "MapBuilder { len: 100, page: Base, force: true, prefault: true, threads: 1, node: None, lock: No, fork: Copied, dump: true, guards: false }"
+    );
+    let region = builder.prefault(false).map().unwrap();
+    let report = "RegionReport { requested: 100, mapped: 4096, page: Base, huge_bytes: Some(0), \
+                  residency: OnDemand }";
+    assert_eq!(render(region.report()), report);
+    let start = region.as_ptr().addr();
+    assert_eq!(
+        render(&region),
+        format!("MappedRegion {{ start: {start:#x}, report: {report} }}")
+    );
+    let too_much = MappedRegion::builder(1 << 46)
+        .prefault(false)
+        .page(PageSize::Base)
+        .map();
+    let text = render(too_much.unwrap_err());
+    assert_eq!(
+        text,
+        "70368744177664 bytes cannot be mapped: no base pages (map: Cannot allocate memory (os error 12))"
+    );
+    let config = Pool::map(PoolConfig::new(0, 1)).unwrap_err();
+    assert_eq!(render(config), "Config(ZeroBlockSize)");
+}
+
+#[test]
+fn a_report_names_who_holds_what() {
+    let pool = pool();
+    let line = line!() + 1;
+    let held = pool.alloc().unwrap();
+    let holding = pool.report().outstanding().next().unwrap();
+    let (since, age) = (holding.since(), holding.age());
+    let event = format!(
+        "#{} Allocated by thread {} (a_report_names_w) at {}:{line}",
+        since.sequence(),
+        since.thread().number(),
+        file!()
+    );
+    assert_eq!(render(since), event);
+    assert_eq!(render(holding.history()), event);
+    assert_eq!(
+        render(holding),
+        format!("BlockId(0): {event}, {age} events ago")
+    );
+    let report = pool.report();
+    let text = render(report);
+    assert!(
+        text.starts_with("1 blocks are out, 0 in caches; BlockId(0): #"),
+        "{text}"
+    );
+    drop(held);
+}

@@ -1,0 +1,59 @@
+//! Every public type can be logged by `defmt`. What the log says is tested in `tests/defmt`.
+#![cfg(feature = "defmt")]
+#![allow(missing_docs)]
+
+use framepool::*;
+
+const fn is_logged<T: defmt::Format>() {}
+
+/// Compiles, or a type cannot be logged.
+#[allow(dead_code)]
+fn every_public_type<T: defmt::Format, F>() {
+    // Handles and pools.
+    is_logged::<Pool<'static>>();
+    is_logged::<Block<'static>>();
+    is_logged::<BlockId>();
+    is_logged::<Burst<'static, 4>>();
+    is_logged::<pool::IntoIter<'static, 4>>();
+    is_logged::<Cache<'static>>();
+    is_logged::<PoolBox<'static, T>>();
+    is_logged::<PoolAlloc<F>>();
+    is_logged::<(Reservation<'static>, AllocAsync<'static>)>();
+    #[cfg(not(loom))]
+    is_logged::<(Align<64>, StaticPool<64, 4>)>();
+    // Shapes and figures.
+    is_logged::<(PoolConfig, PoolLayout, Stride)>();
+    is_logged::<(Stats, CacheStats, Census)>();
+    // Errors.
+    is_logged::<(ConfigError, Exhausted, TooLong, ResetError, CheckError)>();
+    is_logged::<(FreeError, FreeErrorKind, ReserveError)>();
+    is_logged::<(WrongPool<F>, PushError<F>)>();
+    is_logged::<(AllocValueError<F>, AllocValueReason)>();
+    // Runs of pages.
+    is_logged::<(region::PageRuns<'static>, region::PageRun<'static>)>();
+    is_logged::<(region::RunRequest, region::RunStats)>();
+    is_logged::<(region::RunsError, region::RunError, region::RunFreeError)>();
+    is_logged::<region::RunCheckError>();
+    #[cfg(all(feature = "mmap", target_os = "linux"))]
+    {
+        is_logged::<(MapPoolError, MapError, region::Refused)>();
+        is_logged::<(MapBuilder, MappedRegion, RegionReport, region::Placed)>();
+        is_logged::<(region::Fork, region::HintError, region::ReleaseError)>();
+        is_logged::<(region::Lock, region::LockError, region::PrefaultError)>();
+        is_logged::<(region::NodeError, region::NodeRun)>();
+        is_logged::<(region::Iova, region::IovaError, region::IovaRange)>();
+        is_logged::<region::PhysAddr>();
+        #[cfg(target_has_atomic = "64")]
+        {
+            is_logged::<(region::SharedBuilder, region::SharedRegion)>();
+            is_logged::<(region::SharedError, region::SharedStage, region::Seal)>();
+            is_logged::<(region::AttachError, region::AccessError)>();
+        }
+        is_logged::<(PageSize, Residency, region::Stage, region::Step)>();
+    }
+    #[cfg(feature = "audit")]
+    {
+        is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
+        is_logged::<(AuditReport<'static>, Holding)>();
+    }
+}
