@@ -258,14 +258,20 @@ mod signals {
                 }
             });
             let victim = receive.recv().unwrap();
-            for _ in 0..20_000 {
+            // Signals that come while one is handled are one: as many as are needed are sent, and where
+            // the victim gets no time, it is given some.
+            let mut sent = 0;
+            while sent < 20_000 || HANDLED.load(Relaxed) <= 100 {
                 // SAFETY: the thread runs until `stop` is set, below.
                 assert_eq!(unsafe { libc::pthread_kill(victim, libc::SIGUSR1) }, 0);
-                thread::yield_now();
+                sent += 1;
+                match sent > 20_000 {
+                    true => thread::sleep(std::time::Duration::from_micros(100)),
+                    false => thread::yield_now(),
+                }
             }
             stop.store(true, Relaxed);
         });
-        assert!(HANDLED.load(Relaxed) > 100, "the storm came through");
         assert_eq!(FAILED.load(Relaxed), 0);
         assert_eq!(POOL.stats().in_use, 0);
         POOL.reset_static().unwrap();

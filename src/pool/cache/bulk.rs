@@ -53,15 +53,34 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_burst<const K: usize>(
         &mut self,
-        mut burst: Burst<'p, K>,
+        burst: Burst<'p, K>,
     ) -> Result<(), WrongPool<Burst<'p, K>>> {
-        match self.drain_burst(&mut burst) {
-            Ok(()) => {
-                mem::forget(burst);
-                Ok(())
-            }
-            Err(WrongPool(())) => Err(WrongPool(burst)),
+        const { assert!(K <= N, "a burst is no larger than the cache") };
+        if !burst.is_of(self.pool) {
+            self.count_refusal();
+            return Err(WrongPool(burst));
         }
+        match self.tally.gave_of(burst.len(), K) {
+            Some(after) => {
+                burst.note(AuditKind::FreedToCache);
+                // SAFETY: `K` are within the budget. The first indices, as many as it has blocks, are
+                // written, and the burst is forgotten.
+                unsafe { self.push_run(burst.raw_ids()) };
+                self.tally = after;
+                mem::forget(burst);
+            }
+            None => self.keep_burst_slowly(burst),
+        }
+        Ok(())
+    }
+
+    // By value: a burst whose address is taken is built in memory on the fast path as well.
+    #[cold]
+    #[inline(never)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn keep_burst_slowly<const K: usize>(&mut self, mut burst: Burst<'p, K>) {
+        self.keep_all_slowly(&mut burst);
+        mem::forget(burst);
     }
 
     /// Frees every block of a burst and leaves it empty, where it is: [`free_burst`](Self::free_burst)
@@ -157,12 +176,14 @@ impl<'p, const N: usize> Cache<'p, N> {
         blocks: [Block<'p>; K],
     ) -> Result<(), WrongPool<[Block<'p>; K]>> {
         const { assert!(K <= N, "an array is no larger than the cache") };
-        if !self.take_back(&blocks) {
+        let Ok(slowly) = self.take_back(&blocks) else {
             self.count_refusal();
             return Err(WrongPool(blocks));
-        }
+        };
         mem::forget(blocks);
-        self.pass_on();
+        if slowly {
+            self.pass_on();
+        }
         Ok(())
     }
 
@@ -233,26 +254,29 @@ impl<'p, const N: usize> Cache<'p, N> {
         &mut self,
         blocks: &mut std::vec::Vec<Block<'p>>,
     ) -> Result<(), WrongPool<usize>> {
-        self.take_back_all(blocks)?;
+        let slowly = self.take_back_all(blocks)?;
         // SAFETY: the blocks are the cache's now; their handles are not dropped.
         unsafe { blocks.set_len(0) };
-        self.pass_on();
+        if slowly {
+            self.pass_on();
+        }
         Ok(())
     }
 
-    /// Takes the blocks of handles that the caller then forgets, and [passes on](Self::pass_on); or
-    /// nothing, and says how many are of another pool.
+    /// Takes the blocks of handles that the caller then forgets; or nothing, and says how many are of
+    /// another pool. Returns as [`take_back`](Self::take_back).
     #[cfg(any(feature = "std", feature = "heapless"))]
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
-    pub(super) fn take_back_all(&mut self, blocks: &[Block<'p>]) -> Result<(), WrongPool<usize>> {
-        // A part that is refused is all of them, or else there is none.
-        let mut all = blocks.len() <= N || blocks.iter().all(|block| block.is_of(self.pool));
-        for part in blocks.chunks(N) {
-            all = all && self.take_back(part);
-        }
-        if all {
-            return Ok(());
+    pub(super) fn take_back_all(&mut self, blocks: &[Block<'p>]) -> Result<bool, WrongPool<usize>> {
+        if blocks.len() <= N {
+            if let Ok(slowly) = self.take_back(blocks) {
+                return Ok(slowly);
+            }
+        } else if blocks.iter().all(|block| block.is_of(self.pool)) {
+            // Each part is taken: all of them are of this pool.
+            let parts = blocks.chunks(N);
+            return Ok(parts.fold(false, |slowly, part| slowly | self.take_back(part).is_ok()));
         }
         self.count_refusal();
         let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
@@ -260,13 +284,21 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// Takes the blocks of handles (at most `N`) that the caller then forgets; or nothing, and returns
-    /// false, if one is of another pool.
+    /// an error, if one is of another pool. Returns whether the depot was met: then the caller
+    /// [passes on](Self::pass_on).
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
-    fn take_back(&mut self, blocks: &[Block<'p>]) -> bool {
-        if self.tally.gave(blocks.len()).is_none() {
-            self.make_room(blocks.len());
-        }
+    fn take_back(&mut self, blocks: &[Block<'p>]) -> Result<bool, ()> {
+        let n = blocks.len();
+        let mut slowly = false;
+        let after = match self.tally.gave(n) {
+            Some(after) => after,
+            None => {
+                slowly = true;
+                self.make_room(n);
+                self.tally.gave(n).ok_or(())?
+            }
+        };
         // One pass: the indices are copied to where they will be, and count only once all pools were
         // compared.
         let (pool, len) = (self.pool, self.len());
@@ -276,18 +308,16 @@ impl<'p, const N: usize> Cache<'p, N> {
             all &= block.is_of(pool);
             place.write(block.index());
         }
-        match self.tally.gave(blocks.len()) {
-            Some(after) if all => {
-                self.tally = after;
-                if cfg!(feature = "audit") {
-                    for block in blocks {
-                        pool.note(block.index(), AuditKind::FreedToCache);
-                    }
-                }
-            }
-            _ => all = false,
+        if !all {
+            return Err(());
         }
-        all
+        self.tally = after;
+        if cfg!(feature = "audit") {
+            for block in blocks {
+                pool.note(block.index(), AuditKind::FreedToCache);
+            }
+        }
+        Ok(slowly)
     }
 
     /// Whether `n` blocks are here (at most `K`), with `K` places from the first of them on.

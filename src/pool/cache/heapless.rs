@@ -73,10 +73,12 @@ impl<'p, const N: usize> Cache<'p, N> {
         L: LenType,
         S: VecStorage<Block<'p>> + ?Sized,
     {
-        self.take_back_all(blocks)?;
+        let slowly = self.take_back_all(blocks)?;
         // SAFETY: the blocks are the cache's now; their handles are not dropped.
         unsafe { blocks.set_len(0) };
-        self.pass_on();
+        if slowly {
+            self.pass_on();
+        }
         Ok(())
     }
 
