@@ -170,6 +170,7 @@ mod statics {
     }
 }
 
+#[cfg(all(feature = "mmap", target_os = "linux"))]
 macro_rules! as_displayed {
     ($($name:ty),*) => { $(
         impl Format for $name {
