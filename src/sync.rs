@@ -25,8 +25,6 @@ compile_error!(
 
 pub(crate) use core::sync::atomic::Ordering;
 
-use crate::pool::Pool;
-
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
 pub(crate) type Word = u64;
@@ -264,29 +262,6 @@ pub(crate) fn acquire_fence() {
     loom::sync::atomic::fence(Ordering::Acquire);
     #[cfg(not(loom))]
     core::sync::atomic::fence(Ordering::Acquire);
-}
-
-/// A function to call, shared.
-pub(crate) struct Callback(core::sync::atomic::AtomicPtr<()>);
-
-impl Callback {
-    pub(crate) const fn new() -> Self {
-        Self(core::sync::atomic::AtomicPtr::new(core::ptr::null_mut()))
-    }
-
-    pub(crate) fn set(&self, call: fn(&Pool<'_>)) {
-        self.0.store(call as *mut (), Ordering::Relaxed);
-    }
-
-    /// What was set; before that, a function that does nothing.
-    pub(crate) fn get(&self) -> fn(&Pool<'_>) {
-        let call = self.0.load(Ordering::Relaxed);
-        if call.is_null() {
-            return |_| ();
-        }
-        // SAFETY: not null, it was made by `set` of a function of this type.
-        unsafe { core::mem::transmute::<*mut (), fn(&Pool<'_>)>(call) }
-    }
 }
 
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.

@@ -22,11 +22,13 @@ use core::fmt;
 use core::future::Future;
 use core::mem::{self, MaybeUninit};
 use core::pin::Pin;
+use core::ptr;
+use core::sync::atomic::AtomicPtr;
 use core::task::{Context, Poll, Waker};
 
 use crate::pool::audit::AuditKind;
 use crate::pool::{Block, Pool};
-use crate::sync::{self, AtomicWord, Callback, Counter, Exclusive, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Counter, Exclusive, Ordering::*, Word};
 
 /// The most who wait for blocks of one pool at once and sleep. Whoever comes beyond is polled again
 /// and again.
@@ -49,6 +51,29 @@ struct Slot {
     state: AtomicWord,
     /// Initialised in the state [`SET`]; belongs to whoever moved the state to [`FILLING`] or [`TAKING`].
     waker: Exclusive<MaybeUninit<Waker>>,
+}
+
+/// A function to call, shared.
+struct Callback(AtomicPtr<()>);
+
+impl Callback {
+    const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    fn set(&self, call: fn(&Pool<'_>)) {
+        self.0.store(call as *mut (), Relaxed);
+    }
+
+    /// What was set; before that, a function that does nothing.
+    fn get(&self) -> fn(&Pool<'_>) {
+        let call = self.0.load(Relaxed);
+        if call.is_null() {
+            return |_| ();
+        }
+        // SAFETY: not null, it was made by `set` of a function of this type.
+        unsafe { mem::transmute::<*mut (), fn(&Pool<'_>)>(call) }
+    }
 }
 
 const FREE: Word = 0;
