@@ -91,7 +91,7 @@ fn a_2_mib_page_is_one_piece() {
     if !permitted(test) {
         return;
     }
-    let Some(_pages) = HugePages::exactly(test, 3) else {
+    let Some(_pages) = HugePages::exactly(3) else {
         return;
     };
     let region = MappedRegion::builder(3 * HUGE).force().map().unwrap();
@@ -111,7 +111,7 @@ fn runs_within_2_mib_pages_are_contiguous_for_the_device() {
     if !permitted(test) {
         return;
     }
-    let Some(_pages) = HugePages::exactly(test, 4) else {
+    let Some(_pages) = HugePages::exactly(4) else {
         return;
     };
     let mut region = MappedRegion::builder(4 * HUGE).force().map().unwrap();

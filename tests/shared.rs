@@ -23,7 +23,9 @@ use std::{ptr, thread};
 
 use framepool::region::{AccessError, Seal, SharedError, SharedStage};
 use framepool::{PageSize, Pool, PoolConfig, Residency, SharedRegion};
-use support::{HUGE, HugePages, Refuse, another, assert_passed, base_page, refusing, role};
+use support::{
+    HUGE, HugePages, NO_POPULATE, Refuse, another, assert_passed, base_page, refusing, role,
+};
 
 const LEN: usize = 64 << 10;
 
@@ -410,8 +412,7 @@ fn a_file_that_exceeds_the_address_space_is_refused() {
 
 #[test]
 fn regions_in_2_mib_pages_are_had_and_attached() {
-    let test = "regions_in_2_mib_pages_are_had_and_attached";
-    let Some(pages) = HugePages::exactly(test, 2) else {
+    let Some(pages) = HugePages::exactly(2) else {
         return;
     };
     let builder = SharedRegion::builder(HUGE + 1).page(PageSize::Huge2M);
@@ -435,8 +436,7 @@ fn regions_in_2_mib_pages_are_had_and_attached() {
 
 #[test]
 fn pages_of_2_mib_that_are_not_there_are_an_error_when_made_and_when_attached() {
-    let test = "pages_of_2_mib_that_are_not_there_are_an_error_when_made_and_when_attached";
-    let Some(pages) = HugePages::exactly(test, 1) else {
+    let Some(pages) = HugePages::exactly(1) else {
         return;
     };
     let builder = SharedRegion::builder(2 * HUGE).page(PageSize::Huge2M);
@@ -473,22 +473,19 @@ fn pages_of_2_mib_that_are_not_there_are_an_error_when_made_and_when_attached() 
 
 // ---- kernels that refuse
 
-const POPULATE: (u32, std::ops::RangeInclusive<u32>) = {
-    let advice = libc::MADV_POPULATE_WRITE as u32;
-    (2, advice..=advice)
-};
+const POPULATE: &[(u32, std::ops::RangeInclusive<i32>)] =
+    &[(2, libc::MADV_POPULATE_WRITE..=libc::MADV_POPULATE_WRITE)];
 
 #[test]
 fn a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes() {
-    let test = "a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes";
-    let old = [Refuse(libc::SYS_madvise, POPULATE, libc::EINVAL)];
+    let old = [NO_POPULATE];
     let both = || {
         let region = shared(LEN);
         region.write(0, &[7; LEN]).unwrap();
         let other = again(&region);
         (region, other)
     };
-    let Some((region, other)) = refusing(test, &old, both) else {
+    let Some((region, other)) = refusing(&old, both) else {
         return;
     };
     assert_eq!(region.residency(), Residency::Unverified);
@@ -503,23 +500,18 @@ fn a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes() {
 
 #[test]
 fn a_kernel_that_has_no_memory_left_is_an_error_with_the_stage() {
-    let test = "a_kernel_that_has_no_memory_left_is_an_error_with_the_stage";
-    const ADD_SEALS: u32 = libc::F_ADD_SEALS as u32;
-    let any = (0, 0..=u32::MAX);
-    let rules = [
-        (SharedStage::Create, libc::SYS_memfd_create, any.clone()),
-        (SharedStage::Resize, libc::SYS_ftruncate, any.clone()),
-        (
-            SharedStage::Seal,
-            libc::SYS_fcntl,
-            (1, ADD_SEALS..=ADD_SEALS),
-        ),
+    const ADD_SEALS: &[(u32, std::ops::RangeInclusive<i32>)] =
+        &[(1, libc::F_ADD_SEALS..=libc::F_ADD_SEALS)];
+    let rules: [(_, _, &'static [_]); 4] = [
+        (SharedStage::Create, libc::SYS_memfd_create, &[]),
+        (SharedStage::Resize, libc::SYS_ftruncate, &[]),
+        (SharedStage::Seal, libc::SYS_fcntl, ADD_SEALS),
         (SharedStage::Populate, libc::SYS_madvise, POPULATE),
     ];
     for (at, call, when) in rules {
         let rule = [Refuse(call, when, libc::ENOMEM)];
         let create = || SharedRegion::builder(LEN).create().unwrap_err();
-        let Some(error) = refusing(test, &rule, create) else {
+        let Some(error) = refusing(&rule, create) else {
             return;
         };
         let SharedError::Kernel { stage, errno, len } = error else {
@@ -530,7 +522,7 @@ fn a_kernel_that_has_no_memory_left_is_an_error_with_the_stage() {
     let region = shared(LEN);
     let fd = region.as_fd().try_clone_to_owned().unwrap();
     let rule = [Refuse(libc::SYS_madvise, POPULATE, libc::EFAULT)];
-    if let Some(error) = refusing(test, &rule, || refusal(fd)) {
+    if let Some(error) = refusing(&rule, || refusal(fd)) {
         let stage = SharedStage::Populate;
         assert!(matches!(error, SharedError::Kernel { stage: s, .. } if s == stage));
     }
@@ -538,14 +530,13 @@ fn a_kernel_that_has_no_memory_left_is_an_error_with_the_stage() {
 
 #[test]
 fn a_kernel_that_has_no_seal_against_execution_makes_one_without() {
-    let test = "a_kernel_that_has_no_seal_against_execution_makes_one_without";
-    let flags = libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | 8;
+    const FLAGS: i32 = (libc::MFD_CLOEXEC | libc::MFD_ALLOW_SEALING | 8) as i32;
     let old = [Refuse(
         libc::SYS_memfd_create,
-        (1, flags..=flags),
+        &[(1, FLAGS..=FLAGS)],
         libc::EINVAL,
     )];
-    if let Some(region) = refusing(test, &old, || shared(LEN)) {
+    if let Some(region) = refusing(&old, || shared(LEN)) {
         assert_eq!(seals(region.as_fd()) & libc::F_SEAL_EXEC, 0);
     }
 }

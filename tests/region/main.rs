@@ -20,6 +20,7 @@ mod contents;
 mod giant;
 mod guards;
 mod hints;
+#[path = "../support/hugepages.rs"]
 mod hugepages;
 mod lengths;
 mod limits;
@@ -28,6 +29,7 @@ mod machine;
 mod nodes;
 mod prefault;
 mod refusals;
+#[path = "../support/refusing.rs"]
 mod refusing;
 mod release;
 mod rungs;
