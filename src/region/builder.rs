@@ -99,7 +99,7 @@ impl MapBuilder {
         self
     }
 
-    /// How many threads prefault, each 8 MiB (or one larger page) at a time; 0 and 1 mean the calling
+    /// How many threads prefault, each 2 MiB (or one larger page) at a time; 0 and 1 mean the calling
     /// thread. 1 unless told. Threads that cannot be had are done without; the report has the number.
     pub fn prefault_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
@@ -165,7 +165,7 @@ impl MapBuilder {
         self
     }
 
-    /// Maps, following mmap(2) and madvise(2). Up to ten system calls a rung, one more for each 8 MiB
+    /// Maps, following mmap(2) and madvise(2). Up to ten system calls a rung, one more for each 2 MiB
     /// of prefault; with prefault O(length), as the kernel zeroes every page, and for transparent huge
     /// pages one or two reads of `/proc/self/smaps`, O(memory of the process).
     ///

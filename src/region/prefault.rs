@@ -19,8 +19,9 @@ use super::mapping::{populate, touch};
 use super::numa::{Node, NodeError};
 use super::report::Residency;
 
-/// Bytes that are made resident by one system call, where pages are not larger: some milliseconds.
-const CHUNK: usize = 8 << 20;
+/// Bytes that are made resident by one system call, where pages are not larger: some hundred microseconds,
+/// so that the last of several threads is not long alone.
+const CHUNK: usize = 2 << 20;
 
 /// How far a prefault is: what a progress callback is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -127,10 +128,19 @@ impl Plan<'_> {
     ) -> Result<usize, PrefaultError> {
         thread::scope(|scope| {
             let (to, from) = channel();
+            let (up, all_up) = channel();
+            // Nobody begins before everybody is up: a thread that starts maps a stack, and the kernel
+            // lets it wait for as long as another populates, so that one after the other would work.
+            let gate = rest.lock().unwrap_or_else(PoisonError::into_inner);
             let mut started = 0;
-            for _ in 0..threads {
-                let to = to.clone();
-                let worker = move || self.work(rest, &to);
+            // The calling thread is one of them, unless they are to run elsewhere.
+            let own = usize::from(self.node.is_none());
+            for _ in own..threads {
+                let (to, up) = (to.clone(), up.clone());
+                let worker = move || {
+                    let _ = up.send(());
+                    self.work(rest, &to);
+                };
                 match (
                     thread::Builder::new().spawn_scoped(scope, worker),
                     self.node,
@@ -147,9 +157,18 @@ impl Plan<'_> {
                 }
             }
             drop(to);
+            all_up.iter().take(started).for_each(drop);
+            drop(gate);
             // Returning, or unwinding out of the callback, hangs up: the workers stop.
+            if own > 0 {
+                let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
+                while let Some(chunk) = next() {
+                    tally.add(self.one(chunk))?;
+                    from.try_iter().try_for_each(|outcome| tally.add(outcome))?;
+                }
+            }
             tally.add_all(from)?;
-            Ok(started)
+            Ok(started + own)
         })
     }
 
