@@ -23,7 +23,7 @@ fn locked_pages_are_locked_whatever_they_are() {
             };
             assert_eq!(region.report().lock(), Lock::Locked);
             assert!(region.report().to_string().contains(", locked"));
-            assert_eq!(faults_of_touching(&mut region), 0);
+            assert!(faults_of_touching(&mut region) <= STRAY);
             let entry = smaps(address(&region));
             // The kernel does not mark pages that it never swaps.
             assert_eq!(entry.contains_key("lo"), page != Huge2M, "{page}");
@@ -94,7 +94,7 @@ fn more_than_the_limit_is_an_error_with_the_limit() {
             assert_eq!(region.report().lock(), Lock::Refused(error));
             assert!(region.report().to_string().contains(start));
             assert_eq!(region.lock(), Err(error));
-            assert_eq!(faults_of_touching(&mut region), 0);
+            assert!(faults_of_touching(&mut region) <= STRAY);
             // What is within the limit is locked.
             let region = forced(16 << 10, Base).lock().map().unwrap();
             assert_eq!(region.report().lock(), Lock::Locked);

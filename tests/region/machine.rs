@@ -43,6 +43,10 @@ pub fn address(region: &MappedRegion) -> usize {
     region.as_ptr().as_ptr() as usize
 }
 
+/// Faults that may be the process's own, as its text is read again where the machine has dropped it: fewer
+/// than the pages of any region that is asked.
+pub const STRAY: usize = 3;
+
 /// Page faults of this thread while one byte of each base page is written: by the kernel, since a
 /// sanitizer would have its own faults on the way. Exact only where a test is [`alone`].
 pub fn faults_of_touching(region: &mut MappedRegion) -> usize {

@@ -12,7 +12,7 @@ use framepool::region::Stage::Populate;
 use framepool::region::{NodeError, PrefaultError, Progress};
 use libc::{EAGAIN, MADV_POPULATE_WRITE};
 
-const LEN: usize = 8 << 20;
+const LEN: usize = 26 << 20;
 const CHUNK: usize = 2 << 20;
 
 #[test]
@@ -21,13 +21,13 @@ fn several_threads_make_every_page_resident() {
         let pages = HugePages::exactly(LEN / HUGE);
         for page in ALL.into_iter().filter(|&p| p != Huge2M || pages.is_some()) {
             // More than there are pieces of work are not started.
-            for (threads, used) in [(0, 1), (1, 1), (2, 2), (3, 3), (100, 4)] {
+            for (threads, used) in [(0, 1), (1, 1), (2, 2), (3, 3), (100, 13)] {
                 let builder = forced(LEN, page).prefault_threads(threads);
                 let mut region = builder.map().unwrap();
                 assert_eq!(kind(region.report()), (page, Verified));
                 assert_eq!(region.report().prefault_threads(), used, "{page}");
                 assert!(is_all(&region, 0));
-                assert_eq!(faults_of_touching(&mut region), 0, "{page}");
+                assert!(faults_of_touching(&mut region) <= STRAY, "{page}");
             }
         }
     });
@@ -134,7 +134,7 @@ fn a_kernel_that_cannot_verify_has_pages_touched_by_all_threads() {
             let again = refusing(&[NO_POPULATE], || region.prefault_with(2, |_| {}));
             assert_eq!(again, Some(Ok(())));
             assert!(is_all(&region, 7), "touching keeps what is there");
-            assert_eq!(faults_of_touching(&mut region), 0);
+            assert!(faults_of_touching(&mut region) <= STRAY);
         },
     );
 }

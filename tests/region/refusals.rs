@@ -85,7 +85,7 @@ fn a_kernel_that_cannot_verify_has_its_pages_touched_and_says_so() {
                 let text = region.report().to_string();
                 assert!(text.contains("touched (unverified)"), "{text}");
                 assert!(is_all(&region, 0));
-                assert_eq!(faults_of_touching(&mut region), 0);
+                assert!(faults_of_touching(&mut region) <= STRAY);
             }
         },
     );

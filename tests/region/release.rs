@@ -28,7 +28,7 @@ fn released_pages_are_the_machines_again_and_come_back_as_zeros() {
             assert_eq!(kind(region.report()), (page, Verified));
             assert_eq!((address(&region), smaps(start)["Rss"]), (start, LEN));
             assert!(is_all(&region, 0));
-            assert_eq!(faults_of_touching(&mut region), 0);
+            assert!(faults_of_touching(&mut region) <= STRAY);
         }
     });
 }
