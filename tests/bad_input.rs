@@ -311,6 +311,25 @@ fn a_reset_that_fails_leaves_the_peak_alone() {
     assert_eq!(pool.stats().peak, 0);
 }
 
+/// A worker that has nothing to do with the depot for 2^32 allocations: its count must not reach what
+/// guards the array. A quarter of a second, optimised.
+#[test]
+fn a_count_of_allocations_that_runs_over_guards_nothing() {
+    if cfg!(any(miri, debug_assertions)) {
+        return;
+    }
+    let pool = Pool::allocate(PoolConfig::new(8, 8192)).unwrap();
+    let mut cache: Cache<'_, 1024> = Cache::new(&pool);
+    let mut burst: Burst<'_, 512> = cache.alloc_burst(512).unwrap();
+    let rounds = (1u64 << 32) / 512 + 10;
+    for _ in 1..rounds {
+        assert!(cache.drain_burst(&mut burst).is_ok());
+        assert!(cache.len() <= 1024);
+        burst = cache.alloc_burst(512).unwrap();
+    }
+    assert_eq!(cache.stats().allocations, rounds * 512);
+}
+
 #[test]
 fn alignments_near_the_address_space_are_refused_or_kept() {
     for bits in 20..usize::BITS {

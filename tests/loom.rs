@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, Wake, Waker};
 
-use framepool::{Block, BlockId, Burst, Cache, Pool, PoolConfig};
+use framepool::{AllocAsync, Block, BlockId, Burst, Cache, Pool, PoolConfig};
 use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
@@ -394,5 +394,75 @@ fn who_stops_waiting_and_who_wakes_agree_on_the_waker() {
         assert_eq!(std::sync::Arc::strong_count(&signal), 1);
         assert_eq!(shared.pool.stats().waiting, 0);
         Shared::settle(shared, 1);
+    });
+}
+
+/// A waker that takes the block that came back, and then has the next one wait.
+struct Executor {
+    pool: &'static Pool<'static>,
+    next: std::sync::Arc<Count>,
+    waits: std::sync::Mutex<Option<(AllocAsync<'static>, bool)>>,
+    taken: std::sync::Mutex<Option<Block<'static>>>,
+}
+
+/// Counts how often it is woken.
+struct Count(std::sync::atomic::AtomicUsize);
+
+impl Wake for Count {
+    fn wake(self: std::sync::Arc<Self>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    }
+}
+
+impl Count {
+    fn new() -> std::sync::Arc<Self> {
+        std::sync::Arc::new(Self(std::sync::atomic::AtomicUsize::new(0)))
+    }
+}
+
+impl Wake for Executor {
+    fn wake(self: std::sync::Arc<Self>) {
+        *self.taken.lock().unwrap() = self.pool.alloc().ok();
+        let mut next = self.pool.alloc_async();
+        let waker = Waker::from(self.next.clone());
+        let polled = Pin::new(&mut next).poll(&mut Context::from_waker(&waker));
+        *self.waits.lock().unwrap() = Some((next, polled.is_pending()));
+    }
+}
+
+#[test]
+fn who_begins_to_wait_is_not_counted_out_for_another() {
+    model(2, || {
+        let pool = Pool::allocate(PoolConfig::new(8, 3).without_caches()).unwrap();
+        let pool: &'static Pool<'static> = Box::leak(Box::new(pool));
+        let first = pool.alloc().unwrap();
+        let two: Burst<'_, 2> = pool.alloc_burst(2).unwrap();
+        let executor = std::sync::Arc::new(Executor {
+            pool,
+            next: Count::new(),
+            waits: Default::default(),
+            taken: Default::default(),
+        });
+        let waker = Waker::from(executor.clone());
+        let mut waits = pool.alloc_async();
+        let polled = Pin::new(&mut waits).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let t = thread::spawn(move || {
+            let mut third = pool.alloc_async();
+            let waker = Waker::from(Count::new());
+            let polled = Pin::new(&mut third).poll(&mut Context::from_waker(&waker));
+            (third, polled)
+        });
+        drop(first);
+        drop(two);
+        let third = t.join().unwrap();
+        let next = executor.waits.lock().unwrap().take();
+        let woken = executor.next.0.load(std::sync::atomic::Ordering::SeqCst);
+        let sleeps = next.is_some_and(|(_, pending)| pending) && woken == 0;
+        assert!(
+            !sleeps || pool.available() == 0,
+            "a block is free, and one sleeps"
+        );
+        drop((third, executor.taken.lock().unwrap().take()));
     });
 }

@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::*};
 use std::sync::{Arc, Barrier};
@@ -304,9 +305,121 @@ fn the_allocation_that_goes_below_the_mark_calls_once() {
     pool.on_low_water(0, call);
     let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
     assert_eq!((all.len(), CALLS.load(SeqCst)), (32, 2), "taken back");
-    // Low already.
+    // Low already: the next allocation calls.
     pool.on_low_water(1, call);
-    assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (3, 0));
+    assert_eq!(CALLS.load(SeqCst), 2);
+    drop(all);
+    let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    assert_eq!(
+        (all.len(), CALLS.load(SeqCst), LEFT.load(SeqCst)),
+        (32, 3, 0)
+    );
+}
+
+#[test]
+fn a_call_that_sets_itself_again_does_not_call_itself() {
+    calls!(CALLS, LEFT);
+    fn call(pool: &Pool<'_>) {
+        LEFT.store(CALLS.fetch_add(1, SeqCst), SeqCst);
+        pool.on_low_water(8, call);
+    }
+    let pool = pool(8);
+    pool.on_low_water(8, call);
+    let held: Vec<_> = (0..3).map(|_| pool.alloc().unwrap()).collect();
+    assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (3, 2));
+    drop(held);
+}
+
+#[test]
+fn what_panics_loses_nothing_and_wakes_the_others() {
+    /// Panics when it is woken.
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let mut pool = pool(8);
+    {
+        let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+        let mut first = pool.alloc_async();
+        let waker = Waker::from(Arc::new(Panics));
+        let polled = Pin::new(&mut first).poll(&mut Context::from_waker(&waker));
+        assert!(polled.is_pending());
+        let signal = Signal::new();
+        let mut second = pool.alloc_async();
+        assert!(poll(&mut second, &signal).is_none());
+        let block = all.pop();
+        assert!(catch_unwind(AssertUnwindSafe(|| drop(block))).is_err());
+        assert_eq!((signal.count(), pool.stats().waiting), (1, 0));
+        drop(all);
+    }
+    pool.on_low_water(8, |_| panic!("a callback"));
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(pool.alloc()))).is_err());
+    assert_eq!(pool.check().unwrap().free(), 8);
+}
+
+#[test]
+fn who_asks_for_all_or_none_and_gets_none_keeps_none() {
+    let pool = Pool::allocate(PoolConfig::new(64, 32).magazine(16)).unwrap();
+    let mut caches: [Cache<'_, 32>; 2] = [Cache::new(&pool), Cache::new(&pool)];
+    let halves = caches
+        .each_mut()
+        .map(|cache| cache.alloc_burst::<16>(16).unwrap());
+    for (cache, half) in caches.iter_mut().zip(halves) {
+        assert!(cache.free_burst(half).is_ok());
+    }
+    let [first, second] = &mut caches;
+    assert!(first.alloc_burst::<32>(32).is_err());
+    assert!(
+        second.alloc_burst::<32>(32).is_ok(),
+        "the first gave its half back"
+    );
+}
+
+#[test]
+fn a_worker_that_draws_often_looks_around_as_well() {
+    let pool = Pool::allocate(PoolConfig::new(64, 64).magazine(8)).unwrap();
+    let mut cache: Cache<'_, 32> = Cache::new(&pool);
+    let rest: Vec<_> = (0..32).map(|_| pool.alloc().unwrap()).collect();
+    let signal = Signal::new();
+    let mut future = None;
+    for round in 0..2048 {
+        let some: Vec<_> = std::iter::from_fn(|| cache.alloc().ok()).take(20).collect();
+        if round == 10 {
+            let others: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+            let mut waits = pool.alloc_async();
+            assert!(poll(&mut waits, &signal).is_none());
+            future = Some((waits, others));
+        }
+        for block in some {
+            assert!(cache.free(block).is_ok());
+        }
+        if signal.count() > 0 {
+            break;
+        }
+    }
+    assert!(signal.count() > 0);
+    drop((future, rest));
+}
+
+#[test]
+fn a_refused_vector_leaves_no_one_asleep() {
+    let pool = Pool::allocate(PoolConfig::new(64, 16).without_caches()).unwrap();
+    let other = Pool::allocate(PoolConfig::new(64, 1)).unwrap();
+    let mut cache: Cache<'_, 8> = Cache::new(&pool);
+    let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    for block in all.drain(..6) {
+        assert!(cache.free(block).is_ok());
+    }
+    let signal = Signal::new();
+    let mut future = pool.alloc_async();
+    assert!(poll(&mut future, &signal).is_none());
+    all.truncate(4);
+    let asleep = signal.count() == 0;
+    all.push(other.alloc().unwrap());
+    assert_eq!(cache.free_from(&mut all).unwrap_err().into_inner(), 1);
+    assert!(!asleep || pool.available() == 0 || signal.count() > 0);
 }
 
 #[test]

@@ -149,7 +149,7 @@ fn raw_blocks_of_a_reservation_that_ended_are_the_parents() {
 }
 
 #[test]
-fn what_is_forgotten_is_counted_and_reclaimed_by_a_reset() {
+fn what_is_forgotten_is_counted_and_not_reclaimed() {
     let mut pool = pool(16);
     let reservation = pool.reserve(5).unwrap();
     mem::forget(reservation.alloc().unwrap());
@@ -159,8 +159,8 @@ fn what_is_forgotten_is_counted_and_reclaimed_by_a_reset() {
     mem::forget(pool.reserve_in(&mut books, 4).unwrap());
     let census = pool.check().unwrap();
     assert_eq!((census.leaked, census.reserved, census.free()), (1, 4, 11));
-    pool.reset().unwrap();
-    assert_eq!(pool.check().unwrap().never_used, 16);
+    // What of it may be out as a raw block is not known.
+    assert_eq!(pool.reset().unwrap_err().outstanding, 4);
 }
 
 framepool::pool!(static FRAMES: [64; 32]);

@@ -177,12 +177,13 @@ impl Pool<'_> {
     /// Exclusive, so no handle or cache is alive; blocks whose handles were forgotten are reclaimed.
     ///
     /// # Errors
-    /// [`ResetError`] with the number of blocks that are out as raw blocks; nothing is changed.
+    /// [`ResetError`] with the number of blocks that are out as raw blocks, or went with a reservation that
+    /// was forgotten; nothing is changed.
     pub fn reset(&mut self) -> Result<(), ResetError> {
         if self.shared {
             return self.reset_shared();
         }
-        match self.raw_out() {
+        match self.raw_out() + self.lent() as usize {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
         }

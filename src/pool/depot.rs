@@ -37,8 +37,8 @@
 
 use core::mem::MaybeUninit;
 
-use crate::pool::Pool;
 use crate::pool::word::{Held, Shape, Slots};
+use crate::pool::{Block, Pool};
 use crate::sync::{self, Ordering::*, Section, Word};
 
 /// Above every depth: the next pop works the mark out.
@@ -59,10 +59,7 @@ impl Pool<'_> {
     pub(crate) fn take_one(&self) -> Option<u32> {
         match sync::section(|s| self.pop(s)) {
             Some((id, None)) => Some(id),
-            Some((id, Some(wrapped))) => {
-                self.note_pop(wrapped);
-                Some(id)
-            }
+            Some((id, Some(wrapped))) => Some(self.note_pop(id, wrapped)),
             None => self.take_one_slowly(),
         }
     }
@@ -95,7 +92,10 @@ impl Pool<'_> {
 
     #[cold]
     #[inline(never)]
-    fn note_pop(&self, wrapped: bool) {
+    fn note_pop(&self, id: u32, wrapped: bool) -> u32 {
+        // Owned: what follows runs the user's code, which may unwind.
+        // SAFETY: the block was just popped.
+        let block = unsafe { Block::own(self, id) };
         sync::section(|s| {
             if wrapped {
                 self.header().hot.tag_wraps.fetch_add(s, 1, Relaxed);
@@ -103,29 +103,31 @@ impl Pool<'_> {
             self.note_peak(s);
         });
         self.note_low();
+        block.disown()
     }
 
     #[cold]
     #[inline(never)]
     fn take_one_slowly(&self) -> Option<u32> {
         let mut id = [MaybeUninit::uninit()];
-        if self.take_many(&mut id) == 0 {
+        let (n, awaited) = self.take_many(&mut id);
+        if n == 0 {
             return None;
         }
-        self.note_burst();
         let [id] = id;
-        // SAFETY: one index was written.
-        Some(unsafe { id.assume_init() })
+        // Owned: what follows runs the user's code, which may unwind.
+        // SAFETY: one index was written, of a block that was just taken.
+        let block = unsafe { Block::own(self, id.assume_init()) };
+        self.look_if(awaited);
+        self.note_burst();
+        Some(block.disown())
     }
 
-    /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. The
-    /// number is the length of the part of `ids` that was written.
-    pub(crate) fn take_many(&self, ids: &mut Ids) -> usize {
-        let (n, awaited) = sync::section(|s| self.take_from(s, ids));
-        if awaited {
-            self.look_for_waiters();
-        }
-        n
+    /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. Returns
+    /// the length of the part of `ids` that was written, and whether the caller must
+    /// [look for waiters](Self::look_if), once the blocks are someone's.
+    pub(crate) fn take_many(&self, ids: &mut Ids) -> (usize, bool) {
+        sync::section(|s| self.take_from(s, ids))
     }
 
     /// Stack, frontier, magazines; and again if there is something by the end. "None" means that none
@@ -234,9 +236,17 @@ impl Pool<'_> {
     /// The caller owns the blocks, all different, and gives them up.
     pub(crate) unsafe fn give_many(&self, ids: &[u32]) {
         // SAFETY: the caller's promise.
-        if sync::section(|s| unsafe { self.push_many(s, ids) }) {
-            self.look_for_waiters();
-        }
+        let awaited = unsafe { self.give_quietly(ids) };
+        self.look_if(awaited);
+    }
+
+    /// The same without waking anyone: returns as [`push_many`](Self::push_many).
+    ///
+    /// # Safety
+    /// As for [`give_many`](Self::give_many).
+    pub(crate) unsafe fn give_quietly(&self, ids: &[u32]) -> bool {
+        // SAFETY: the caller's promise.
+        sync::section(|s| unsafe { self.push_many(s, ids) })
     }
 
     /// Returns whether the stack was empty: then the caller must

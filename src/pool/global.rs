@@ -2,6 +2,7 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::fmt;
+use core::mem;
 use core::ptr::{self, NonNull};
 
 use crate::pool::Pool;
@@ -12,7 +13,7 @@ use crate::pool::layouts::Fill;
 /// what does not fit, and what comes while the pool is exhausted.
 ///
 /// Small and frequent allocations take bounded time and come out of memory that is there; whatever
-/// cannot, still works. No thread-local, no lock, no recursion: an allocation or a free is one
+/// cannot, still works. No thread-local, no lock, no recursion of its own: an allocation or a free is one
 /// compare-and-swap and, for a free, a division that tells whose the address is. What is freed goes back
 /// to where it came from, on whichever thread.
 ///
@@ -81,17 +82,20 @@ impl<F> PoolAlloc<F> {
         if layout.size() < self.at_least || !self.pool.fits(layout) {
             return None;
         }
-        self.pool
-            .take_layout(layout, fill, AuditKind::AllocatedGlobally)
-            .ok()
+        let pool = self.pool;
+        without_unwinding(|| {
+            pool.take_layout(layout, fill, AuditKind::AllocatedGlobally)
+                .ok()
+        })
     }
 
     /// # Safety
     /// The pool served `size` bytes at `block`, and no one uses them any more.
     #[inline]
     unsafe fn give(&self, block: NonNull<u8>, size: usize) {
+        let pool = self.pool;
         // SAFETY: the caller's promise.
-        unsafe { self.pool.give_layout(block, size, AuditKind::FreedGlobally) };
+        without_unwinding(|| unsafe { pool.give_layout(block, size, AuditKind::FreedGlobally) });
     }
 
     /// Whether the pool served this address: no other memory lies between its blocks.
@@ -106,9 +110,29 @@ impl<F> PoolAlloc<F> {
     }
 }
 
+/// An allocator must not unwind, but a pool calls its user's wakers and low-water callback, which may.
+/// Where they do, this aborts: with `std` at once, without by a panic during a panic.
+#[inline]
+fn without_unwinding<R>(f: impl FnOnce() -> R) -> R {
+    struct Aborts;
+    impl Drop for Aborts {
+        fn drop(&mut self) {
+            #[cfg(feature = "std")]
+            std::process::abort();
+            #[cfg(not(feature = "std"))]
+            panic!("a waker or callback of a global allocator's pool unwound");
+        }
+    }
+    let aborts = Aborts;
+    let result = f();
+    mem::forget(aborts);
+    result
+}
+
 // SAFETY: an address in the pool's blocks was served by the pool, any other by `F`, since the blocks'
 // memory is the pool's alone: each is answered by the one that served it. A served block holds any
-// layout that fits it, aligned, and stays where it is until it is freed. Nothing here unwinds.
+// layout that fits it, aligned, and stays where it is until it is freed. Nothing here unwinds: see
+// `without_unwinding`.
 unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
     #[inline]
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

@@ -156,6 +156,7 @@ impl Pool<'_> {
     /// with prefault (the default) have no need of this.
     pub fn prefault(&self) {
         let mut ids = [MaybeUninit::uninit(); 64];
+        let mut awaited = false;
         loop {
             // Told first, so that it does not look like use.
             let most = ids.len() as Word;
@@ -173,10 +174,11 @@ impl Pool<'_> {
             }
             self.uncount(n);
             // SAFETY: the blocks were just taken, and are given up here. This writes their links.
-            unsafe { self.give_many(taken) };
+            awaited |= unsafe { self.give_quietly(taken) };
             self.lend(most.wrapping_neg());
         }
         self.prefault_magazines();
+        self.look_if(awaited);
     }
 
     /// Writes to every page of a block.
@@ -259,7 +261,9 @@ impl Drop for Pool<'_> {
     fn drop(&mut self) {
         // A static that others may share owns nothing.
         #[cfg(feature = "audit")]
-        self.drop_ledger();
+        if !self.shared {
+            self.drop_ledger();
+        }
         #[cfg(feature = "std")]
         let owner = if self.shared { None } else { self.take_owner() };
         #[cfg(loom)]

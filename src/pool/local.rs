@@ -12,6 +12,8 @@
 //! a cache, or a user's closure, is at work, so that whatever these do may come here again. Meanwhile the
 //! list says that it is lent.
 
+use core::mem::ManuallyDrop;
+use core::ops::{Deref, DerefMut};
 use std::boxed::Box;
 use std::cell::RefCell;
 use std::thread_local;
@@ -99,14 +101,35 @@ fn put_back(pool: &'static Pool<'static>, cache: Local) {
 /// A cache that goes back when this is dropped, also by a panic.
 struct Loan {
     pool: &'static Pool<'static>,
-    cache: Option<Local>,
+    cache: ManuallyDrop<Local>,
+}
+
+impl Loan {
+    fn new(pool: &'static Pool<'static>, cache: Local) -> Self {
+        let cache = ManuallyDrop::new(cache);
+        Self { pool, cache }
+    }
+}
+
+impl Deref for Loan {
+    type Target = Cache<'static>;
+
+    fn deref(&self) -> &Cache<'static> {
+        &self.cache
+    }
+}
+
+impl DerefMut for Loan {
+    fn deref_mut(&mut self) -> &mut Cache<'static> {
+        &mut self.cache
+    }
 }
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        if let Some(cache) = self.cache.take() {
-            put_back(self.pool, cache);
-        }
+        // SAFETY: taken here only, and not used any more.
+        let cache = unsafe { ManuallyDrop::take(&mut self.cache) };
+        put_back(self.pool, cache);
     }
 }
 
@@ -145,11 +168,7 @@ impl Pool<'static> {
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn local_alloc(&'static self) -> Result<Block<'static>, Exhausted> {
         match lend(self) {
-            Found::Cache(mut cache) => {
-                let result = cache.alloc();
-                put_back(self, cache);
-                result
-            }
+            Found::Cache(cache) => Loan::new(self, cache).alloc(),
             Found::Lent | Found::NoList => self.alloc(),
         }
     }
@@ -165,11 +184,7 @@ impl Pool<'static> {
         block: Block<'static>,
     ) -> Result<(), WrongPool<Block<'static>>> {
         match lend(self) {
-            Found::Cache(mut cache) => {
-                let result = cache.free(block);
-                put_back(self, cache);
-                result
-            }
+            Found::Cache(cache) => Loan::new(self, cache).free(block),
             Found::Lent | Found::NoList => self.free(block),
         }
     }
@@ -192,23 +207,17 @@ impl Pool<'static> {
     /// # Ok::<(), framepool::Exhausted>(())
     /// ```
     pub fn with_local<R>(&'static self, f: impl FnOnce(&mut Cache<'static>) -> R) -> R {
-        let cache = match lend(self) {
-            Found::Cache(cache) => Some(cache),
-            Found::Lent | Found::NoList => None,
-        };
-        let mut loan = Loan { pool: self, cache };
-        match &mut loan.cache {
-            Some(cache) => f(cache),
+        match lend(self) {
+            Found::Cache(cache) => f(&mut Loan::new(self, cache)),
             // On the stack: the global allocator may be what this is inside of.
-            None => f(&mut Cache::new(self)),
+            Found::Lent | Found::NoList => f(&mut Cache::new(self)),
         }
     }
 
     /// Gives every block in the current thread's cache back to the depot. The cache stays.
     pub fn local_flush(&'static self) {
-        if let Found::Cache(mut cache) = lend(self) {
-            cache.flush();
-            put_back(self, cache);
+        if let Found::Cache(cache) = lend(self) {
+            Loan::new(self, cache).flush();
         }
     }
 }

@@ -362,9 +362,11 @@ impl<'m> Pool<'m> {
 
     fn take_burst<const N: usize>(&self, n: usize) -> Burst<'_, N> {
         let mut burst = Burst::new(self);
-        let taken = self.take_many(burst.ids_mut().get_mut(..n).unwrap_or_default());
+        let ids = burst.ids_mut().get_mut(..n).unwrap_or_default();
+        let (taken, awaited) = self.take_many(ids);
         // SAFETY: `taken` indices were written, and their blocks pass to the burst.
         unsafe { burst.set_len(taken) };
+        self.look_if(awaited);
         burst
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! | who waits | who frees |
 //! |---|---|
-//! | 1. leaves its waker in a slot, and counts itself in `waiting` | 1. pushes a block, or gives a magazine: a swap of `stack` or of `slots` |
+//! | 1. counts itself in `waiting`, and leaves its waker in a slot | 1. pushes a block, or gives a magazine: a swap of `stack` or of `slots` |
 //! | 2. swaps `stack` and `slots` for what they are | 2. looks at `waiting`, if it found the stack empty or gave a magazine |
 //! | 3. tries once more to allocate, and only then sleeps | 3. wakes everyone |
 //!
@@ -160,11 +160,13 @@ impl<'m> Pool<'m> {
     ///
     /// Up to [`WAITERS`] sleep at once; whoever comes beyond stays awake, and is polled again at once.
     /// All are woken together, in no order, and the block is the first's that gets to it. Wakers are
-    /// woken by whoever frees, on its stack: from an interrupt if blocks are dropped there.
+    /// woken by whoever frees, on its stack: from an interrupt if blocks are dropped there. A waker that
+    /// panics unwinds out of that free, with the block home and the other waiters woken.
     ///
     /// Workers' caches give up what they hide: after 1024 frees at the latest a [`Cache`](crate::Cache)
     /// sees that someone waits, and from then on gives all that is freed into it to the depot. A worker
-    /// that goes idle should [`flush`](crate::Cache::flush) its cache first.
+    /// that goes idle, or only allocates, should [`flush`](crate::Cache::flush) its cache first; so should
+    /// who waits here and has a cache of his own.
     ///
     /// While nobody waits this costs others nothing but that look, and a free without a cache a look
     /// where it finds the stack empty.
@@ -190,9 +192,12 @@ impl<'m> Pool<'m> {
         }
     }
 
-    /// Calls `call` once, when an allocation leaves fewer than `below` blocks in the depot (those in
+    /// Calls `call` once, when the next allocation leaves fewer than `below` blocks in the depot (those in
     /// workers' caches do not count), on the stack of whoever allocates: from an interrupt if blocks are
     /// allocated there. To be called again, set it again; it may do so itself. `below` 0 takes it back.
+    ///
+    /// If `call` panics, the allocation unwinds, and its block goes home. If it allocates and has set
+    /// itself again, it may be called again meanwhile.
     ///
     /// Meant for one owner: of two that set it at once, one call may meet the other's number. The cost to
     /// an allocation is the one comparison that keeps the peak as well.
@@ -214,7 +219,8 @@ impl<'m> Pool<'m> {
         pressure.call.set(call);
         // Release: pairs with the acquire in `note_low`.
         pressure.low.store(below as Word, Release);
-        self.note_burst();
+        // So that the next allocation looks. It calls, not this: the call may have come here.
+        sync::section(|s| self.note_peak(s));
     }
 
     /// The mark that [`on_low_water`](Self::on_low_water) set.
@@ -259,33 +265,61 @@ impl<'m> Pool<'m> {
         }
     }
 
+    /// The same, if a push found the stack empty.
+    #[inline(always)]
+    pub(crate) fn look_if(&self, awaited: bool) {
+        if awaited {
+            self.look_for_waiters();
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn wake_all(&self) {
-        let pressure = &self.header().pressure;
-        for slot in &pressure.slots {
-            if let Some(waker) = slot.take(slot.state.load(Relaxed)) {
-                sync::section(|s| pressure.waiting.fetch_add(s, Word::MAX, Relaxed));
-                waker.wake();
+        self.wake_from(0);
+    }
+
+    fn wake_from(&self, first: usize) {
+        /// Where a waker unwinds, the others are woken all the same.
+        struct Rest<'a, 'm>(&'a Pool<'m>, usize);
+        impl Drop for Rest<'_, '_> {
+            fn drop(&mut self) {
+                self.0.wake_from(self.1);
             }
         }
+        let slots = self.header().pressure.slots.iter().enumerate();
+        for (at, slot) in slots.skip(first) {
+            if let Some(waker) = slot.take(slot.state.load(Relaxed)) {
+                self.uncount_waiter();
+                let rest = Rest(self, at + 1);
+                waker.wake();
+                mem::forget(rest);
+            }
+        }
+    }
+
+    fn uncount_waiter(&self) {
+        let waiting = &self.header().pressure.waiting;
+        sync::section(|s| waiting.fetch_add(s, Word::MAX, Relaxed));
     }
 
     /// Step 1 and 2 of who waits. `None` if there is no room for the waker, which is dropped.
     fn wait_as(&self, mut waker: Waker) -> Option<Place> {
         let header = self.header();
         let pressure = &header.pressure;
+        // Before the waker can be found: whoever takes it counts it out, and must not count out another.
+        sync::section(|s| pressure.waiting.fetch_add(s, 1, AcqRel));
         for (at, slot) in pressure.slots.iter().enumerate() {
             match slot.fill(waker) {
                 Err(back) => waker = back,
                 Ok(state) => {
-                    sync::section(|s| pressure.waiting.fetch_add(s, 1, AcqRel));
                     self.swap_for_the_same(&header.hot.stack);
                     self.swap_for_the_same(&header.exchange.slots);
                     return Some(Place { slot: at, state });
                 }
             }
         }
+        self.uncount_waiter();
         None
     }
 
@@ -301,10 +335,10 @@ impl<'m> Pool<'m> {
 
     fn wait_no_more(&self, place: Place) {
         let pressure = &self.header().pressure;
-        if let Some(slot) = pressure.slots.get(place.slot) {
-            if slot.take(place.state).is_some() {
-                sync::section(|s| pressure.waiting.fetch_add(s, Word::MAX, Relaxed));
-            }
+        let slot = pressure.slots.get(place.slot);
+        if let Some(waker) = slot.and_then(|slot| slot.take(place.state)) {
+            self.uncount_waiter();
+            drop(waker);
         }
     }
 }

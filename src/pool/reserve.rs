@@ -20,6 +20,7 @@ use core::ptr::NonNull;
 
 use crate::error::{ConfigError, ReserveError};
 use crate::pool::Pool;
+use crate::pool::audit::AuditKind;
 use crate::pool::config::default_magazine;
 use crate::pool::exchange::assume_init;
 use crate::pool::homes::{carve, prepare_metadata};
@@ -34,7 +35,8 @@ use crate::sync::{self, Ordering::*, Word};
 ///
 /// Dropping it gives its blocks back to the parent. Those that are out as raw blocks become the
 /// parent's raw blocks; those whose handles were forgotten stay lost until the parent is
-/// [`reset`](Pool::reset).
+/// reset. A reservation that is itself forgotten is lost with all of its blocks, and the parent cannot be
+/// [`reset`](Pool::reset) any more: what of it is out is not known.
 ///
 /// What differs from a pool over memory of its own: a block keeps the [`BlockId`](crate::BlockId),
 /// the [`offset`](crate::Block::offset) and the bytes that it has in the parent, so
@@ -82,6 +84,7 @@ impl<'m> Pool<'m> {
         // SAFETY: the allocation is zeroed, unshared, long enough, and the pool's own from here on.
         let mut reservation = unsafe { withdrawn.settle(memory.start(), true) };
         reservation.pool.own(Owner::Allocated(memory));
+        self.note_low();
         Ok(reservation)
     }
 
@@ -111,7 +114,9 @@ impl<'m> Pool<'m> {
         let (start, _) =
             carve(metadata, LINE, withdrawn.metadata_size()).map_err(ReserveError::Config)?;
         // SAFETY: the part is exclusively borrowed for 'p, aligned and long enough.
-        Ok(unsafe { withdrawn.settle(start, false) })
+        let reservation = unsafe { withdrawn.settle(start, false) };
+        self.note_low();
+        Ok(reservation)
     }
 
     /// The most bytes that [`reserve_in`](Self::reserve_in) takes.
@@ -143,20 +148,23 @@ impl<'p> Deref for Reservation<'p> {
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut ids = [MaybeUninit::uninit(); 64];
+        let mut awaited = false;
         loop {
-            let n = self.pool.take_many(&mut ids);
+            let (n, _) = self.pool.take_many(&mut ids);
             // SAFETY: as many were written.
             let home = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
             if home.is_empty() {
                 break;
             }
             // SAFETY: the blocks were this reservation's, and are given up here.
-            unsafe { self.parent.give_many(home) };
+            awaited |= unsafe { self.parent.give_quietly(home) };
         }
         if self.pool.raw_out() > 0 {
             self.bequeath_raw();
         }
         self.parent.lend((self.quota as Word).wrapping_neg());
+        // Last: it runs the user's code.
+        self.parent.look_if(awaited);
     }
 }
 
@@ -172,6 +180,7 @@ impl Reservation<'_> {
                 sync::section(|s| raw.fetch_add(s, 1, Relaxed));
                 // Release, and acquire above: as in `into_id`.
                 parents.store(RAW, Release);
+                self.parent.note(id, AuditKind::IntoRaw);
             }
         }
     }
@@ -230,7 +239,7 @@ impl<'p> Withdrawn<'p> {
         let ids = ids.get_mut(..n).unwrap_or_default();
         // Told first, so that it does not look like use, and does not raise the peak.
         self.pool.lend(ids.len() as Word);
-        let got = self.pool.take_many(ids);
+        let (got, awaited) = self.pool.take_many(ids);
         self.pool.uncount(got);
         self.pool.lend(((ids.len() - got) as Word).wrapping_neg());
         // SAFETY: as many were written.
@@ -241,6 +250,7 @@ impl<'p> Withdrawn<'p> {
             self.n += 1;
             self.capacity = self.capacity.max(id + 1);
         }
+        self.pool.look_if(awaited);
         got
     }
 
@@ -299,11 +309,14 @@ impl<'p> Withdrawn<'p> {
 impl Drop for Withdrawn<'_> {
     fn drop(&mut self) {
         let n = self.n as Word;
+        let mut awaited = false;
         while let Some(id) = self.pop() {
             // SAFETY: the invariant; the block is given up, once.
-            unsafe { self.pool.give_one(id) };
+            awaited |= unsafe { self.pool.give_quietly(&[id]) };
         }
         self.pool.lend(n.wrapping_neg());
+        // Last: it runs the user's code.
+        self.pool.look_if(awaited);
     }
 }
 
@@ -311,7 +324,9 @@ impl Pool<'_> {
     /// So many more of the blocks that were handed out are not this pool's to account for.
     pub(crate) fn lend(&self, n: Word) {
         let lent = &self.header().cold.lent;
-        sync::section(|s| lent.fetch_add(s, n, Relaxed));
-        self.note_burst();
+        sync::section(|s| {
+            lent.fetch_add(s, n, Relaxed);
+            self.note_peak(s);
+        });
     }
 }

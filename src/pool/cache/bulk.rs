@@ -274,9 +274,12 @@ impl<'p, const N: usize> Cache<'p, N> {
                 return Ok(slowly);
             }
         } else if blocks.iter().all(|block| block.is_of(self.pool)) {
-            // Each part is taken: all of them are of this pool.
-            let parts = blocks.chunks(N);
-            return Ok(parts.fold(false, |slowly, part| slowly | self.take_back(part).is_ok()));
+            let mut slowly = false;
+            for part in blocks.chunks(N) {
+                // Each part is taken: all of them are of this pool.
+                slowly |= self.take_back(part).is_ok();
+            }
+            return Ok(slowly);
         }
         self.count_refusal();
         let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
@@ -294,6 +297,9 @@ impl<'p, const N: usize> Cache<'p, N> {
         let after = match self.tally.gave(n) {
             Some(after) => after,
             None => {
+                if !blocks.iter().all(|block| block.is_of(self.pool)) {
+                    return Err(());
+                }
                 slowly = true;
                 self.make_room(n);
                 self.tally.gave(n).ok_or(())?
@@ -359,7 +365,7 @@ impl<'p, const N: usize> Cache<'p, N> {
             return Err(self.exhausted(n, available));
         }
         match self.draw_run::<K>(n) {
-            found if found < n => Err(self.exhausted(n, found)),
+            found if found < n => Err(self.fewer(n, found)),
             _ => Ok(()),
         }
     }
@@ -382,9 +388,16 @@ impl<'p, const N: usize> Cache<'p, N> {
     pub(super) fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {
         let found = self.draw(n);
         if found < n {
-            return Err(self.exhausted(n, found));
+            return Err(self.fewer(n, found));
         }
         Ok(())
+    }
+
+    /// All or none was asked for. What is here is given back: two workers with half of the blocks each
+    /// would both come for all of them for ever.
+    fn fewer(&mut self, n: usize, found: usize) -> Exhausted {
+        self.flush();
+        self.exhausted(n, found)
     }
 
     /// Draws until `n` blocks are here, or no more are to be had or to be held. Returns how many of `n`

@@ -79,7 +79,10 @@ impl<const N: usize> Cache<'_, N> {
         books.drawn += drawn as u64;
         books.refills += 1;
         self.tally.drew(drawn);
-        self.set_budget(0);
+        // Never raised here, or a worker that draws often would never look around.
+        let room = self.books.fill.saturating_sub(self.len());
+        let left = if most == 1 { 0 } else { self.tally.budget() };
+        self.tally.set_budget(left.min(room));
         #[cfg(feature = "audit")]
         self.note_drawn(drawn);
         let cached = self.untold();
@@ -113,15 +116,13 @@ impl<const N: usize> Cache<'_, N> {
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
+        // Whether or not the depot is met: see `Tally`.
+        self.tell_allocations();
         while !self.is_empty() && self.len() + k > self.books.fill {
             self.flush_coldest(self.share());
         }
-        self.set_budget(k);
-    }
-
-    /// As many as `fill` leaves room for, and no more than until the next look around; at least `k`, for
-    /// which there is room.
-    fn set_budget(&mut self, k: usize) {
+        // As many as `fill` leaves room for, and no more than until the next look around; at least `k`, for
+        // which there is room.
         let room = self.books.fill.saturating_sub(self.len());
         self.tally.set_budget(room.min(LOOK_AROUND).max(k));
     }

@@ -16,8 +16,9 @@
 /// (len and budget together are at most the cache's size), and every so many frees the cache looks
 /// whether someone waits for a block, at no cost to those in between.
 ///
-/// The number allocated has 32 bits and cannot wrap: what is allocated was drawn, which carries it
-/// elsewhere, or came in within the budget. On 32-bit targets it is a word of its own.
+/// The number allocated has 32 bits and must not wrap, as it would carry into the budget: whatever sets the
+/// budget carries it elsewhere first, and no more blocks can be handed out in between than were there, were
+/// drawn or came in within the budget. On 32-bit targets it is a word of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Tally {
     word: Word,
@@ -85,6 +86,11 @@ impl Tally {
             }
             None => None,
         }
+    }
+
+    /// Blocks that may come in.
+    pub(super) const fn budget(self) -> usize {
+        (LEN - (self.word >> BUDGET_SHIFT)) as usize
     }
 
     /// So many blocks may come in: with `len` at most what there are places for.
@@ -166,5 +172,21 @@ mod tests {
                 assert_eq!(tally.gave(n).is_some(), n <= budget, "{n} of {budget}");
             }
         }
+    }
+
+    #[test]
+    fn as_many_allocations_as_there_is_room_for_leave_the_budget_alone() {
+        if cfg!(target_pointer_width = "32") {
+            return;
+        }
+        let mut tally = Tally::ZERO;
+        tally.set_budget(7);
+        for _ in 0..u16::MAX {
+            tally.drew(MAX_LEN);
+            tally.took(MAX_LEN);
+        }
+        assert_eq!((tally.len(), tally.budget()), (0, 7));
+        assert_eq!(tally.carry(), u64::from(u16::MAX) * MAX_LEN as u64);
+        assert_eq!((tally.allocated(), tally.budget()), (0, 7));
     }
 }
