@@ -37,7 +37,8 @@ impl fmt::Display for BlockId {
 }
 
 /// Owns one block of a [`Pool`]. Dropping it gives the block back, from any thread or interrupt, by
-/// one compare-and-swap; [`Cache::free`](crate::Cache::free) does without.
+/// one compare-and-swap; [`Cache::free`](crate::Cache::free) does without. Where someone
+/// [waits](Pool::alloc_async) for a block, giving one back runs their wakers.
 ///
 /// Two words: which pool, which block. The bytes are uninitialised until something writes them: a
 /// block holds what its last owner, or a device, left there, and the types do not pretend otherwise.

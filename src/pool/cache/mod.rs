@@ -38,8 +38,8 @@ use tally::Tally;
 /// everything in it back.
 ///
 /// **How much it hides.** Frees fill a cache up to two magazines ([`Pool::magazine`]: by default an
-/// eighth of the pool, at most 512) or `N`, whichever is less: with the default magazine, at most a
-/// quarter of the pool per worker. A draw for a burst may exceed that by the burst, never `N`. While
+/// eighth of the pool, at least 4 and at most 512) or `N`, whichever is less: with the default magazine,
+/// at most a quarter of a pool of 32 blocks or more per worker, and at most 8 blocks of a smaller one. A draw for a burst may exceed that by the burst, never `N`. While
 /// someone [waits](Pool::alloc_async) for a block it gives all it has to the depot: every 1024 frees at
 /// the latest it looks.
 ///
