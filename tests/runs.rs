@@ -544,7 +544,7 @@ impl<'a> World<'a> {
 fn cases() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {
-        config.cases = 4;
+        config.cases = 2;
         config.failure_persistence = None;
     }
     config

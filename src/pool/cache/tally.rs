@@ -181,12 +181,13 @@ mod tests {
         }
         let mut tally = Tally::ZERO;
         tally.set_budget(7);
-        for _ in 0..u16::MAX {
+        let rounds = if cfg!(miri) { 100 } else { u16::MAX };
+        for _ in 0..rounds {
             tally.drew(MAX_LEN);
             tally.took(MAX_LEN);
         }
         assert_eq!((tally.len(), tally.budget()), (0, 7));
-        assert_eq!(tally.carry(), u64::from(u16::MAX) * MAX_LEN as u64);
+        assert_eq!(tally.carry(), u64::from(rounds) * MAX_LEN as u64);
         assert_eq!((tally.allocated(), tally.budget()), (0, 7));
     }
 }
