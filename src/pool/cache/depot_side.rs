@@ -116,8 +116,8 @@ impl<const N: usize> Cache<'_, N> {
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
-        // Whether or not the depot is met: see `Tally`.
-        self.tell_allocations();
+        // Whether or not the depot is met: see `Tally`. The pool is not told: it is a word of all workers.
+        self.carry_allocations();
         while !self.is_empty() && self.len() + k > self.books.fill {
             self.flush_coldest(self.share());
         }
@@ -187,14 +187,22 @@ impl<const N: usize> Cache<'_, N> {
 
     /// Tells the pool what was allocated here since the last time, less what the depot has counted.
     fn tell_allocations(&mut self) {
+        self.carry_allocations();
         let books = &mut self.books;
-        let allocated = self.tally.carry();
+        let allocated = mem::take(&mut books.untold_allocations);
         let beside = allocated.wrapping_sub(books.counted_by_depot) as Word;
         if beside != 0 {
             let told = &self.pool.header().exchange.allocations_beside;
             sync::section(|s| told.fetch_add(s, beside, Relaxed));
         }
-        books.allocations = books.allocations.wrapping_add(allocated);
         books.counted_by_depot = 0;
+    }
+
+    /// Takes the number of allocations out of the tally.
+    fn carry_allocations(&mut self) {
+        let allocated = self.tally.carry();
+        let books = &mut self.books;
+        books.allocations = books.allocations.wrapping_add(allocated);
+        books.untold_allocations = books.untold_allocations.wrapping_add(allocated);
     }
 }

@@ -85,6 +85,8 @@ struct Books {
     told_len: usize,
     /// Allocations, less what is in the tally still.
     allocations: u64,
+    /// Of `allocations`, those that the pool has not been told of.
+    untold_allocations: u64,
     /// Blocks drawn from the depot, and given back to it.
     drawn: u64,
     given: u64,
@@ -120,6 +122,7 @@ impl<'p, const N: usize> Cache<'p, N> {
                 slot: None,
                 told_len: 0,
                 allocations: 0,
+                untold_allocations: 0,
                 drawn: 0,
                 given: 0,
                 counted_by_depot: 0,
