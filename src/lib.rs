@@ -86,7 +86,13 @@ pub mod error;
 mod log;
 pub mod pool;
 pub mod region;
+#[cfg(feature = "ring")]
+pub mod ring;
 mod sync;
+#[cfg(feature = "time")]
+pub mod time;
+#[cfg(feature = "wire")]
+pub mod wire;
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use error::MapPoolError;

@@ -1,9 +1,9 @@
 //! The one shim over atomics: `core` on targets with compare-and-swap, a critical section on those
 //! without, [loom](https://docs.rs/loom) when its models run.
 //!
-//! Everything shared in the crate is an [`AtomicU32`], an [`AtomicWord`] or a [`Counter`] of this
-//! module, and every step that reads, decides and writes takes a [`Section`]. The token is how one
-//! algorithm serves three worlds:
+//! Everything shared that a pool's algorithms read is an [`AtomicU32`], an [`AtomicWord`] or a [`Counter`]
+//! of this module, or [`Exclusive`] to one thread at a time; and every step that reads, decides and writes
+//! takes a [`Section`]. The token is how one algorithm serves three worlds:
 //!
 //! | target | a [`Section`] is | `compare_exchange` is |
 //! |---|---|---|
@@ -247,7 +247,8 @@ atomic!(
     Word
 );
 atomic!(
-    /// A shared [`Word`] that is shown and decides nothing: what happens is the same whatever it holds.
+    /// A shared [`Word`] that is shown, or hints: whatever it holds, no block is lost or had twice, and no
+    /// one sleeps for ever.
     /// Loom does not explore the orders in which such words are read and written, which keeps its
     /// models to what they are about.
     Counter,

@@ -404,22 +404,25 @@ fn a_worker_that_draws_often_looks_around_as_well() {
 }
 
 #[test]
-fn a_refused_vector_leaves_no_one_asleep() {
+fn a_refused_vector_meets_no_depot_and_leaves_no_one_asleep() {
     let pool = Pool::allocate(PoolConfig::new(64, 16).without_caches()).unwrap();
     let other = Pool::allocate(PoolConfig::new(64, 1)).unwrap();
     let mut cache: Cache<'_, 8> = Cache::new(&pool);
-    let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
-    for block in all.drain(..6) {
+    let mut held: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    for block in held.drain(..6) {
         assert!(cache.free(block).is_ok());
     }
     let signal = Signal::new();
     let mut future = pool.alloc_async();
     assert!(poll(&mut future, &signal).is_none());
-    all.truncate(4);
-    let asleep = signal.count() == 0;
-    all.push(other.alloc().unwrap());
-    assert_eq!(cache.free_from(&mut all).unwrap_err().into_inner(), 1);
-    assert!(!asleep || pool.available() == 0 || signal.count() > 0);
+    // More than the cache has room for.
+    let mut mixed: Vec<_> = held.drain(..4).collect();
+    mixed.push(other.alloc().unwrap());
+    assert_eq!(cache.free_from(&mut mixed).unwrap_err().into_inner(), 1);
+    assert_eq!((mixed.len(), cache.len(), pool.available()), (5, 6, 0));
+    assert_eq!(signal.count(), 0);
+    drop(held);
+    assert!(poll(&mut future, &signal).is_some());
 }
 
 #[test]

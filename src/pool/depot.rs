@@ -23,7 +23,8 @@
 //! It does not matter how old the head is that a thread starts from
 //! ([`recent_head`](super::meta::Hot::recent_head)), nor how it came by it: a swap that succeeds shows
 //! that it is the head still, or again with only pushes in between and these undone, which takes pops
-//! and moves the tag. What matters is that it was acquired, so that the link is the one it came with.
+//! and moves the tag (until that wraps: see [`word`](super::word)). What matters to a pop is that it was
+//! acquired, so that the link is the one it came with.
 //!
 //! A chain of n blocks is popped by walking n links and swapping once. By the same argument, if the
 //! swap succeeds, no block of the chain was popped meanwhile, so every link read was current.

@@ -14,7 +14,7 @@
 //! no loss: the waiter found the stack empty in step 3, and the first push after that wakes everyone.
 //!
 //! **Caches** hide blocks. Every so many frees, at no cost to those in between (see `cache::tally`), a
-//! cache looks whether someone waits, and if so gives all that it has to the depot, and keeps nothing
+//! cache looks whether someone waits; if so it gives all that it has to the depot, and keeps nothing
 //! until no one waits any more. A worker that frees nothing gives nothing:
 //! [`Cache::flush`](crate::Cache::flush) before going idle.
 
@@ -28,7 +28,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::pool::audit::AuditKind;
 use crate::pool::{Block, Pool};
-use crate::sync::{self, AtomicWord, Counter, Exclusive, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word};
 
 /// The most who wait for blocks of one pool at once and sleep. Whoever comes beyond is polled again
 /// and again.
@@ -42,7 +42,7 @@ pub(crate) struct Pressure {
     /// Slots that hold a waker, or are about to.
     waiting: AtomicWord,
     /// Blocks in the depot below which `call` is called; 0 if it is not to be.
-    low: Counter,
+    low: AtomicWord,
     call: Callback,
 }
 
@@ -97,7 +97,7 @@ macro_rules! news {
                 Self {
                     slots: [Slot::new(), Slot::new(), Slot::new(), Slot::new()],
                     waiting: AtomicWord::new(0),
-                    low: Counter::new(0),
+                    low: AtomicWord::new(0),
                     call: Callback::new(),
                 }
             }

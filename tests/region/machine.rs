@@ -43,10 +43,6 @@ pub fn address(region: &MappedRegion) -> usize {
     region.as_ptr().as_ptr() as usize
 }
 
-/// Faults that may be the process's own, as its text is read again where the machine has dropped it: fewer
-/// than the pages of any region that is asked.
-pub const STRAY: usize = 3;
-
 /// Page faults of this thread while one byte of each base page is written: by the kernel, since a
 /// sanitizer would have its own faults on the way. Exact only where a test is [`alone`].
 pub fn faults_of_touching(region: &mut MappedRegion) -> usize {
@@ -78,6 +74,13 @@ pub fn faults_of_touching(region: &mut MappedRegion) -> usize {
         pass(&mut other);
     }
     pass(region.as_uninit_mut())
+}
+
+/// That touching a region faults nothing. The process may have a fault of its own on the way, as its text is
+/// read again where the machine has dropped it: what the region itself faults, a new one does again.
+pub fn assert_no_faults(what: &str, mut region: impl FnMut() -> MappedRegion) {
+    let mut faults = || faults_of_touching(&mut region());
+    assert!((0..3).any(|_| faults() == 0), "{what}");
 }
 
 /// Bytes of address space of this process.

@@ -73,7 +73,7 @@ impl Entry {
         let name = self.name.each_ref().map(|word| word.load(Relaxed));
         let number = self.thread.load(Relaxed);
         let at = self.at.load(Relaxed);
-        let kind = kind_of(self.kind.load(Relaxed));
+        let kind = AuditKind::numbered(self.kind.load(Relaxed));
         fence(Acquire);
         if sequence == 0 || self.sequence.load(Relaxed) != sequence {
             return None;
@@ -210,31 +210,6 @@ impl Ledger {
             unsafe { System.dealloc(records.cast(), layout) };
         }
     }
-}
-
-fn kind_of(n: usize) -> Option<AuditKind> {
-    use AuditKind::*;
-    const ALL: [AuditKind; 18] = [
-        Allocated,
-        AllocatedInBurst,
-        AllocatedAsMemory,
-        FreedAsMemory,
-        AllocatedGlobally,
-        FreedGlobally,
-        IntoBurst,
-        FromBurst,
-        IntoRaw,
-        FromRaw,
-        FreedRaw,
-        RefusedFree,
-        Freed,
-        Dropped,
-        FreedToCache,
-        Drawn,
-        Given,
-        Reset,
-    ];
-    ALL.into_iter().find(|kind| *kind as usize == n)
 }
 
 /// Nobody yet, and nameless.

@@ -74,8 +74,35 @@ pub enum AuditKind {
     Reset,
 }
 
-#[cfg_attr(not(feature = "audit"), allow(dead_code))]
+#[cfg(feature = "audit")]
 impl AuditKind {
+    /// All of them, in the order of their numbers.
+    const ALL: [Self; 18] = [
+        Self::Allocated,
+        Self::AllocatedInBurst,
+        Self::AllocatedAsMemory,
+        Self::AllocatedGlobally,
+        Self::IntoBurst,
+        Self::FromBurst,
+        Self::IntoRaw,
+        Self::FromRaw,
+        Self::FreedRaw,
+        Self::RefusedFree,
+        Self::Freed,
+        Self::FreedAsMemory,
+        Self::FreedGlobally,
+        Self::Dropped,
+        Self::FreedToCache,
+        Self::Drawn,
+        Self::Given,
+        Self::Reset,
+    ];
+
+    /// The kind with this number, if it is one.
+    fn numbered(n: usize) -> Option<Self> {
+        Self::ALL.get(n.checked_sub(1)?).copied()
+    }
+
     /// Whether someone has the block after this: in a handle, a burst, or as a raw block.
     pub const fn is_out(self) -> bool {
         matches!(
@@ -97,13 +124,11 @@ impl AuditKind {
     }
 
     /// Whether this happens inside a global allocator.
-    #[cfg(feature = "audit")]
     const fn is_global(self) -> bool {
         matches!(self, Self::AllocatedGlobally | Self::FreedGlobally)
     }
 
     /// Whether there is code of the user's to name.
-    #[cfg(feature = "audit")]
     const fn has_caller(self) -> bool {
         !matches!(
             self,
@@ -111,6 +136,17 @@ impl AuditKind {
         ) && !self.is_global()
     }
 }
+
+// Each at the place of its number, the last of them included.
+#[cfg(feature = "audit")]
+const _: () = {
+    let mut at = 0;
+    while at < AuditKind::ALL.len() {
+        assert!(AuditKind::ALL[at] as usize == at + 1);
+        at += 1;
+    }
+    assert!(at == AuditKind::Reset as usize);
+};
 
 impl fmt::Display for AuditKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,8 +1,8 @@
 //! Many blocks at once.
 //!
 //! Fast paths copy `K` indices whatever the number asked for: a copy of fixed size is a few vector moves.
-//! Slow paths only make the fast one possible, and neither return blocks nor are given any: what passes
-//! through a call passes through memory.
+//! Slow paths of allocation only make the fast one possible and return no blocks: what passes through a
+//! call passes through memory. Those of freeing take over, as they have to look around at the end.
 
 use core::mem::{self, MaybeUninit};
 
@@ -60,16 +60,10 @@ impl<'p, const N: usize> Cache<'p, N> {
             self.count_refusal();
             return Err(WrongPool(burst));
         }
-        match self.tally.gave_of(burst.len(), K) {
-            Some(after) => {
-                burst.note(AuditKind::FreedToCache);
-                // SAFETY: `K` are within the budget. The first indices, as many as it has blocks, are
-                // written, and the burst is forgotten.
-                unsafe { self.push_run(burst.raw_ids()) };
-                self.tally = after;
-                mem::forget(burst);
-            }
-            None => self.keep_burst_slowly(burst),
+        if self.keep(&burst) {
+            mem::forget(burst);
+        } else {
+            self.keep_burst_slowly(burst);
         }
         Ok(())
     }
@@ -80,7 +74,6 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     fn keep_burst_slowly<const K: usize>(&mut self, mut burst: Burst<'p, K>) {
         self.keep_all_slowly(&mut burst);
-        mem::forget(burst);
     }
 
     /// Frees every block of a burst and leaves it empty, where it is: [`free_burst`](Self::free_burst)
@@ -111,18 +104,10 @@ impl<'p, const N: usize> Cache<'p, N> {
             self.count_refusal();
             return Err(WrongPool(()));
         }
-        match self.tally.gave_of(burst.len(), K) {
-            Some(after) => {
-                burst.note(AuditKind::FreedToCache);
-                // SAFETY: `K` are within the budget. The first indices, as many as it has blocks, are
-                // written, and the burst gives these up.
-                unsafe {
-                    self.push_run(burst.raw_ids());
-                    burst.set_len(0);
-                }
-                self.tally = after;
-            }
-            None => self.keep_all_slowly(burst),
+        if self.keep(burst) {
+            burst.disown();
+        } else {
+            self.keep_all_slowly(burst);
         }
         Ok(())
     }
@@ -132,16 +117,29 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     fn keep_all_slowly<const K: usize>(&mut self, burst: &mut Burst<'p, K>) {
         self.make_room(K);
-        burst.note(AuditKind::FreedToCache);
-        if let Some(after) = self.tally.gave_of(burst.len(), K) {
-            // SAFETY: as in `drain_burst`.
-            unsafe {
-                self.push_run(burst.raw_ids());
-                burst.set_len(0);
-            }
-            self.tally = after;
+        if self.keep(burst) {
+            burst.disown();
         }
         self.pass_on();
+    }
+
+    /// Takes the blocks of a burst over, which the caller then empties or forgets; or returns false if that
+    /// exceeds the budget.
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn keep<const K: usize>(&mut self, burst: &Burst<'p, K>) -> bool {
+        let Some(after) = self.tally.gave_of(burst.len(), K) else {
+            return false;
+        };
+        burst.note(AuditKind::FreedToCache);
+        // SAFETY: `K` are within the budget, so they have places. Of the indices, as many as count from
+        // here on are written.
+        unsafe {
+            let to = self.ids.as_mut_ptr().add(self.len());
+            to.cast::<[_; K]>().write(*burst.raw_ids());
+        }
+        self.tally = after;
+        true
     }
 
     /// Takes `K` owning handles, all or none.
@@ -274,12 +272,12 @@ impl<'p, const N: usize> Cache<'p, N> {
                 return Ok(slowly);
             }
         } else if blocks.iter().all(|block| block.is_of(self.pool)) {
-            let mut slowly = false;
             for part in blocks.chunks(N) {
-                // Each part is taken: all of them are of this pool.
-                slowly |= self.take_back(part).is_ok();
+                // Taken: all of them are of this pool.
+                let _ = self.take_back(part);
             }
-            return Ok(slowly);
+            // They are more than the cache holds.
+            return Ok(true);
         }
         self.count_refusal();
         let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
@@ -343,17 +341,6 @@ impl<'p, const N: usize> Cache<'p, N> {
         // SAFETY: K places from here on are within `ids`, the caller's promise; by the invariant of
         // `tally`, as it was, the first `n` were written.
         unsafe { self.ids.as_ptr().add(self.len()).cast::<[_; K]>().read() }
-    }
-
-    /// # Safety
-    /// `K` places are free.
-    #[inline(always)]
-    unsafe fn push_run<const K: usize>(&mut self, ids: &[MaybeUninit<u32>; K]) {
-        // SAFETY: K places from here on are within `ids`, the caller's promise.
-        unsafe {
-            let to = self.ids.as_mut_ptr().add(self.len());
-            to.cast::<[_; K]>().write(*ids);
-        }
     }
 
     /// Makes [`holds_run`](Self::holds_run) of `K` and `n` true, or fails.

@@ -56,11 +56,8 @@ impl<const N: usize> Cache<'_, N> {
         let share = self.share();
         let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
         // Nothing is hoarded while someone waits.
-        let most = if self.pool.is_waited_for() {
-            1
-        } else {
-            room.len()
-        };
+        let waited_for = self.pool.is_waited_for();
+        let most = if waited_for { 1 } else { room.len() };
         let room = room.get_mut(..most).unwrap_or_default();
         let (pool, books) = (self.pool, &mut self.books);
         let (drawn, in_magazines, awaited) = sync::section(|s| {
@@ -81,7 +78,7 @@ impl<const N: usize> Cache<'_, N> {
         self.tally.drew(drawn);
         // Never raised here, or a worker that draws often would never look around.
         let room = self.books.fill.saturating_sub(self.len());
-        let left = if most == 1 { 0 } else { self.tally.budget() };
+        let left = if waited_for { 0 } else { self.tally.budget() };
         self.tally.set_budget(left.min(room));
         #[cfg(feature = "audit")]
         self.note_drawn(drawn);
@@ -127,8 +124,8 @@ impl<const N: usize> Cache<'_, N> {
         self.tally.set_budget(room.min(LOOK_AROUND).max(k));
     }
 
-    /// Gives everything away if someone waits, and wakes whoever waits for what went to the depot. It runs
-    /// the user's code, which may unwind: nothing is half done.
+    /// Looks around: gives everything away if someone waits, and wakes whoever waits for what went to the
+    /// depot. It runs the user's code, which may unwind: nothing is half done.
     pub(super) fn pass_on(&mut self) {
         sync::acquire_fence();
         if self.pool.is_waited_for() {

@@ -5,7 +5,7 @@
 //! | this one | the cache, one block at a time |
 //! | `bulk`, `heapless` | bursts, arrays, vectors |
 //! | `depot_side` | where the cache meets the depot |
-//! | `tally` | length and allocations in one word |
+//! | `tally` | length, allocations and budget in one word |
 
 mod bulk;
 mod depot_side;

@@ -1,0 +1,1 @@
+//! Cycle clocks, histograms, latency trackers.

@@ -1,0 +1,2 @@
+//! Packet parsing and exchange feeds.
+#![forbid(unsafe_code)]
