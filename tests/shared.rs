@@ -545,8 +545,8 @@ fn a_kernel_that_has_no_seal_against_execution_makes_one_without() {
 
 // ---- two processes
 
-/// Where a child finds what it inherits.
-/// A number that no file of this process has: what is duplicated onto itself is closed by exec all the same.
+/// Where a child finds what it inherits: a number that no file of this process has, as what is duplicated
+/// onto itself is closed by exec all the same.
 const INHERITED: RawFd = 900;
 
 /// A child that runs this file's [`peer`] in a role, with a descriptor.
