@@ -170,7 +170,8 @@ framepool's pool of 1k blocks, near 1 where cost does not grow. Benches of 2 MiB
 set aside (/proc/sys/vm/nr_hugepages); transparent huge pages are switched off for region/….
 
 not alike
-  DPDK's loops are compiled for this processor (-march=native), Rust's for what RUSTFLAGS say.
+  DPDK's loops are compiled for this processor (-march=native), and so is all Rust here
+  (.cargo/config.toml; RUSTFLAGS override it); allocators in C are as their build scripts make them.
   DPDK starts threads of its own, after which the C library's malloc takes its locks: its figures
   without the feature `dpdk` are lower. heapless finds its double-word atomic at run time. opool,
   arrayqueue and dpdk-nocache are first in, first out: where bytes are written they go round all of
