@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod error;
+pub mod feed;
 
 pub use error::{Layer, ParseError, Reason};
