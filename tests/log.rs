@@ -51,9 +51,32 @@ fn every_public_type<T: defmt::Format, F>() {
         }
         is_logged::<(PageSize, Residency, region::Stage, region::Step)>();
     }
+    #[cfg(feature = "time")]
+    measuring::<F>();
     #[cfg(feature = "audit")]
     {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
         is_logged::<(AuditReport<'static>, Holding)>();
     }
+}
+
+#[cfg(feature = "time")]
+fn measuring<F>() {
+    use framepool::time::*;
+
+    is_logged::<(Scale, Calibration, CalibrationError, Source)>();
+    is_logged::<(Backwards, Span<'static, ManualClock>, ManualClock)>();
+    is_logged::<(Fenced<ManualClock>, Monotonic<ManualClock>)>();
+    is_logged::<(Widened<ManualClock>, Calibrator<F, F>)>();
+    is_logged::<(Histogram1, Bars<'static, 4, { Histogram1::BUCKETS }, u64>)>();
+    is_logged::<Buckets<'static, 4, { Histogram1::BUCKETS }, u64>>();
+    is_logged::<(Bucket, Summary, PercentileError)>();
+    is_logged::<AtomicHistogram<4, { Histogram1::BUCKETS }>>();
+    is_logged::<Recorder<'static, 4, { Histogram1::BUCKETS }>>();
+    is_logged::<(Channel, ChannelStats, Outcome, NoChannel, Tracker<2>)>();
+    is_logged::<Table<'static, 2, 32, 7, { buckets(7, 40) }, u64>>();
+    #[cfg(feature = "std")]
+    is_logged::<(StdClock, HostClock)>();
+    #[cfg(target_arch = "x86_64")]
+    is_logged::<(Tsc, TscError, CpuidLeaves, Leaf)>();
 }

@@ -319,6 +319,11 @@ pub fn bar(bench: &str, contender: &str) -> Option<f64> {
         ("contended/32", "dpdk-c512") => Some(1.0),
         ("region/prefault/base" | "region/prefault/2m", "mmap-populate") => Some(0.95),
         ("region/threads/base" | "region/threads/2m", "framepool-serial") => Some(1.6),
+        ("time/now" | "time/now_ns", "quanta" | "minstant") => Some(0.97),
+        ("time/record", "hdrhistogram") => Some(3.0),
+        ("time/record", "histogram") => Some(0.97),
+        ("time/span", "quanta+histogram") => Some(0.97),
+        ("time/span", "std+hdrhistogram") => Some(2.0),
         _ => None,
     }
 }

@@ -1,7 +1,7 @@
 //! framepool beside its peers.
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
-//! region` what mappings cost; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
+//! region` what mappings cost, `framepool-peers time` clocks and histograms; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
 //! counts are ratios: absolute figures move with the machine.
 //!
 //! | file | what is in it |
@@ -12,6 +12,7 @@
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
+//! | `time.rs` | the benches of clocks and histograms |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -28,6 +29,7 @@ mod options;
 mod pool;
 mod region;
 mod report;
+mod time;
 
 use std::process::ExitCode;
 
@@ -66,24 +68,26 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
+        Command::Time => Box::new(time::BENCHES.iter().map(|b| b.0)),
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if options.command != Command::Pool {
+    if !matches!(options.command, Command::Pool | Command::Time) {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if options.command != Command::Region {
+    if !matches!(options.command, Command::Region | Command::Time) {
         dpdk::init(options)?;
     }
     match options.command {
         Command::Pool => run_pool(options),
         Command::Cross => run_cross(options),
         Command::Region => run_region(options),
+        Command::Time => run_time(options),
     }
 }
 
@@ -113,4 +117,10 @@ fn run_region(options: &Options) -> Result<bool, String> {
     let met = report::rows(&harness::merge(outcome.runs), options);
     report::round_trips(outcome.round_trips, outcome.dropped, options);
     Ok(met)
+}
+
+fn run_time(options: &Options) -> Result<bool, String> {
+    let fixtures = time::Fixtures::new()?;
+    let runs = (0..options.runs).map(|_| time::run(&fixtures, options));
+    Ok(report::rows(&harness::merge(runs.collect()), options))
 }

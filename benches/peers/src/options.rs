@@ -13,6 +13,8 @@ pub enum Command {
     Cross,
     /// Mappings.
     Region,
+    /// Clocks and histograms.
+    Time,
 }
 
 /// What the command line asks for.
@@ -48,12 +50,17 @@ impl Options {
             Some("pool") => Command::Pool,
             Some("cross") => Command::Cross,
             Some("region") => Command::Region,
+            Some("time") => Command::Time,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
-                return Err(format!("`{other}` is none of `pool`, `cross` and `region`"));
+                return Err(format!(
+                    "`{other}` is none of `pool`, `cross`, `region` and `time`"
+                ));
             }
             None => {
-                return Err("one of `pool`, `cross` and `region` is missing; see --help".to_owned());
+                return Err(
+                    "one of `pool`, `cross`, `region` and `time` is missing; see --help".to_owned(),
+                );
             }
         };
         let mut options = Self {
@@ -118,18 +125,19 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region [options]
+usage: framepool-peers pool|cross|region|time [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
   cross   two cores: blocks allocated on one and freed on the other; both on one pool
   region  mappings: pages made resident by one thread, and by one on each core
+  time    one core: readings of a clock, values recorded in a histogram, and both as a span
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender
                    gets at least {MIN_ROUNDS} and at most {MAX_ROUNDS} samples, whatever it takes
   --runs N         repeat all of it; prints the median of the runs' medians and ratios, default 1
-  --cores A,B      the cores to run on, default 0,1; `pool` runs on A
+  --cores A,B      the cores to run on, default 0,1; `pool` and `time` run on A
   --huge-dir DIR   a mounted hugetlbfs: DPDK runs on hugepages, and so do framepool's pools; without
                    it both run on base pages
   --json           one object a line instead of a table
@@ -162,6 +170,12 @@ contenders
   mmap-populate    region/prefault/…: mmap with MAP_POPULATE and munmap, for the same length and kind of
                    pages; framepool maps, verifies on one thread, and drops the region
   framepool-serial region/threads/…: framepool on one thread, beside framepool on two
+  floor            time/…: the instruction alone, or a histogram that checks nothing
+  quanta, minstant, std
+                   time/…: quanta's Clock::raw and Clock::now, minstant's Instant::now and
+                   elapsed, std's Instant
+  histogram, hdrhistogram
+                   time/…: the crates, at three significant digits (a grouping power of 10)
 Between two cores blocks travel through rtrb, DPDK's through an rte_ring for one producer and one
 consumer, at most 1024 at a time; DPDK has caches of 512 that the threads own. Samples are sorted by
 the round trip of a cache line between the cores, measured before and after each: below 250 ns they

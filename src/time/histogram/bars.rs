@@ -1,0 +1,104 @@
+//! The picture of a distribution, in characters.
+
+use core::fmt;
+use core::ops::Range;
+
+use super::Histogram;
+use super::count::Count;
+use super::layout::Layout;
+
+/// The most rows of a picture.
+const ROWS: usize = 24;
+/// The characters of its longest bar.
+const WIDTH: u128 = 40;
+
+/// A bar for each range of values: what [`Histogram::bars`] prints.
+#[derive(Clone, Copy)]
+pub struct Bars<'h, const P: u32, const N: usize, C: Count>(&'h Histogram<P, N, C>);
+
+impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
+    /// A picture: at most 24 rows from the least to the greatest value, each of as many buckets. Where
+    /// anything came the bar has a character. Nothing is printed where nothing was recorded.
+    ///
+    /// ```
+    /// use framepool::time::Histogram1;
+    ///
+    /// let mut h = Histogram1::new();
+    /// h.extend([10, 11, 11, 12]);
+    /// let lines = ["10..=10 1 ####################", "11..=11 2 ########################################"];
+    /// for line in lines {
+    ///     assert!(h.bars().to_string().contains(line));
+    /// }
+    /// ```
+    pub const fn bars(&self) -> Bars<'_, P, N, C> {
+        Bars(self)
+    }
+}
+
+impl<const P: u32, const N: usize, C: Count> Bars<'_, P, N, C> {
+    /// From the first bucket that counts something to the last.
+    fn used(&self) -> Option<Range<usize>> {
+        let is_used = |count: &C| count.get() > 0;
+        let first = self.0.counts.iter().position(is_used)?;
+        let last = self.0.counts.iter().rposition(is_used)?;
+        Some(first..last + 1)
+    }
+
+    fn sum(&self, buckets: Range<usize>) -> u128 {
+        let counts = self.0.counts.get(buckets).unwrap_or_default();
+        counts.iter().map(|count| u128::from(count.get())).sum()
+    }
+}
+
+/// Rows of `each` buckets, aligned to as many.
+fn rows(used: Range<usize>, each: usize, all: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+    let first = used.start - used.start % each;
+    (first..used.end)
+        .step_by(each)
+        .map(move |start| start..(start + each).min(all))
+}
+
+/// The power of two of buckets that makes few enough rows.
+fn each(used: &Range<usize>) -> usize {
+    let mut each = 1;
+    while used.end.div_ceil(each) - used.start / each > ROWS {
+        each *= 2;
+    }
+    each
+}
+
+impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(used) = self.used() else {
+            return Ok(());
+        };
+        let high = Layout::<P, N>::high;
+        let rows = rows(used.clone(), each(&used), N);
+        let most = rows.clone().map(|row| self.sum(row)).max().unwrap_or(1);
+        let value = digits(high(used.end - 1).into());
+        for (i, row) in rows.enumerate() {
+            let (low, high, count) = (
+                Layout::<P, N>::low(row.start),
+                high(row.end - 1),
+                self.sum(row),
+            );
+            let bar = (count * WIDTH).div_ceil(most.max(1)) as usize;
+            let (newline, width) = (if i == 0 { "" } else { "\n" }, digits(most));
+            write!(f, "{newline}{low:>value$}..={high:<value$} {count:>width$}")?;
+            if bar > 0 {
+                write!(f, " {:#<bar$}", "")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn digits(number: u128) -> usize {
+    number.checked_ilog10().map_or(1, |log| log as usize + 1)
+}
+
+impl<const P: u32, const N: usize, C: Count> fmt::Debug for Bars<'_, P, N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bars").field(self.0).finish()
+    }
+}

@@ -1,0 +1,52 @@
+//! What a bucket counts with.
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// The counter of a bucket: `u16`, `u32` or `u64`.
+///
+/// Narrow counters make a histogram smaller. One that has reached its maximum stays there, and what it could
+/// not count is counted as [lost](super::Histogram::lost).
+pub trait Count: Copy + sealed::Sealed {
+    /// Nothing counted.
+    const ZERO: Self;
+
+    #[doc(hidden)]
+    fn plus_one(self) -> (Self, bool);
+    /// The sum, and how much of it did not fit.
+    #[doc(hidden)]
+    fn plus(self, n: u64) -> (Self, u64);
+    #[doc(hidden)]
+    fn get(self) -> u64;
+}
+
+macro_rules! count {
+    ($($counter:ty),*) => { $(
+        impl sealed::Sealed for $counter {}
+
+        #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "one of them is a u64")]
+        impl Count for $counter {
+            const ZERO: Self = 0;
+
+            #[inline(always)]
+            fn plus_one(self) -> (Self, bool) {
+                self.overflowing_add(1)
+            }
+
+            #[inline]
+            fn plus(self, n: u64) -> (Self, u64) {
+                let room = (Self::MAX - self) as u64;
+                let fits = n.min(room);
+                (self + fits as Self, n - fits)
+            }
+
+            #[inline(always)]
+            fn get(self) -> u64 {
+                self as u64
+            }
+        }
+    )* };
+}
+
+count!(u16, u32, u64);

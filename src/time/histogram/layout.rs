@@ -1,0 +1,96 @@
+//! Which values share a bucket.
+//!
+//! ```text
+//!   P = 2          value 0 1 2 3 4 5 6 7 8 . 10 . 12 . 14 . 16 . . . 20 . . . 24 …
+//!   bucket               0 1 2 3 4 5 6 7 8   9    10   11   12       13       14
+//!   width                1 1 1 1 1 1 1 1 2   2    2    2    4        4        4
+//!                        |-- exact ----| |-- 2^P to each octave
+//! ```
+//!
+//! A value's bucket is its leading `P + 1` bits, and how far they were shifted down. The shift is 0 for
+//! small values because a bit is put where the leading one would have to be: no branch on the size.
+
+/// How many buckets a [`Histogram`](super::Histogram) has that tells values apart to one part in
+/// 2^`precision`, for values of up to `range` bits.
+///
+/// ```
+/// use framepool::time::{Histogram, buckets};
+///
+/// // One part in 128, up to 2^40 ns (18 minutes), counters of 32 bits: 17 KiB.
+/// type Compact = Histogram<7, { buckets(7, 40) }, u32>;
+/// assert_eq!(Compact::BUCKETS, 4352);
+/// assert_eq!(Compact::MAX, (1 << 40) - 1);
+/// ```
+///
+/// # Panics
+/// When the constant is evaluated, at compile time, unless `1 <= precision <= 17` and
+/// `precision < range <= 64`.
+#[must_use]
+pub const fn buckets(precision: u32, range: u32) -> usize {
+    assert!(
+        is_precision(precision),
+        "a histogram's precision is 1 to 17 bits"
+    );
+    assert!(
+        precision < range && range <= 64,
+        "a histogram's range is more bits than its precision, at most 64"
+    );
+    ((range + 1 - precision) as usize) << precision
+}
+
+const fn is_precision(precision: u32) -> bool {
+    1 <= precision && precision <= 17
+}
+
+/// The range in bits that `buckets` buckets are for; 0 if none.
+const fn range(precision: u32, buckets: usize) -> u32 {
+    let blocks = buckets >> precision;
+    if blocks << precision != buckets || blocks < 2 || blocks as u64 > 65 - precision as u64 {
+        return 0;
+    }
+    blocks as u32 + precision - 1
+}
+
+/// The arithmetic of one shape. All of it is constant where the value is.
+#[derive(Debug)]
+pub(super) struct Layout<const P: u32, const N: usize>;
+
+impl<const P: u32, const N: usize> Layout<P, N> {
+    /// Bits that a value may have. Evaluating it rejects shapes that `buckets` did not make.
+    pub(super) const RANGE: u32 = {
+        assert!(is_precision(P), "a histogram's precision is 1 to 17 bits");
+        let range = range(P, N);
+        assert!(
+            range > 0,
+            "a histogram has as many buckets as `buckets(precision, range)` says"
+        );
+        range
+    };
+
+    /// The largest value that has a bucket.
+    pub(super) const MAX: u64 = u64::MAX >> (64 - Self::RANGE);
+
+    /// The bucket of a value; `N` or more if it is above [`MAX`](Self::MAX).
+    #[inline(always)]
+    pub(super) const fn index(value: u64) -> usize {
+        let shift = 63 - P - (value | 1 << P).leading_zeros();
+        ((shift as usize) << P) + (value >> shift) as usize
+    }
+
+    /// How far the values of a bucket were shifted down.
+    const fn shift(index: usize) -> u32 {
+        let octave = (index >> P) as u32;
+        octave.saturating_sub(1)
+    }
+
+    /// The least value of a bucket.
+    pub(super) const fn low(index: usize) -> u64 {
+        let shift = Self::shift(index);
+        ((index - ((shift as usize) << P)) as u64) << shift
+    }
+
+    /// The greatest value of a bucket.
+    pub(super) const fn high(index: usize) -> u64 {
+        Self::low(index) | ((1 << Self::shift(index)) - 1)
+    }
+}

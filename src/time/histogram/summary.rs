@@ -1,0 +1,113 @@
+//! All figures at once, as a table.
+
+use core::fmt;
+
+use super::count::Count;
+use super::figures::{rank, units};
+use super::layout::Layout;
+use super::{Bars, Histogram};
+
+/// What a [`Summary`] has percentiles for.
+pub const PERCENTILES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
+
+/// The figures of a histogram at one moment, in its unit.
+///
+/// Where nothing was recorded all of them are 0. `Display` prints a line each.
+///
+/// ```
+/// use framepool::time::{Histogram2, PERCENTILES};
+///
+/// let mut h = Histogram2::new();
+/// h.extend(1..=1000);
+/// let summary = h.summary();
+/// assert_eq!((summary.count, summary.min), (1000, 1));
+/// assert_eq!(PERCENTILES[4], 99.0);
+/// assert_eq!(summary.percentiles[4], h.percentile(99.0)?);
+/// assert!(summary.to_string().contains("p99.999"));
+/// # Ok::<(), framepool::time::PercentileError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct Summary {
+    /// How many values the buckets count.
+    pub count: u64,
+    /// The least.
+    pub min: u64,
+    /// The greatest.
+    pub max: u64,
+    /// Their mean.
+    pub mean: f64,
+    /// Their standard deviation.
+    pub stddev: f64,
+    /// Their percentiles: those of [`PERCENTILES`], in that order.
+    pub percentiles: [u64; PERCENTILES.len()],
+    /// How many were above the histogram's maximum.
+    pub clamped: u64,
+    /// How many more came, and found their counter at its maximum.
+    pub lost: u64,
+}
+
+impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
+    /// All figures, at the price of four passes over the buckets. O(`N`).
+    #[must_use]
+    pub fn summary(&self) -> Summary {
+        let mean = self.mean().unwrap_or_default();
+        Summary {
+            count: self.count(),
+            min: self.min().unwrap_or_default(),
+            max: self.max().unwrap_or_default(),
+            mean,
+            stddev: self.stddev_about(mean),
+            percentiles: self.percentiles(),
+            clamped: self.clamped(),
+            lost: self.lost(),
+        }
+    }
+
+    /// Those of [`PERCENTILES`], which are in order, in one pass.
+    fn percentiles(&self) -> [u64; PERCENTILES.len()] {
+        let total = self.total();
+        let (mut seen, mut index) = (0, 0);
+        let mut counts = self.counts.iter().map(|count| u128::from(count.get()));
+        PERCENTILES.map(|percentile| {
+            let wanted = units(percentile).map_or(0, |units| rank(units, total));
+            while seen < wanted {
+                let Some(count) = counts.next() else { break };
+                seen += count;
+                index += 1;
+            }
+            match index {
+                0 => 0,
+                _ => Layout::<P, N>::high(index - 1),
+            }
+        })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{:<8} {:>20}", "count", self.count)?;
+        writeln!(f, "{:<8} {:>20.1}", "mean", self.mean)?;
+        writeln!(f, "{:<8} {:>20.1}", "stddev", self.stddev)?;
+        writeln!(f, "{:<8} {:>20}", "min", self.min)?;
+        for (percentile, value) in PERCENTILES.into_iter().zip(self.percentiles) {
+            writeln!(f, "p{percentile:<7} {value:>20}")?;
+        }
+        write!(f, "{:<8} {:>20}", "max", self.max)?;
+        for (name, count) in [("clamped", self.clamped), ("lost", self.lost)] {
+            if count > 0 {
+                write!(f, "\n{name:<8} {count:>20}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The [`summary`](Histogram::summary), and the [bars](Histogram::bars) below it.
+impl<const P: u32, const N: usize, C: Count> fmt::Display for Histogram<P, N, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bars: Bars<'_, P, N, C> = self.bars();
+        write!(f, "{}\n\n{bars}", self.summary())
+    }
+}

@@ -1,0 +1,201 @@
+//! Clocks of hosted programs.
+
+use std::time::Instant;
+
+use super::calibrate::{Calibration, Source};
+use super::{Clock, Scale};
+
+/// The system's clock, by [`Instant`]: nanoseconds since it was made. Some 25 ns a reading.
+///
+/// ```
+/// use framepool::time::{Clock, StdClock};
+///
+/// let clock = StdClock::new();
+/// let span = clock.span();
+/// std::thread::sleep(std::time::Duration::from_millis(1));
+/// assert!(span.stop_ns() >= 1_000_000);
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct StdClock {
+    began: Instant,
+}
+
+impl StdClock {
+    /// Begins at 0, now.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            began: Instant::now(),
+        }
+    }
+}
+
+impl Default for StdClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for StdClock {
+    #[inline]
+    fn now(&self) -> u64 {
+        nanoseconds(self.began.elapsed())
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> Scale {
+        Scale::NANOSECOND
+    }
+}
+
+#[inline]
+fn nanoseconds(time: core::time::Duration) -> u64 {
+    let of_seconds = time.as_secs().saturating_mul(1_000_000_000);
+    of_seconds.saturating_add(time.subsec_nanos().into())
+}
+
+/// The clock that counters are calibrated against, in ns.
+///
+/// With the feature `mmap` on Linux it is CLOCK_MONOTONIC_RAW: the hardware's own rate, which NTP does not
+/// touch. Otherwise it is [`Instant`], which on Linux is CLOCK_MONOTONIC: the same hardware, slewed by NTP
+/// by up to 500 ppm while it corrects an offset, and by what it believes the crystal to be off always.
+#[must_use]
+pub fn system_ns() -> u64 {
+    #[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+    if let Some(ns) = raw::now() {
+        return ns;
+    }
+    use std::sync::OnceLock;
+    static BEGAN: OnceLock<Instant> = OnceLock::new();
+    nanoseconds(BEGAN.get_or_init(Instant::now).elapsed())
+}
+
+#[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+mod raw {
+    /// CLOCK_MONOTONIC_RAW, since Linux 2.6.28.
+    pub(super) fn now() -> Option<u64> {
+        let mut time = libc::timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
+        // SAFETY: `time` is writable for as long as the call lasts.
+        let done = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
+        let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+        match (done, seconds, rest) {
+            (0, Ok(seconds), Ok(rest)) => seconds.checked_mul(1_000_000_000)?.checked_add(rest),
+            _ => None,
+        }
+    }
+}
+
+/// The best clock of this machine: its cycle counter if that is fit to be one, else the system's.
+///
+/// It is a choice made once: reading costs a predictable branch more than the clock itself. Those who
+/// know their machine take [`Tsc`](super::Tsc) or `Cntvct` and pay none.
+///
+/// ```
+/// use framepool::time::{Clock, HostClock};
+///
+/// let clock = HostClock::new();
+/// let span = clock.span();
+/// println!("{} ns by {}", span.stop_ns(), clock.calibration());
+/// if let Some(why) = clock.fell_back() {
+///     println!("the system's clock, because {why}");
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+pub struct HostClock(Kind);
+
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    #[cfg(target_arch = "x86_64")]
+    Counter(super::Tsc),
+    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    Counter(super::Cntvct),
+    System(StdClock, Option<Unfit>),
+}
+
+#[cfg(target_arch = "x86_64")]
+type Unfit = super::TscError;
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+type Unfit = super::CntvctError;
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri)))))]
+type Unfit = core::convert::Infallible;
+
+impl HostClock {
+    /// Chooses. Takes 10 ms where a TSC has to be [measured](super::Tsc::new).
+    #[must_use]
+    pub fn new() -> Self {
+        Self(counter().unwrap_or_else(|unfit| Kind::System(StdClock::new(), unfit)))
+    }
+
+    /// Why it is not the cycle counter; `None` if it is, or if this machine has none that is known.
+    #[must_use]
+    pub fn fell_back(&self) -> Option<impl core::error::Error + Copy + use<>> {
+        match self.0 {
+            Kind::System(_, unfit) => unfit,
+            #[allow(unreachable_patterns, reason = "some targets have no other")]
+            _ => None,
+        }
+    }
+
+    /// The rate, who says so, and how well that is known.
+    #[must_use]
+    pub const fn calibration(&self) -> Calibration {
+        match &self.0 {
+            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
+            Kind::Counter(clock) => clock.calibration(),
+            Kind::System(..) => Calibration {
+                scale: Scale::NANOSECOND,
+                source: Source::System,
+                error_ppb: 0,
+            },
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn counter() -> Result<Kind, Option<Unfit>> {
+    super::Tsc::new().map(Kind::Counter).map_err(Some)
+}
+
+#[cfg(all(target_arch = "aarch64", not(miri)))]
+fn counter() -> Result<Kind, Option<Unfit>> {
+    super::Cntvct::new().map(Kind::Counter).map_err(Some)
+}
+
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri)))))]
+const fn counter() -> Result<Kind, Option<Unfit>> {
+    Err(None)
+}
+
+impl Default for HostClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Clock for HostClock {
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        match &self.0 {
+            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
+            Kind::Counter(clock) => clock.now(),
+            Kind::System(clock, _) => clock.now(),
+        }
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> Scale {
+        self.calibration().scale
+    }
+
+    #[inline(always)]
+    fn now_fenced(&self) -> u64 {
+        match &self.0 {
+            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
+            Kind::Counter(clock) => clock.now_fenced(),
+            Kind::System(clock, _) => clock.now_fenced(),
+        }
+    }
+}

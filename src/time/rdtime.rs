@@ -1,0 +1,95 @@
+//! The real-time counter of RISC-V.
+
+use core::arch::asm;
+
+use super::calibrate::Calibration;
+use super::{Clock, Scale};
+
+/// The counter that `rdtime` reads: 64 bits, one rate, the same on every hart. Needs Zicntr; where
+/// it is missing, firmware usually emulates the instruction, and otherwise it traps.
+///
+/// No register says its rate: the device tree does (`timebase-frequency`), or the chip's manual.
+/// On 32-bit parts the halves are read until the upper one stands still.
+/// [`now_fenced`](Clock::now_fenced) has a `fence` before and after it. Source: RISC-V unprivileged
+/// specification, Zicntr.
+///
+/// ```
+/// use framepool::time::{Calibration, Clock, Rdtime};
+///
+/// let clock = Rdtime::with(Calibration::from_hz(10_000_000).unwrap());
+/// let span = clock.span();
+/// println!("{} ns", span.stop_ns());
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Rdtime {
+    calibration: Calibration,
+}
+
+impl Rdtime {
+    /// With a rate that is known.
+    #[must_use]
+    pub const fn with(calibration: Calibration) -> Self {
+        Self { calibration }
+    }
+
+    /// How fast it runs, and who says so.
+    #[must_use]
+    pub const fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+}
+
+#[cfg(target_arch = "riscv64")]
+#[inline(always)]
+fn now() -> u64 {
+    let now: u64;
+    // SAFETY: reads a counter, touches no memory. It is not `pure`: two readings differ.
+    unsafe { asm!("rdtime {}", out(reg) now, options(nomem, nostack, preserves_flags)) };
+    now
+}
+
+#[cfg(target_arch = "riscv32")]
+#[inline(always)]
+fn now() -> u64 {
+    loop {
+        let (before, low, after): (u32, u32, u32);
+        // SAFETY: reads a counter, touches no memory. It is not `pure`: two readings differ.
+        unsafe {
+            asm!(
+                "rdtimeh {}", "rdtime {}", "rdtimeh {}",
+                out(reg) before, out(reg) low, out(reg) after,
+                options(nomem, nostack, preserves_flags)
+            );
+        }
+        if before == after {
+            return u64::from(after) << 32 | u64::from(low);
+        }
+    }
+}
+
+#[inline(always)]
+fn fence() {
+    // SAFETY: orders memory accesses, has no other effect.
+    unsafe { asm!("fence", options(nostack, preserves_flags)) };
+}
+
+impl Clock for Rdtime {
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        now()
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> Scale {
+        self.calibration.scale
+    }
+
+    #[inline(always)]
+    fn now_fenced(&self) -> u64 {
+        fence();
+        let now = now();
+        fence();
+        now
+    }
+}

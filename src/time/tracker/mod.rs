@@ -1,0 +1,249 @@
+//! Latency by channel: by venue, by queue, by kind of message.
+//!
+//! ```text
+//!   record(channel, sent, received)
+//!        |
+//!        v  one Channel each
+//!   [ histogram | count sum min max | target violations | backwards | recent … ]
+//! ```
+
+mod channel;
+
+use core::fmt;
+
+pub use channel::{Channel, ChannelStats, Outcome};
+
+use super::{Clock, Count, buckets};
+
+/// There is no such channel. Nothing was recorded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct NoChannel {
+    /// The number that was asked for.
+    pub asked: usize,
+    /// How many there are.
+    pub channels: usize,
+}
+
+impl fmt::Display for NoChannel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { asked, channels } = self;
+        write!(f, "channel {asked} of a tracker of {channels}")
+    }
+}
+
+impl core::error::Error for NoChannel {}
+
+/// Latencies of several channels, each a [`Channel`]: per-venue statistics.
+///
+/// One owner records; give every worker its own and [`merge`](super::Histogram::merge) what they have, or
+/// share an [`AtomicHistogram`](super::AtomicHistogram) where others read meanwhile. Its memory is inside it
+/// (34 KiB a channel with the defaults): put it in a `static` with a lock of yours around it, or where your
+/// worker lives; all zeros is an empty one.
+///
+/// ```
+/// use framepool::time::Tracker;
+///
+/// const NASDAQ: usize = 0;
+/// const CBOE: usize = 1;
+///
+/// let mut latency: Tracker<2> = Tracker::new();
+/// latency.set_target(NASDAQ, 1_000)?;
+/// let _ = latency.record_packet(NASDAQ, 5_000, 5_700)?; // sent and received, in ns of one clock
+/// let late = latency.record_packet(NASDAQ, 6_000, 9_000)?;
+/// assert!(late.is_violation());
+/// assert_eq!(latency.channel(NASDAQ)?.stats().violations, 1);
+/// println!("{}", latency.table(&["nasdaq", "cboe"]));
+/// # assert_eq!(latency.channel(CBOE)?.stats().count, 0);
+/// assert!(latency.record(7, 100).is_err());
+/// # Ok::<(), framepool::time::NoChannel>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Tracker<
+    const CHANNELS: usize,
+    const RECENT: usize = 32,
+    const P: u32 = 7,
+    const N: usize = { buckets(7, 40) },
+    C: Count = u64,
+> {
+    channels: [Channel<RECENT, P, N, C>; CHANNELS],
+}
+
+impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
+    Tracker<CHANNELS, RECENT, P, N, C>
+{
+    /// Nothing recorded, no targets.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            channels: [const { Channel::new() }; CHANNELS],
+        }
+    }
+
+    /// What a channel's latencies should not exceed, in ns; 0 for no target.
+    ///
+    /// # Errors
+    /// [`NoChannel`].
+    pub fn set_target(&mut self, channel: usize, ns: u64) -> Result<(), NoChannel> {
+        self.channel_mut(channel).map(|c| c.set_target(ns))
+    }
+
+    /// Records a latency in ns. O(1).
+    ///
+    /// # Errors
+    /// [`NoChannel`].
+    #[inline]
+    pub fn record(&mut self, channel: usize, ns: u64) -> Result<Outcome, NoChannel> {
+        self.channel_mut(channel).map(|c| c.record(ns))
+    }
+
+    /// Records the time from `sent` to `received`, both in ns of one clock. O(1).
+    ///
+    /// # Errors
+    /// [`NoChannel`]. A clock that went backwards is no error but an [`Outcome`].
+    #[inline]
+    pub fn record_packet(
+        &mut self,
+        channel: usize,
+        sent: u64,
+        received: u64,
+    ) -> Result<Outcome, NoChannel> {
+        self.channel_mut(channel)
+            .map(|c| c.record_packet(sent, received))
+    }
+
+    /// Records the time from `sent` to `received`, both ticks of `clock`. O(1).
+    ///
+    /// # Errors
+    /// [`NoChannel`].
+    #[inline]
+    pub fn record_ticks<K: Clock + ?Sized>(
+        &mut self,
+        channel: usize,
+        clock: &K,
+        sent: u64,
+        received: u64,
+    ) -> Result<Outcome, NoChannel> {
+        self.channel_mut(channel)
+            .map(|c| c.record_ticks(clock, sent, received))
+    }
+
+    /// One channel.
+    ///
+    /// # Errors
+    /// [`NoChannel`].
+    #[inline]
+    pub fn channel(&self, channel: usize) -> Result<&Channel<RECENT, P, N, C>, NoChannel> {
+        let none = NoChannel {
+            asked: channel,
+            channels: CHANNELS,
+        };
+        self.channels.get(channel).ok_or(none)
+    }
+
+    /// One channel, to record into.
+    ///
+    /// # Errors
+    /// [`NoChannel`].
+    #[inline]
+    pub fn channel_mut(
+        &mut self,
+        channel: usize,
+    ) -> Result<&mut Channel<RECENT, P, N, C>, NoChannel> {
+        let none = NoChannel {
+            asked: channel,
+            channels: CHANNELS,
+        };
+        self.channels.get_mut(channel).ok_or(none)
+    }
+
+    /// All channels, in order.
+    #[must_use]
+    pub const fn channels(&self) -> &[Channel<RECENT, P, N, C>; CHANNELS] {
+        &self.channels
+    }
+
+    /// Forgets everything but the targets. O(`CHANNELS` · `N`).
+    pub fn reset(&mut self) {
+        self.channels.iter_mut().for_each(Channel::reset);
+    }
+
+    /// A table with a line for each channel that has recorded something, under these names; channels
+    /// without a name show their number.
+    pub const fn table<'t>(&'t self, names: &'t [&'t str]) -> Table<'t, CHANNELS, RECENT, P, N, C> {
+        Table {
+            tracker: self,
+            names,
+        }
+    }
+}
+
+impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count> Default
+    for Tracker<CHANNELS, RECENT, P, N, C>
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The figures of every channel, a line each, in ns: what [`Tracker::table`] prints.
+#[derive(Debug, Clone, Copy)]
+pub struct Table<
+    't,
+    const CHANNELS: usize,
+    const RECENT: usize,
+    const P: u32,
+    const N: usize,
+    C: Count,
+> {
+    tracker: &'t Tracker<CHANNELS, RECENT, P, N, C>,
+    names: &'t [&'t str],
+}
+
+impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
+    fmt::Display for Table<'_, CHANNELS, RECENT, P, N, C>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let heads = [
+            "min",
+            "mean",
+            "p50",
+            "p99",
+            "p99.9",
+            "max",
+            "target",
+            "over",
+            "backwards",
+        ];
+        write!(f, "{:<12} {:>12}", "ns", "count")?;
+        heads.iter().try_for_each(|head| write!(f, " {head:>9}"))?;
+        let channels = self.tracker.channels.iter().enumerate();
+        for (number, channel) in channels.filter(|(_, c)| c.is_used()) {
+            f.write_str("\n")?;
+            match self.names.get(number) {
+                Some(name) => write!(f, "{name:<12}")?,
+                None => write!(f, "{number:<12}")?,
+            }
+            line(f, channel)?;
+        }
+        Ok(())
+    }
+}
+
+fn line<const RECENT: usize, const P: u32, const N: usize, C: Count>(
+    f: &mut fmt::Formatter<'_>,
+    channel: &Channel<RECENT, P, N, C>,
+) -> fmt::Result {
+    let s = channel.stats();
+    let percentile = |p| channel.percentile(p).unwrap_or_default();
+    write!(f, " {:>12} {:>9} {:>9.0}", s.count, s.min, s.mean)?;
+    for p in [50.0, 99.0, 99.9] {
+        write!(f, " {:>9}", percentile(p))?;
+    }
+    write!(f, " {:>9}", s.max)?;
+    match s.target {
+        Some(target) => write!(f, " {target:>9}")?,
+        None => write!(f, " {:>9}", "-")?,
+    }
+    write!(f, " {:>9} {:>9}", s.violations, s.backwards)
+}

@@ -1,0 +1,191 @@
+//! The time-stamp counter of x86_64.
+
+use core::arch::x86_64::{_mm_lfence, _rdtsc};
+use core::fmt;
+
+use super::calibrate::{Calibration, CalibrationError};
+use super::{Clock, CpuidLeaves, Scale};
+
+/// The time-stamp counter: one instruction to read.
+///
+/// [`now`](Clock::now) is `rdtsc` alone: the processor may read it some tens of cycles early or late.
+/// [`now_fenced`](Clock::now_fenced) is `lfence; rdtsc; lfence`: after all loads before it, before
+/// anything after it. (Where AMD's `lfence` is not serialising, an operating system that cares has made it
+/// so; Linux does.)
+///
+/// Having one means that the TSC is invariant: it runs at one rate, asleep or awake. That the counters of
+/// all cores agree is the operating system's work and usually done; where it is not, differences
+/// [come out as 0](super::Span::stop) or as [`Backwards`](super::Backwards), never as centuries.
+///
+/// ```
+/// use framepool::time::{Clock, Tsc, TscError};
+///
+/// match Tsc::new() {
+///     Ok(tsc) => {
+///         let span = tsc.span();
+///         std::hint::black_box([0_u8; 64]);
+///         println!("{} ns; the TSC runs at {}", span.stop_ns(), tsc.calibration());
+///     }
+///     // `HostClock` falls back to the system's clock by itself.
+///     Err(error) => println!("no TSC: {error}"),
+/// }
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Tsc {
+    calibration: Calibration,
+}
+
+/// The TSC is no clock here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TscError {
+    /// CPUID does not say that it is invariant: its rate may change with the processor's, or it may stop.
+    NotInvariant,
+    /// No leaf says how fast it runs, and there was no clock to measure it by.
+    UnknownFrequency,
+    /// It could not be measured.
+    Calibration(CalibrationError),
+}
+
+impl fmt::Display for TscError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotInvariant => {
+                f.write_str("the time-stamp counter is not invariant (CPUID 0x80000007, EDX bit 8)")
+            }
+            Self::UnknownFrequency => {
+                f.write_str("CPUID does not say how fast the time-stamp counter runs")
+            }
+            Self::Calibration(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for TscError {}
+
+impl Tsc {
+    /// Asks CPUID whether there is one, and how fast it runs; where no leaf says, measures for 10 ms
+    /// against the system's clock (see [`system_ns`](super::system_ns) for which that is). What the rate is
+    /// known to is in [`calibration`](Self::calibration).
+    ///
+    /// # Errors
+    /// [`TscError`], and the system's clock is the one to take.
+    #[cfg(feature = "std")]
+    pub fn new() -> Result<Self, TscError> {
+        match Self::from_cpuid() {
+            Err(TscError::UnknownFrequency) => {
+                Self::calibrated(core::time::Duration::from_millis(10))
+            }
+            known => known,
+        }
+    }
+
+    /// Measures how fast it runs for so long, whatever CPUID says: the calling thread sleeps. The error
+    /// falls as the time grows. [`calibrator`](Self::calibrator) measures while the program does something
+    /// better.
+    ///
+    /// # Errors
+    /// [`TscError`] if it is not invariant, or stood still.
+    #[cfg(feature = "std")]
+    pub fn calibrated(time: core::time::Duration) -> Result<Self, TscError> {
+        let calibrator = Self::calibrator()?;
+        std::thread::sleep(time);
+        Self::with(calibrator.finish().map_err(TscError::Calibration)?)
+    }
+
+    /// Begins to measure how fast it runs.
+    ///
+    /// ```
+    /// use framepool::time::{Clock, Tsc};
+    ///
+    /// if let Ok(calibrator) = Tsc::calibrator() {
+    ///     std::thread::sleep(std::time::Duration::from_millis(2)); // map memory, open sockets …
+    ///     let tsc = Tsc::with(calibrator.finish()?)?;
+    ///     assert!(tsc.scale().hz() > 1_000_000);
+    /// }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`TscError::NotInvariant`].
+    #[cfg(feature = "std")]
+    pub fn calibrator()
+    -> Result<super::Calibrator<impl Fn() -> u64 + Copy, impl Fn() -> u64 + Copy>, TscError> {
+        is_invariant()?;
+        Ok(super::Calibrator::start(fenced, super::system_ns))
+    }
+
+    /// Asks CPUID alone: no delay, no operating system.
+    ///
+    /// # Errors
+    /// [`TscError::UnknownFrequency`] where no leaf says how fast it runs: on AMD, and in many virtual
+    /// machines.
+    pub fn from_cpuid() -> Result<Self, TscError> {
+        let leaves = CpuidLeaves::read();
+        if !leaves.is_invariant() {
+            return Err(TscError::NotInvariant);
+        }
+        let calibration = leaves.calibration().ok_or(TscError::UnknownFrequency)?;
+        Ok(Self { calibration })
+    }
+
+    /// With a rate that is known: measured earlier, or from the caller.
+    ///
+    /// # Errors
+    /// [`TscError::NotInvariant`].
+    pub fn with(calibration: Calibration) -> Result<Self, TscError> {
+        is_invariant()?;
+        Ok(Self { calibration })
+    }
+
+    /// How fast it runs, who says so, and how well that is known.
+    #[must_use]
+    pub const fn calibration(&self) -> Calibration {
+        self.calibration
+    }
+}
+
+fn is_invariant() -> Result<(), TscError> {
+    match CpuidLeaves::read().is_invariant() {
+        true => Ok(()),
+        false => Err(TscError::NotInvariant),
+    }
+}
+
+#[inline(always)]
+#[allow(unused_unsafe, reason = "newer compilers have it safe")]
+fn plain() -> u64 {
+    // SAFETY: an invariant TSC is a TSC. Where a system forbids programs to read it (CR4.TSD), the
+    // instruction faults, which ends the program and corrupts nothing.
+    unsafe { _rdtsc() }
+}
+
+#[inline(always)]
+#[allow(unused_unsafe, reason = "newer compilers have it safe")]
+fn fenced() -> u64 {
+    // SAFETY: every x86_64 has `lfence`.
+    unsafe { _mm_lfence() };
+    let now = plain();
+    // SAFETY: as above.
+    unsafe { _mm_lfence() };
+    now
+}
+
+impl Clock for Tsc {
+    #[inline(always)]
+    fn now(&self) -> u64 {
+        plain()
+    }
+
+    #[inline(always)]
+    fn scale(&self) -> Scale {
+        self.calibration.scale
+    }
+
+    #[inline(always)]
+    fn now_fenced(&self) -> u64 {
+        fenced()
+    }
+}

@@ -1,0 +1,258 @@
+//! What is wrong with some bytes, and where.
+
+use core::fmt;
+
+/// The header or message that a parser was in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Layer {
+    /// Ethernet II, or the length form of IEEE 802.3.
+    Ethernet,
+    /// IEEE 802.2 logical link control.
+    Llc,
+    /// The subnetwork access protocol behind LLC.
+    Snap,
+    /// An IEEE 802.1Q or 802.1ad tag.
+    Vlan,
+    /// A label stack entry (RFC 3032).
+    Mpls,
+    /// ARP (RFC 826).
+    Arp,
+    /// IPv4 (RFC 791), its options included.
+    Ipv4,
+    /// The fixed header of IPv6 (RFC 8200).
+    Ipv6,
+    /// The hop-by-hop options of IPv6.
+    HopByHop,
+    /// A routing header of IPv6.
+    Routing,
+    /// The fragment header of IPv6.
+    Fragment,
+    /// The destination options of IPv6.
+    Destination,
+    /// The IP authentication header (RFC 4302).
+    Authentication,
+    /// ICMP (RFC 792).
+    Icmpv4,
+    /// ICMPv6 (RFC 4443).
+    Icmpv6,
+    /// UDP (RFC 768).
+    Udp,
+    /// TCP (RFC 9293), its options included.
+    Tcp,
+    /// FIX tag=value.
+    Fix,
+    /// MoldUDP64.
+    MoldUdp64,
+    /// SoupBinTCP.
+    SoupBinTcp,
+    /// NASDAQ TotalView-ITCH.
+    Itch,
+    /// Cboe PITCH.
+    Pitch,
+    /// NYSE XDP / Pillar.
+    NyseXdp,
+}
+
+impl Layer {
+    /// The name that people know it by.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ethernet => "Ethernet",
+            Self::Llc => "LLC",
+            Self::Snap => "SNAP",
+            Self::Vlan => "VLAN",
+            Self::Mpls => "MPLS",
+            Self::Arp => "ARP",
+            Self::Ipv4 => "IPv4",
+            Self::Ipv6 => "IPv6",
+            Self::HopByHop => "IPv6 hop-by-hop options",
+            Self::Routing => "IPv6 routing",
+            Self::Fragment => "IPv6 fragment",
+            Self::Destination => "IPv6 destination options",
+            Self::Authentication => "IP authentication",
+            Self::Icmpv4 => "ICMP",
+            Self::Icmpv6 => "ICMPv6",
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Fix => "FIX",
+            Self::MoldUdp64 => "MoldUDP64",
+            Self::SoupBinTcp => "SoupBinTCP",
+            Self::Itch => "ITCH",
+            Self::Pitch => "PITCH",
+            Self::NyseXdp => "NYSE XDP",
+        }
+    }
+}
+
+impl fmt::Display for Layer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a header or message is refused. Lengths are in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Reason {
+    /// It ends before it is complete.
+    Truncated {
+        /// Bytes needed from the error's offset on.
+        needed: u32,
+        /// Bytes that are there.
+        available: u32,
+    },
+    /// It states a length that cannot be.
+    BadLength {
+        /// The length it states.
+        stated: u32,
+        /// The least that it could be.
+        least: u32,
+        /// The most that it could be.
+        most: u32,
+    },
+    /// Its checksum does not fit its bytes.
+    BadChecksum {
+        /// The checksum that it carries.
+        found: u32,
+        /// The one that its bytes ask for.
+        computed: u32,
+    },
+    /// It is of a version that the parser does not know.
+    BadVersion {
+        /// The version it states.
+        found: u32,
+    },
+    /// A type of header or message that the parser does not know.
+    UnknownType {
+        /// The type it states.
+        found: u32,
+    },
+    /// A field holds a value that has no meaning.
+    BadValue {
+        /// The value.
+        found: u32,
+    },
+    /// A field that must be there is not.
+    Missing {
+        /// The number of the field.
+        wanted: u32,
+    },
+    /// Headers follow each other for longer than the parser goes along.
+    TooDeep {
+        /// How many it follows.
+        limit: u32,
+    },
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Truncated { needed, available } => {
+                write!(f, "{needed} bytes needed, {available} there")
+            }
+            Self::BadLength {
+                stated,
+                least,
+                most,
+            } => write!(f, "a length of {stated} bytes is not in {least}..={most}"),
+            Self::BadChecksum { found, computed } => {
+                write!(
+                    f,
+                    "checksum {found:#06x}, its bytes ask for {computed:#06x}"
+                )
+            }
+            Self::BadVersion { found } => write!(f, "version {found} is unknown"),
+            Self::UnknownType { found } => write!(f, "type {found:#x} is unknown"),
+            Self::BadValue { found } => write!(f, "the value {found:#x} has no meaning"),
+            Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
+            Self::TooDeep { limit } => write!(f, "more than {limit} headers in a row"),
+        }
+    }
+}
+
+/// Some bytes are not what they should be: in which layer, where, and why.
+///
+/// ```
+/// use framepool::wire::{Layer, ParseError, Reason};
+///
+/// let error = ParseError::truncated(Layer::Udp, 34, 8, 5);
+/// assert_eq!((error.layer, error.offset), (Layer::Udp, 34));
+/// assert_eq!(error.to_string(), "UDP at byte 34: 8 bytes needed, 5 there");
+/// # assert_eq!(error.reason, Reason::Truncated { needed: 8, available: 5 });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct ParseError {
+    /// The header or message.
+    pub layer: Layer,
+    /// What is wrong with it.
+    pub reason: Reason,
+    /// Where, in bytes from the start of what was given to the parser: the start of the header or
+    /// message, or of the field in it that is wrong.
+    pub offset: u32,
+}
+
+impl ParseError {
+    /// An error at some byte. What exceeds 32 bits is shown as the most that they hold.
+    pub const fn new(layer: Layer, reason: Reason, offset: usize) -> Self {
+        Self {
+            layer,
+            reason,
+            offset: clamp(offset),
+        }
+    }
+
+    /// `needed` bytes from `offset` on, and only `available` are there.
+    pub const fn truncated(layer: Layer, offset: usize, needed: usize, available: usize) -> Self {
+        let reason = Reason::Truncated {
+            needed: clamp(needed),
+            available: clamp(available),
+        };
+        Self::new(layer, reason, offset)
+    }
+
+    /// A length field at `offset` that is not within `least..=most`.
+    pub const fn bad_length(
+        layer: Layer,
+        offset: usize,
+        stated: usize,
+        least: usize,
+        most: usize,
+    ) -> Self {
+        let reason = Reason::BadLength {
+            stated: clamp(stated),
+            least: clamp(least),
+            most: clamp(most),
+        };
+        Self::new(layer, reason, offset)
+    }
+
+    /// The same error, seen by one whose bytes begin `by` earlier.
+    pub const fn shifted(self, by: usize) -> Self {
+        Self::new(
+            self.layer,
+            self.reason,
+            (self.offset as usize).saturating_add(by),
+        )
+    }
+}
+
+const fn clamp(n: usize) -> u32 {
+    if n > u32::MAX as usize {
+        u32::MAX
+    } else {
+        n as u32
+    }
+}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} at byte {}: {}", self.layer, self.offset, self.reason)
+    }
+}
+
+impl core::error::Error for ParseError {}

@@ -1,0 +1,162 @@
+//! Two lines that carry the same: the first copy of each message wins.
+
+use super::sequence::{Run, SequenceTracker, Verdict, Width};
+
+/// What one line brought, in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct LineStats {
+    /// Packets, heartbeats included.
+    pub packets: u64,
+    /// Messages in them.
+    pub messages: u64,
+    /// Those that no line had brought before.
+    pub won: u64,
+    /// Of these, those that filled a gap.
+    pub filled: u64,
+    /// Those that another line, or this one, had brought before.
+    pub duplicates: u64,
+    /// Those too old to know, or behind the end of the session.
+    pub late: u64,
+    /// Those that this line skipped when it went on, whether or not they came later.
+    pub skipped: u64,
+}
+
+/// Arbitrates between lines (A and B, and more if there are) of one session, unit or channel.
+///
+/// ```text
+///   A  1 2 3   5 6 ─┐
+///                   ├─► 1 2 3 5 4 6      4 was a gap of A that B filled
+///   B  1 2 3 4 5 6 ─┘
+/// ```
+///
+/// ```
+/// use framepool::wire::feed::{Arbiter, Width};
+///
+/// let mut arbiter = Arbiter::<2>::new(Width::Bits32);
+/// let mut take = Vec::new();
+/// for (line, sequence) in [(0, 1), (1, 1), (0, 2), (0, 4), (1, 2), (1, 3), (1, 4)] {
+///     arbiter.accept(line, sequence, 1, |run| {
+///         if run.verdict.is_new() {
+///             take.push(run.first);
+///         }
+///     });
+/// }
+/// assert_eq!(take, [1, 2, 4, 3]);
+/// assert_eq!(arbiter.line(0).unwrap().won, 3);
+/// assert_eq!((arbiter.line(1).unwrap().filled, arbiter.line(1).unwrap().duplicates), (1, 3));
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Arbiter<const LINES: usize = 2, const GAPS: usize = 8> {
+    tracker: SequenceTracker<GAPS>,
+    lines: [Line; LINES],
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+struct Line {
+    stats: LineStats,
+    /// What this line alone brought. Where its gaps are is not asked.
+    own: SequenceTracker<0>,
+}
+
+impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
+    /// Begins with whichever message comes first, on whichever line.
+    pub const fn new(width: Width) -> Self {
+        Self::over(SequenceTracker::new(width))
+    }
+
+    /// Begins where `tracker` is, with its window.
+    pub const fn over(tracker: SequenceTracker<GAPS>) -> Self {
+        let width = tracker.width();
+        Self {
+            tracker,
+            lines: [const { Line::new() }; LINES],
+        }
+        .of_width(width)
+    }
+
+    const fn of_width(mut self, width: Width) -> Self {
+        let mut i = 0;
+        while i < LINES {
+            self.lines[i].own = SequenceTracker::new(width);
+            i += 1;
+        }
+        self
+    }
+
+    /// Judges the messages of a packet that came by `line`, and tells `each` run of them. A packet
+    /// without messages is a heartbeat.
+    ///
+    /// What comes by a line that does not exist is judged as well, and counted for none.
+    pub fn accept(&mut self, line: usize, first: u64, count: u64, mut each: impl FnMut(Run)) {
+        let mut nobody = Line::new();
+        let line = self.lines.get_mut(line).unwrap_or(&mut nobody);
+        line.arrived(first, count);
+        for run in self.tracker.accept(first, count) {
+            line.tally(&run);
+            each(run);
+        }
+    }
+
+    /// What a line brought, if it exists.
+    pub fn line(&self, line: usize) -> Option<LineStats> {
+        self.lines.get(line).map(|line| line.stats)
+    }
+
+    /// What came by all lines together.
+    pub const fn tracker(&self) -> &SequenceTracker<GAPS> {
+        &self.tracker
+    }
+
+    /// The session ends before this number.
+    pub fn end(&mut self, next: u64) {
+        self.tracker.end(next);
+    }
+
+    /// Numbers begin anew with `next`, on all lines.
+    pub fn reset(&mut self, next: u64) {
+        self.tracker.reset(next);
+        self.lines.iter_mut().for_each(|line| line.own.reset(next));
+    }
+}
+
+impl Line {
+    const fn new() -> Self {
+        Self {
+            stats: LineStats {
+                packets: 0,
+                messages: 0,
+                won: 0,
+                filled: 0,
+                duplicates: 0,
+                late: 0,
+                skipped: 0,
+            },
+            own: SequenceTracker::new(Width::Bits64),
+        }
+    }
+
+    fn arrived(&mut self, first: u64, count: u64) {
+        self.own.observe(first, count);
+        let stats = &mut self.stats;
+        stats.packets = stats.packets.saturating_add(1);
+        stats.messages = stats.messages.saturating_add(count);
+        stats.skipped = self.own.stats().missing;
+    }
+
+    fn tally(&mut self, run: &Run) {
+        let stats = &mut self.stats;
+        let add = |sum: &mut u64| *sum = sum.saturating_add(run.count);
+        match run.verdict {
+            Verdict::InOrder | Verdict::AfterGap { .. } => add(&mut stats.won),
+            Verdict::Filled => {
+                add(&mut stats.won);
+                add(&mut stats.filled);
+            }
+            Verdict::Duplicate => add(&mut stats.duplicates),
+            Verdict::Stale | Verdict::AfterEnd => add(&mut stats.late),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Messages that follow each other, each behind its length in two bytes of network order.
+
+use crate::wire::{Layer, ParseError};
+
+/// Walks over length-prefixed blocks: what MoldUDP64 packets carry, and what Nasdaq's files are.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) struct Blocks<'a> {
+    rest: &'a [u8],
+    /// Bytes of what was given, counted from the start of what errors are to be counted from.
+    end: usize,
+    /// Blocks that are still due.
+    left: u64,
+    layer: Layer,
+}
+
+impl<'a> Blocks<'a> {
+    /// At most `count` blocks of `bytes`, which begin `at` bytes into what the caller was given.
+    pub(super) const fn new(layer: Layer, bytes: &'a [u8], at: usize, count: u64) -> Self {
+        Self {
+            rest: bytes,
+            end: at.saturating_add(bytes.len()),
+            left: count,
+            layer,
+        }
+    }
+
+    /// Where the next block's length is.
+    pub(super) const fn offset(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    pub(super) const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The next block. After an error there is none: whatever follows cannot be found.
+    #[inline(always)]
+    pub(super) fn next(&mut self) -> Option<Result<&'a [u8], ParseError>> {
+        self.left = self.left.checked_sub(1)?;
+        if let Some((len, rest)) = self.rest.split_first_chunk::<2>() {
+            if let Some((block, rest)) = rest.split_at_checked(u16::from_be_bytes(*len).into()) {
+                self.rest = rest;
+                return Some(Ok(block));
+            }
+        }
+        Some(Err(self.cut()))
+    }
+
+    #[cold]
+    fn cut(&mut self) -> ParseError {
+        self.left = 0;
+        let needed = match self.rest.first_chunk::<2>() {
+            Some(len) => 2 + usize::from(u16::from_be_bytes(*len)),
+            None => 2,
+        };
+        ParseError::truncated(self.layer, self.offset(), needed, self.rest.len())
+    }
+}

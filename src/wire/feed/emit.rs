@@ -1,0 +1,138 @@
+//! Writing messages into memory of the caller.
+
+use core::fmt;
+
+use crate::wire::Layer;
+
+/// A message was not written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The buffer is too short.
+    NoRoom {
+        /// What was to be written.
+        layer: Layer,
+        /// Bytes needed in all, as far as known then.
+        needed: usize,
+        /// Bytes that the buffer has.
+        available: usize,
+    },
+    /// A field, or a whole message, is longer than its length field can say.
+    TooLong {
+        /// What was to be written.
+        layer: Layer,
+        /// Bytes, or messages.
+        len: usize,
+        /// The most.
+        most: usize,
+    },
+    /// A value has a byte in it that ends the value on the wire.
+    Separator {
+        /// What was to be written.
+        layer: Layer,
+        /// The field: the tag in FIX.
+        field: u32,
+        /// Where in the value.
+        offset: usize,
+    },
+    /// A field that the writer makes itself, or that means something else on the wire.
+    Reserved {
+        /// What was to be written.
+        layer: Layer,
+        /// The field: the tag in FIX.
+        field: u32,
+    },
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::NoRoom {
+                layer,
+                needed,
+                available,
+            } => write!(f, "{layer}: {needed} bytes do not fit into {available}"),
+            Self::TooLong { layer, len, most } => {
+                write!(f, "{layer}: {len} is more than the {most} that can be said")
+            }
+            Self::Separator {
+                layer,
+                field,
+                offset,
+            } => write!(
+                f,
+                "{layer}: the value of field {field} has a separator at {offset}"
+            ),
+            Self::Reserved { layer, field } => {
+                write!(f, "{layer}: field {field} is not for the caller to write")
+            }
+        }
+    }
+}
+
+impl core::error::Error for EmitError {}
+
+/// Appends to a buffer.
+#[derive(Debug)]
+pub(super) struct Writer<'b> {
+    layer: Layer,
+    out: &'b mut [u8],
+    len: usize,
+}
+
+impl<'b> Writer<'b> {
+    pub(super) fn new(layer: Layer, out: &'b mut [u8]) -> Self {
+        Self { layer, out, len: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Writes all of `bytes`, or nothing.
+    pub(super) fn put(&mut self, bytes: &[u8]) -> Result<(), EmitError> {
+        let end = self.len.saturating_add(bytes.len());
+        let available = self.out.len();
+        let Some(place) = self.out.get_mut(self.len..end) else {
+            return Err(EmitError::NoRoom {
+                layer: self.layer,
+                needed: end,
+                available,
+            });
+        };
+        place.copy_from_slice(bytes);
+        self.len = end;
+        Ok(())
+    }
+
+    /// Overwrites what was written before. Nothing outside of that is touched.
+    pub(super) fn patch(&mut self, at: usize, bytes: &[u8]) {
+        let end = at.saturating_add(bytes.len());
+        let written = self.out.get_mut(..self.len);
+        if let Some(place) = written.and_then(|w| w.get_mut(at..end)) {
+            place.copy_from_slice(bytes);
+        }
+    }
+
+    /// Moves what was written from `from` on to `to`, which is before it, and shortens the whole.
+    pub(super) fn close(&mut self, to: usize, from: usize) {
+        if to <= from && from <= self.len {
+            self.out.copy_within(from..self.len, to);
+            self.len -= from - to;
+        }
+    }
+
+    /// Takes back what was written behind `len`.
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.len = self.len.min(len);
+    }
+
+    pub(super) fn written(&self) -> &[u8] {
+        self.out.get(..self.len).unwrap_or_default()
+    }
+
+    pub(super) fn finish(self) -> &'b mut [u8] {
+        self.out.get_mut(..self.len).unwrap_or_default()
+    }
+}

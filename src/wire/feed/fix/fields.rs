@@ -1,0 +1,298 @@
+//! One field after the other.
+
+use core::fmt;
+use core::str;
+
+use super::super::number::{decimal, write_fixed};
+use super::data;
+use super::scan::{SOH, ends_at, tag};
+use crate::wire::{Layer, ParseError, Reason};
+
+/// A field: `tag=value`, the value as it is on the wire.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Field<'a> {
+    /// The tag.
+    pub tag: u32,
+    /// The value: of a data field with any bytes in it, of others without a separator. Never empty,
+    /// but for data.
+    pub value: &'a [u8],
+}
+
+impl<'a> Field<'a> {
+    /// The value as text, if it is UTF-8.
+    pub fn as_str(&self) -> Option<&'a str> {
+        str::from_utf8(self.value).ok()
+    }
+
+    /// The value of a char field, if it is one byte.
+    pub fn as_char(&self) -> Option<u8> {
+        match *self.value {
+            [byte] => Some(byte),
+            _ => None,
+        }
+    }
+
+    /// The value of a Boolean field.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self.value {
+            b"Y" => Some(true),
+            b"N" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The value of a Length, SeqNum or NumInGroup field, if it fits.
+    pub fn as_u64(&self) -> Option<u64> {
+        decimal(self.value)
+    }
+
+    /// The value of an int field, if it fits.
+    pub fn as_i64(&self) -> Option<i64> {
+        match self.value {
+            [b'-', digits @ ..] => 0i64.checked_sub_unsigned(decimal(digits)?),
+            digits => decimal(digits)?.try_into().ok(),
+        }
+    }
+
+    /// The value of a float field (Price, Qty, Amt, …), exactly, if its digits fit into 63 bits.
+    pub fn as_decimal(&self) -> Option<Decimal> {
+        let (negative, digits) = match self.value {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        let mut places = None;
+        let (mut mantissa, mut seen) = (0i64, false);
+        for &byte in digits {
+            match (byte, places) {
+                (b'.', None) => places = Some(0u8),
+                (b'0'..=b'9', _) => {
+                    let digit = i64::from(byte - b'0');
+                    mantissa = mantissa.checked_mul(10)?.checked_add(digit)?;
+                    places = places.map(|n| n.saturating_add(1));
+                    seen = true;
+                }
+                _ => return None,
+            }
+        }
+        seen.then_some(Decimal {
+            mantissa: if negative { -mantissa } else { mantissa },
+            places: places.unwrap_or(0),
+        })
+    }
+}
+
+impl fmt::Debug for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for Field<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.tag, self.value.escape_ascii())
+    }
+}
+
+/// A decimal number as FIX writes it: `mantissa` units of `10^-places`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Decimal {
+    /// All digits, without the point.
+    pub mantissa: i64,
+    /// Digits behind the point.
+    pub places: u8,
+}
+
+impl Decimal {
+    /// The same number with so many places, if that takes nothing away and fits.
+    pub fn rescaled(self, places: u8) -> Option<i64> {
+        let up = places.checked_sub(self.places);
+        let by = 10i64.checked_pow(up.unwrap_or(self.places.wrapping_sub(places)).into())?;
+        match up {
+            Some(_) => self.mantissa.checked_mul(by),
+            None => (self.mantissa % by == 0).then_some(self.mantissa / by),
+        }
+    }
+}
+
+impl fmt::Display for Decimal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // More than 19 digits behind the point are zeros in front of 63 bits.
+        if self.places > 19 {
+            return write!(f, "{}e-{}", self.mantissa, self.places);
+        }
+        write_fixed(f, self.mantissa.into(), self.places.into())
+    }
+}
+
+/// The fields of a message or of a part of it, in the order of the wire.
+///
+/// A field without a tag, or without a value, is an error, and the next one follows. A data field whose
+/// length is a lie is an error, and ends where the next separator is.
+///
+/// ```text
+///   at                soh, by the lowest bit of `ends`
+///    │ 5 5 = M S F T ¦ 5 4 = 1 ¦ …
+///    └ eight bytes at once: up to `=` a tag
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Fields<'a> {
+    /// From the message's first byte to behind its last: there are eight bytes from any field on.
+    bytes: &'a [u8],
+    at: usize,
+    end: usize,
+    /// Separators from `chunk` on, those before `at` taken away.
+    ends: u64,
+    chunk: usize,
+    /// The data field that comes next, and the length of its value. No field has tag 0.
+    data: (u32, usize),
+}
+
+impl<'a> Fields<'a> {
+    /// The fields in `bytes[at..end]`, the last one's separator included.
+    #[inline]
+    pub(super) fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
+        Self {
+            bytes,
+            at,
+            end,
+            ends: ends_at(bytes, at),
+            chunk: at,
+            data: (0, 0),
+        }
+    }
+
+    /// Where in the message the next field is.
+    pub const fn offset(&self) -> usize {
+        self.at
+    }
+
+    pub(super) const fn end(&self) -> usize {
+        self.end
+    }
+
+    pub(super) const fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Where the field that begins here ends: at the next separator, or where the fields do.
+    #[inline(always)]
+    fn next_end(&mut self) -> usize {
+        while self.ends == 0 {
+            self.chunk += 64;
+            if self.chunk >= self.end {
+                return self.end;
+            }
+            self.ends = ends_at(self.bytes, self.chunk);
+        }
+        let end = self.chunk + self.ends.trailing_zeros() as usize;
+        self.ends &= self.ends - 1;
+        end
+    }
+
+    /// The tag at `at`, and how many digits it has.
+    #[inline(always)]
+    fn tag_at(&self, at: usize) -> Option<(u32, usize)> {
+        match self.bytes.get(at..).and_then(<[u8]>::first_chunk) {
+            Some(eight) => tag(*eight),
+            None => self.tag_in_tail(at),
+        }
+    }
+
+    #[cold]
+    fn tag_in_tail(&self, at: usize) -> Option<(u32, usize)> {
+        let mut eight = [0; 8];
+        let tail = self.bytes.get(at..)?;
+        eight.get_mut(..tail.len())?.copy_from_slice(tail);
+        tag(eight)
+    }
+
+    /// The value of a data field that begins at `start`, where the field before said its length.
+    #[cold]
+    fn data(&mut self, tag: u32, start: usize, soh: usize) -> Result<Field<'a>, ParseError> {
+        let len = core::mem::take(&mut self.data).1;
+        let end = start.saturating_add(len);
+        let value = self.bytes.get(start..end);
+        let (Some(value), Some(&SOH)) = (value, self.bytes.get(end)) else {
+            return Err(self.lie(start, soh, len));
+        };
+        if end >= self.end {
+            return Err(self.lie(start, soh, len));
+        }
+        self.at = end + 1;
+        self.chunk = self.at;
+        self.ends = ends_at(self.bytes, self.at);
+        Ok(Field { tag, value })
+    }
+
+    /// The length of a data field is not what it should be; its value seems to end at `soh`.
+    fn lie(&mut self, start: usize, soh: usize, len: usize) -> ParseError {
+        self.at = soh + 1;
+        let least = soh.saturating_sub(start);
+        let most = self.end.saturating_sub(start + 1);
+        ParseError::bad_length(Layer::Fix, start, len, least, most)
+    }
+
+    /// Notes what a length field says about the next one.
+    #[cold]
+    fn expect_data(&mut self, field: &Field<'_>) {
+        let len = field.as_u64().and_then(|len| usize::try_from(len).ok());
+        if let (Some(tag), Some(len)) = (data::data_of(field.tag), len) {
+            self.data = (tag, len);
+        }
+    }
+
+    /// What is wrong with the field in `at..soh`.
+    #[cold]
+    fn malformed(&self, at: usize, soh: usize) -> ParseError {
+        let field = self.bytes.get(at..soh).unwrap_or_default();
+        let digits = field.iter().take_while(|b| b.is_ascii_digit()).count();
+        // An empty value, or whatever stands where a digit or `=` should.
+        let bad = match field.get(digits) {
+            Some(b'=') if (1..8).contains(&digits) && field.first() != Some(&b'0') => digits + 1,
+            Some(b'=') if digits > 0 => 0,
+            _ => digits,
+        };
+        let found = field.get(bad).copied().unwrap_or(SOH);
+        let reason = Reason::BadValue {
+            found: found.into(),
+        };
+        ParseError::new(Layer::Fix, reason, at + bad)
+    }
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Result<Field<'a>, ParseError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at;
+        if at >= self.end {
+            return None;
+        }
+        let soh = self.next_end();
+        self.at = soh + 1;
+        let Some((tag, digits)) = self.tag_at(at) else {
+            self.data = (0, 0);
+            return Some(Err(self.malformed(at, soh)));
+        };
+        let start = at + digits + 1;
+        if tag == self.data.0 {
+            return Some(self.data(tag, start, soh));
+        }
+        let value = match self.bytes.get(start..soh) {
+            Some(value) if !value.is_empty() => value,
+            _ => return Some(Err(self.malformed(at, soh))),
+        };
+        let field = Field { tag, value };
+        self.data.0 = 0;
+        if data::is_length(tag) {
+            self.expect_data(&field);
+        }
+        Some(Ok(field))
+    }
+}
+
+impl core::iter::FusedIterator for Fields<'_> {}

@@ -1,0 +1,449 @@
+//! Where a message begins and ends, and whether it is what it says.
+
+use super::scan::{SOH, sum};
+use super::section::{Group, Section};
+use super::{Field, Fields};
+use crate::wire::{Layer, ParseError, Reason};
+
+/// What every message begins with.
+const BEGIN: &[u8; 5] = b"8=FIX";
+/// Bytes of the checksum field, its separator included.
+const TRAILER: usize = 7;
+/// The most bytes of a body, unless another limit is set: more than that is a lie.
+pub const MOST: usize = 1 << 24;
+
+/// A version, by what the message begins with.
+///
+/// From 5.0 on messages begin with FIXT.1.1, the version of the session; which version the message is
+/// of says ApplVerID (1128), or the logon. Some write it at the start all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Version {
+    /// FIX.4.0
+    Fix40,
+    /// FIX.4.1
+    Fix41,
+    /// FIX.4.2
+    Fix42,
+    /// FIX.4.3
+    Fix43,
+    /// FIX.4.4
+    Fix44,
+    /// FIX.5.0
+    Fix50,
+    /// FIX.5.0SP1
+    Fix50Sp1,
+    /// FIX.5.0SP2
+    Fix50Sp2,
+    /// FIXT.1.1
+    Fixt11,
+}
+
+impl Version {
+    /// The value of BeginString.
+    pub const fn as_bytes(self) -> &'static [u8] {
+        match self {
+            Self::Fix40 => b"FIX.4.0",
+            Self::Fix41 => b"FIX.4.1",
+            Self::Fix42 => b"FIX.4.2",
+            Self::Fix43 => b"FIX.4.3",
+            Self::Fix44 => b"FIX.4.4",
+            Self::Fix50 => b"FIX.5.0",
+            Self::Fix50Sp1 => b"FIX.5.0SP1",
+            Self::Fix50Sp2 => b"FIX.5.0SP2",
+            Self::Fixt11 => b"FIXT.1.1",
+        }
+    }
+
+    /// The version with this value of BeginString.
+    pub const fn from_bytes(value: &[u8]) -> Option<Self> {
+        match value {
+            b"FIX.4.0" => Some(Self::Fix40),
+            b"FIX.4.1" => Some(Self::Fix41),
+            b"FIX.4.2" => Some(Self::Fix42),
+            b"FIX.4.3" => Some(Self::Fix43),
+            b"FIX.4.4" => Some(Self::Fix44),
+            b"FIX.5.0" => Some(Self::Fix50),
+            b"FIX.5.0SP1" => Some(Self::Fix50Sp1),
+            b"FIX.5.0SP2" => Some(Self::Fix50Sp2),
+            b"FIXT.1.1" => Some(Self::Fixt11),
+            _ => None,
+        }
+    }
+}
+
+/// A whole message, its length and checksum verified. Its fields are not looked at yet.
+///
+/// ```
+/// use framepool::wire::feed::fix::Message;
+/// use framepool::wire::{Layer, Reason};
+///
+/// let bytes = b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01";
+/// let (heartbeat, _) = Message::parse(bytes)?;
+/// assert_eq!(heartbeat.msg_type(), b"0");
+///
+/// // What has not arrived yet is no error for good.
+/// let error = Message::parse(&bytes[..20]).unwrap_err();
+/// assert_eq!(error.layer, Layer::Fix);
+/// assert_eq!(error.reason, Reason::Truncated { needed: 26, available: 20 });
+/// # Ok::<(), framepool::wire::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Message<'a> {
+    body: Section<'a>,
+    version: Version,
+    checksum: u8,
+}
+
+impl<'a> Message<'a> {
+    /// The message that `bytes` begin with, and how many of them it is. Its body has at most [`MOST`]
+    /// bytes.
+    ///
+    /// # Errors
+    /// [`Reason::Truncated`] says that more bytes are needed, and how many in all as far as that can be
+    /// known. Everything else is wrong for good: [`Reason::BadVersion`] or [`Reason::BadValue`] where
+    /// BeginString or BodyLength make no sense, [`Reason::Missing`] where they, MsgType, or, behind
+    /// BodyLength's bytes, CheckSum are not; [`Reason::BadChecksum`].
+    pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
+        let frame = Frame::find(bytes, MOST)?;
+        Ok((frame.verify()?, frame.bytes.len()))
+    }
+
+    /// The version that it begins with.
+    pub const fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The value of BodyLength.
+    pub const fn body_length(&self) -> usize {
+        self.body.len()
+    }
+
+    /// The value of CheckSum, which is that of the bytes.
+    pub const fn checksum(&self) -> u8 {
+        self.checksum
+    }
+
+    /// All of its bytes.
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.body.message()
+    }
+
+    /// The value of MsgType. Of one character mostly.
+    pub fn msg_type(&self) -> &'a [u8] {
+        let body = self.body.as_bytes();
+        let end = body.iter().position(|&byte| byte == SOH);
+        body.get(3..end.unwrap_or(3)).unwrap_or_default()
+    }
+
+    /// The fields of the body, MsgType first: all but BeginString, BodyLength and CheckSum.
+    #[inline]
+    pub fn fields(&self) -> Fields<'a> {
+        self.body.fields()
+    }
+
+    /// The first field of the body with this tag. O(fields).
+    pub fn get(&self, tag: u32) -> Option<Field<'a>> {
+        self.body.get(tag)
+    }
+
+    /// A repeating group of the body: see [`Section::group`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn group<'m>(
+        &self,
+        count: u32,
+        members: &'m [u32],
+    ) -> Result<Option<Group<'a, 'm>>, ParseError> {
+        self.body.group(count, members)
+    }
+
+    /// The whole body as a section.
+    pub const fn body(&self) -> Section<'a> {
+        self.body
+    }
+}
+
+/// A message whose ends are known.
+struct Frame<'a> {
+    bytes: &'a [u8],
+    version: Version,
+    start: usize,
+    trailer: usize,
+}
+
+impl<'a> Frame<'a> {
+    /// The frame that `bytes` begin with.
+    #[inline]
+    fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
+        let (version, at) = begin(bytes)?;
+        let (length, start) = body_length(bytes, at, most)?;
+        let trailer = start + length;
+        let end = trailer + TRAILER;
+        let Some(bytes) = bytes.get(..end) else {
+            return Err(ParseError::truncated(Layer::Fix, 0, end, bytes.len()));
+        };
+        Ok(Self {
+            bytes,
+            version,
+            start,
+            trailer,
+        })
+    }
+
+    /// The message, if its trailer and checksum are right.
+    #[inline]
+    fn verify(&self) -> Result<Message<'a>, ParseError> {
+        let found = self.trailer()?;
+        let computed = sum(self.bytes.get(..self.trailer).unwrap_or_default());
+        if found != computed {
+            let reason = Reason::BadChecksum {
+                found: found.into(),
+                computed: computed.into(),
+            };
+            return Err(ParseError::new(Layer::Fix, reason, self.trailer));
+        }
+        if !self
+            .bytes
+            .get(self.start..)
+            .is_some_and(|body| body.starts_with(b"35="))
+        {
+            return Err(missing(35, self.start));
+        }
+        Ok(Message {
+            body: Section::new(self.bytes, self.start, self.trailer),
+            version: self.version,
+            checksum: found,
+        })
+    }
+
+    /// What the checksum field says. A separator is before it, or BodyLength lies.
+    #[inline]
+    fn trailer(&self) -> Result<u8, ParseError> {
+        let before = self.trailer - 1;
+        let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
+        let Some(&[SOH, b'1', b'0', b'=', a, b, c, SOH]) = trailer else {
+            return Err(missing(10, self.trailer));
+        };
+        match (
+            a.wrapping_sub(b'0'),
+            b.wrapping_sub(b'0'),
+            c.wrapping_sub(b'0'),
+        ) {
+            (a @ 0..=2, b @ 0..=9, c @ 0..=9) => {
+                let sum = u16::from(a) * 100 + u16::from(b) * 10 + u16::from(c);
+                sum.try_into()
+                    .map_err(|_| bad(sum.into(), self.trailer + 3))
+            }
+            _ => Err(bad(u32::from_be_bytes([0, a, b, c]), self.trailer + 3)),
+        }
+    }
+}
+
+fn missing(tag: u32, at: usize) -> ParseError {
+    ParseError::new(Layer::Fix, Reason::Missing { wanted: tag }, at)
+}
+
+fn bad(found: u32, at: usize) -> ParseError {
+    ParseError::new(Layer::Fix, Reason::BadValue { found }, at)
+}
+
+/// The version, and where the field behind it begins.
+#[inline]
+fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
+    match bytes.first_chunk::<10>() {
+        Some(
+            [
+                b'8',
+                b'=',
+                b'F',
+                b'I',
+                b'X',
+                b'.',
+                b'4',
+                b'.',
+                minor @ b'0'..=b'4',
+                SOH,
+            ],
+        ) => {
+            let version = match minor {
+                b'0' => Version::Fix40,
+                b'1' => Version::Fix41,
+                b'2' => Version::Fix42,
+                b'3' => Version::Fix43,
+                _ => Version::Fix44,
+            };
+            Ok((version, 10))
+        }
+        _ => begin_of_any(bytes),
+    }
+}
+
+#[cold]
+fn begin_of_any(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
+    let common = bytes.iter().zip(BEGIN).take_while(|(a, b)| a == b).count();
+    if common < BEGIN.len().min(bytes.len()) {
+        return Err(missing(8, 0));
+    }
+    // The longest is FIX.5.0SP2.
+    let head = bytes.get(..13).unwrap_or(bytes);
+    match head.iter().position(|&byte| byte == SOH) {
+        None if bytes.len() < 13 => Err(ParseError::truncated(
+            Layer::Fix,
+            0,
+            bytes.len() + 1 + TRAILER,
+            bytes.len(),
+        )),
+        None => Err(version_unknown(head)),
+        Some(end) => {
+            let value = head.get(2..end).unwrap_or_default();
+            let version = Version::from_bytes(value).ok_or(version_unknown(value))?;
+            Ok((version, end + 1))
+        }
+    }
+}
+
+fn version_unknown(value: &[u8]) -> ParseError {
+    // The last four characters say most: `.4.5`, say.
+    let last = value.last_chunk().copied().unwrap_or_default();
+    let found = u32::from_be_bytes(last);
+    ParseError::new(Layer::Fix, Reason::BadVersion { found }, 2)
+}
+
+/// The value of BodyLength, whose field begins at `at`, and where the body begins.
+#[inline]
+fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), ParseError> {
+    let short = || ParseError::truncated(Layer::Fix, 0, bytes.len() + 1 + TRAILER, bytes.len());
+    let field = bytes.get(at..).unwrap_or_default();
+    let digits = match field {
+        [b'9', b'=', digits @ ..] => digits,
+        [] | [b'9'] => return Err(short()),
+        _ => return Err(missing(9, at)),
+    };
+    let mut length = 0;
+    for (i, &byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' if length <= most => {
+                length = length * 10 + usize::from(byte - b'0');
+            }
+            SOH if i > 0 && length > 0 && length <= most => return Ok((length, at + 3 + i)),
+            SOH if i > 0 && length > 0 => break,
+            b'0'..=b'9' => break,
+            other => return Err(bad(other.into(), at + 2 + i)),
+        }
+    }
+    if length > most {
+        return Err(ParseError::bad_length(Layer::Fix, at + 2, length, 1, most));
+    }
+    Err(short())
+}
+
+/// The messages at the start of what has arrived of a stream.
+///
+/// Ends before a message that is not whole. Of a message with a wrong checksum the end is known, and the
+/// next one follows; after other errors the next one begins where the next `8=FIX` is.
+///
+/// ```
+/// use framepool::wire::feed::fix::Messages;
+///
+/// let bytes = b"8=FIX.4.2\x019=5\x0135=0\x0110=162\x018=FIX.4.2\x019=5\x0135=0\x0110=161\x018=FI";
+/// let mut messages = Messages::new(bytes);
+/// assert!(messages.next().unwrap().is_err());
+/// assert_eq!(messages.next().unwrap()?.msg_type(), b"0");
+/// assert!(messages.next().is_none());
+/// assert_eq!(messages.rest(), b"8=FI");
+/// # Ok::<(), framepool::wire::ParseError>(())
+/// ```
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Messages<'a> {
+    bytes: &'a [u8],
+    consumed: usize,
+    most: usize,
+}
+
+impl<'a> Messages<'a> {
+    /// Goes over the messages of `bytes`. A body has at most [`MOST`] bytes.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        Self::with_most(bytes, MOST)
+    }
+
+    /// Goes over the messages of `bytes` whose bodies have at most `most` bytes: a longer one is an
+    /// error, not one to wait for.
+    pub const fn with_most(bytes: &'a [u8], most: usize) -> Self {
+        Self {
+            bytes,
+            consumed: 0,
+            most: if most < MOST { most } else { MOST },
+        }
+    }
+
+    /// Bytes that are done with.
+    pub const fn consumed(&self) -> usize {
+        self.consumed
+    }
+
+    /// What has not been read.
+    pub fn rest(&self) -> &'a [u8] {
+        self.bytes.get(self.consumed..).unwrap_or_default()
+    }
+
+    /// Bytes that the next message still needs, as far as can be known; 0 if it is there already.
+    pub fn needed(&self) -> usize {
+        match Frame::find(self.rest(), self.most).err().map(|e| e.reason) {
+            Some(Reason::Truncated { needed, available }) => {
+                needed.saturating_sub(available) as usize
+            }
+            _ => 0,
+        }
+    }
+
+    /// Skips to where a message may begin next, at least a byte further on.
+    #[cold]
+    fn resync(&mut self) {
+        let rest = self.rest();
+        let may_begin = |at: &usize| {
+            let from = rest.get(*at..).unwrap_or_default();
+            let len = from.len().min(BEGIN.len());
+            from.get(..len) == BEGIN.get(..len)
+        };
+        self.consumed += (1..rest.len()).find(may_begin).unwrap_or(rest.len());
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ParseError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let rest = self.rest();
+        if rest.is_empty() {
+            return None;
+        }
+        let at = self.consumed;
+        let found = Frame::find(rest, self.most);
+        let message = found.and_then(|frame| Ok((frame.verify()?, frame.bytes.len())));
+        match message {
+            Ok((message, len)) => {
+                self.consumed += len;
+                Some(Ok(message))
+            }
+            Err(error) => match error.reason {
+                Reason::Truncated { .. } => None,
+                Reason::BadChecksum { .. } => {
+                    self.consumed += error.offset as usize + TRAILER;
+                    Some(Err(error.shifted(at)))
+                }
+                _ => {
+                    self.resync();
+                    Some(Err(error.shifted(at)))
+                }
+            },
+        }
+    }
+}
+
+impl core::iter::FusedIterator for Messages<'_> {}

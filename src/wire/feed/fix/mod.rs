@@ -1,0 +1,60 @@
+//! FIX tag=value, versions 4.0 to 5.0 SP2 and FIXT 1.1 (the tagvalue encoding).
+//!
+//! ```text
+//!  8=FIX.4.4¦9=65¦35=A¦49=CLIENT¦ …  ¦10=062¦        ¦ is SOH, the byte 1
+//!                 └───── 65 bytes ───┘               body: sections, fields
+//!  └──────────── sum modulo 256 is 62 ┘
+//! ```
+//!
+//! [`Message::parse`] finds where the message ends by its BodyLength and verifies its CheckSum;
+//! [`Message::fields`] goes over its fields without copying them. Data fields (RawData, XmlData,
+//! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts.
+//!
+//! | I want | take |
+//! |---|---|
+//! | the messages of a stream, also after bytes that are none | [`Messages`] |
+//! | one message, or to know how many bytes it still needs | [`Message::parse`] |
+//! | all fields in the order of the wire | [`Message::fields`], [`Fields`] |
+//! | one field | [`Message::get`] |
+//! | a repeating group, and groups in groups | [`Message::group`], [`Group`], [`Section::group`] |
+//! | to write one, BodyLength and CheckSum made | [`Writer`] |
+//!
+//! ```
+//! use framepool::wire::feed::fix::{Message, Version, Writer};
+//!
+//! let mut buffer = [0; 256];
+//! let mut writer = Writer::new(&mut buffer, Version::Fix44, b"D")?;
+//! writer.field(49, b"CLIENT")?;
+//! writer.field(44, b"187.325")?;
+//! writer.data(95, b"a\x01b")?;
+//! let bytes = writer.finish()?;
+//!
+//! let (message, len) = Message::parse(bytes)?;
+//! assert_eq!((message.version(), len), (Version::Fix44, bytes.len()));
+//! assert_eq!(message.msg_type(), b"D");
+//! assert_eq!(message.get(44).and_then(|f| f.as_decimal()).unwrap().mantissa, 187_325);
+//! assert_eq!(message.get(96).unwrap().value, b"a\x01b");
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `frame` | where a message begins and ends, and whether it is whole |
+//! | `fields` | one field after the other |
+//! | `section` | fields by tag, and repeating groups |
+//! | `data` | which fields have data in them |
+//! | `scan` | separators, sums and tags, many bytes at once |
+//! | `writer` | writing |
+
+mod data;
+mod fields;
+mod frame;
+mod scan;
+mod section;
+mod writer;
+
+pub use data::DATA_FIELDS;
+pub use fields::{Decimal, Field, Fields};
+pub use frame::{MOST, Message, Messages, Version};
+pub use section::{Group, Section};
+pub use writer::Writer;

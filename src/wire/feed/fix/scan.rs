@@ -1,0 +1,198 @@
+//! Looking at many bytes at once, without instructions that only some processors have.
+
+/// What ends a field.
+pub(super) const SOH: u8 = 1;
+
+/// A byte in every place of a word.
+const fn splat(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
+
+/// The sum of all bytes modulo 256.
+///
+/// Sums of 32 places side by side, which the compiler makes vectors of; then those of what is left.
+pub(super) fn sum(bytes: &[u8]) -> u8 {
+    let mut chunks = bytes.chunks_exact(32);
+    let mut sums = [0u8; 32];
+    for chunk in &mut chunks {
+        for (sum, byte) in sums.iter_mut().zip(chunk) {
+            *sum = sum.wrapping_add(*byte);
+        }
+    }
+    let mut words = chunks.remainder().chunks_exact(8);
+    let mut folded = fold32(&sums);
+    for word in &mut words {
+        folded += word
+            .first_chunk()
+            .map_or(0, |word| fold(u64::from_le_bytes(*word)));
+    }
+    let last: u64 = words.remainder().iter().map(|&byte| u64::from(byte)).sum();
+    folded.wrapping_add(last) as u8
+}
+
+/// The sum of the bytes of a word.
+const fn fold(word: u64) -> u64 {
+    let pairs = (word & splat2(0x00FF)) + ((word >> 8) & splat2(0x00FF));
+    pairs.wrapping_mul(splat2(1)) >> 48
+}
+
+/// Two bytes in every place of a word.
+const fn splat2(pair: u64) -> u64 {
+    pair | pair << 16 | pair << 32 | pair << 48
+}
+
+fn fold32(sums: &[u8; 32]) -> u64 {
+    let add = |folded: u64, word: &[u8]| match word.first_chunk() {
+        Some(word) => folded + fold(u64::from_le_bytes(*word)),
+        None => folded,
+    };
+    sums.chunks_exact(8).fold(0, add)
+}
+
+/// Where in 64 bytes the field ends are, the first byte in the lowest bit.
+#[inline(always)]
+pub(super) fn ends(bytes: &[u8; 64]) -> u64 {
+    let mut mask = 0;
+    let mut i = 0;
+    while i < 8 {
+        let word = word_at(bytes, i * 8);
+        mask |= ends_of(word) << (i * 8);
+        i += 1;
+    }
+    mask
+}
+
+#[inline(always)]
+fn word_at(bytes: &[u8; 64], at: usize) -> u64 {
+    let word = bytes.get(at..).and_then(<[u8]>::first_chunk);
+    word.map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// One bit for each byte of a word that is [`SOH`].
+#[inline(always)]
+const fn ends_of(word: u64) -> u64 {
+    const LOW: u64 = splat(0x7F);
+    let other = word ^ splat(SOH);
+    // The top bit of each byte that is zero: exact, as nothing is carried from byte to byte.
+    let zero = !(((other & LOW) + LOW) | other | LOW);
+    // One bit a byte, gathered in the top byte.
+    (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
+/// The field ends from `at` on: the next 64 bytes, or fewer at the end.
+#[inline(always)]
+pub(super) fn ends_at(bytes: &[u8], at: usize) -> u64 {
+    let from = bytes.get(at..).unwrap_or_default();
+    match from.first_chunk::<64>() {
+        Some(chunk) => ends(chunk),
+        None => ends_of_tail(bytes, from),
+    }
+}
+
+/// Fewer than 64 bytes: the last 64 are read, if there are, and those in front of the tail dropped.
+fn ends_of_tail(bytes: &[u8], tail: &[u8]) -> u64 {
+    match bytes.last_chunk::<64>() {
+        Some(chunk) if !tail.is_empty() => ends(chunk) >> (64 - tail.len()),
+        _ => {
+            let mut padded = [0; 64];
+            for (place, byte) in padded.iter_mut().zip(tail) {
+                *place = *byte;
+            }
+            ends(&padded)
+        }
+    }
+}
+
+/// The number before a `=`, and how many digits it has: one to seven, the first not zero.
+#[inline(always)]
+pub(super) fn tag(bytes: [u8; 8]) -> Option<(u32, usize)> {
+    let word = u64::from_le_bytes(bytes);
+    let other = word ^ splat(b'=');
+    let equals = other.wrapping_sub(splat(1)) & !other & splat(0x80);
+    let digits = (equals.trailing_zeros() / 8) as usize;
+    if !(1..8).contains(&digits) || bytes[0] == b'0' {
+        return None;
+    }
+    // The digits' values in the top bytes, the most significant one lowest, and zeros below.
+    let values = (word ^ splat(b'0')) << (64 - 8 * digits);
+    let not_digits = (values.wrapping_add(splat(0x76)) | values) & splat(0x80);
+    if not_digits != 0 {
+        return None;
+    }
+    Some((decimal(values), digits))
+}
+
+/// Eight digits in the bytes of a word, the most significant one lowest.
+#[inline(always)]
+const fn decimal(values: u64) -> u32 {
+    let pairs = values.wrapping_mul(10).wrapping_add(values >> 8) & 0x00FF_00FF_00FF_00FF;
+    let fours = pairs.wrapping_mul(100).wrapping_add(pairs >> 16) & 0x0000_FFFF_0000_FFFF;
+    fours.wrapping_mul(10_000).wrapping_add(fours >> 32) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::vec::Vec;
+
+    fn noise(len: usize) -> Vec<u8> {
+        let mut state = 0x9E37_79B9_u32;
+        let mut next = || {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            (state >> 16) as u8
+        };
+        (0..len)
+            .map(|_| next() % 4)
+            .map(|b| b.wrapping_sub(1))
+            .collect()
+    }
+
+    #[test]
+    fn sums_are_those_of_the_bytes() {
+        for len in 0..200 {
+            let mut bytes = noise(len);
+            for (i, byte) in bytes.iter_mut().enumerate() {
+                *byte = byte.wrapping_mul(i as u8);
+            }
+            let plain = bytes.iter().fold(0u8, |sum, b| sum.wrapping_add(*b));
+            assert_eq!(sum(&bytes), plain, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn ends_are_where_the_byte_is_and_nowhere_else() {
+        for len in 0..200 {
+            let bytes = noise(len);
+            for at in 0..=len {
+                let mask = ends_at(&bytes, at);
+                for i in 0..64 {
+                    let is_end = bytes.get(at + i) == Some(&SOH);
+                    assert_eq!(mask >> i & 1 == 1, is_end, "{at}+{i} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn tags_have_one_to_seven_digits() {
+        for n in [1u32, 8, 10, 99, 100, 9999, 10_000, 1_234_567, 9_999_999] {
+            let mut text = std::format!("{n}=xxxxxxxx").into_bytes();
+            text.truncate(8);
+            let digits = n.ilog10() as usize + 1;
+            assert_eq!(tag(text.try_into().unwrap()), Some((n, digits)));
+        }
+        for bad in [
+            b"=1234567",
+            b"0=xxxxxx",
+            b"12345678",
+            b"1a=xxxxx",
+            b":=xxxxxx",
+            b"/1=xxxxx",
+            b"\xB1=xxxxxx",
+        ] {
+            assert_eq!(tag(*bad), None, "{}", bad.escape_ascii());
+        }
+    }
+}

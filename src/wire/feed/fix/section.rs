@@ -1,0 +1,179 @@
+//! Fields by tag, and repeating groups.
+
+use super::{Field, Fields};
+use crate::wire::{Layer, ParseError, Reason};
+
+/// Fields that follow each other: a message's body, or one entry of a repeating group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Section<'a> {
+    /// The whole message.
+    bytes: &'a [u8],
+    start: usize,
+    end: usize,
+}
+
+impl<'a> Section<'a> {
+    pub(super) const fn new(bytes: &'a [u8], start: usize, end: usize) -> Self {
+        Self { bytes, start, end }
+    }
+
+    pub(super) const fn message(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Its bytes, separators included.
+    pub fn as_bytes(&self) -> &'a [u8] {
+        self.bytes.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// How many bytes that is.
+    pub const fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether it has no fields.
+    pub const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The fields, in the order of the wire. Offsets in errors count from the message's first byte.
+    #[inline]
+    pub fn fields(&self) -> Fields<'a> {
+        Fields::new(self.bytes, self.start, self.end)
+    }
+
+    /// The first field with this tag. O(fields).
+    pub fn get(&self, tag: u32) -> Option<Field<'a>> {
+        self.fields().flatten().find(|field| field.tag == tag)
+    }
+
+    /// The entries of the repeating group whose NumInGroup field has the tag `count`. `None` if there
+    /// is no such field.
+    ///
+    /// The tag that comes first in the first entry comes first in all of them. `members` are the tags
+    /// that an entry may have, those of groups in it included: the entry that is the last ends before a
+    /// field of another tag.
+    ///
+    /// # Errors
+    /// A count that is no number, or a field before it that makes no sense.
+    ///
+    /// ```
+    /// use framepool::wire::feed::fix::{Version, Writer, Message};
+    ///
+    /// let mut buffer = [0; 128];
+    /// let mut writer = Writer::new(&mut buffer, Version::Fix44, b"D")?;
+    /// for (tag, value) in [(453, "2"), (448, "A"), (452, "1"), (448, "B"), (452, "3"), (54, "1")] {
+    ///     writer.field(tag, value.as_bytes())?;
+    /// }
+    /// let (message, _) = Message::parse(writer.finish()?)?;
+    /// let mut parties = Vec::new();
+    /// for party in message.group(453, &[448, 447, 452])?.unwrap() {
+    ///     parties.push(party?.get(448).unwrap().value);
+    /// }
+    /// assert_eq!(parties, [b"A", b"B"]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn group<'m>(
+        &self,
+        count: u32,
+        members: &'m [u32],
+    ) -> Result<Option<Group<'a, 'm>>, ParseError> {
+        let mut fields = self.fields();
+        loop {
+            let at = fields.offset();
+            let Some(field) = fields.next().transpose()? else {
+                return Ok(None);
+            };
+            if field.tag == count {
+                let Some(left) = field.as_u64() else {
+                    let found = field.value.first().copied().unwrap_or_default().into();
+                    return Err(ParseError::new(Layer::Fix, Reason::BadValue { found }, at));
+                };
+                return Ok(Some(Group::new(fields, members, left)));
+            }
+        }
+    }
+}
+
+/// The entries of a repeating group.
+///
+/// Fewer entries than the count says are an error, and so is a field in them that makes no sense;
+/// nothing follows.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Group<'a, 'm> {
+    fields: Fields<'a>,
+    members: &'m [u32],
+    /// The tag that every entry begins with; 0 where no entry is.
+    first: u32,
+    left: u64,
+}
+
+impl<'a, 'm> Group<'a, 'm> {
+    fn new(fields: Fields<'a>, members: &'m [u32], left: u64) -> Self {
+        let first = match fields.clone().next() {
+            Some(Ok(field)) if members.contains(&field.tag) => field.tag,
+            _ => 0,
+        };
+        Self {
+            fields,
+            members,
+            first,
+            left,
+        }
+    }
+
+    /// Entries that are still due.
+    pub const fn left(&self) -> u64 {
+        self.left
+    }
+
+    /// The entry that begins here, behind which the fields go on.
+    fn entry(&mut self) -> Result<Section<'a>, ParseError> {
+        let start = self.fields.offset();
+        let (bytes, last) = (self.fields.bytes(), self.fields.end());
+        match self.fields.next().transpose()? {
+            Some(field) if field.tag == self.first && self.first != 0 => {}
+            _ => {
+                let wanted = if self.first == 0 {
+                    self.members.first().copied().unwrap_or_default()
+                } else {
+                    self.first
+                };
+                return Err(ParseError::new(
+                    Layer::Fix,
+                    Reason::Missing { wanted },
+                    start,
+                ));
+            }
+        }
+        loop {
+            let before = self.fields.clone();
+            match self.fields.next().transpose()? {
+                Some(field) if field.tag != self.first && self.members.contains(&field.tag) => {}
+                Some(_) => {
+                    let end = before.offset();
+                    self.fields = before;
+                    return Ok(Section::new(bytes, start, end));
+                }
+                None => return Ok(Section::new(bytes, start, last)),
+            }
+        }
+    }
+}
+
+impl<'a> Iterator for Group<'a, '_> {
+    type Item = Result<Section<'a>, ParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.left = self.left.checked_sub(1)?;
+        let entry = self.entry();
+        if entry.is_err() {
+            self.left = 0;
+        }
+        Some(entry)
+    }
+}
+
+impl core::iter::FusedIterator for Group<'_, '_> {}

@@ -1,0 +1,171 @@
+//! Writing a message, BodyLength and CheckSum made.
+
+use super::super::emit::{self, EmitError};
+use super::scan::{SOH, sum};
+use super::{MOST, Version, data};
+use crate::wire::Layer;
+
+/// Digits that are left free for BodyLength until it is known.
+const DIGITS: usize = 8;
+/// Room for the digits of a number, and what is around them.
+type Text = [u8; 24];
+
+/// Makes a message in a buffer of the caller, field by field.
+///
+/// BeginString, BodyLength, MsgType and CheckSum are the writer's own. See [the module](super) for an
+/// example. The buffer needs a few bytes more than the message: until it is finished, as many digits of
+/// BodyLength are kept free as there may be.
+#[derive(Debug)]
+pub struct Writer<'b> {
+    out: emit::Writer<'b>,
+    /// Where the digits of BodyLength begin.
+    length: usize,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Writer<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Writer {{ len: {=usize} }}", self.out.len());
+    }
+}
+
+impl<'b> Writer<'b> {
+    /// Begins a message.
+    ///
+    /// # Errors
+    /// `buffer` is too short, or the type is empty or has a separator in it.
+    pub fn new(buffer: &'b mut [u8], version: Version, msg_type: &[u8]) -> Result<Self, EmitError> {
+        let mut out = emit::Writer::new(Layer::Fix, buffer);
+        out.put(b"8=")?;
+        out.put(version.as_bytes())?;
+        out.put(b"\x019=")?;
+        let length = out.len();
+        out.put(&[b'0'; DIGITS])?;
+        out.put(&[SOH])?;
+        let mut writer = Self { out, length };
+        writer.plain(35, msg_type)?;
+        Ok(writer)
+    }
+
+    /// Appends a field.
+    ///
+    /// # Errors
+    /// The buffer is too short; the value is empty or has a separator in it; the tag is 0, longer than
+    /// seven digits, the writer's own, or that of a data field or its length, which [`data`](Self::data)
+    /// writes. The message is then as it was.
+    pub fn field(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
+        let layer = Layer::Fix;
+        let is_data = data::is_length(tag) || data::length_of(tag).is_some();
+        if is_data || matches!(tag, 0 | 8 | 9 | 10 | 35) || tag > 9_999_999 {
+            return Err(EmitError::Reserved { layer, field: tag });
+        }
+        self.plain(tag, value)
+    }
+
+    /// Appends a field that is an integer.
+    ///
+    /// # Errors
+    /// See [`field`](Self::field).
+    pub fn int(&mut self, tag: u32, value: i64) -> Result<(), EmitError> {
+        let mut text = Text::default();
+        let start = digits(&mut text, value.unsigned_abs());
+        let start = match start.checked_sub(1) {
+            Some(before) if value < 0 => {
+                text[before] = b'-';
+                before
+            }
+            _ => start,
+        };
+        self.field(tag, text.get(start..).unwrap_or_default())
+    }
+
+    /// Appends data, and before it its length, whose tag this is: `writer.data(95, …)` writes
+    /// RawDataLength and RawData.
+    ///
+    /// # Errors
+    /// The buffer is too short, or no data field has a length field of this tag. The message is then as
+    /// it was.
+    pub fn data(&mut self, length: u32, data: &[u8]) -> Result<(), EmitError> {
+        let layer = Layer::Fix;
+        let field = length;
+        let tag = data::data_of(length).ok_or(EmitError::Reserved { layer, field })?;
+        let before = self.out.len();
+        let mut text = Text::default();
+        let start = digits(&mut text, data.len() as u64);
+        let written = self
+            .plain(length, text.get(start..).unwrap_or_default())
+            .and_then(|()| self.put(tag, data));
+        if written.is_err() {
+            self.out.truncate(before);
+        }
+        written
+    }
+
+    /// A field without separators in it.
+    fn plain(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
+        let separator = value.iter().position(|&byte| byte == SOH);
+        let offset = if value.is_empty() { Some(0) } else { separator };
+        match offset {
+            Some(offset) => Err(EmitError::Separator {
+                layer: Layer::Fix,
+                field: tag,
+                offset,
+            }),
+            None => self.put(tag, value),
+        }
+    }
+
+    fn put(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
+        let before = self.out.len();
+        let mut text = Text::default();
+        let start = digits(&mut text, tag.into());
+        let parts = [text.get(start..).unwrap_or_default(), b"=", value, b"\x01"];
+        let written = parts.into_iter().try_for_each(|part| self.out.put(part));
+        if written.is_err() {
+            self.out.truncate(before);
+        }
+        written
+    }
+
+    /// The message's bytes, BodyLength and CheckSum in them.
+    ///
+    /// # Errors
+    /// The buffer is too short, or the body longer than [`MOST`] bytes.
+    pub fn finish(mut self) -> Result<&'b [u8], EmitError> {
+        let body = self.length + DIGITS + 1;
+        let len = self.out.len().saturating_sub(body);
+        if len > MOST {
+            return Err(EmitError::TooLong {
+                layer: Layer::Fix,
+                len,
+                most: MOST,
+            });
+        }
+        let mut text = Text::default();
+        let start = digits(&mut text, len as u64);
+        let text = text.get(start..).unwrap_or_default();
+        self.out.patch(self.length, text);
+        self.out.close(self.length + text.len(), body - 1);
+        let sum = sum(self.out.written());
+        let digit = |n: u8| b'0' + n % 10;
+        let sum = [digit(sum / 100), digit(sum / 10), digit(sum)];
+        self.out.put(b"10=")?;
+        self.out.put(&sum)?;
+        self.out.put(&[SOH])?;
+        Ok(self.out.finish())
+    }
+}
+
+/// Writes a number to the end of `text`, and says where it begins.
+fn digits(text: &mut Text, mut n: u64) -> usize {
+    let mut start = text.len();
+    for (at, place) in text.iter_mut().enumerate().rev() {
+        *place = b'0' + (n % 10) as u8;
+        start = at;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    start
+}

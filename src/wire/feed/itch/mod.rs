@@ -1,0 +1,130 @@
+//! Nasdaq TotalView-ITCH 5.0, every message type.
+//!
+//! The same messages come over MoldUDP64, over SoupBinTCP, and in files; BX and PSX send them too.
+//! Integers are in network order, prices fixed-point, timestamps nanoseconds since midnight in 48 bits.
+//!
+//! | I want | take |
+//! |---|---|
+//! | every message of a packet by its type | [`Messages::of_packet`], [`Message`] |
+//! | those of a file, or of anything length-prefixed | [`Messages::new`] |
+//! | as little work as possible, or but some fields | [`Messages::raw`], [`Raw`] |
+//! | one message, from SoupBinTCP say | [`Message::parse`], [`AddOrder::parse`], … |
+//! | to send some | [`fields`] |
+//!
+//! ```
+//! use framepool::wire::feed::itch::{self, Message, Messages};
+//! use framepool::wire::feed::{Alpha, Price4, moldudp64};
+//!
+//! let add = itch::fields::AddOrder {
+//!     timestamp: 34_200_000_000_001,
+//!     order_reference: 42,
+//!     side: b'B',
+//!     shares: 100,
+//!     stock: Alpha(*b"AAPL    "),
+//!     price: Price4::new(1_873_250),
+//!     ..Default::default()
+//! };
+//! let mut buffer = [0; 128];
+//! let mut packet = moldudp64::Builder::new(&mut buffer, *b"000010059B", 1)?;
+//! packet.push(&add.to_bytes())?;
+//! let packet = moldudp64::Packet::parse(packet.finish())?;
+//!
+//! for message in Messages::of_packet(&packet) {
+//!     match message? {
+//!         Message::AddOrder(add) => assert_eq!(add.price().to_string(), "187.3250"),
+//!         other => println!("{other:?}"),
+//!     }
+//! }
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `messages` | the table of messages |
+//! | `raw` | messages whose type and length are checked, and no more |
+
+mod messages;
+mod raw;
+
+pub use messages::*;
+pub use raw::{Raw, RawMessages};
+
+use super::blocks::Blocks;
+use super::moldudp64::Packet;
+use crate::wire::{Layer, ParseError};
+
+/// Messages, each behind its length in two bytes, as a packet of MoldUDP64 or a file has them.
+///
+/// A type that ITCH 5.0 does not have, or a length that is not its type's, is an error; the next
+/// message follows all the same. Where a length exceeds what is left, nothing follows.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Messages<'a>(Blocks<'a>);
+
+impl<'a> Messages<'a> {
+    /// The messages that `bytes` are full of: some of a file, cut anywhere.
+    pub const fn new(bytes: &'a [u8]) -> Self {
+        let none_due = bytes.is_empty();
+        Self(Blocks::new(
+            Layer::Itch,
+            bytes,
+            0,
+            if none_due { 0 } else { u64::MAX },
+        ))
+    }
+
+    /// The messages of a packet, as many as it promises.
+    pub fn of_packet(packet: &Packet<'a>) -> Self {
+        Self(packet.blocks())
+    }
+
+    /// The same messages, without telling them apart.
+    pub fn raw(self) -> RawMessages<'a> {
+        RawMessages::new(self.0)
+    }
+
+    /// Where the next message's length is, from the start of what was given.
+    pub const fn offset(&self) -> usize {
+        self.0.offset()
+    }
+
+    /// What has not been read.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.0.rest()
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ParseError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        next(&mut self.0, Message::parse)
+    }
+}
+
+impl core::iter::FusedIterator for Messages<'_> {}
+
+/// The next message. Files have no count: there, nothing is due where nothing is left.
+#[inline(always)]
+fn next<'a, T>(
+    blocks: &mut Blocks<'a>,
+    parse: impl FnOnce(&'a [u8]) -> Result<T, ParseError>,
+) -> Option<Result<T, ParseError>> {
+    if blocks.rest().is_empty() && blocks.left() > u64::from(u16::MAX) {
+        return None;
+    }
+    match blocks.next()? {
+        Ok(block) => match parse(block) {
+            Ok(message) => Some(Ok(message)),
+            Err(error) => Some(Err(within(blocks, block, error))),
+        },
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// The error of the block that was read last, as seen from the start.
+#[cold]
+fn within(blocks: &Blocks<'_>, block: &[u8], error: ParseError) -> ParseError {
+    error.shifted(blocks.offset() - block.len())
+}

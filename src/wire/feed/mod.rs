@@ -1,0 +1,54 @@
+//! Exchange feeds: from the payload of a datagram, or the bytes of a stream, to messages.
+//!
+//! Nothing here allocates, copies what it need not, or panics, whatever the bytes are. Iterators yield
+//! a message or a [`ParseError`](super::ParseError) that says in which layer, where, and why; they go
+//! on with the next message wherever the framing tells where that is.
+//!
+//! ```text
+//!   datagram ─► venue::Classifier ─► which venue, which protocol
+//!      │
+//!      ├─► moldudp64::Packet ─► SequenceTracker ─► itch::Messages ─► AddOrder<'_>, …
+//!      ├─► pitch::Packet ────►  or Arbiter       ─► pitch::Messages
+//!      └─► xdp::Packet ──────►  for lines A, B   ─► xdp::Messages
+//!
+//!   stream ─► StreamBuffer ─┬─► soupbintcp::Packets ─► itch::Message
+//!                           └─► fix::Messages ─► fix::Fields
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `moldudp64` | Nasdaq's framing over UDP |
+//! | `soupbintcp` | Nasdaq's framing over TCP |
+//! | `itch` | Nasdaq TotalView-ITCH 5.0 |
+//! | `pitch` | Cboe Multicast PITCH |
+//! | `xdp` | NYSE XDP and Pillar |
+//! | `fix` | FIX tag=value |
+//! | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
+//! | `venue` | who sent it, by configured addresses and ports |
+//! | `stream` | what has arrived of a stream |
+//! | `table` | how a table of fields becomes types |
+//! | `number` | fixed-point prices, padded text |
+//! | `emit` | writing, and why it may fail |
+//! | `blocks` | messages behind their lengths |
+
+mod arbiter;
+mod blocks;
+mod emit;
+pub mod fix;
+pub mod itch;
+pub mod moldudp64;
+mod number;
+pub mod pitch;
+mod sequence;
+pub mod soupbintcp;
+mod stream;
+mod table;
+mod venue;
+pub mod xdp;
+
+pub use arbiter::{Arbiter, LineStats};
+pub use emit::EmitError;
+pub use number::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
+pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
+pub use stream::StreamBuffer;
+pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Rule, Venue};

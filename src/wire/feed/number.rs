@@ -1,0 +1,159 @@
+//! What fields hold besides integers: fixed-point prices, padded text.
+
+use core::fmt;
+
+/// A fixed-point number: `raw` units of `10^-DECIMALS`.
+///
+/// Nothing is rounded and nothing is floating until [`to_f64`](Self::to_f64) is asked for. Comparing,
+/// and adding the `raw` parts, is integer arithmetic.
+///
+/// ```
+/// use framepool::wire::feed::{Price, Price4};
+///
+/// let price = Price4::new(1_873_250);
+/// assert_eq!(price.to_string(), "187.3250");
+/// assert_eq!(price.to_f64(), 187.325);
+/// assert!(price < Price4::new(1_873_300));
+/// assert_eq!(Price::<i64, 2>::new(-5).to_string(), "-0.05");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct Price<T, const DECIMALS: u32> {
+    /// The number as it is on the wire.
+    pub raw: T,
+}
+
+/// ITCH `Price (4)`: four decimals in four bytes.
+pub type Price4 = Price<u32, 4>;
+/// ITCH `Price (8)`: eight decimals in eight bytes.
+pub type Price8 = Price<u64, 8>;
+/// PITCH `Binary Short Price`: two decimals in two bytes.
+pub type ShortPrice = Price<u16, 2>;
+/// PITCH `Binary Long Price`: four decimals in eight bytes. Signed, as futures may trade below zero.
+pub type LongPrice = Price<i64, 4>;
+
+impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
+    /// A price of so many units.
+    pub const fn new(raw: T) -> Self {
+        Self { raw }
+    }
+}
+
+impl<T: Copy + Into<i128>, const DECIMALS: u32> Price<T, DECIMALS> {
+    /// The nearest double.
+    pub fn to_f64(self) -> f64 {
+        let raw: i128 = self.raw.into();
+        raw as f64 / scale(DECIMALS) as f64
+    }
+}
+
+impl<T: Copy + Into<i128>, const DECIMALS: u32> fmt::Display for Price<T, DECIMALS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_fixed(f, self.raw.into(), DECIMALS)
+    }
+}
+
+/// `10^decimals`, or the most that fits.
+pub(super) const fn scale(decimals: u32) -> u64 {
+    match 10u64.checked_pow(decimals) {
+        Some(scale) => scale,
+        None => u64::MAX,
+    }
+}
+
+/// Writes `raw` units of `10^-decimals`.
+pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, raw: i128, decimals: u32) -> fmt::Result {
+    let sign = if raw < 0 { "-" } else { "" };
+    let (size, scale) = (raw.unsigned_abs(), u128::from(scale(decimals)));
+    write!(f, "{sign}{}", size / scale)?;
+    if decimals > 0 {
+        write!(f, ".{:0width$}", size % scale, width = decimals as usize)?;
+    }
+    Ok(())
+}
+
+/// Text of exactly `N` bytes, padded on the right with spaces or zeros.
+///
+/// ```
+/// use framepool::wire::feed::Alpha;
+///
+/// let stock = Alpha(*b"AAPL    ");
+/// assert_eq!(stock.trimmed(), b"AAPL");
+/// assert_eq!(stock.to_string(), "AAPL");
+/// assert_eq!(Alpha::<8>::padded(b"AAPL"), Some(stock));
+/// assert_eq!(Alpha::<2>::padded(b"AAPL"), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct Alpha<const N: usize>(
+    /// All of its bytes.
+    pub [u8; N],
+);
+
+impl<const N: usize> Alpha<N> {
+    /// `text` and as many spaces as it takes; `None` if it is longer than `N` bytes.
+    pub fn padded(text: &[u8]) -> Option<Self> {
+        let mut bytes = [b' '; N];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self(bytes))
+    }
+
+    /// Without the padding.
+    pub fn trimmed(&self) -> &[u8] {
+        trim_end(&self.0)
+    }
+}
+
+/// `bytes` without the spaces and zeros at its end.
+pub(super) fn trim_end(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | 0] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// `bytes` without the spaces at its start.
+pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// A decimal number of up to 19 digits and nothing else, if it fits.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, &digit| {
+        let digit = digit.wrapping_sub(b'0');
+        let n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
+        (digit <= 9).then_some(n)
+    })
+}
+
+impl<const N: usize> Default for Alpha<N> {
+    fn default() -> Self {
+        Self([b' '; N])
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Alpha<N> {
+    fn from(bytes: [u8; N]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<const N: usize> fmt::Display for Alpha<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.trimmed().escape_ascii())
+    }
+}
+
+impl<const N: usize> fmt::Debug for Alpha<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}

@@ -1,0 +1,555 @@
+//! The messages of Multicast PITCH, equities, options and futures in one table.
+//!
+//! A message that has more fields in one market than in another has them at its end: they are what a
+//! message may have or not.
+
+use super::super::emit::{EmitError, Writer};
+use super::super::number::{Alpha, LongPrice, ShortPrice};
+use super::super::table::{Le, Tail, at, messages, optional, put};
+use crate::wire::{Layer, ParseError, Reason};
+
+/// Says in its first byte how long a message is.
+fn stamp(message: &mut [u8]) {
+    let len = message.len() as u8;
+    if let Some(first) = message.first_mut() {
+        *first = len;
+    }
+}
+
+messages! {
+    layer: Pitch;
+    order: Le;
+    kind: u8, 1..2;
+    stamp: stamp;
+    tail: &'a [u8];
+
+    /// A second begins: what times are counted from. Cboe PITCH 2.41: Time.
+    0x20 Time[6] {
+        /// Seconds since midnight, Eastern time; of the exchange's local time in futures.
+        time: u32 => 2..6;
+    } may have {
+        /// The same instant in seconds since 1970 (futures).
+        epoch: u32 => 6..10;
+    }
+
+    /// The unit's books are empty from here on. Cboe PITCH 2.41: Unit Clear.
+    0x97 UnitClear[6] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+    }
+
+    /// A new order. Cboe PITCH 2.41: Add Order (long).
+    0x21 AddOrderLong[33] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 19..25;
+        /// The price of one.
+        price: LongPrice => 25..33;
+    } may have {
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 33..34;
+    }
+
+    /// A new order of a small quantity and price. Cboe PITCH 2.41: Add Order (short).
+    0x22 AddOrderShort[25] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u16 => 15..17;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 17..23;
+        /// The price of one.
+        price: ShortPrice => 23..25;
+    } may have {
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 25..26;
+    }
+
+    /// A new order with a long symbol, or attributed. Cboe PITCH 2.41: Add Order (expanded).
+    0x2F AddOrderExpanded[41] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 19..27;
+        /// The price of one.
+        price: LongPrice => 27..35;
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 35..36;
+        /// The participant's identifier, if attributed.
+        participant: Alpha<4> => 36..40;
+        /// Whether the order is a customer's.
+        customer: u8 => 40..41;
+    } may have {
+        /// The client's identifier (options).
+        client_id: Alpha<4> => 41..45;
+    }
+
+    /// An order was executed at the price it was shown at. Cboe PITCH 2.41: Order Executed.
+    0x23 OrderExecuted[26] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts executed.
+        executed: u32 => 14..18;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 18..26;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 26..27;
+    }
+
+    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order
+    /// Executed at Price/Size.
+    0x24 OrderExecutedAtPrice[38] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts executed.
+        executed: u32 => 14..18;
+        /// Shares or contracts that remain.
+        remaining: u32 => 18..22;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 22..30;
+        /// The price of one.
+        price: LongPrice => 30..38;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 38..39;
+    }
+
+    /// Some of an order was cancelled. Cboe PITCH 2.41: Reduce Size (long).
+    0x25 ReduceSizeLong[18] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts cancelled.
+        cancelled: u32 => 14..18;
+    }
+
+    /// A small part of an order was cancelled. Cboe PITCH 2.41: Reduce Size (short).
+    0x26 ReduceSizeShort[16] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts cancelled.
+        cancelled: u16 => 14..16;
+    }
+
+    /// An order has another size and price. Cboe PITCH 2.41: Modify Order (long).
+    0x27 ModifyOrderLong[26] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts.
+        quantity: u32 => 14..18;
+        /// The price of one.
+        price: LongPrice => 18..26;
+    } may have {
+        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
+        flags: u8 => 26..27;
+    }
+
+    /// An order has another, small size and price. Cboe PITCH 2.41: Modify Order (short).
+    0x28 ModifyOrderShort[18] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts.
+        quantity: u16 => 14..16;
+        /// The price of one.
+        price: ShortPrice => 16..18;
+    } may have {
+        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
+        flags: u8 => 18..19;
+    }
+
+    /// An order is gone. Cboe PITCH 2.41: Delete Order.
+    0x29 DeleteOrder[14] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+    }
+
+    /// An execution of an order that was not shown. Cboe PITCH 2.41: Trade (long).
+    0x2A TradeLong[41] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 19..25;
+        /// The price of one.
+        price: LongPrice => 25..33;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 33..41;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 41..42;
+    }
+
+    /// An execution of an order that was not shown, small. Cboe PITCH 2.41: Trade (short).
+    0x2B TradeShort[33] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u16 => 15..17;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 17..23;
+        /// The price of one.
+        price: ShortPrice => 23..25;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 25..33;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 33..34;
+    }
+
+    /// An execution of an order that was not shown, with a long symbol. Cboe PITCH 2.41: Trade
+    /// (expanded).
+    0x30 TradeExpanded[43] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 19..27;
+        /// The price of one.
+        price: LongPrice => 27..35;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 35..43;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 43..44;
+    }
+
+    /// An execution that is void. Cboe PITCH 2.41: Trade Break.
+    0x2C TradeBreak[14] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 6..14;
+    }
+
+    /// No more messages from this unit. Cboe PITCH 2.41: End of Session.
+    0x2D EndOfSession[6] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+    }
+
+    /// What a symbol of this feed stands for. Not sequenced. Cboe PITCH 2.41: Symbol Mapping,
+    /// options.
+    0x2E SymbolMapping[38] {
+        /// The symbol in this feed.
+        feed_symbol: Alpha<6> => 2..8;
+        /// The symbol of the Options Symbology Initiative.
+        osi_symbol: Alpha<21> => 8..29;
+        /// `N` normal, `C` closing only.
+        symbol_condition: u8 => 29..30;
+        /// The underlying's symbol.
+        underlying: Alpha<8> => 30..38;
+    }
+
+    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading
+    /// Status.
+    0x31 TradingStatus[18] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The trading status, as a code: `T` trades, `H` halted, `Q` quotes.
+        status: u8 => 14..15;
+        /// The Reg SHO action (equities), else reserved.
+        reg_sho: u8 => 15..16;
+        /// Reserved; the first byte is the status in global trading hours (options).
+        reserved: Alpha<2> => 16..18;
+    }
+
+    /// What an auction would do now. Cboe PITCH 2.41: Auction Update, equities.
+    0x95 AuctionUpdate[47] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The reference price.
+        reference_price: LongPrice => 15..23;
+        /// Shares or contracts to buy.
+        buy: u32 => 23..27;
+        /// Shares or contracts to sell.
+        sell: u32 => 27..31;
+        /// The price at which auction and book would cross.
+        indicative_price: LongPrice => 31..39;
+        /// The price at which auction orders alone would cross.
+        auction_only_price: LongPrice => 39..47;
+    }
+
+    /// What an auction did. Cboe PITCH 2.41: Auction Summary.
+    0x96 AuctionSummary[27] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The price of one.
+        price: LongPrice => 15..23;
+        /// Shares or contracts.
+        quantity: u32 => 23..27;
+    }
+
+    /// Retail interest in a symbol. Cboe PITCH 2.41: Retail Price Improvement, equities.
+    0x98 RetailPriceImprovement[15] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// `B` buy, `S` sell, `A` both, `N` none.
+        interest: u8 => 14..15;
+    }
+
+    /// What follows belongs together. Cboe PITCH 2.41: Transaction Begin.
+    0xBC TransactionBegin[6] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+    }
+
+    /// What belongs together ends. Cboe PITCH 2.41: Transaction End.
+    0xBD TransactionEnd[6] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+    }
+
+    /// How wide quotes may be. Cboe PITCH 2.41: Width Update, options.
+    0xD2 WidthUpdate[19] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The underlying's symbol.
+        underlying: Alpha<8> => 6..14;
+        /// The kind of width.
+        width_type: u8 => 14..15;
+        /// The multiplier, in its specification's fixed point.
+        multiplier: u32 => 15..19;
+    }
+
+    /// What an auction of options would do now. Cboe PITCH 2.41: Options Auction Update.
+    0xD1 OptionsAuctionUpdate[64] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The reference price.
+        reference_price: LongPrice => 15..23;
+        /// Shares or contracts to buy.
+        buy: u32 => 23..27;
+        /// Shares or contracts to sell.
+        sell: u32 => 27..31;
+        /// The price at which auction and book would cross.
+        indicative_price: LongPrice => 31..39;
+        /// The price at which auction orders alone would cross.
+        auction_only_price: LongPrice => 39..47;
+        /// Why an opening is delayed, as a code.
+        opening_condition: u8 => 47..48;
+        /// The composite market's bid.
+        bid_price: LongPrice => 48..56;
+        /// The composite market's offer.
+        offer_price: LongPrice => 56..64;
+    }
+
+    /// An auction begins. Cboe PITCH 2.41: Auction Notification, options.
+    0xAD AuctionNotification[47] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The auction's number.
+        auction_id: u64 => 12..20;
+        /// The kind of auction.
+        auction_type: u8 => 20..21;
+        /// `B` buys, `S` sells.
+        side: u8 => 21..22;
+        /// The price of one.
+        price: LongPrice => 22..30;
+        /// Shares or contracts.
+        quantity: u32 => 30..34;
+        /// Whether the order is a customer's.
+        customer: u8 => 34..35;
+        /// The participant's identifier, if attributed.
+        participant: Alpha<4> => 35..39;
+        /// Nanoseconds since the last [`Time`] at which the auction ends.
+        auction_end_offset: u32 => 39..43;
+        /// The client's identifier (options).
+        client_id: Alpha<4> => 43..47;
+    }
+
+    /// An auction is over without a trade. Cboe PITCH 2.41: Auction Cancel, options.
+    0xAE AuctionCancel[14] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The auction's number.
+        auction_id: u64 => 6..14;
+    }
+
+    /// A trade in an auction. Cboe PITCH 2.41: Auction Trade, options.
+    0xAF AuctionTrade[34] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The auction's number.
+        auction_id: u64 => 6..14;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 14..22;
+        /// The price of one.
+        price: LongPrice => 22..30;
+        /// Shares or contracts.
+        quantity: u32 => 30..34;
+    }
+
+    /// The strikes of a special opening quotation. Cboe PITCH 2.41: SOQ Strike Range Update,
+    /// options.
+    0x9D SoqStrikeRange[42] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The settlement's identifier.
+        soq_identifier: Alpha<20> => 6..26;
+        /// The least strike price.
+        lower_strike: LongPrice => 26..34;
+        /// The highest strike price.
+        upper_strike: LongPrice => 34..42;
+    }
+
+    /// A constituent of a special opening quotation. Not sequenced. Cboe PITCH 2.41: Constituent
+    /// Symbol Mapping, options.
+    0x9E ConstituentSymbolMapping[58] {
+        /// The symbol in this feed.
+        feed_symbol: Alpha<6> => 2..8;
+        /// The symbol of the Options Symbology Initiative.
+        osi_symbol: Alpha<21> => 8..29;
+        /// `N` normal, `C` closing only.
+        symbol_condition: u8 => 29..30;
+        /// The underlying's symbol.
+        underlying: Alpha<8> => 30..38;
+        /// The settlement's identifier.
+        soq_identifier: Alpha<20> => 38..58;
+    }
+
+    /// Which midnight times are counted from. Cboe Futures PITCH 1.1.6: Time Reference, futures.
+    0xB1 TimeReference[18] {
+        /// Midnight of the trade date in seconds since 1970.
+        midnight_reference: u32 => 2..6;
+        /// Seconds since that midnight.
+        time: u32 => 6..10;
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 10..14;
+        /// The trade date, as the decimal number YYYYMMDD.
+        trade_date: u32 => 14..18;
+    }
+
+    /// What a symbol of futures stands for; legs and the variance block are in the tail. Cboe
+    /// Futures PITCH 1.1.6: Futures Instrument Definition.
+    0xBB FuturesInstrument[41] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// Nanoseconds since the last [`Time`], of the unit.
+        unit_timestamp: u32 => 12..16;
+        /// The symbol in reports.
+        report_symbol: Alpha<6> => 16..22;
+        /// Flags of the instrument.
+        flags: u8 => 22..23;
+        /// The expiration date, as the decimal number YYYYMMDD.
+        expiration: u32 => 23..27;
+        /// The size of a contract.
+        contract_size: u16 => 27..29;
+        /// `A` active, `I` inactive, `N` not traded, as a code.
+        listing_state: u8 => 29..30;
+        /// The least step of the price.
+        price_increment: LongPrice => 30..38;
+        /// Legs of a spread.
+        leg_count: u8 => 38..39;
+        /// Where in the message the legs begin, 0 for none.
+        leg_offset: u8 => 39..40;
+        /// Where in the message the variance block is, 0 for none.
+        variance_offset: u8 => 40..41;
+    }
+
+    /// A settlement price. Cboe Futures PITCH 1.1.6: Settlement, futures.
+    0xB9 Settlement[25] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The trade date, as the decimal number YYYYMMDD.
+        trade_date: u32 => 12..16;
+        /// The settlement price.
+        settlement: LongPrice => 16..24;
+        /// `S` settlement, `R` reissued.
+        issue: u8 => 24..25;
+    }
+
+    /// The day in figures. Cboe Futures PITCH 1.1.6: End of Day Summary, futures.
+    0xBA EndOfDaySummary[65] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The trade date, as the decimal number YYYYMMDD.
+        trade_date: u32 => 12..16;
+        /// Contracts open.
+        open_interest: u32 => 16..20;
+        /// The highest price.
+        high: LongPrice => 20..28;
+        /// The least price.
+        low: LongPrice => 28..36;
+        /// The opening price.
+        open: LongPrice => 36..44;
+        /// The closing price.
+        close: LongPrice => 44..52;
+        /// Contracts traded.
+        volume: u32 => 52..56;
+        /// Of these, in block trades.
+        block_volume: u32 => 56..60;
+        /// Of these, in exchanges of contracts for related positions.
+        ecrp_volume: u32 => 60..64;
+        /// Which prices are valid, and whether high and low are quotes.
+        flags: u8 => 64..65;
+    }
+}

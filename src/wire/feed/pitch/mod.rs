@@ -1,0 +1,265 @@
+//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the US equities
+//! and options specification 2.41 and of the futures specification 1.1.6.
+//!
+//! ```text
+//!  ┌────────┬───────┬──────┬──────────┬─────┬──────┬──────────┬──
+//!  │ length │ count │ unit │ sequence │ len │ type │ fields   │ …      integers: least byte first
+//!  └────────┴───────┴──────┴──────────┴─────┴──────┴──────────┴──      lengths count themselves
+//!      2        1      1        4        1     1      len - 2
+//! ```
+//!
+//! Sequence numbers count for a unit. A count of 0 is a heartbeat, whose sequence number is the next
+//! message's; a sequence number of 0 marks what is not sequenced. Messages may grow at their end: what
+//! a version adds is in [`tail`](AddOrderLong::tail), and no error.
+//!
+//! ```
+//! use framepool::wire::feed::pitch::{self, Builder, Message, Packet};
+//! use framepool::wire::feed::{Alpha, LongPrice};
+//!
+//! let trade = pitch::fields::TradeLong {
+//!     side: b'B',
+//!     quantity: 700,
+//!     symbol: Alpha(*b"SPY   "),
+//!     price: LongPrice::new(5_012_300),
+//!     trade_condition: None,
+//!     ..Default::default()
+//! };
+//! let mut buffer = [0; 256];
+//! let mut packet = Builder::new(&mut buffer, 1, 1000)?;
+//! packet.push(|out| trade.emit(out))?;
+//!
+//! let packet = Packet::parse(packet.finish())?;
+//! assert_eq!((packet.unit(), packet.sequence(), packet.count()), (1, 1000, 1));
+//! for message in packet.messages() {
+//!     if let Message::TradeLong(trade) = message? {
+//!         assert_eq!(trade.price().to_string(), "501.2300");
+//!     }
+//! }
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+mod messages;
+
+pub use messages::*;
+
+use super::emit::{EmitError, Writer};
+use super::table::{Le, at};
+use crate::wire::{Layer, ParseError};
+
+/// Bytes of the sequenced unit header.
+pub const HEADER: usize = 8;
+/// Bytes of the length and the type of a message.
+const PREFIX: usize = 2;
+
+/// A sequenced unit: its header checked, its messages not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Packet<'a> {
+    header: &'a [u8; HEADER],
+    body: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// The unit that `bytes` begin with: the payload of a UDP datagram, or what has arrived of a
+    /// stream.
+    ///
+    /// # Errors
+    /// Fewer bytes than the header has or states, or a length that leaves no room for the header.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let short = |needed| ParseError::truncated(Layer::Pitch, 0, needed, bytes.len());
+        let (header, rest) = bytes.split_first_chunk().ok_or(short(HEADER))?;
+        let length = usize::from(<u16 as Le<2>>::get(at::<0, 2, HEADER>(header)));
+        let Some(body) = length.checked_sub(HEADER) else {
+            let most = u16::MAX.into();
+            return Err(ParseError::bad_length(
+                Layer::Pitch,
+                0,
+                length,
+                HEADER,
+                most,
+            ));
+        };
+        let (body, rest) = rest.split_at_checked(body).ok_or(short(length))?;
+        Ok(Self { header, body, rest })
+    }
+
+    /// Bytes of the unit, its header included.
+    pub fn length(&self) -> u16 {
+        Le::get(at::<0, 2, HEADER>(self.header))
+    }
+
+    /// Messages that the header promises.
+    pub fn count(&self) -> u8 {
+        Le::get(at::<2, 1, HEADER>(self.header))
+    }
+
+    /// The unit, for which sequence numbers count; 0 for what is of none.
+    pub fn unit(&self) -> u8 {
+        Le::get(at::<3, 1, HEADER>(self.header))
+    }
+
+    /// The sequence number of the first message, or of the next one in a heartbeat; 0 if they have
+    /// none.
+    pub fn sequence(&self) -> u32 {
+        Le::get(at::<4, 4, HEADER>(self.header))
+    }
+
+    /// Whether it only says that the line is up, and which sequence number comes next.
+    pub fn is_heartbeat(&self) -> bool {
+        self.count() == 0
+    }
+
+    /// What follows the unit in the bytes given: nothing, in multicast.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The messages, one by one.
+    pub fn messages(&self) -> Messages<'a> {
+        Messages {
+            rest: self.body,
+            end: HEADER + self.body.len(),
+            left: self.count(),
+        }
+    }
+}
+
+/// The messages of a unit. Offsets in errors count from the unit's first byte.
+///
+/// A type that is not in the tables, or a message too short for its type, is an error, and the next
+/// message follows; after a length that cannot be, nothing does.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+    end: usize,
+    left: u8,
+}
+
+impl<'a> Messages<'a> {
+    /// The next message as it is: its type and all of its bytes.
+    pub fn next_raw(&mut self) -> Option<Result<(u8, &'a [u8]), ParseError>> {
+        self.left = self.left.checked_sub(1)?;
+        if let &[len, kind, ..] = self.rest {
+            let len = usize::from(len);
+            if len >= PREFIX {
+                if let Some((message, rest)) = self.rest.split_at_checked(len) {
+                    self.rest = rest;
+                    return Some(Ok((kind, message)));
+                }
+            }
+        }
+        Some(Err(self.cut()))
+    }
+
+    #[cold]
+    fn cut(&mut self) -> ParseError {
+        self.left = 0;
+        let (offset, available) = (self.offset(), self.rest.len());
+        let stated = self.rest.first().map_or(PREFIX, |&len| usize::from(len));
+        if stated < PREFIX {
+            let most = u8::MAX.into();
+            return ParseError::bad_length(Layer::Pitch, offset, stated, PREFIX, most);
+        }
+        ParseError::truncated(Layer::Pitch, offset, stated, available)
+    }
+
+    /// Where the next message is.
+    pub const fn offset(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// What has not been read: behind the last message nothing, in a unit as it should be.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ParseError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.offset();
+        let message = self
+            .next_raw()?
+            .and_then(|(_, bytes)| Message::parse(bytes).map_err(|error| error.shifted(at)));
+        Some(message)
+    }
+}
+
+impl core::iter::FusedIterator for Messages<'_> {}
+
+/// Makes a sequenced unit in a buffer of the caller. Without a message it is a heartbeat.
+#[derive(Debug)]
+pub struct Builder<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+    count: u8,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Builder<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count);
+    }
+}
+
+impl<'b> Builder<'b> {
+    /// Begins a unit whose first message has this sequence number.
+    ///
+    /// # Errors
+    /// `buffer` is shorter than a header.
+    pub fn new(buffer: &'b mut [u8], unit: u8, sequence: u32) -> Result<Self, EmitError> {
+        let mut writer = Writer::new(Layer::Pitch, buffer);
+        let [a, b, c, d] = sequence.to_le_bytes();
+        writer.put(&[HEADER as u8, 0, 0, unit, a, b, c, d])?;
+        Ok(Self {
+            buffer,
+            len: HEADER,
+            count: 0,
+        })
+    }
+
+    /// Appends what `emit` writes and says to have written.
+    ///
+    /// # Errors
+    /// What `emit` says; or there are 255 messages, or 65,535 bytes, already. The unit is then as it
+    /// was.
+    pub fn push(
+        &mut self,
+        emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+    ) -> Result<(), EmitError> {
+        let too_long = |len, most| EmitError::TooLong {
+            layer: Layer::Pitch,
+            len,
+            most,
+        };
+        let count = self.count.checked_add(1).ok_or(too_long(256, 255))?;
+        let available = self.buffer.len();
+        let most = available.min(u16::MAX.into());
+        let space = self.buffer.get_mut(self.len..most).unwrap_or_default();
+        let room = space.len();
+        let written = emit(space)?;
+        if written > room {
+            return Err(EmitError::NoRoom {
+                layer: Layer::Pitch,
+                needed: self.len.saturating_add(written),
+                available,
+            });
+        }
+        self.len += written;
+        self.count = count;
+        Ok(())
+    }
+
+    /// The unit's bytes.
+    pub fn finish(self) -> &'b [u8] {
+        let [a, b] = (self.len as u16).to_le_bytes();
+        if let Some(head) = self.buffer.first_chunk_mut::<3>() {
+            *head = [a, b, self.count];
+        }
+        self.buffer.get(..self.len).unwrap_or_default()
+    }
+}

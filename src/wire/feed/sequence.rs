@@ -1,0 +1,517 @@
+//! Which messages of a sequence came, which did not, which came twice.
+//!
+//! ```text
+//!      stale          │     known: seen, except for the gaps      │   not seen yet
+//!  ───────────────────┼──────▒▒▒▒──────────────▒▒▒▒▒▒▒▒───────────┼─────────────────►
+//!                   floor    gap                 gap             next
+//!                     └── at most the reorder window ─────────────┘
+//! ```
+//!
+//! A message at `next` is in order; beyond it, the numbers in between become a gap. A message in a gap
+//! fills it, wholly or in part, whether it was reordered, sent again, or came by another line. What is
+//! behind the floor is stale: whether it was seen is no longer known. A gap that falls behind the floor,
+//! or that there is no room to note, is given up and counted as lost.
+//!
+//! Numbers are compared by their distance, as RFC 1982 does: they may wrap, and the ones nearer than
+//! half of all are ahead or behind.
+
+use core::fmt;
+
+/// How wide a feed's sequence numbers are, which is where they wrap.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Width {
+    /// 32 bits: PITCH, XDP.
+    Bits32,
+    /// 64 bits: MoldUDP64, SoupBinTCP.
+    #[default]
+    Bits64,
+}
+
+/// What became of the messages of a [`Run`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Verdict {
+    /// New, and next in line.
+    InOrder,
+    /// New, but so many before it have not come.
+    AfterGap {
+        /// Messages that are missing.
+        missing: u64,
+    },
+    /// New: they were missing until now.
+    Filled,
+    /// They came before.
+    Duplicate,
+    /// Too old to know whether they came before.
+    Stale,
+    /// They have numbers that the session ended before.
+    AfterEnd,
+}
+
+impl Verdict {
+    /// Whether the messages are seen for the first time.
+    pub const fn is_new(self) -> bool {
+        matches!(self, Self::InOrder | Self::AfterGap { .. } | Self::Filled)
+    }
+}
+
+/// Messages in a row of which the same became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Run {
+    /// How many messages of the packet are before them.
+    pub index: u64,
+    /// The first one's sequence number.
+    pub first: u64,
+    /// How many there are.
+    pub count: u64,
+    /// What became of them.
+    pub verdict: Verdict,
+}
+
+/// Messages in a row that have not come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Gap {
+    /// The first one's sequence number.
+    pub first: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Gap {
+    const fn end(&self) -> u64 {
+        self.first.wrapping_add(self.count)
+    }
+}
+
+/// What was seen so far, in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SequenceStats {
+    /// Seen for the first time.
+    pub new: u64,
+    /// Found to be missing, whatever became of them since.
+    pub missing: u64,
+    /// Of these, those that came late.
+    pub filled: u64,
+    /// Of these, those that were given up.
+    pub lost: u64,
+    /// Seen again.
+    pub duplicates: u64,
+    /// Too old to know.
+    pub stale: u64,
+    /// Behind the end of the session.
+    pub after_end: u64,
+    /// Heartbeats, not messages.
+    pub heartbeats: u64,
+    /// Resets, not messages.
+    pub resets: u64,
+}
+
+/// Follows the sequence numbers of one session, unit or channel, and notes up to `GAPS` gaps.
+///
+/// O(`GAPS`) a packet in the worst case, a few instructions where all is in order.
+///
+/// ```
+/// use framepool::wire::feed::{Gap, Run, SequenceTracker, Verdict, Width};
+///
+/// let mut tracker = SequenceTracker::<8>::new(Width::Bits64);
+/// assert_eq!(tracker.observe(1, 10), 10);
+/// // 11 and 12 are missing.
+/// let run = tracker.accept(13, 2).next().unwrap();
+/// assert_eq!(run.verdict, Verdict::AfterGap { missing: 2 });
+/// assert_eq!(tracker.gaps().next(), Some(Gap { first: 11, count: 2 }));
+/// // A retransmission brings 10 again, then 11.
+/// let runs: Vec<Run> = tracker.accept(10, 2).collect();
+/// assert_eq!(runs[0], Run { index: 0, first: 10, count: 1, verdict: Verdict::Duplicate });
+/// assert_eq!(runs[1], Run { index: 1, first: 11, count: 1, verdict: Verdict::Filled });
+/// assert_eq!(tracker.outstanding(), 1);
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SequenceTracker<const GAPS: usize = 8> {
+    width: Width,
+    window: u64,
+    /// The number that comes next. Counted on in 64 bits, also where the feed's numbers wrap earlier.
+    next: Option<u64>,
+    /// Before this one nothing is known.
+    floor: u64,
+    /// In order of their numbers; none is empty, none touches another.
+    gaps: [Gap; GAPS],
+    used: usize,
+    ended: bool,
+    stats: SequenceStats,
+}
+
+impl<const GAPS: usize> SequenceTracker<GAPS> {
+    /// Begins with whichever message comes first. The reorder window is as wide as it can be.
+    pub const fn new(width: Width) -> Self {
+        let window = match width {
+            Width::Bits32 => i32::MAX as u64,
+            Width::Bits64 => i64::MAX as u64,
+        };
+        let none = Gap { first: 0, count: 0 };
+        Self {
+            width,
+            window,
+            next: None,
+            floor: 0,
+            gaps: [none; GAPS],
+            used: 0,
+            ended: false,
+            stats: SequenceStats {
+                new: 0,
+                missing: 0,
+                filled: 0,
+                lost: 0,
+                duplicates: 0,
+                stale: 0,
+                after_end: 0,
+                heartbeats: 0,
+                resets: 0,
+            },
+        }
+    }
+
+    /// Expects this number first: earlier ones are stale, later ones show a gap.
+    pub const fn starting_at(mut self, next: u64) -> Self {
+        self.next = Some(next);
+        self.floor = next;
+        self
+    }
+
+    /// Gives up what is missing once `window` later numbers are known.
+    pub const fn reorder_window(mut self, window: u64) -> Self {
+        if window < self.window {
+            self.window = window;
+        }
+        self
+    }
+
+    /// Judges the messages of a packet, in runs of which the same became: one run, where all is well.
+    ///
+    /// A packet without messages is a heartbeat with the number that comes next.
+    pub fn accept(&mut self, first: u64, count: u64) -> Runs<'_, GAPS> {
+        let at = self.widen(first);
+        if count == 0 {
+            self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
+            self.expect(at);
+        }
+        Runs {
+            tracker: self,
+            at,
+            index: 0,
+            left: count,
+        }
+    }
+
+    /// Judges the messages of a packet, and says only how many of them are new.
+    pub fn observe(&mut self, first: u64, count: u64) -> u64 {
+        let new = |run: Run| if run.verdict.is_new() { run.count } else { 0 };
+        self.accept(first, count).map(new).sum()
+    }
+
+    /// The session ends before this number: what has not come by now is missing.
+    pub fn end(&mut self, next: u64) {
+        let next = self.widen(next);
+        self.expect(next);
+        self.ended = true;
+    }
+
+    /// Numbers begin anew with `next`, as a feed's reset message says. Gaps are given up.
+    pub fn reset(&mut self, next: u64) {
+        let missing = self.outstanding();
+        self.stats.lost = self.stats.lost.saturating_add(missing);
+        self.stats.resets = self.stats.resets.saturating_add(1);
+        self.used = 0;
+        self.ended = false;
+        self.next = Some(next);
+        self.floor = next;
+    }
+
+    /// The number that comes next, once there was one.
+    pub fn next(&self) -> Option<u64> {
+        self.next.map(|next| self.narrow(next))
+    }
+
+    /// How wide the feed's numbers are.
+    pub const fn width(&self) -> Width {
+        self.width
+    }
+
+    /// Whether the session has ended.
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Whether the session has ended and nothing is missing or lost.
+    pub fn is_complete(&self) -> bool {
+        self.ended && self.used == 0 && self.stats.lost == 0
+    }
+
+    /// What is missing and not given up, in order: what to ask for again.
+    pub fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
+        self.noted().iter().map(|gap| Gap {
+            first: self.narrow(gap.first),
+            ..*gap
+        })
+    }
+
+    /// Messages that are missing and not given up.
+    pub fn outstanding(&self) -> u64 {
+        let add = |sum: u64, gap: &Gap| sum.saturating_add(gap.count);
+        self.noted().iter().fold(0, add)
+    }
+
+    /// What was seen so far.
+    pub const fn stats(&self) -> SequenceStats {
+        self.stats
+    }
+
+    fn noted(&self) -> &[Gap] {
+        self.gaps.get(..self.used).unwrap_or_default()
+    }
+
+    /// A number of the feed, counted on from where the tracker is.
+    fn widen(&self, number: u64) -> u64 {
+        match (self.width, self.next) {
+            (Width::Bits32, Some(next)) => {
+                let ahead = (number as u32).wrapping_sub(next as u32) as i32;
+                next.wrapping_add_signed(ahead.into())
+            }
+            _ => number,
+        }
+    }
+
+    /// The same as the feed has it.
+    const fn narrow(&self, number: u64) -> u64 {
+        match self.width {
+            Width::Bits32 => number as u32 as u64,
+            Width::Bits64 => number,
+        }
+    }
+
+    /// How far `number` is ahead of the next one; negative if it is behind.
+    fn ahead(&self, number: u64) -> i64 {
+        let next = self.next.unwrap_or(number);
+        number.wrapping_sub(next) as i64
+    }
+
+    /// Says that everything before `at` was sent. How many of that had not been known.
+    fn expect(&mut self, at: u64) -> u64 {
+        let Some(next) = self.next else {
+            self.next = Some(at);
+            self.floor = at;
+            return 0;
+        };
+        let Ok(count @ 1..) = u64::try_from(self.ahead(at)) else {
+            return 0;
+        };
+        self.stats.missing = self.stats.missing.saturating_add(count);
+        self.next = Some(at);
+        self.note(self.used, Gap { first: next, count });
+        self.raise_floor();
+        count
+    }
+
+    /// Puts a gap in its place, at the cost of the oldest if there are too many.
+    fn note(&mut self, mut place: usize, gap: Gap) {
+        if self.used == GAPS {
+            // The new one may be the oldest itself.
+            let Some(oldest) = (place > 0).then(|| self.noted().first().copied()).flatten() else {
+                return self.give_up(gap);
+            };
+            self.remove(0);
+            place -= 1;
+            self.give_up(oldest);
+        }
+        if let Some(tail) = self.gaps.get_mut(place..=self.used) {
+            tail.rotate_right(1);
+            if let Some(first) = tail.first_mut() {
+                *first = gap;
+            }
+            self.used += 1;
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        if let Some(tail) = self.gaps.get_mut(place..self.used) {
+            tail.rotate_left(1);
+            self.used -= 1;
+        }
+    }
+
+    /// Nothing is known up to the end of this gap from now on.
+    fn give_up(&mut self, gap: Gap) {
+        self.stats.lost = self.stats.lost.saturating_add(gap.count);
+        if (gap.end().wrapping_sub(self.floor) as i64) > 0 {
+            self.floor = gap.end();
+        }
+    }
+
+    /// Gives up what is outside of the window.
+    fn raise_floor(&mut self) {
+        let Some(next) = self.next else { return };
+        if next.wrapping_sub(self.floor) <= self.window {
+            return;
+        }
+        self.floor = next.wrapping_sub(self.window);
+        while let Some(oldest) = self.noted().first().copied() {
+            let below = self.floor.wrapping_sub(oldest.first) as i64;
+            let Ok(below @ 1..) = u64::try_from(below) else {
+                return;
+            };
+            if below < oldest.count {
+                self.stats.lost = self.stats.lost.saturating_add(below);
+                let first = self.floor;
+                let count = oldest.count - below;
+                return self.replace(0, Gap { first, count });
+            }
+            self.stats.lost = self.stats.lost.saturating_add(oldest.count);
+            self.remove(0);
+        }
+    }
+
+    /// Judges as many of `left` messages from `at` on as have the same fate.
+    fn judge(&mut self, at: u64, left: u64) -> (u64, Verdict) {
+        if self.next.is_none() {
+            self.expect(at);
+        }
+        match u64::try_from(self.ahead(at)) {
+            Ok(_) if self.ended => {
+                self.stats.after_end = self.stats.after_end.saturating_add(left);
+                (left, Verdict::AfterEnd)
+            }
+            Ok(_) => (left, self.advance(at, left)),
+            Err(_) => self.look_back(at, left),
+        }
+    }
+
+    fn advance(&mut self, at: u64, count: u64) -> Verdict {
+        let missing = self.expect(at);
+        self.next = Some(at.wrapping_add(count));
+        self.stats.new = self.stats.new.saturating_add(count);
+        self.raise_floor();
+        match missing {
+            0 => Verdict::InOrder,
+            missing => Verdict::AfterGap { missing },
+        }
+    }
+
+    fn look_back(&mut self, at: u64, left: u64) -> (u64, Verdict) {
+        let left = left.min(self.ahead(at).unsigned_abs());
+        let below = self.floor.wrapping_sub(at) as i64;
+        if let Ok(below @ 1..) = u64::try_from(below) {
+            let count = left.min(below);
+            self.stats.stale = self.stats.stale.saturating_add(count);
+            return (count, Verdict::Stale);
+        }
+        let ends_behind = |gap: &Gap| (gap.end().wrapping_sub(at) as i64) > 0;
+        let place = self.noted().iter().position(ends_behind);
+        let gap = place.and_then(|place| Some((place, *self.noted().get(place)?)));
+        match gap {
+            Some((place, gap)) if (gap.first.wrapping_sub(at) as i64) <= 0 => {
+                let count = left.min(gap.end().wrapping_sub(at));
+                self.fill(place, gap, at, count);
+                (count, Verdict::Filled)
+            }
+            other => {
+                let known = other.map_or(left, |(_, gap)| gap.first.wrapping_sub(at));
+                let count = left.min(known);
+                self.stats.duplicates = self.stats.duplicates.saturating_add(count);
+                (count, Verdict::Duplicate)
+            }
+        }
+    }
+
+    /// `count` messages of this gap came, from `at` on.
+    fn fill(&mut self, place: usize, gap: Gap, at: u64, count: u64) {
+        self.stats.filled = self.stats.filled.saturating_add(count);
+        self.stats.new = self.stats.new.saturating_add(count);
+        let end = at.wrapping_add(count);
+        let before = Gap {
+            first: gap.first,
+            count: at.wrapping_sub(gap.first),
+        };
+        let behind = Gap {
+            first: end,
+            count: gap.end().wrapping_sub(end),
+        };
+        match (before.count, behind.count) {
+            (0, 0) => self.remove(place),
+            (0, _) => self.replace(place, behind),
+            (_, 0) => self.replace(place, before),
+            _ => {
+                self.replace(place, before);
+                self.note(place + 1, behind);
+            }
+        }
+    }
+
+    fn replace(&mut self, place: usize, gap: Gap) {
+        if let Some(old) = self.gaps.get_mut(place) {
+            *old = gap;
+        }
+    }
+}
+
+impl<const GAPS: usize> Default for SequenceTracker<GAPS> {
+    fn default() -> Self {
+        Self::new(Width::default())
+    }
+}
+
+impl<const GAPS: usize> fmt::Debug for SequenceTracker<GAPS> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SequenceTracker")
+            .field("next", &self.next())
+            .field("gaps", &self.noted())
+            .field("ended", &self.ended)
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The messages of a packet, in runs of which the same became. What is not asked for is not seen.
+#[must_use = "messages count as seen only once the iterator has passed them"]
+#[derive(Debug)]
+pub struct Runs<'t, const GAPS: usize> {
+    tracker: &'t mut SequenceTracker<GAPS>,
+    at: u64,
+    index: u64,
+    left: u64,
+}
+
+#[cfg(feature = "defmt")]
+impl<const GAPS: usize> defmt::Format for Runs<'_, GAPS> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Runs {{ at: {=u64}, left: {=u64} }}", self.at, self.left);
+    }
+}
+
+impl<const GAPS: usize> Iterator for Runs<'_, GAPS> {
+    type Item = Run;
+
+    #[inline]
+    fn next(&mut self) -> Option<Run> {
+        if self.left == 0 {
+            return None;
+        }
+        let (count, verdict) = self.tracker.judge(self.at, self.left);
+        let run = Run {
+            index: self.index,
+            first: self.tracker.narrow(self.at),
+            count,
+            verdict,
+        };
+        self.at = self.at.wrapping_add(count);
+        self.index = self.index.saturating_add(count);
+        self.left = self.left.saturating_sub(count);
+        Some(run)
+    }
+}
+
+impl<const GAPS: usize> core::iter::FusedIterator for Runs<'_, GAPS> {}

@@ -1,0 +1,544 @@
+//! The messages of the XDP Common Client and Integrated Feed Client specifications 2.x, and the quote of
+//! the BBO feed.
+
+use super::super::emit::{EmitError, Writer};
+use super::super::number::Alpha;
+use super::super::table::{Le, Tail, at, messages, optional, put};
+use crate::wire::{Layer, ParseError, Reason};
+
+/// Says in its first two bytes how long a message is.
+fn stamp(message: &mut [u8]) {
+    let len = message.len() as u16;
+    if let Some(first) = message.first_chunk_mut() {
+        *first = len.to_le_bytes();
+    }
+}
+
+messages! {
+    layer: NyseXdp;
+    order: Le;
+    kind: u16, 2..4;
+    stamp: stamp;
+    tail: &'a [u8];
+
+    /// Sequence numbers begin anew. NYSE XDP 2.x: Common Client: Sequence Number Reset.
+    1 SequenceNumberReset[14] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The product: which feed.
+        product_id: u8 => 12..13;
+        /// The channel of the product.
+        channel_id: u8 => 13..14;
+    }
+
+    /// Seconds for the nanoseconds of what follows. NYSE XDP 2.x: Common Client: Source Time
+    /// Reference.
+    2 SourceTimeReference[16] {
+        /// The symbol's or channel's number.
+        id: u32 => 4..8;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 8..12;
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 12..16;
+    }
+
+    /// What a number of a symbol stands for. NYSE XDP 2.x: Common Client: Symbol Index Mapping.
+    3 SymbolIndexMapping[44] {
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 4..8;
+        /// The symbol, ended by zeros.
+        symbol: Alpha<11> => 8..19;
+        /// Reserved.
+        reserved: u8 => 19..20;
+        /// The market.
+        market_id: u16 => 20..22;
+        /// The system.
+        system_id: u8 => 22..23;
+        /// The listing exchange: `N`, `P`, `Q`, …
+        exchange_code: u8 => 23..24;
+        /// Decimals of the symbol's prices.
+        price_scale: u8 => 24..25;
+        /// The kind of security.
+        security_type: u8 => 25..26;
+        /// Shares of a round lot.
+        lot_size: u16 => 26..28;
+        /// The last close.
+        prev_close_price: u32 => 28..32;
+        /// The last volume.
+        prev_close_volume: u32 => 32..36;
+        /// How fine prices are: 0 all, 1 penny, 5 nickel.
+        price_resolution: u8 => 36..37;
+        /// Whether round lots are taken: `Y`, `N`.
+        round_lot: u8 => 37..38;
+        /// The least price variation.
+        mpv: u16 => 38..40;
+        /// Shares of a unit.
+        unit_of_trade: u16 => 40..42;
+        /// Reserved.
+        reserved2: u16 => 42..44;
+    }
+
+    /// Asks for messages again. NYSE XDP 2.x: Common Client: Retransmission Request.
+    10 RetransmissionRequest[24] {
+        /// The first sequence number.
+        begin: u32 => 4..8;
+        /// The last sequence number.
+        end: u32 => 8..12;
+        /// Who asks.
+        source_id: Alpha<10> => 12..22;
+        /// The product: which feed.
+        product_id: u8 => 22..23;
+        /// The channel of the product.
+        channel_id: u8 => 23..24;
+    }
+
+    /// Answers a request. NYSE XDP 2.x: Common Client: Request Response.
+    11 RequestResponse[29] {
+        /// The request's sequence number.
+        request_seq_num: u32 => 4..8;
+        /// The first sequence number.
+        begin: u32 => 8..12;
+        /// The last sequence number.
+        end: u32 => 12..16;
+        /// Who asks.
+        source_id: Alpha<10> => 16..26;
+        /// The product: which feed.
+        product_id: u8 => 26..27;
+        /// The channel of the product.
+        channel_id: u8 => 27..28;
+        /// `0` accepted, else why not.
+        response: u8 => 28..29;
+    }
+
+    /// Answers a heartbeat of the request server. NYSE XDP 2.x: Common Client: Heartbeat Response.
+    12 HeartbeatResponse[14] {
+        /// Who asks.
+        source_id: Alpha<10> => 4..14;
+    }
+
+    /// Asks for symbols. NYSE XDP 2.x: Common Client: Symbol Index Mapping Request.
+    13 SymbolIndexMappingRequest[21] {
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 4..8;
+        /// Who asks.
+        source_id: Alpha<10> => 8..18;
+        /// The product: which feed.
+        product_id: u8 => 18..19;
+        /// The channel of the product.
+        channel_id: u8 => 19..20;
+        /// 0: over UDP.
+        retransmit_method: u8 => 20..21;
+    }
+
+    /// Asks for a refresh. NYSE XDP 2.x: Common Client: Refresh Request.
+    15 RefreshRequest[20] {
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 4..8;
+        /// Who asks.
+        source_id: Alpha<10> => 8..18;
+        /// The product: which feed.
+        product_id: u8 => 18..19;
+        /// The channel of the product.
+        channel_id: u8 => 19..20;
+    }
+
+    /// Messages that cannot be had again. NYSE XDP 2.x: Common Client: Message Unavailable.
+    31 MessageUnavailable[14] {
+        /// The first sequence number.
+        begin: u32 => 4..8;
+        /// The last sequence number.
+        end: u32 => 8..12;
+        /// The product: which feed.
+        product_id: u8 => 12..13;
+        /// The channel of the product.
+        channel_id: u8 => 13..14;
+    }
+
+    /// A symbol's book is empty from here on. NYSE XDP 2.x: Common Client: Symbol Clear.
+    32 SymbolClear[20] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The sequence number that comes next.
+        next_seq: u32 => 16..20;
+    }
+
+    /// Another session begins for a symbol. NYSE XDP 2.x: Common Client: Trading Session Change.
+    33 TradingSessionChange[21] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 16..20;
+        /// 1 early, 2 core, 4 late.
+        trading_session: u8 => 20..21;
+    }
+
+    /// A symbol halts, resumes, or is restricted. NYSE XDP 2.x: Common Client: Security Status.
+    34 SecurityStatus[46] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 16..20;
+        /// The status, as a code: `4` halt, `5` resume, `A`-`Y` others.
+        security_status: u8 => 20..21;
+        /// Why.
+        halt_condition: u8 => 21..22;
+        /// Reserved.
+        reserved: u32 => 22..26;
+        /// A price, by status.
+        price_1: u32 => 26..30;
+        /// A price, by status.
+        price_2: u32 => 30..34;
+        /// Where a short sale restriction was triggered.
+        ssr_exchange: u8 => 34..35;
+        /// The volume that triggered it.
+        ssr_volume: u32 => 35..39;
+        /// When.
+        trigger_time: u32 => 39..43;
+        /// `~` not restricted, `E` restricted.
+        ssr_state: u8 => 43..44;
+        /// The state of the market, as a code.
+        market_state: u8 => 44..45;
+        /// The state of the session, as a code.
+        session_state: u8 => 45..46;
+    }
+
+    /// What a refresh has in it. NYSE XDP 2.x: Common Client: Refresh Header.
+    35 RefreshHeader[16] {
+        /// This packet of the refresh.
+        current_packet: u16 => 4..6;
+        /// Packets of the refresh.
+        total_packets: u16 => 6..8;
+        /// The last sequence number that the refresh has in it.
+        last_seq: u32 => 8..12;
+        /// The same for the symbol.
+        last_symbol_seq: u32 => 12..16;
+    }
+
+    /// A new order. NYSE XDP 2.x: Integrated Feed: Add Order.
+    100 AddOrder[39] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 24..28;
+        /// Shares.
+        volume: u32 => 28..32;
+        /// `B` buys, `S` sells.
+        side: u8 => 32..33;
+        /// Who, ended by zeros.
+        firm_id: Alpha<5> => 33..38;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 38..39;
+    }
+
+    /// An order has another size or price. NYSE XDP 2.x: Integrated Feed: Modify Order.
+    101 ModifyOrder[35] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 24..28;
+        /// Shares.
+        volume: u32 => 28..32;
+        /// 0: keeps its place in the queue, 1: loses it.
+        position_change: u8 => 32..33;
+        /// Parity splits at the old price (2.1 to 2.3); the side since.
+        prev_splits: u8 => 33..34;
+        /// Parity splits at the new price (2.1 to 2.3); reserved since.
+        new_splits: u8 => 34..35;
+    }
+
+    /// An order is gone. NYSE XDP 2.x: Integrated Feed: Delete Order.
+    102 DeleteOrder[25] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 24..25;
+    }
+
+    /// An order was executed, wholly or in part. NYSE XDP 2.x: Integrated Feed: Order Execution.
+    103 OrderExecution[42] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// The trade's number.
+        trade_id: u32 => 24..28;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 28..32;
+        /// Shares.
+        volume: u32 => 32..36;
+        /// 1 if the trade is to be printed.
+        printable: u8 => 36..37;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 37..38;
+        /// The execution's number in the data base (2.1 to 2.3); four trade conditions since.
+        db_exec_id: u32 => 38..42;
+    }
+
+    /// An order was replaced by another. NYSE XDP 2.x: Integrated Feed: Replace Order.
+    104 ReplaceOrder[42] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The order that goes.
+        order_id: u64 => 16..24;
+        /// The order that takes its place.
+        new_order_id: u64 => 24..32;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 32..36;
+        /// Shares.
+        volume: u32 => 36..40;
+        /// Parity splits at the old price (2.1 to 2.3); the side since.
+        prev_splits: u8 => 40..41;
+        /// Parity splits at the new price (2.1 to 2.3); reserved since.
+        new_splits: u8 => 41..42;
+    }
+
+    /// What an auction would do now. NYSE XDP 2.x: Integrated Feed: Imbalance.
+    105 Imbalance[67] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 16..20;
+        /// The reference price.
+        reference_price: u32 => 20..24;
+        /// Shares that match.
+        paired_qty: u32 => 24..28;
+        /// Shares that do not.
+        imbalance_qty: u32 => 28..32;
+        /// The same of market orders.
+        market_imbalance_qty: u32 => 32..36;
+        /// The auction's time, as the decimal number HHMM.
+        auction_time: u16 => 36..38;
+        /// The kind of auction.
+        auction_type: u8 => 38..39;
+        /// `B` buy, `S` sell, space none.
+        imbalance_side: u8 => 39..40;
+        /// The price at which auction and book clear.
+        book_price: u32 => 40..44;
+        /// The price at which auction orders alone clear.
+        closing_price: u32 => 44..48;
+        /// The filing price under a short sale restriction.
+        ssr_filing_price: u32 => 48..52;
+        /// The indicative match price.
+        match_price: u32 => 52..56;
+        /// The upper collar.
+        upper_collar: u32 => 56..60;
+        /// The lower collar.
+        lower_collar: u32 => 60..64;
+        /// Whether the auction will run.
+        auction_status: u8 => 64..65;
+        /// Whether imbalance is frozen.
+        freeze_status: u8 => 65..66;
+        /// How often it was extended.
+        extensions: u8 => 66..67;
+    } may have {
+        /// Shares unpaired at the reference price.
+        unpaired_qty: u32 => 67..71;
+        /// Their side.
+        unpaired_side: u8 => 71..72;
+    }
+
+    /// An order that is in the book. NYSE XDP 2.x: Integrated Feed: Add Order Refresh.
+    106 AddOrderRefresh[43] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 16..20;
+        /// The order's number.
+        order_id: u64 => 20..28;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 28..32;
+        /// Shares.
+        volume: u32 => 32..36;
+        /// `B` buys, `S` sells.
+        side: u8 => 36..37;
+        /// Who, ended by zeros.
+        firm_id: Alpha<5> => 37..42;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 42..43;
+    }
+
+    /// An execution of an order that was not shown. NYSE XDP 2.x: Integrated Feed: Non-Displayed
+    /// Trade.
+    110 NonDisplayedTrade[33] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The trade's number.
+        trade_id: u32 => 16..20;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 20..24;
+        /// Shares.
+        volume: u32 => 24..28;
+        /// 1 if the trade is to be printed.
+        printable: u8 => 28..29;
+        /// The execution's number in the data base (2.1 to 2.3); four trade conditions since.
+        db_exec_id: u32 => 29..33;
+    }
+
+    /// A cross. NYSE XDP 2.x: Integrated Feed: Cross Trade.
+    111 CrossTrade[29] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The cross's number.
+        cross_id: u32 => 16..20;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 20..24;
+        /// Shares.
+        volume: u32 => 24..28;
+        /// The kind of cross.
+        cross_type: u8 => 28..29;
+    }
+
+    /// A trade that is void. NYSE XDP 2.x: Integrated Feed: Trade Cancel.
+    112 TradeCancel[20] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The trade's number.
+        trade_id: u32 => 16..20;
+    }
+
+    /// A cross had another volume. NYSE XDP 2.x: Integrated Feed: Cross Correction.
+    113 CrossCorrection[24] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The cross's number.
+        cross_id: u32 => 16..20;
+        /// Shares.
+        volume: u32 => 20..24;
+    }
+
+    /// Retail interest in a symbol. NYSE XDP 2.x: Integrated Feed: Retail Price Improvement.
+    114 RetailPriceImprovement[17] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// Retail interest: space none, `A` bid, `B` offer, `C` both.
+        rpi: u8 => 16..17;
+    }
+
+    /// The best bid and offer. In the tail is what versions add. NYSE XDP 2.x: BBO Feed: Quote.
+    140 Quote[34] {
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 4..8;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 8..12;
+        /// The message's number among those of its symbol.
+        symbol_seq_num: u32 => 12..16;
+        /// The offer, in the symbol's scale.
+        ask_price: u32 => 16..20;
+        /// Shares of it.
+        ask_volume: u32 => 20..24;
+        /// The bid, in the symbol's scale.
+        bid_price: u32 => 24..28;
+        /// Shares of it.
+        bid_volume: u32 => 28..32;
+        /// The quote's condition.
+        quote_condition: u8 => 32..33;
+        /// Retail interest: space none, `A` bid, `B` offer, `C` both.
+        rpi: u8 => 33..34;
+    }
+
+    /// The day in figures. NYSE XDP 2.x: Integrated Feed: Stock Summary.
+    223 StockSummary[36] {
+        /// Seconds of the time of the event, since 1970.
+        source_time: u32 => 4..8;
+        /// Nanoseconds of the time of the event, its seconds being in the last
+        /// [`SourceTimeReference`].
+        source_time_ns: u32 => 8..12;
+        /// The symbol, by its number: see [`SymbolIndexMapping`].
+        symbol_index: u32 => 12..16;
+        /// The highest price.
+        high: u32 => 16..20;
+        /// The least price.
+        low: u32 => 20..24;
+        /// The opening price.
+        open: u32 => 24..28;
+        /// The closing price.
+        close: u32 => 28..32;
+        /// Shares traded.
+        total_volume: u32 => 32..36;
+    }
+}

@@ -1,0 +1,337 @@
+//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed.
+//!
+//! ```text
+//!  ┌──────┬──────┬───────┬──────────┬─────────┬─────────────┬──────┬──────┬──────────┬──
+//!  │ size │ flag │ count │ sequence │ seconds │ nanoseconds │ size │ type │ fields   │ …
+//!  └──────┴──────┴───────┴──────────┴─────────┴─────────────┴──────┴──────┴──────────┴──
+//!     2      1       1        4          4           4          2      2    size - 4
+//! ```
+//!
+//! Integers come least byte first; sizes count themselves. Prices are integers in the scale of their
+//! symbol, which [`SymbolIndexMapping`] gives. Messages may grow at their end: what a version adds is in
+//! [`tail`](AddOrder::tail), and no error.
+//!
+//! ```
+//! use framepool::wire::feed::xdp::{self, Builder, Delivery, Message, Packet};
+//!
+//! let delete = xdp::fields::DeleteOrder { symbol_index: 7, order_id: 42, ..Default::default() };
+//! let mut buffer = [0; 128];
+//! let mut packet = Builder::new(&mut buffer, Delivery::Original, 9, (1_500_000_000, 5))?;
+//! packet.push(|out| delete.emit(out))?;
+//!
+//! let packet = Packet::parse(packet.finish())?;
+//! assert_eq!((packet.sequence(), packet.count()), (9, 1));
+//! let message = packet.messages().next().unwrap()?;
+//! assert!(matches!(message, Message::DeleteOrder(delete) if delete.order_id() == 42));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+
+mod messages;
+
+pub use messages::*;
+
+use super::emit::{EmitError, Writer};
+use super::table::{Le, at};
+use crate::wire::{Layer, ParseError};
+
+/// Bytes of the packet header.
+pub const HEADER: usize = 16;
+/// Bytes of the size and the type of a message.
+const PREFIX: usize = 4;
+
+/// Why a packet was sent: the delivery flag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Delivery {
+    /// Only to say that the line is up, and which sequence number comes next.
+    Heartbeat,
+    /// The publisher failed over.
+    Failover,
+    /// For the first time.
+    Original,
+    /// Sequence numbers begin anew.
+    SequenceReset,
+    /// The only packet of a retransmission.
+    Retransmission,
+    /// A part of a retransmission.
+    RetransmissionPart,
+    /// The only packet of a refresh.
+    Refresh,
+    /// The first of a refresh.
+    RefreshStart,
+    /// A part of a refresh.
+    RefreshPart,
+    /// The last of a refresh.
+    RefreshEnd,
+    /// Messages cannot be had again.
+    Unavailable,
+    /// A flag that the specification does not have.
+    Other(u8),
+}
+
+impl Delivery {
+    /// By the flag in the header.
+    pub const fn from_flag(flag: u8) -> Self {
+        match flag {
+            1 => Self::Heartbeat,
+            10 => Self::Failover,
+            11 => Self::Original,
+            12 => Self::SequenceReset,
+            13 => Self::Retransmission,
+            15 => Self::RetransmissionPart,
+            17 => Self::Refresh,
+            18 => Self::RefreshStart,
+            19 => Self::RefreshPart,
+            20 => Self::RefreshEnd,
+            21 => Self::Unavailable,
+            other => Self::Other(other),
+        }
+    }
+
+    /// The flag in the header.
+    pub const fn flag(self) -> u8 {
+        match self {
+            Self::Heartbeat => 1,
+            Self::Failover => 10,
+            Self::Original => 11,
+            Self::SequenceReset => 12,
+            Self::Retransmission => 13,
+            Self::RetransmissionPart => 15,
+            Self::Refresh => 17,
+            Self::RefreshStart => 18,
+            Self::RefreshPart => 19,
+            Self::RefreshEnd => 20,
+            Self::Unavailable => 21,
+            Self::Other(flag) => flag,
+        }
+    }
+}
+
+/// A packet: its header checked, its messages not yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Packet<'a> {
+    header: &'a [u8; HEADER],
+    body: &'a [u8],
+    rest: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// The packet that `bytes` begin with: the payload of a UDP datagram, or what has arrived of a
+    /// stream.
+    ///
+    /// # Errors
+    /// Fewer bytes than the header has or states, or a size that leaves no room for the header.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        let short = |needed| ParseError::truncated(Layer::NyseXdp, 0, needed, bytes.len());
+        let (header, rest) = bytes.split_first_chunk().ok_or(short(HEADER))?;
+        let size = usize::from(<u16 as Le<2>>::get(at::<0, 2, HEADER>(header)));
+        let Some(body) = size.checked_sub(HEADER) else {
+            let most = u16::MAX.into();
+            return Err(ParseError::bad_length(
+                Layer::NyseXdp,
+                0,
+                size,
+                HEADER,
+                most,
+            ));
+        };
+        let (body, rest) = rest.split_at_checked(body).ok_or(short(size))?;
+        Ok(Self { header, body, rest })
+    }
+
+    /// Bytes of the packet, its header included.
+    pub fn size(&self) -> u16 {
+        Le::get(at::<0, 2, HEADER>(self.header))
+    }
+
+    /// Why it was sent.
+    pub fn delivery(&self) -> Delivery {
+        Delivery::from_flag(Le::get(at::<2, 1, HEADER>(self.header)))
+    }
+
+    /// Messages that the header promises.
+    pub fn count(&self) -> u8 {
+        Le::get(at::<3, 1, HEADER>(self.header))
+    }
+
+    /// The sequence number of the first message, or of the next one in a heartbeat.
+    pub fn sequence(&self) -> u32 {
+        Le::get(at::<4, 4, HEADER>(self.header))
+    }
+
+    /// When it was sent: seconds since 1970, and nanoseconds.
+    pub fn send_time(&self) -> (u32, u32) {
+        let seconds = Le::get(at::<8, 4, HEADER>(self.header));
+        (seconds, Le::get(at::<12, 4, HEADER>(self.header)))
+    }
+
+    /// What follows the packet in the bytes given: nothing, in multicast.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// The messages, one by one.
+    pub fn messages(&self) -> Messages<'a> {
+        Messages {
+            rest: self.body,
+            end: HEADER + self.body.len(),
+            left: self.count(),
+        }
+    }
+}
+
+/// The messages of a packet. Offsets in errors count from the packet's first byte.
+///
+/// A type that is not in the tables, or a message too short for its type, is an error, and the next
+/// message follows; after a size that cannot be, nothing does.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Messages<'a> {
+    rest: &'a [u8],
+    end: usize,
+    left: u8,
+}
+
+impl<'a> Messages<'a> {
+    /// The next message as it is: its type and all of its bytes.
+    pub fn next_raw(&mut self) -> Option<Result<(u16, &'a [u8]), ParseError>> {
+        self.left = self.left.checked_sub(1)?;
+        if let &[a, b, c, d, ..] = self.rest {
+            let size = usize::from(u16::from_le_bytes([a, b]));
+            if size >= PREFIX {
+                if let Some((message, rest)) = self.rest.split_at_checked(size) {
+                    self.rest = rest;
+                    return Some(Ok((u16::from_le_bytes([c, d]), message)));
+                }
+            }
+        }
+        Some(Err(self.cut()))
+    }
+
+    #[cold]
+    fn cut(&mut self) -> ParseError {
+        self.left = 0;
+        let (offset, available) = (self.offset(), self.rest.len());
+        let stated = match self.rest.first_chunk::<2>() {
+            Some(size) => usize::from(u16::from_le_bytes(*size)),
+            None => PREFIX,
+        };
+        if stated < PREFIX {
+            let most = u16::MAX.into();
+            return ParseError::bad_length(Layer::NyseXdp, offset, stated, PREFIX, most);
+        }
+        ParseError::truncated(Layer::NyseXdp, offset, stated, available)
+    }
+
+    /// Where the next message is.
+    pub const fn offset(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// What has not been read: behind the last message nothing, in a packet as it should be.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+}
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = Result<Message<'a>, ParseError>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.offset();
+        let message = self
+            .next_raw()?
+            .and_then(|(_, bytes)| Message::parse(bytes).map_err(|error| error.shifted(at)));
+        Some(message)
+    }
+}
+
+impl core::iter::FusedIterator for Messages<'_> {}
+
+/// Makes a packet in a buffer of the caller.
+#[derive(Debug)]
+pub struct Builder<'b> {
+    buffer: &'b mut [u8],
+    len: usize,
+    count: u8,
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Builder<'_> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count);
+    }
+}
+
+impl<'b> Builder<'b> {
+    /// Begins a packet whose first message has this sequence number. The time is in seconds since
+    /// 1970 and nanoseconds.
+    ///
+    /// # Errors
+    /// `buffer` is shorter than a header.
+    pub fn new(
+        buffer: &'b mut [u8],
+        delivery: Delivery,
+        sequence: u32,
+        time: (u32, u32),
+    ) -> Result<Self, EmitError> {
+        let mut writer = Writer::new(Layer::NyseXdp, buffer);
+        writer.put(&[HEADER as u8, 0, delivery.flag(), 0])?;
+        writer.put(&sequence.to_le_bytes())?;
+        writer.put(&time.0.to_le_bytes())?;
+        writer.put(&time.1.to_le_bytes())?;
+        Ok(Self {
+            buffer,
+            len: HEADER,
+            count: 0,
+        })
+    }
+
+    /// Appends what `emit` writes and says to have written.
+    ///
+    /// # Errors
+    /// What `emit` says; or there are 255 messages, or 65,535 bytes, already. The packet is then as it
+    /// was.
+    pub fn push(
+        &mut self,
+        emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
+    ) -> Result<(), EmitError> {
+        let too_long = |len, most| EmitError::TooLong {
+            layer: Layer::NyseXdp,
+            len,
+            most,
+        };
+        let count = self.count.checked_add(1).ok_or(too_long(256, 255))?;
+        let available = self.buffer.len();
+        let most = available.min(u16::MAX.into());
+        let space = self.buffer.get_mut(self.len..most).unwrap_or_default();
+        let room = space.len();
+        let written = emit(space)?;
+        if written > room {
+            return Err(EmitError::NoRoom {
+                layer: Layer::NyseXdp,
+                needed: self.len.saturating_add(written),
+                available,
+            });
+        }
+        self.len += written;
+        self.count = count;
+        Ok(())
+    }
+
+    /// The packet's bytes.
+    pub fn finish(self) -> &'b [u8] {
+        let [a, b] = (self.len as u16).to_le_bytes();
+        let len = self.len;
+        if let Some(place) = self.buffer.get_mut(..2) {
+            place.copy_from_slice(&[a, b]);
+        }
+        if let Some(count) = self.buffer.get_mut(3) {
+            *count = self.count;
+        }
+        self.buffer.get(..len).unwrap_or_default()
+    }
+}

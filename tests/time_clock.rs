@@ -1,0 +1,430 @@
+//! Clocks, what their ticks are, and what happens when they go back.
+#![cfg(feature = "time")]
+#![allow(missing_docs)]
+
+use std::cell::{Cell, RefCell};
+
+use framepool::time::{
+    Backwards, Calibration, CalibrationError, Calibrator, Clock, Fenced, ManualClock, Monotonic,
+    Scale, Source, Widened,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+/// A counter of so many bits that shows what it is told.
+struct Counter {
+    bits: u32,
+    now: Cell<u64>,
+}
+
+impl Counter {
+    fn new(bits: u32, now: u64) -> Self {
+        let now = Cell::new(now);
+        Self { bits, now }
+    }
+
+    fn advance(&self, ticks: u64) {
+        self.now.set(self.now.get().wrapping_add(ticks));
+    }
+}
+
+impl Clock for Counter {
+    fn now(&self) -> u64 {
+        self.now.get() & (u64::MAX >> (64 - self.bits))
+    }
+    fn scale(&self) -> Scale {
+        Scale::NANOSECOND
+    }
+    fn bits(&self) -> u32 {
+        self.bits
+    }
+}
+
+/// From 1 Hz to 100 GHz, as many of each magnitude.
+fn hz() -> impl Strategy<Value = u64> {
+    (1_u64..10, 0_u32..11, 0_u64..1 << 32)
+        .prop_map(|(digit, power, noise)| digit * 10_u64.pow(power) + noise % 10_u64.pow(power))
+}
+
+/// Seconds in `years` years.
+const fn years(years: u64) -> u64 {
+    years * 366 * 86_400
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 16 } else { ProptestConfig::default().cases },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn nanoseconds_are_the_exact_quotient_or_one_more(hz in hz(), ticks: u64, shift in 0_u32..64) {
+        let scale = Scale::from_hz(hz).unwrap();
+        let ticks = ticks >> shift;
+        let exact = u128::from(ticks) * 1_000_000_000 / u128::from(hz);
+        let ns = scale.ns(ticks);
+        match u64::try_from(exact) {
+            Ok(exact) => prop_assert!(ns - exact <= 1),
+            Err(_) => prop_assert_eq!(ns, u64::MAX),
+        }
+        // Short intervals come out exactly.
+        if exact <= u64::MAX.into() && u128::from(ticks) * u128::from(hz) < 1 << 64 {
+            prop_assert_eq!(u128::from(ns), exact);
+        }
+    }
+
+    #[test]
+    fn five_centuries_do_not_overflow(hz in hz(), seconds in 0..years(500), part in 0_u64..1 << 40) {
+        let ticks = u128::from(seconds) * u128::from(hz) + u128::from(part % hz);
+        // As long as the counter itself holds them: 58 years at 10 GHz.
+        if let Ok(ticks) = u64::try_from(ticks) {
+            let ns = Scale::from_hz(hz).unwrap().ns(ticks);
+            let exact = seconds * 1_000_000_000 + u64::try_from(u128::from(part % hz) * 1_000_000_000 / u128::from(hz)).unwrap();
+            prop_assert!(ns - exact <= 1);
+        }
+    }
+
+    #[test]
+    fn ticks_and_back(ticks in 1_u64..1 << 40, ns in 1_u64..1 << 40, time: u64, shift in 0_u32..64) {
+        let (scale, time) = (Scale::from_ratio(ticks, ns).unwrap(), time >> shift);
+        // Nearest, halves up; the scale is off by less than 2^-64 ns a tick.
+        let exact = (2 * u128::from(time) * u128::from(ticks)).div_ceil(u128::from(ns)) / 2;
+        let answer = u128::from(scale.ticks(time));
+        let off = 1 + (exact >> 64) * (exact >> 24) + exact / 1_000_000_000_000;
+        prop_assert!(answer == u128::from(u64::MAX) || answer.abs_diff(exact) <= off);
+    }
+
+    #[test]
+    fn conversion_is_monotonic(hz in hz(), a: u64, b: u64) {
+        let scale = Scale::from_hz(hz).unwrap();
+        prop_assert_eq!(scale.ns(a.min(b)) <= scale.ns(a.max(b)), true);
+    }
+
+    #[test]
+    fn differences_cross_the_counters_end(bits in 2_u32..=64, start: u64, ticks: u64) {
+        let half = 1_u64 << (bits - 1);
+        let clock = Counter::new(bits, start);
+        let (earlier, span) = (clock.now(), clock.span());
+        let ticks = ticks % half;
+        clock.advance(ticks);
+        prop_assert_eq!(clock.ticks_between(earlier, clock.now()), Ok(ticks));
+        prop_assert_eq!((span.stop(), span.stop_ns()), (ticks, ticks));
+        prop_assert_eq!(span.checked_stop(), Ok(ticks));
+        let back = clock.ticks_between(clock.now(), earlier);
+        prop_assert_eq!(back, if ticks == 0 { Ok(0) } else { Err(Backwards { ticks }) });
+    }
+
+    #[test]
+    fn a_widened_counter_never_runs_over(start: u32, steps in vec(0_u64..1 << 31, 1..100)) {
+        let clock = Widened::new(Counter::new(32, start.into()));
+        let mut expected = u64::from(start);
+        prop_assert_eq!(clock.now(), expected);
+        for step in steps {
+            clock.get_ref().advance(step);
+            expected += step;
+            prop_assert_eq!(clock.now(), expected);
+            prop_assert_eq!(clock.now_fenced(), expected);
+        }
+    }
+
+    #[test]
+    fn a_monotonic_clock_shows_the_greatest_so_far(readings in vec(any::<u64>(), 1..50)) {
+        let clock = Monotonic::new(ManualClock::new(Scale::NANOSECOND));
+        let (mut greatest, mut backwards) = (0, 0);
+        for reading in readings {
+            clock.get_ref().set(reading);
+            backwards += u64::from(reading < greatest);
+            greatest = greatest.max(reading);
+            prop_assert_eq!(clock.now(), greatest);
+            prop_assert_eq!(clock.went_backwards(), backwards);
+        }
+    }
+
+    #[test]
+    fn calibration_is_within_the_error_that_it_states(
+        hz in 1_000_000_u64..10_000_000_000,
+        costs in vec((1_u64..200, 1_u64..200), 128),
+        apart in 1_000_000_u64..100_000_000,
+    ) {
+        // Time goes on by what each reading takes, in ps: before it and after it.
+        let (now, costs) = (Cell::new(1 << 40), RefCell::new(costs.into_iter().cycle()));
+        let read = || {
+            let (before, after) = costs.borrow_mut().next().unwrap();
+            let at = now.get() + before * 1000;
+            now.set(at + after * 1000);
+            at
+        };
+        let ticks = || u64::try_from(u128::from(read()) * u128::from(hz) / 1_000_000_000_000).unwrap();
+        let calibrator = Calibrator::start(ticks, || read() / 1000);
+        now.set(now.get() + apart * 1000);
+        let calibration = calibrator.finish().unwrap();
+        // Beside what it states: the counter's own last digit, a tick at either end of each triple.
+        let ticks = apart * hz / 1_000_000_000;
+        let off = u128::from(calibration.scale.hz().abs_diff(hz)) * 1_000_000_000 / u128::from(hz);
+        let digits = 4_000_000_000_u128 / u128::from(ticks) + 1_000_000_000 / u128::from(hz) + 2;
+        prop_assert!(off <= u128::from(calibration.error_ppb) + digits, "{off} {calibration:?}");
+        prop_assert_eq!(calibration.source, Source::Calibrated);
+    }
+}
+
+#[test]
+fn a_frequency_of_nothing_is_none() {
+    assert_eq!(Scale::from_hz(0), None);
+    assert_eq!(
+        (Scale::from_ratio(0, 1), Scale::from_ratio(1, 0)),
+        (None, None)
+    );
+    assert_eq!(Calibration::from_hz(0), None);
+    // The extremes of what there is.
+    let slowest = Scale::from_ratio(1, u64::MAX).unwrap();
+    assert_eq!((slowest.ns(1), slowest.ns(2)), (u64::MAX, u64::MAX));
+    let fastest = Scale::from_hz(u64::MAX).unwrap();
+    assert_eq!(fastest.ns(u64::MAX), 1_000_000_000);
+    assert_eq!(fastest.ticks(u64::MAX), u64::MAX);
+    assert_eq!(Scale::NANOSECOND.ns(u64::MAX), u64::MAX);
+}
+
+#[test]
+fn spans_answer_0_when_the_clock_goes_back() {
+    let clock = ManualClock::new(Scale::NANOSECOND);
+    clock.set(1000);
+    let span = clock.span();
+    clock.set(970);
+    assert_eq!((span.stop(), span.stop_ns()), (0, 0));
+    assert_eq!(span.checked_stop(), Err(Backwards { ticks: 30 }));
+    assert_eq!(
+        Backwards { ticks: 30 }.to_string(),
+        "the clock went back by 30"
+    );
+    clock.set(1001);
+    assert_eq!(span.stop(), 1);
+}
+
+#[test]
+fn wrappers_ask_the_clock_inside() {
+    let clock = Fenced(Counter::new(16, 0x1_0003));
+    assert_eq!((clock.now(), clock.now_fenced(), clock.bits()), (3, 3, 16));
+    assert_eq!((&clock).now_ns(), 3);
+    let counted: &dyn Clock = &clock;
+    assert_eq!(counted.now(), 3);
+}
+
+#[test]
+fn calibration_says_what_stood_still() {
+    let still = Calibrator::start(|| 5, || 7);
+    let (first, second) = (5, 5);
+    let error = CalibrationError::Counter { first, second };
+    assert_eq!(still.finish(), Err(error));
+    let ticks = Cell::new(0);
+    let counter = || {
+        ticks.set(ticks.get() + 1);
+        ticks.get()
+    };
+    let still = Calibrator::start(counter, || 7);
+    let (first, second) = (7, 7);
+    assert_eq!(
+        still.finish(),
+        Err(CalibrationError::Reference { first, second })
+    );
+    assert_eq!(still.elapsed().as_nanos(), 0);
+}
+
+#[test]
+fn a_counter_that_goes_back_does_not_calibrate() {
+    let (ticks, ns) = (Cell::new(u64::MAX), Cell::new(0));
+    let step = |cell: &Cell<u64>, by: u64| {
+        cell.set(cell.get().wrapping_add(by));
+        cell.get()
+    };
+    let calibrator = Calibrator::start(|| step(&ticks, 1_u64.wrapping_neg()), || step(&ns, 1));
+    assert!(matches!(
+        calibrator.finish(),
+        Err(CalibrationError::Counter { .. })
+    ));
+}
+
+#[cfg(feature = "std")]
+mod hosted {
+    use super::*;
+    use framepool::time::{HostClock, StdClock, system_ns};
+
+    #[test]
+    fn the_hosts_clock_goes_on() {
+        let clock = HostClock::new();
+        let span = clock.span();
+        let before = system_ns();
+        while system_ns() - before < 2_000_000 {}
+        assert!(span.stop() > 0 && clock.now_fenced() > 0);
+        let source = clock.calibration().source;
+        assert_eq!(
+            source == Source::System,
+            clock.fell_back().is_some()
+                || cfg!(not(any(target_arch = "x86_64", target_arch = "aarch64")))
+        );
+        assert!(!clock.calibration().to_string().is_empty());
+    }
+
+    #[test]
+    fn the_systems_clock_counts_nanoseconds() {
+        let (clock, before) = (StdClock::new(), system_ns());
+        assert_eq!(clock.scale(), Scale::NANOSECOND);
+        let first = clock.now();
+        while system_ns() == before {}
+        assert!(clock.now() >= first);
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86_64 {
+    use super::*;
+    use framepool::time::{CpuidLeaves, Leaf, Tsc, TscError};
+
+    const fn leaf(eax: u32, ebx: u32, ecx: u32, edx: u32) -> Leaf {
+        Leaf { eax, ebx, ecx, edx }
+    }
+
+    const INVARIANT: Leaf = leaf(0, 0, 0, 1 << 8);
+    const VIRTUAL: Leaf = leaf(0, 0, 1 << 31, 0);
+
+    fn hypervisor(name: &[u8; 12], last: u32) -> Leaf {
+        let word = |at: usize| u32::from_le_bytes(name[at..at + 4].try_into().unwrap());
+        leaf(last, word(0), word(4), word(8))
+    }
+
+    fn known(leaves: CpuidLeaves) -> Option<(u64, Source)> {
+        let calibration = leaves.calibration()?;
+        Some((calibration.scale.hz(), calibration.source))
+    }
+
+    #[test]
+    fn recorded_leaves_are_understood() {
+        let bare = CpuidLeaves {
+            power: INVARIANT,
+            ..CpuidLeaves::default()
+        };
+        // EPYC under KVM without the leaf, Zen on metal: nobody says.
+        assert!(bare.is_invariant() && known(bare).is_none());
+        // Xeon of the Skylake server kind: 25 MHz × 168 / 2.
+        let xeon = CpuidLeaves {
+            crystal: leaf(2, 168, 25_000_000, 0),
+            ..bare
+        };
+        assert_eq!(known(xeon), Some((2_100_000_000, Source::CpuidCrystal)));
+        // Atom of the Goldmont kind: 19.2 MHz × 171 / 3.
+        let atom = CpuidLeaves {
+            crystal: leaf(3, 171, 19_200_000, 0),
+            ..bare
+        };
+        assert_eq!(known(atom), Some((1_094_400_000, Source::CpuidCrystal)));
+        // Core of the Skylake client kind: a ratio, no crystal, 4200 MHz base.
+        let core = CpuidLeaves {
+            crystal: leaf(2, 350, 0, 0),
+            frequency: leaf(4200, 4500, 100, 0),
+            ..bare
+        };
+        assert_eq!(known(core), Some((4_200_000_000, Source::CpuidBase)));
+        assert_eq!(core.calibration().unwrap().error_ppb, 119_048);
+        // A base frequency without a ratio is not the TSC's.
+        let base = CpuidLeaves {
+            frequency: leaf(4200, 4500, 100, 0),
+            ..bare
+        };
+        assert_eq!(known(base), None);
+    }
+
+    #[test]
+    fn a_hypervisors_word_comes_first() {
+        let timing = leaf(2_596_136, 66_000, 0, 0);
+        let with = |features, hypervisor| CpuidLeaves {
+            features,
+            hypervisor,
+            timing,
+            power: INVARIANT,
+            crystal: leaf(2, 168, 25_000_000, 0),
+            ..CpuidLeaves::default()
+        };
+        for name in [b"VMwareVMware", b"KVMKVMKVM\0\0\0", b"bhyve bhyve "] {
+            let leaves = with(VIRTUAL, hypervisor(name, 0x4000_0010));
+            assert_eq!(known(leaves), Some((2_596_136_000, Source::Hypervisor)));
+            assert_eq!(leaves.calibration().unwrap().error_ppb, 193);
+            // It has no such leaf, or is not there.
+            let fallback = Some((2_100_000_000, Source::CpuidCrystal));
+            assert_eq!(
+                known(with(VIRTUAL, hypervisor(name, 0x4000_0001))),
+                fallback
+            );
+            assert_eq!(
+                known(with(Leaf::default(), hypervisor(name, 0x4000_0010))),
+                fallback
+            );
+        }
+        // Hyper-V's leaf of that number is something else.
+        let other = with(VIRTUAL, hypervisor(b"Microsoft Hv", 0x4000_0010));
+        assert_eq!(known(other), Some((2_100_000_000, Source::CpuidCrystal)));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn no_leaf_is_refused_by_force(a: [u32; 4], b: [u32; 4], c: [u32; 4], d: [u32; 4], zeros in 0_u8..16) {
+            let pick = |[eax, ebx, ecx, edx]: [u32; 4]| {
+                let keep = |i: u8, v: u32| if zeros & 1 << i != 0 { 0 } else { v };
+                leaf(keep(0, eax), keep(1, ebx), keep(2, ecx), keep(3, edx))
+            };
+            let leaves = CpuidLeaves {
+                features: VIRTUAL,
+                crystal: pick(a),
+                frequency: pick(b),
+                power: pick(c),
+                hypervisor: hypervisor(b"KVMKVMKVM\0\0\0", d[0]),
+                timing: pick(d),
+            };
+            if let Some(calibration) = leaves.calibration() {
+                prop_assert!(calibration.scale.hz() > 0);
+                prop_assert!(!calibration.to_string().is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn a_tsc_is_had_where_it_is_invariant_and_nowhere_else() {
+        let leaves = CpuidLeaves::read();
+        let given = Calibration::from_hz(2_000_000_000).unwrap();
+        let Ok(tsc) = Tsc::with(given) else {
+            assert!(!leaves.is_invariant());
+            assert_eq!(Tsc::from_cpuid().err(), Some(TscError::NotInvariant));
+            return;
+        };
+        assert!(leaves.is_invariant());
+        assert_eq!((tsc.calibration(), tsc.scale()), (given, given.scale));
+        match (Tsc::from_cpuid(), leaves.calibration()) {
+            (Ok(tsc), Some(calibration)) => assert_eq!(tsc.calibration(), calibration),
+            (Err(error), None) => assert_eq!(error, TscError::UnknownFrequency),
+            (tsc, calibration) => panic!("{tsc:?} where CPUID says {calibration:?}"),
+        }
+        let first = tsc.now_fenced();
+        assert!(tsc.now_fenced() > first);
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn a_measured_rate_agrees_with_a_longer_measurement() {
+        use std::time::Duration;
+        let (Ok(short), Ok(long)) = (
+            Tsc::calibrated(Duration::from_millis(2)),
+            Tsc::calibrated(Duration::from_millis(20)),
+        ) else {
+            assert!(!CpuidLeaves::read().is_invariant());
+            return;
+        };
+        let (a, b) = (short.calibration(), long.calibration());
+        let off = u128::from(a.scale.hz().abs_diff(b.scale.hz())) * 1_000_000_000
+            / u128::from(b.scale.hz());
+        // Each within its error of the truth; the reference may be slewed meanwhile, by 500 ppm at most.
+        let allowed = u128::from(a.error_ppb) + u128::from(b.error_ppb) + 500_000;
+        assert!(off <= allowed, "{a} and {b}");
+        assert_eq!(b.source, Source::Calibrated);
+    }
+}

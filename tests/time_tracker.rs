@@ -1,0 +1,154 @@
+//! Latency by channel, against the latencies themselves.
+#![cfg(feature = "time")]
+#![allow(missing_docs)]
+
+use framepool::time::{
+    Channel, Clock, ManualClock, NoChannel, Outcome, PercentileError, Scale, Tracker, buckets,
+};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+type Small<const RECENT: usize> = Channel<RECENT, 4, { buckets(4, 40) }, u32>;
+
+/// What a channel should say, from all that it was told.
+fn check<const RECENT: usize>(packets: &[(u64, u64)], target: u64) {
+    let mut channel = Small::<RECENT>::new();
+    channel.set_target(target);
+    let mut latencies = Vec::new();
+    for &(sent, received) in packets {
+        let outcome = channel.record_packet(sent, received);
+        match received.checked_sub(sent) {
+            None => assert_eq!(outcome, Outcome::Backwards),
+            Some(ns) => {
+                latencies.push(ns);
+                assert_eq!(outcome.ns(), ns);
+                assert_eq!(outcome.is_violation(), target > 0 && ns > target);
+            }
+        }
+    }
+    let stats = channel.stats();
+    let over = latencies.iter().filter(|&&ns| target > 0 && ns > target);
+    assert_eq!(stats.violations, over.count() as u64);
+    assert_eq!(stats.count, latencies.len() as u64);
+    assert_eq!(stats.backwards, (packets.len() - latencies.len()) as u64);
+    assert_eq!(stats.min, latencies.iter().copied().min().unwrap_or(0));
+    assert_eq!(stats.max, latencies.iter().copied().max().unwrap_or(0));
+    let sum: u128 = latencies.iter().map(|&ns| u128::from(ns)).sum();
+    assert_eq!(stats.mean, sum as f64 / latencies.len().max(1) as f64);
+    assert_eq!(stats.target.map_or(0, |ns| ns.get()), target);
+    let recent: Vec<u64> = latencies.iter().rev().take(RECENT).copied().collect();
+    assert!(channel.recent().eq(recent.iter().copied()));
+    assert_eq!(stats.last, recent.first().copied().unwrap_or(0));
+    assert_eq!(channel.histogram().count(), stats.count);
+    assert_eq!(channel.is_used(), !packets.is_empty());
+    channel.reset();
+    assert!(!channel.is_used() && channel.recent().next().is_none());
+    assert_eq!(channel.stats().target, stats.target);
+    assert_eq!((channel.stats().min, channel.stats().max), (0, 0));
+    assert_eq!(channel.percentile(50.0), Err(PercentileError::Empty));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 4 } else { ProptestConfig::default().cases },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_channel_knows_what_it_was_told(
+        packets in vec((0_u64..2000, 500_u64..10_000), 0..60),
+        target in 0_u64..9000,
+    ) {
+        check::<0>(&packets, target);
+        check::<1>(&packets, target);
+        check::<7>(&packets, target);
+        check::<64>(&packets, target);
+    }
+}
+
+#[test]
+fn the_largest_latencies_overflow_nothing() {
+    let mut channel = Small::<4>::new();
+    channel.set_target(u64::MAX);
+    assert_eq!(channel.record(u64::MAX), Outcome::Met { ns: u64::MAX });
+    assert_eq!(channel.record_packet(0, u64::MAX).ns(), u64::MAX);
+    let _ = channel.record(0);
+    let stats = channel.stats();
+    assert_eq!((stats.min, stats.max, stats.violations), (0, u64::MAX, 0));
+    assert_eq!(channel.histogram().clamped(), 2);
+    assert_eq!(stats.violation_percent(), 0.0);
+}
+
+#[test]
+fn channels_do_not_mix() {
+    let mut tracker: Tracker<3, 4> = Tracker::new();
+    tracker.set_target(1, 10).unwrap();
+    assert_eq!(tracker.record(1, 11).map(Outcome::is_violation), Ok(true));
+    assert_eq!(tracker.record(2, 11).map(Outcome::is_violation), Ok(false));
+    let used: Vec<bool> = tracker.channels().iter().map(Channel::is_used).collect();
+    assert_eq!(used, [false, true, true]);
+    assert_eq!(
+        tracker.channel(1).unwrap().stats().violation_percent(),
+        100.0
+    );
+    tracker.channel_mut(2).unwrap().reset();
+    assert!(tracker.channel(1).unwrap().is_used() && !tracker.channel(2).unwrap().is_used());
+    tracker.reset();
+    assert!(!tracker.channels().iter().any(Channel::is_used));
+    assert!(tracker.channel(1).unwrap().stats().target.is_some());
+}
+
+#[test]
+fn a_channel_that_is_not_there_is_named() {
+    let mut tracker: Tracker<2, 4> = Tracker::new();
+    let clock = ManualClock::new(Scale::NANOSECOND);
+    for asked in [2, usize::MAX] {
+        let error = NoChannel { asked, channels: 2 };
+        assert_eq!(tracker.record(asked, 1), Err(error));
+        assert_eq!(tracker.record_packet(asked, 1, 2), Err(error));
+        assert_eq!(tracker.record_ticks(asked, &clock, 1, 2), Err(error));
+        assert_eq!(tracker.set_target(asked, 1), Err(error));
+        assert_eq!(tracker.channel(asked).err(), Some(error));
+    }
+    assert!(!tracker.channels().iter().any(Channel::is_used));
+    assert_eq!(
+        Tracker::<0>::new().channel(0).err().map(|e| e.channels),
+        Some(0)
+    );
+}
+
+#[test]
+fn ticks_become_nanoseconds() {
+    let clock = ManualClock::new(Scale::from_hz(10_000_000).unwrap());
+    let mut tracker: Tracker<1, 4> = Tracker::new();
+    let sent = clock.now();
+    clock.advance(3);
+    assert_eq!(
+        tracker.record_ticks(0, &clock, sent, clock.now()),
+        Ok(Outcome::Met { ns: 300 })
+    );
+    let early = tracker.record_ticks(0, &clock, clock.now(), sent);
+    assert_eq!(early, Ok(Outcome::Backwards));
+    assert_eq!(tracker.channel(0).unwrap().stats().backwards, 1);
+}
+
+#[test]
+fn the_table_has_a_line_for_each_channel_that_is_used() {
+    let mut tracker: Tracker<4, 4> = Tracker::new();
+    tracker.set_target(1, 300).unwrap();
+    for (channel, ns) in [(1, 250), (1, 350), (3, 7)] {
+        let _ = tracker.record(channel, ns).unwrap();
+    }
+    let text = tracker.table(&["nasdaq", "cboe"]).to_string();
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|l| l.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(lines[0].len(), lines[1].len());
+    assert_eq!(lines[1][..4], ["cboe", "2", "250", "300"]);
+    assert_eq!(lines[1][7..], ["350", "300", "1", "0"]);
+    assert_eq!(lines[2][..3], ["3", "1", "7"]);
+    assert_eq!(lines[2][8], "-");
+}
