@@ -1,16 +1,20 @@
 //! Capture files instead of sockets: classic pcap and pcapng.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use framepool::Pool;
+use framepool::time::{Clock, HostClock};
+use framepool::wire::{ParseError, Summary, summarize_ip_lax, summarize_lax};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block as PcapBlock, Linktype, PcapBlockOwned, PcapError};
 
-use crate::feed::{Header, Sequences, is_itch};
+use crate::decode::Errors;
 use crate::front::Front;
 use crate::receiver::Producer;
 use crate::sys;
+use crate::venues::{Others, Sequences, Stream};
 use crate::worker::Frame;
 
 /// Bytes that a reader holds at once: more than any block of a sane capture.
@@ -28,20 +32,12 @@ pub struct Replayed {
     pub frames: u64,
     /// Frames longer than a block.
     pub truncated: u64,
-    /// Frames whose link type is not Ethernet.
+    /// Frames of a link type that is neither Ethernet nor IP.
     pub unsupported: u64,
+    /// Frames that are not what they say they are, by what is wrong.
+    pub errors: Errors,
+    pub others: Others,
     pub sequences: Sequences,
-}
-
-/// Frames that carry no ITCH, by what they carry.
-#[derive(Debug, Default)]
-pub struct Others {
-    pub udp: u64,
-    pub tcp: u64,
-    pub ip: u64,
-    pub not_ip: u64,
-    /// Frames cut off inside a header.
-    pub cut: u64,
 }
 
 /// Opens a capture and reads its first bytes.
@@ -60,22 +56,28 @@ pub fn open(path: &Path) -> Result<Capture, String> {
 }
 
 impl Capture {
-    /// Copies every Ethernet frame into a block and hands it on. Waits where the pool is exhausted:
-    /// a file does not run away.
+    /// Copies every frame of a feed into a block and hands it on. Waits where the pool is exhausted: a
+    /// file does not run away.
     pub fn replay<'p>(
         mut self,
         pool: &'p Pool<'_>,
-        mut frames: Producer<'p>,
+        frames: Producer<'p>,
+        clock: &HostClock,
     ) -> Result<Replayed, String> {
         sys::pin(sys::RECEIVER_CORE);
-        let mut front = Front::new(pool);
+        let front = Front::new(pool);
+        let mut out = Out {
+            front,
+            frames,
+            clock,
+        };
         let mut replayed = Replayed::default();
         let mut links = Links::default();
         loop {
             match self.reader.next() {
                 Ok((size, block)) => {
                     if let Some((link, data)) = links.frame(&block) {
-                        replayed.take(link, data, &mut front, &mut frames);
+                        replayed.take(link, data, &mut out);
                     }
                     self.reader.consume(size);
                 }
@@ -107,27 +109,42 @@ fn reason(e: &PcapError<&[u8]>) -> &'static str {
     }
 }
 
+/// Where frames go.
+struct Out<'p, 'c> {
+    front: Front<'p>,
+    frames: Producer<'p>,
+    clock: &'c HostClock,
+}
+
 impl Replayed {
-    fn take<'p>(
-        &mut self,
-        link: Linktype,
-        data: &[u8],
-        front: &mut Front<'p>,
-        frames: &mut Producer<'p>,
-    ) {
+    fn take(&mut self, link: Linktype, data: &[u8], out: &mut Out<'_, '_>) {
         self.frames += 1;
-        if link != Linktype::ETHERNET {
+        let Some((summary, error)) = summed_up(link, data) else {
             self.unsupported += 1;
             return;
+        };
+        if let Some(error) = error {
+            return self.errors.count(error);
         }
-        if let Some(payload) = payload(data, &mut Others::default()).filter(|p| is_itch(p)) {
-            if let Some(header) = Header::parse(payload) {
-                self.sequences.follow(&header);
-            }
+        let Some((stream, payload)) = self.others.stream_of(data, &summary) else {
+            return;
+        };
+        let packet = data.get(payload.clone()).unwrap_or_default();
+        if let Err(error) = self.sequences.follow(stream, packet, Some(&summary)) {
+            return self.errors.count(error);
         }
+        if !out.hand_on(data, payload, stream) {
+            self.truncated += 1;
+        }
+    }
+}
+
+impl Out<'_, '_> {
+    /// Whether a block could hold it.
+    fn hand_on(&mut self, data: &[u8], payload: Range<usize>, stream: Stream) -> bool {
         let mut idle = 0;
         let mut block = loop {
-            match front.alloc() {
+            match self.front.alloc() {
                 Ok(block) => break block,
                 Err(_) => {
                     idle += 1;
@@ -136,17 +153,27 @@ impl Replayed {
             }
         };
         let Ok(written) = block.write(data) else {
-            self.truncated += 1;
-            return;
+            return false;
         };
         let len = written.len();
-        let ethernet = true;
         // The ring has a place for every block of the pool.
-        drop(frames.push(Some(Frame {
+        drop(self.frames.push(Some(Frame {
             block,
             len,
-            ethernet,
+            payload,
+            stream,
+            received_at: self.clock.now(),
         })));
+        true
+    }
+}
+
+/// A frame's headers, by its link type.
+fn summed_up(link: Linktype, data: &[u8]) -> Option<(Summary, Option<ParseError>)> {
+    match link {
+        Linktype::ETHERNET => Some(summarize_lax(data)),
+        Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => Some(summarize_ip_lax(data)),
+        _ => None,
     }
 }
 
@@ -188,72 +215,4 @@ impl Links {
             PcapBlockOwned::NG(_) => None,
         }
     }
-}
-
-/// The UDP payload of an Ethernet frame, VLAN tags passed over; or what else the frame is, counted.
-pub fn payload<'a>(frame: &'a [u8], others: &mut Others) -> Option<&'a [u8]> {
-    let (mut ethertype, mut rest) = split(frame, 14, 12, others)?;
-    // Two tags at the most: QinQ.
-    for _ in 0..2 {
-        if matches!(ethertype, 0x8100 | 0x88A8) {
-            (ethertype, rest) = split(rest, 4, 2, others)?;
-        }
-    }
-    if ethertype != 0x0800 {
-        others.not_ip += 1;
-        return None;
-    }
-    match ipv4(rest) {
-        Some((17, datagram)) => {
-            let payload = udp(datagram);
-            others.cut += u64::from(payload.is_none());
-            payload
-        }
-        Some((6, _)) => {
-            others.tcp += 1;
-            None
-        }
-        Some(_) => {
-            others.ip += 1;
-            None
-        }
-        None => {
-            others.cut += 1;
-            None
-        }
-    }
-}
-
-/// A header of `len` bytes with a big-endian `u16` at `at`: that, and what follows.
-fn split<'a>(
-    bytes: &'a [u8],
-    len: usize,
-    at: usize,
-    others: &mut Others,
-) -> Option<(u16, &'a [u8])> {
-    let Some((header, rest)) = bytes.split_at_checked(len) else {
-        others.cut += 1;
-        return None;
-    };
-    let field = header.get(at..)?.first_chunk::<2>()?;
-    Some((u16::from_be_bytes(*field), rest))
-}
-
-/// Protocol and payload of an IPv4 packet (RFC 791). A later fragment has no transport header.
-fn ipv4(packet: &[u8]) -> Option<(u8, &[u8])> {
-    let header = packet.first_chunk::<20>()?;
-    let header_len = usize::from(header[0] & 0xF) * 4;
-    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
-    if header[0] >> 4 != 4 || header_len < 20 {
-        return None;
-    }
-    let later = u16::from_be_bytes([header[6], header[7]]) & 0x1FFF != 0;
-    let protocol = if later { 255 } else { header[9] };
-    Some((protocol, packet.get(header_len..total_len)?))
-}
-
-/// Payload of a UDP datagram (RFC 768).
-fn udp(datagram: &[u8]) -> Option<&[u8]> {
-    let header = datagram.first_chunk::<8>()?;
-    datagram.get(8..usize::from(u16::from_be_bytes([header[4], header[5]])))
 }

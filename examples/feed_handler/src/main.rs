@@ -14,15 +14,18 @@
 //! `cargo run --release --example feed_handler -- --help` lists the options.
 
 mod capture;
-mod feed;
+mod decode;
 mod front;
+mod latency;
 mod memory;
 mod options;
 mod pipeline;
+mod plot;
 mod publisher;
 mod receiver;
 mod report;
 mod sys;
+mod venues;
 mod worker;
 
 use std::process::ExitCode;
@@ -63,13 +66,18 @@ fn run(options: &Options) -> Result<(), String> {
         Some(path) => Some(capture::open(path)?),
         None => None,
     };
+    let plot = options.plot.as_deref().map(plot::create).transpose()?;
     let (size, blocks) = (options.block_size, options.pool_blocks);
     let mut pool = memory::pool(PoolConfig::new(size, blocks))
         .map_err(|e| format!("--pool-blocks {blocks} of --block-size {size}: {e}"))?;
     let outcome = match capture {
-        Some(capture) => pipeline::replay(&pool, capture),
+        Some(capture) => pipeline::replay(&pool, capture, options),
         None => pipeline::live(&pool, options),
     }?;
     let census = pool.check().map_err(|e| format!("pool corrupt: {e}"))?;
-    report::print(options, &pool, &census, &outcome)
+    report::print(options, &pool, &census, &outcome)?;
+    match plot {
+        Some(plot) => plot.draw(&outcome.consumed.latency),
+        None => Ok(()),
+    }
 }

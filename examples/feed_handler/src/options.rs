@@ -14,6 +14,8 @@ const MAX_RATE: u64 = 1_000_000_000;
 /// Bytes of a block: more than any frame has.
 const MAX_BLOCK: usize = 1 << 20;
 const MAX_BLOCKS: usize = 1 << 24;
+/// Nanoseconds: a minute.
+const MAX_TARGET: u64 = 60_000_000_000;
 
 pub const HELP: &str = "\
 A market-data receive path: ITCH 5.0 in MoldUDP64 over UDP on loopback, received straight into pool
@@ -26,6 +28,9 @@ Usage: feed_handler [OPTIONS]
   --block-size N    bytes of a block (default 2048), at least 1472 for sockets
   --pool-blocks N   blocks in the pool (default 4096); too few degrade to counted drops
   --pcap FILE       read a capture (pcap or pcapng) instead of sockets
+  --target NS       latency from receiving a packet to having consumed it that is to be met; the report
+                    counts what exceeds it (default 0: none)
+  --plot FILE       draw the distribution of latency as SVG
   --json            print one machine-readable line instead of the report
   --help            print this
 ";
@@ -38,6 +43,8 @@ pub struct Options {
     pub block_size: usize,
     pub pool_blocks: usize,
     pub pcap: Option<PathBuf>,
+    pub target_ns: u64,
+    pub plot: Option<PathBuf>,
     pub json: bool,
 }
 
@@ -56,6 +63,8 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
         block_size: 2048,
         pool_blocks: 4096,
         pcap: None,
+        target_ns: 0,
+        plot: None,
         json: false,
     };
     let mut parser = lexopt::Parser::from_iter(args);
@@ -69,10 +78,11 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             Long("pool-blocks") => {
                 options.pool_blocks = number(&mut parser, "--pool-blocks", 1..=MAX_BLOCKS)?;
             }
-            Long("pcap") => {
-                let file = parser.value().map_err(|e| e.to_string())?;
-                options.pcap = Some(file.into());
+            Long("pcap") => options.pcap = Some(path(&mut parser)?),
+            Long("target") => {
+                options.target_ns = number(&mut parser, "--target", 0..=MAX_TARGET)?;
             }
+            Long("plot") => options.plot = Some(path(&mut parser)?),
             Long("json") => options.json = true,
             Long("help") | Short('h') => return Ok(Parsed::Help),
             other => return Err(other.unexpected().to_string()),
@@ -93,6 +103,10 @@ impl Options {
             "--block-size {size} is too small: datagrams have up to {FULL} bytes"
         ))
     }
+}
+
+fn path(parser: &mut lexopt::Parser) -> Result<PathBuf, String> {
+    parser.value().map(PathBuf::from).map_err(|e| e.to_string())
 }
 
 fn value(parser: &mut lexopt::Parser, name: &str) -> Result<String, String> {

@@ -7,6 +7,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use framepool::Pool;
+use framepool::time::HostClock;
 
 use crate::capture::{Capture, Replayed};
 use crate::options::Options;
@@ -20,6 +21,7 @@ pub struct Outcome {
     pub source: Source,
     pub consumed: Consumed,
     pub elapsed: Duration,
+    pub clock: HostClock,
 }
 
 pub enum Source {
@@ -27,7 +29,7 @@ pub enum Source {
         published: Published,
         received: Box<Received>,
     },
-    Replay(Replayed),
+    Replay(Box<Replayed>),
 }
 
 /// Publishes, receives and consumes for as long as the options say.
@@ -39,14 +41,25 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
         messages: AtomicU64::new(0),
     };
     let (producer, consumer) = ring(pool)?;
+    let clock = HostClock::new();
+    let target = options.target_ns;
     let start = Instant::now();
     let warm_at = start + (options.duration / 4).min(Duration::from_millis(250));
     let deadline = start + options.duration + Duration::from_secs(2);
     thread::scope(|scope| {
-        let consume =
-            scope.spawn(|| worker::consume(pool, consumer, &signals.warm, &signals.messages));
-        let receive =
-            scope.spawn(|| receiver::receive(pool, &here, producer, &signals, warm_at, deadline));
+        let consume = scope.spawn(|| {
+            worker::consume(
+                pool,
+                consumer,
+                &clock,
+                target,
+                &signals.warm,
+                &signals.messages,
+            )
+        });
+        let receive = scope.spawn(|| {
+            receiver::receive(pool, &here, producer, &clock, &signals, warm_at, deadline)
+        });
         let publish = scope.spawn(|| publisher::publish(&there, options.rate, options.duration));
         show_progress(&signals, options, start, &receive);
         let received = join(receive)??;
@@ -61,23 +74,28 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
             source,
             consumed,
             elapsed,
+            clock,
         })
     })
 }
 
 /// Copies a capture's frames into blocks and sends them the same way.
-pub fn replay(pool: &Pool<'_>, capture: Capture) -> Result<Outcome, String> {
+pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Outcome, String> {
     let (producer, consumer) = ring(pool)?;
+    let clock = HostClock::new();
+    let target = options.target_ns;
     let (warm, progress) = (sys::Flag::default(), AtomicU64::new(0));
     let start = Instant::now();
     thread::scope(|scope| {
-        let consume = scope.spawn(|| worker::consume(pool, consumer, &warm, &progress));
-        let replayed = capture.replay(pool, producer);
+        let consume =
+            scope.spawn(|| worker::consume(pool, consumer, &clock, target, &warm, &progress));
+        let replayed = capture.replay(pool, producer, &clock);
         let consumed = join(consume)?;
         Ok(Outcome {
-            source: Source::Replay(replayed?),
+            source: Source::Replay(Box::new(replayed?)),
             consumed,
             elapsed: start.elapsed(),
+            clock,
         })
     })
 }

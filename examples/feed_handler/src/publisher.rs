@@ -3,14 +3,15 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use crate::feed::{END_OF_SESSION, HEADER, Header, itch_len};
+use framepool::wire::feed::itch::fields;
+use framepool::wire::feed::moldudp64::{self, Builder};
+use framepool::wire::feed::{Alpha, Price4};
+
 use crate::sys;
 
 const SESSION: [u8; 10] = *b"FRAMEPOOL1";
 /// Packets per system call.
 const BURST: usize = 16;
-/// What a message costs at most, with its length.
-const LONGEST: usize = 52;
 /// A packet is filled up to this: an Ethernet frame less its headers.
 pub const FULL: usize = 1472;
 
@@ -85,62 +86,100 @@ impl Feed {
     /// Fills a packet with messages and says how many. Now and then it is a heartbeat.
     fn fill(&mut self, packet: &mut Vec<u8>) -> u64 {
         let heartbeat = self.next() % 512 == 0;
-        let room = 200 + (self.next() % (FULL as u64 - 200 - LONGEST as u64)) as usize;
-        packet.clear();
-        packet.resize(HEADER, 0);
-        let mut count = 0u16;
-        while !heartbeat && packet.len() < room {
-            self.message(packet);
-            count += 1;
-        }
-        self.head(packet, count);
-        self.sequence += u64::from(count);
-        u64::from(count)
-    }
-
-    fn end(&mut self, packet: &mut Vec<u8>) {
-        packet.clear();
-        packet.resize(HEADER, 0);
-        self.head(packet, END_OF_SESSION);
-    }
-
-    fn head(&self, packet: &mut [u8], count: u16) {
-        let mut header = Vec::with_capacity(HEADER);
-        Header {
-            session: SESSION,
-            sequence: self.sequence,
-            count,
-        }
-        .emit(&mut header);
-        packet[..HEADER].copy_from_slice(&header);
-    }
-
-    fn message(&mut self, packet: &mut Vec<u8>) {
-        // Roughly the mix of a trading day: mostly adds, deletes and executions.
-        let kind = match self.next() % 100 {
-            0..45 => b'A',
-            45..80 => b'D',
-            80..88 => b'U',
-            88..94 => b'E',
-            94..97 => b'X',
-            97..99 => b'P',
-            _ => b'I',
+        let room = 200 + (self.next() % (FULL as u64 - 200)) as usize;
+        packet.resize(room, 0);
+        // There is room for the header.
+        let Ok(mut builder) = Builder::new(packet, SESSION, self.sequence) else {
+            return 0;
         };
-        let len = itch_len(kind).unwrap_or_default();
-        packet.extend_from_slice(&(len as u16).to_be_bytes());
-        let at = packet.len();
-        packet.resize(at + len, 0);
-        let message = &mut packet[at..];
-        message[0] = kind;
-        message[1..3].copy_from_slice(&((self.reference % 8000) as u16).to_be_bytes());
+        while !heartbeat && self.message(&mut builder) {}
+        let count = u64::from(builder.count());
+        let len = builder.finish().len();
+        packet.truncate(len);
+        self.sequence += count;
+        count
+    }
+
+    fn end(&self, packet: &mut Vec<u8>) {
+        packet.clear();
+        packet.extend(moldudp64::end_of_session(SESSION, self.sequence));
+    }
+
+    /// Appends a message. Whether there was room for it.
+    fn message(&mut self, packet: &mut Builder<'_>) -> bool {
+        let kind = self.next() % 100;
         self.reference += 1;
-        message[11..19].copy_from_slice(&self.reference.to_be_bytes());
-        if matches!(kind, b'A' | b'F') {
-            message[19] = b'B';
-            message[20..24].copy_from_slice(&100u32.to_be_bytes());
-            message[24..32].copy_from_slice(b"FRMP    ");
-            message[32..36].copy_from_slice(&1_234_500u32.to_be_bytes());
-        }
+        let stock_locate = (self.reference % 8000) as u16;
+        let order_reference = self.reference;
+        let (stock, price) = (Alpha(*b"FRMP    "), Price4::new(1_234_500));
+        let shares = 100;
+        // Roughly the mix of a trading day: mostly adds, deletes and executions.
+        let pushed = match kind {
+            0..45 => packet.push(
+                &fields::AddOrder {
+                    stock_locate,
+                    order_reference,
+                    side: b'B',
+                    shares,
+                    stock,
+                    price,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            45..80 => packet.push(
+                &fields::OrderDelete {
+                    stock_locate,
+                    order_reference,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            80..88 => packet.push(
+                &fields::OrderReplace {
+                    stock_locate,
+                    shares,
+                    price,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            88..94 => packet.push(
+                &fields::OrderExecuted {
+                    stock_locate,
+                    order_reference,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            94..97 => packet.push(
+                &fields::OrderCancel {
+                    stock_locate,
+                    order_reference,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            97..99 => packet.push(
+                &fields::Trade {
+                    stock_locate,
+                    shares,
+                    stock,
+                    price,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+            _ => packet.push(
+                &fields::NetOrderImbalance {
+                    stock_locate,
+                    stock,
+                    ..Default::default()
+                }
+                .to_bytes(),
+            ),
+        };
+        pushed.is_ok()
     }
 
     /// Xorshift: plenty for a demonstration.

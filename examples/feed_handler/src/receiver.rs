@@ -5,11 +5,14 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use framepool::time::{Clock, HostClock};
+use framepool::wire::feed::moldudp64::HEADER;
 use framepool::{Block, Pool};
 
-use crate::feed::{HEADER, Header, Sequences};
+use crate::decode::Errors;
 use crate::front::Front;
 use crate::sys::{self, BATCH, Batch};
+use crate::venues::{LIVE, Sequences};
 use crate::worker::Frame;
 
 pub type Producer<'p> = rtrb::Producer<Option<Frame<'p>>>;
@@ -22,7 +25,7 @@ pub struct Received {
     pub drops: u64,
     /// Packets longer than a block.
     pub truncated: u64,
-    pub malformed: u64,
+    pub errors: Errors,
     pub sequences: Sequences,
     pub faults: u64,
     pub steady_packets: u64,
@@ -42,6 +45,7 @@ pub fn receive<'p>(
     pool: &'p Pool<'_>,
     socket: &UdpSocket,
     mut frames: Producer<'p>,
+    clock: &HostClock,
     signals: &Signals,
     warm_at: Instant,
     deadline: Instant,
@@ -73,6 +77,7 @@ pub fn receive<'p>(
             Err(e) if sys::is_timeout(&e) => continue,
             Err(e) => return Err(format!("receive: {e}")),
         };
+        let received_at = clock.now();
         if ready.is_empty() {
             // The pool is exhausted: the socket is drained all the same, and the loss is counted.
             received.follow(batch.scratch());
@@ -83,7 +88,9 @@ pub fn receive<'p>(
             let Some(block) = ready.pop_front() else {
                 break;
             };
-            if let Some(frame) = received.accept(block, batch.len(i), batch.truncated(i)) {
+            if let Some(frame) =
+                received.accept(block, batch.len(i), batch.truncated(i), received_at)
+            {
                 // The ring has a place for every block of the pool.
                 drop(frames.push(Some(frame)));
             }
@@ -96,7 +103,13 @@ pub fn receive<'p>(
 }
 
 impl Received {
-    fn accept<'p>(&mut self, block: Block<'p>, len: usize, truncated: bool) -> Option<Frame<'p>> {
+    fn accept<'p>(
+        &mut self,
+        block: Block<'p>,
+        len: usize,
+        truncated: bool,
+        received_at: u64,
+    ) -> Option<Frame<'p>> {
         self.packets += 1;
         // SAFETY: the kernel wrote that many bytes.
         self.follow(unsafe { block.assume_init(len.min(HEADER)) });
@@ -104,18 +117,18 @@ impl Received {
             self.truncated += 1;
             return None;
         }
-        let ethernet = false;
         Some(Frame {
             block,
             len,
-            ethernet,
+            payload: 0..len,
+            stream: LIVE,
+            received_at,
         })
     }
 
     fn follow(&mut self, packet: &[u8]) {
-        match Header::parse(packet) {
-            Some(header) => self.sequences.follow(&header),
-            None => self.malformed += 1,
+        if let Err(error) = self.sequences.follow(LIVE, packet, None) {
+            self.errors.count(error);
         }
     }
 }

@@ -5,18 +5,19 @@ use std::io::Write as _;
 
 use framepool::{Census, Pool};
 
+use crate::decode::Errors;
+use crate::latency;
 use crate::options::Options;
 use crate::pipeline::{Outcome, Source};
+use crate::venues::{Missed, NAMES};
 
 /// The figures that both forms print.
 struct Figures {
     packets: u64,
     drops: u64,
     truncated: u64,
-    malformed: u64,
-    gaps: u64,
-    duplicates: u64,
-    heartbeats: u64,
+    errors: Errors,
+    missed: Missed,
     faults: u64,
     leaked: usize,
     seconds: f64,
@@ -25,37 +26,31 @@ struct Figures {
 impl Figures {
     fn of(outcome: &Outcome, census: &Census) -> Self {
         let consumed = &outcome.consumed;
-        let mut figures = Self {
-            packets: 0,
-            drops: 0,
-            truncated: 0,
-            malformed: consumed.malformed + consumed.other.cut,
-            gaps: 0,
-            duplicates: 0,
-            heartbeats: 0,
-            faults: 0,
-            leaked: census.leaked + census.raw,
-            seconds: outcome.elapsed.as_secs_f64(),
-        };
-        let sequences = match &outcome.source {
-            Source::Live { received, .. } => {
-                figures.packets = received.packets;
-                figures.drops = received.drops;
-                figures.truncated = received.truncated;
-                figures.malformed += received.malformed;
-                figures.faults = received.faults + consumed.faults;
-                &received.sequences
-            }
-            Source::Replay(replayed) => {
-                figures.packets = replayed.frames;
-                figures.truncated = replayed.truncated;
-                &replayed.sequences
-            }
-        };
-        figures.gaps = sequences.gaps;
-        figures.duplicates = sequences.duplicates;
-        figures.heartbeats = sequences.heartbeats;
-        figures
+        let errors = Errors::default().and(&consumed.decoded.errors);
+        let leaked = census.leaked + census.raw;
+        let seconds = outcome.elapsed.as_secs_f64();
+        match &outcome.source {
+            Source::Live { received, .. } => Self {
+                packets: received.packets,
+                drops: received.drops,
+                truncated: received.truncated,
+                errors: errors.and(&received.errors),
+                missed: received.sequences.missed(),
+                faults: received.faults + consumed.faults,
+                leaked,
+                seconds,
+            },
+            Source::Replay(replayed) => Self {
+                packets: replayed.frames,
+                drops: 0,
+                truncated: replayed.truncated,
+                errors: errors.and(&replayed.errors),
+                missed: replayed.sequences.missed(),
+                faults: 0,
+                leaked,
+                seconds,
+            },
+        }
     }
 }
 
@@ -81,6 +76,7 @@ pub fn print(
 
 fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome) -> String {
     let consumed = &outcome.consumed;
+    let messages = consumed.decoded.messages;
     let mut out = String::new();
     let mut line = |name: &str, value: String| {
         let _ = writeln!(out, "{name:<20} {value}");
@@ -96,13 +92,14 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
     );
     line(
         "messages",
-        format!(
-            "{} ({:.0} per second)",
-            consumed.messages,
-            per_second(consumed.messages)
-        ),
+        format!("{} ({:.0} per second)", messages, per_second(messages)),
     );
-    line("types", kinds(outcome));
+    for (venue, sent) in consumed.decoded.venues() {
+        line(
+            &format!("from {venue}"),
+            format!("{} messages, by type {sent}", sent.messages),
+        );
+    }
     line("bytes", consumed.bytes.to_string());
     match &outcome.source {
         Source::Live {
@@ -125,25 +122,26 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
             );
         }
         Source::Replay(replayed) => {
-            let other = &consumed.other;
+            let other = &replayed.others;
             line(
                 "other frames",
                 format!(
-                    "{} UDP, {} TCP, {} other IPv4, {} not IPv4, {} not Ethernet",
+                    "{} UDP, {} TCP, {} other IP, {} not IP, {} of other link types",
                     other.udp, other.tcp, other.ip, other.not_ip, replayed.unsupported
                 ),
             );
         }
     }
-    line("sequence gaps", format!("{} messages", figures.gaps));
-    line("duplicates", format!("{} messages", figures.duplicates));
-    line("heartbeats", figures.heartbeats.to_string());
+    let missed = &figures.missed;
+    line("sequence gaps", format!("{} messages", missed.gaps));
+    line("duplicates", format!("{} messages", missed.duplicates));
+    line("heartbeats", missed.heartbeats.to_string());
     line("drops", format!("{} packets found no block", figures.drops));
     line(
         "truncated",
         format!("{} packets longer than a block", figures.truncated),
     );
-    line("malformed", figures.malformed.to_string());
+    line("errors", figures.errors.to_string());
     line("blocks leaked", figures.leaked.to_string());
     line("memory", region(pool));
     line("pool", pool.stats().to_string());
@@ -154,18 +152,13 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
             census.never_used, census.stacked, census.in_magazines
         ),
     );
+    line("clock", latency::describe(&outcome.clock));
+    let _ = writeln!(
+        out,
+        "\nlatency, from received to consumed\n{}",
+        consumed.latency.table(&NAMES)
+    );
     out
-}
-
-fn kinds(outcome: &Outcome) -> String {
-    let mut out = String::new();
-    for (kind, n) in (0..=u8::MAX)
-        .zip(outcome.consumed.kinds.0)
-        .filter(|(_, n)| *n > 0)
-    {
-        let _ = write!(out, "{}:{n} ", char::from(kind));
-    }
-    out.trim_end().to_string()
 }
 
 fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
@@ -177,19 +170,26 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
         let _ = write!(out, "{comma}\"{name}\":{value}");
     };
     field("packets", figures.packets.to_string());
-    field("messages", consumed.messages.to_string());
+    let messages = consumed.decoded.messages;
+    field("messages", messages.to_string());
     field(
         "messages_per_s",
-        format!("{:.1}", consumed.messages as f64 / figures.seconds),
+        format!("{:.1}", messages as f64 / figures.seconds),
     );
+    for (venue, sent) in consumed.decoded.venues() {
+        field(&format!("messages_{venue}"), sent.messages.to_string());
+        field(&format!("types_{venue}"), quoted(&sent.to_string()));
+    }
     field("bytes", consumed.bytes.to_string());
     field("seconds", format!("{:.3}", figures.seconds));
-    field("gaps", figures.gaps.to_string());
-    field("duplicates", figures.duplicates.to_string());
-    field("heartbeats", figures.heartbeats.to_string());
+    let missed = &figures.missed;
+    field("gaps", missed.gaps.to_string());
+    field("duplicates", missed.duplicates.to_string());
+    field("heartbeats", missed.heartbeats.to_string());
     field("drops", figures.drops.to_string());
     field("truncated", figures.truncated.to_string());
-    field("malformed", figures.malformed.to_string());
+    field("malformed", figures.errors.total.to_string());
+    field("errors", quoted(&figures.errors.to_string()));
     field("leaked", figures.leaked.to_string());
     field("steady_page_faults", figures.faults.to_string());
     if let Source::Live {
@@ -203,7 +203,25 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     }
     if let Source::Replay(replayed) = &outcome.source {
         field("unsupported_link", replayed.unsupported.to_string());
-        field("other_udp", consumed.other.udp.to_string());
+        let others = &replayed.others;
+        field("other_udp", others.udp.to_string());
+        field("other_tcp", others.tcp.to_string());
+        field("other_ip", others.ip.to_string());
+        field("not_ip", others.not_ip.to_string());
+    }
+    for (venue, channel) in NAMES.iter().zip(consumed.latency.channels()) {
+        let stats = channel.stats();
+        // Nothing recorded has no percentiles.
+        let (Ok(p50), Ok(p99)) = (channel.percentile(50.0), channel.percentile(99.0)) else {
+            continue;
+        };
+        field(&format!("latency_p50_ns_{venue}"), p50.to_string());
+        field(&format!("latency_p99_ns_{venue}"), p99.to_string());
+        field(&format!("latency_max_ns_{venue}"), stats.max.to_string());
+        field(
+            &format!("over_target_{venue}"),
+            stats.violations.to_string(),
+        );
     }
     field("peak", stats.peak.to_string());
     field("exhaustions", stats.exhaustions.to_string());

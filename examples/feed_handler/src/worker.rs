@@ -1,49 +1,40 @@
-//! The consumer: walks the messages of each block, then frees it.
+//! The consumer: walks the messages of each block, stamps it, then frees it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use framepool::time::{Clock, HostClock};
 use framepool::{Block, Pool};
 
-use crate::capture;
-use crate::feed::{self, Messages};
+use crate::decode::Decoded;
 use crate::front::Front;
+use crate::latency::{self, Latency};
 use crate::sys;
+use crate::venues::Stream;
 
-/// What the receiver hands over: the block itself, and how many of its bytes were received.
+/// What the receiver hands over: the block itself, and what a NIC's descriptor would say of it.
 pub struct Frame<'p> {
     pub block: Block<'p>,
+    /// Bytes of the block that were received.
     pub len: usize,
-    /// The first byte of the packet is an Ethernet header's: a capture, not a datagram.
-    pub ethernet: bool,
+    /// Where in them the feed's packet is, and which feed it is.
+    pub payload: Range<usize>,
+    pub stream: Stream,
+    /// When it was received, in ticks of the clock.
+    pub received_at: u64,
 }
 
 /// The ring carries nothing at first, to be touched before it counts.
 pub type Consumer<'p> = rtrb::Consumer<Option<Frame<'p>>>;
 
 /// What the consumer found.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Consumed {
     pub packets: u64,
-    pub messages: u64,
     pub bytes: u64,
-    /// Messages or packets that are not what they say they are.
-    pub malformed: u64,
-    /// Messages by type.
-    pub kinds: Kinds,
-    /// A sum over fields of the messages, so that they are read.
-    pub shares: u64,
-    pub other: capture::Others,
+    pub decoded: Decoded,
+    pub latency: Box<Latency>,
     pub faults: u64,
-}
-
-/// Messages by their type byte.
-#[derive(Debug)]
-pub struct Kinds(pub [u64; 256]);
-
-impl Default for Kinds {
-    fn default() -> Self {
-        Self([0; 256])
-    }
 }
 
 /// Consumes until the receiver is gone and the ring is empty. `warm` says when the steady state
@@ -51,12 +42,20 @@ impl Default for Kinds {
 pub fn consume<'p>(
     pool: &'p Pool<'_>,
     mut frames: Consumer<'p>,
+    clock: &HostClock,
+    target_ns: u64,
     warm: &sys::Flag,
     progress: &AtomicU64,
 ) -> Consumed {
     sys::pin(sys::WORKER_CORE);
     let mut front = Front::new(pool);
-    let mut consumed = Consumed::default();
+    let mut consumed = Consumed {
+        packets: 0,
+        bytes: 0,
+        decoded: Decoded::default(),
+        latency: latency::tracker(target_ns),
+        faults: 0,
+    };
     let mut faults = None;
     let mut idle = 0u32;
     loop {
@@ -73,9 +72,9 @@ pub fn consume<'p>(
             faults = Some(sys::thread_faults());
         }
         if let Some(frame) = frame {
-            consumed.take(&frame);
+            consumed.take(&frame, clock);
             front.free(frame.block);
-            progress.store(consumed.messages, Relaxed);
+            progress.store(consumed.decoded.messages, Relaxed);
         }
     }
     consumed.faults = sys::thread_faults() - faults.unwrap_or_else(sys::thread_faults);
@@ -83,46 +82,17 @@ pub fn consume<'p>(
 }
 
 impl Consumed {
-    fn take(&mut self, frame: &Frame<'_>) {
+    fn take(&mut self, frame: &Frame<'_>, clock: &HostClock) {
         // SAFETY: the receiver, or the reader of the capture, wrote that many bytes.
         let bytes = unsafe { frame.block.assume_init(frame.len) };
         self.packets += 1;
         self.bytes += bytes.len() as u64;
-        if !frame.ethernet {
-            return self.walk(bytes);
-        }
-        match capture::payload(bytes, &mut self.other) {
-            Some(payload) if feed::is_itch(payload) => self.walk(payload),
-            Some(_) => self.other.udp += 1,
-            None => {}
-        }
+        let packet = bytes.get(frame.payload.clone()).unwrap_or_default();
+        self.decoded.take(frame.stream, packet);
+        let venue = frame.stream.venue;
+        // The outcome is in the figures, and there is a channel for each venue.
+        let _ = self
+            .latency
+            .record_ticks(venue, clock, frame.received_at, clock.now());
     }
-
-    fn walk(&mut self, packet: &[u8]) {
-        for message in Messages::of(packet) {
-            let Ok(message @ &[kind, ..]) = message else {
-                self.malformed += 1;
-                continue;
-            };
-            if feed::itch_len(kind) != Some(message.len()) {
-                self.malformed += 1;
-                continue;
-            }
-            self.messages += 1;
-            self.kinds.0[usize::from(kind)] += 1;
-            self.shares = self.shares.wrapping_add(shares(kind, message));
-        }
-    }
-}
-
-/// The number of shares that a message is about, where it is about some.
-fn shares(kind: u8, message: &[u8]) -> u64 {
-    let at = match kind {
-        b'A' | b'F' => 20,
-        b'E' | b'C' | b'X' => 19,
-        b'U' => 27,
-        _ => return 0,
-    };
-    let field = message.get(at..).and_then(|rest| rest.first_chunk::<4>());
-    field.map_or(0, |field| u32::from_be_bytes(*field).into())
 }
