@@ -212,12 +212,13 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         }
     }
 
-    /// A percentile: see [`Histogram::percentile`].
+    /// A percentile: see [`Histogram::percentile`]; never above the greatest latency, which is known.
     ///
     /// # Errors
     /// [`PercentileError`] if it is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
-        self.histogram.percentile(percentile)
+        let bucket = self.histogram.percentile(percentile)?;
+        Ok(bucket.min(self.max))
     }
 
     /// The distribution.

@@ -92,7 +92,15 @@ fn without_json_a_table_for_people_comes_out() {
     let run = feed_handler(["--seconds", "0.2"]);
     assert!(run.status.success(), "{run:?}");
     assert_eq!(run.stderr, "", "no progress line where nobody looks");
-    for name in ["packets", "messages", "types", "page faults", "memory"] {
+    for name in [
+        "packets",
+        "messages",
+        "from nasdaq",
+        "page faults",
+        "memory",
+        "clock",
+        "latency",
+    ] {
         let named = |line: &str| line.starts_with(name);
         assert!(run.stdout.lines().any(named), "{name} in {run:?}");
     }

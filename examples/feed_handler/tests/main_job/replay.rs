@@ -70,9 +70,9 @@ fn simple_packets_and_further_sections_of_a_pcapng_are_read() {
 
 #[test]
 fn frames_of_other_link_types_are_counted_apart() {
-    const RAW_IP: u16 = 101;
+    const USER: u16 = 147;
     let mut section = Section::new(Order::Little);
-    section.interface(RAW_IP);
+    section.interface(USER);
     section.interface(ETHERNET);
     for frame in three_packets() {
         section.enhanced(1, &frame);
@@ -83,6 +83,75 @@ fn frames_of_other_link_types_are_counted_apart() {
         ("unsupported_link", 3),
         ("messages", 9),
     ]);
+}
+
+#[test]
+fn datagrams_without_a_link_layer_are_read() {
+    const RAW_IP: u16 = 101;
+    let mut section = Section::new(Order::Little);
+    section.interface(RAW_IP);
+    for frame in three_packets() {
+        section.enhanced(0, &frame[14..]);
+    }
+    replay("raw", &section.file).assert(&THREE_PACKETS);
+}
+
+#[test]
+fn venues_are_told_apart_by_group_and_port_and_each_has_its_own_messages() {
+    let pitch = |unit: u8, sequence: u32, count: u8| {
+        // Time messages: length 6, type 0x20, seconds.
+        let message = [6, 0x20, 1, 0, 0, 0];
+        let length = 8 + 6 * u16::from(count);
+        let mut packet = length.to_le_bytes().to_vec();
+        packet.extend([count, unit]);
+        packet.extend(sequence.to_le_bytes());
+        packet.extend(message.repeat(count.into()));
+        packet
+    };
+    let to_byx = |packet: &[u8]| addressed(packet, [233, 209, 92, 200], 30_201);
+    let frames = [
+        to_byx(&pitch(1, 1, 3)),
+        to_byx(&pitch(2, 1, 1)),
+        // 4 and 5 of unit 1 are missing; a heartbeat says so.
+        to_byx(&pitch(1, 6, 0)),
+        // A type that nobody knows, and the message behind it.
+        to_byx(&[
+            20, 0, 2, 2, 2, 0, 0, 0, 6, 0xFE, 0, 0, 0, 0, 6, 0x20, 1, 0, 0, 0,
+        ]),
+        addressed(&mold(SESSION, 1, 3), [233, 54, 12, 111], 26_477),
+    ];
+    let report = replay("venues", &usual_pcap(&frames));
+    report.assert(&[
+        ("messages_cboe_byx", 5),
+        ("messages_nasdaq", 3),
+        ("messages", 8),
+        ("gaps", 2),
+        ("heartbeats", 1),
+        ("malformed", 1),
+    ]);
+    assert_eq!(report.text("types_cboe_byx"), "0x20:5");
+    assert_eq!(report.text("types_nasdaq"), "A:1 D:1 S:1");
+    assert_eq!(report.text("errors"), "1: 1 PITCH unknown type");
+}
+
+#[test]
+fn a_plot_is_drawn_and_a_target_counted() {
+    let scratch = Scratch::new("plot");
+    let file = scratch.file("capture", &usual_pcap(&three_packets()));
+    let plot = scratch.path().join("latency.svg");
+    let plot_path = plot.to_str().expect("a path of ours");
+    let options = ["--plot", plot_path, "--target", "1"];
+    let report = run::replay(&file, &options).report();
+    report.assert(&[("over_target_unclassified", 3)]);
+    assert!(
+        report.number("latency_p50_ns_unclassified") > 1.0,
+        "{report:?}"
+    );
+    let svg = std::fs::read_to_string(&plot).expect("the plot");
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"));
+    assert!(svg.contains("unclassified") && svg.contains("polyline"));
+    let nowhere = run::replay(&file, &["--plot", "/nowhere/at/all.svg"]);
+    assert!(nowhere.complaint().contains("/nowhere/at/all.svg"));
 }
 
 #[test]
@@ -151,13 +220,14 @@ fn sessions_are_numbered_on_their_own_and_repeats_are_no_gaps() {
 }
 
 #[test]
-fn sequence_numbers_at_the_end_of_their_range_are_counted_as_far_as_numbers_go() {
+fn gaps_are_counted_as_far_as_numbers_go() {
+    const FAR: u64 = 1 << 62;
     let packets = [SESSION, b"TESTFEED02"].map(|session| {
-        let last = mold(session, u64::MAX, 1);
+        let last = mold(session, FAR, 1);
         [frame(&mold(session, 1, 1)), frame(&last), frame(&last)]
     });
     let report = replay("last", &usual_pcap(&packets.concat()));
-    report.assert(&[("messages", 6), ("gaps", u64::MAX)]);
+    report.assert(&[("messages", 6), ("duplicates", 2), ("gaps", 2 * (FAR - 2))]);
 }
 
 #[test]
@@ -177,21 +247,28 @@ fn traffic_that_is_not_the_feed_is_not_mistaken_for_it() {
     unframed.push(0);
     let mut unknown = mold(SESSION, 1, 1);
     unknown[22] = b'?';
+    let mut tcp = [0; 20];
+    tcp[12] = 5 << 4;
+    let mut ipv6 = [0; 40];
+    (ipv6[0], ipv6[6]) = (0x60, 59);
     let frames = [
         frame(b"a DNS query, say, of more than twenty bytes"),
         frame(b""),
         frame(&unframed),
         frame(&unknown),
-        ethernet(0x0800, &ipv4(6, &[0; 20])),
-        ethernet(0x0800, &ipv4(1, &[8, 0, 0, 0])),
+        ethernet(0x0800, &ipv4(6, &tcp)),
+        ethernet(0x0800, &ipv4(1, &[8, 0, 0xF7, 0xFF, 0, 0, 0, 0])),
         ethernet(0x0806, &[0; 28]),
-        ethernet(0x86DD, &[0x60; 40]),
+        ethernet(0x86DD, &ipv6),
         frame(&mold(SESSION, 1, 1)),
     ];
     replay("others", &usual_pcap(&frames)).assert(&[
         ("packets", 9),
         ("messages", 1),
         ("other_udp", 4),
+        ("other_tcp", 1),
+        ("other_ip", 2),
+        ("not_ip", 1),
         ("malformed", 0),
         ("gaps", 0),
     ]);

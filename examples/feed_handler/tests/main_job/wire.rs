@@ -40,12 +40,17 @@ pub fn mold_header(session: &[u8; 10], sequence: u64, count: u16) -> Vec<u8> {
 
 /// An Ethernet frame around a UDP datagram.
 pub fn frame(payload: &[u8]) -> Vec<u8> {
+    addressed(payload, [239, 1, 2, 3], 26_400)
+}
+
+/// The same to some group and port.
+pub fn addressed(payload: &[u8], group: [u8; 4], port: u16) -> Vec<u8> {
     let mut udp = Vec::new();
-    for field in [26_400, 26_400, 8 + payload.len() as u16, 0] {
+    for field in [26_400, port, 8 + payload.len() as u16, 0] {
         udp.extend(field.to_be_bytes());
     }
     udp.extend(payload);
-    ethernet(0x0800, &ipv4(17, &udp))
+    ethernet(0x0800, &ipv4_to(group, 17, &udp))
 }
 
 pub fn ethernet(ethertype: u16, payload: &[u8]) -> Vec<u8> {
@@ -62,9 +67,14 @@ pub fn tagged(frame: &[u8], tag: u16) -> Vec<u8> {
 }
 
 pub fn ipv4(protocol: u8, payload: &[u8]) -> Vec<u8> {
+    ipv4_to([239, 1, 2, 3], protocol, payload)
+}
+
+fn ipv4_to(to: [u8; 4], protocol: u8, payload: &[u8]) -> Vec<u8> {
     let len = (20 + payload.len() as u16).to_be_bytes();
     let mut packet = vec![0x45, 0, len[0], len[1], 0, 1, 0, 0, 16, protocol, 0, 0];
-    packet.extend([10, 0, 0, 1, 239, 1, 2, 3]);
+    packet.extend([10, 0, 0, 1]);
+    packet.extend(to);
     let sum: u32 = packet
         .chunks(2)
         .map(|word| u32::from(word[0]) << 8 | u32::from(word[1]))
