@@ -5,7 +5,6 @@ use std::mem;
 use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::time::Duration;
 
 use framepool::Block;
 
@@ -197,11 +196,10 @@ pub fn pin(core: usize) {
     }
 }
 
-/// Waits a little longer the longer nothing happens.
+/// Waits: awake, as sleeping costs more than a packet may; but lets others have the core.
 pub fn back_off(idle: u32) {
     match idle {
         0..=1_000 => std::hint::spin_loop(),
-        1_001..=1_100 => std::thread::yield_now(),
-        _ => std::thread::sleep(Duration::from_micros(20)),
+        _ => std::thread::yield_now(),
     }
 }
