@@ -191,12 +191,12 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     field("malformed", figures.errors.total.to_string());
     field("errors", quoted(&figures.errors.to_string()));
     field("leaked", figures.leaked.to_string());
-    field("steady_page_faults", figures.faults.to_string());
     if let Source::Live {
         published,
         received,
     } = &outcome.source
     {
+        field("steady_page_faults", figures.faults.to_string());
         field("published_packets", published.packets.to_string());
         field("published_messages", published.messages.to_string());
         field("steady_packets", received.steady_packets.to_string());
