@@ -20,7 +20,6 @@ use core::mem::{self, MaybeUninit};
 
 use crate::error::{Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
-use crate::pool::config::default_magazine;
 use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
 use crate::pool::{Block, Pool};
@@ -110,11 +109,11 @@ impl<'p, const N: usize> Cache<'p, N> {
             )
         };
         // A pool without magazines is hoarded no more than another of its size.
-        let magazine = match pool.magazine() {
-            0 => default_magazine(pool.capacity()),
-            indices => indices,
+        let fill = match 2 * pool.magazine() {
+            0 => (pool.capacity() / 4).clamp(8, 1024),
+            two_magazines => two_magazines,
         };
-        let fill = (2 * magazine).min(N);
+        let fill = fill.min(N);
         Self {
             pool,
             tally: Tally::ZERO,
@@ -242,10 +241,11 @@ impl<'p, const N: usize> Cache<'p, N> {
 
 impl<const N: usize> Drop for Cache<'_, N> {
     fn drop(&mut self) {
-        // First, as the rest runs the user's code, which may unwind: what was allocated from here and went
-        // elsewhere is in no flush.
+        self.give_all();
+        // The last of the books: a cache whose blocks all went elsewhere.
         self.settle();
-        self.flush();
+        // Last: it runs the user's code, which may unwind.
+        self.pool.look_for_waiters();
     }
 }
 
