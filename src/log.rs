@@ -194,9 +194,9 @@ macro_rules! as_debugged {
 mod runs {
     use defmt::{Format, Formatter, write};
 
-    use crate::region::{PageRun, PageRuns};
+    use crate::region::{PageRun, PageRuns, PageWord};
 
-    as_debugged!(PageRuns<'_>, PageRun<'_>);
+    as_debugged!(PageRuns<'_>, PageRun<'_>, PageWord);
 }
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]

@@ -33,13 +33,14 @@ fn every_public_type<T: defmt::Format, F>() {
     is_logged::<(region::PageRuns<'static>, region::PageRun<'static>)>();
     is_logged::<(region::RunRequest, region::RunStats)>();
     is_logged::<(region::RunsError, region::RunError, region::RunFreeError)>();
-    is_logged::<region::RunCheckError>();
+    is_logged::<(region::RunCheckError, region::PageWord)>();
     #[cfg(all(feature = "mmap", target_os = "linux"))]
     {
         is_logged::<(MapPoolError, MapError, region::Refused)>();
         is_logged::<(MapBuilder, MappedRegion, RegionReport, region::Placed)>();
         is_logged::<(region::Fork, region::HintError, region::ReleaseError)>();
         is_logged::<(region::Lock, region::LockError, region::PrefaultError)>();
+        is_logged::<region::Progress>();
         is_logged::<(region::NodeError, region::NodeRun)>();
         is_logged::<(region::Iova, region::IovaError, region::IovaRange)>();
         is_logged::<region::PhysAddr>();

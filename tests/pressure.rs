@@ -147,6 +147,29 @@ fn a_cache_that_hides_blocks_gives_them_up_after_so_many_frees() {
 }
 
 #[test]
+fn a_cache_hides_no_more_than_it_says_with_magazines_or_without() {
+    for blocks in [1, 8, 31, 32, 64, 100, if cfg!(miri) { 256 } else { 5000 }] {
+        let config = PoolConfig::new(8, blocks);
+        for config in [config, config.without_caches()] {
+            let pool = Pool::allocate(config).unwrap();
+            let mut cache = pool.cache();
+            let most = if blocks < 32 { 8 } else { blocks / 4 };
+            let all: Vec<_> = std::iter::from_fn(|| {
+                let block = cache.alloc().ok()?;
+                assert!(cache.len() < most, "{} of {blocks} drawn", cache.len() + 1);
+                Some(block)
+            })
+            .collect();
+            assert_eq!(all.len(), blocks);
+            for block in all {
+                assert!(cache.free(block).is_ok());
+                assert!(cache.len() <= most, "{} of {blocks} kept", cache.len());
+            }
+        }
+    }
+}
+
+#[test]
 fn while_someone_waits_a_cache_keeps_nothing() {
     let pool = pool(64);
     let mut cache = pool.cache();
@@ -357,6 +380,28 @@ fn what_panics_loses_nothing_and_wakes_the_others() {
     pool.on_low_water(8, |_| panic!("a callback"));
     assert!(catch_unwind(AssertUnwindSafe(|| drop(pool.alloc()))).is_err());
     assert_eq!(pool.check().unwrap().free(), 8);
+}
+
+#[test]
+fn a_cache_whose_end_a_waker_interrupts_has_told_everything() {
+    struct Panics;
+    impl Wake for Panics {
+        fn wake(self: Arc<Self>) {
+            panic!("a waker");
+        }
+    }
+    let pool = pool(4);
+    let mut cache: Cache<'_, 8> = Cache::new(&pool);
+    let all: Vec<_> = std::iter::from_fn(|| cache.alloc().ok()).collect();
+    let mut waits = pool.alloc_async();
+    let waker = Waker::from(Arc::new(Panics));
+    let polled = Pin::new(&mut waits).poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    assert!(catch_unwind(AssertUnwindSafe(|| drop(cache))).is_err());
+    let stats = pool.stats();
+    assert_eq!((stats.in_use, stats.cached, stats.allocations), (4, 0, 4));
+    drop(all);
+    assert_eq!((pool.stats().free, pool.stats().frees), (4, 4));
 }
 
 #[test]

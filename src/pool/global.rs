@@ -51,6 +51,9 @@ pub struct PoolAlloc<F> {
 
 impl<F> PoolAlloc<F> {
     /// Blocks of `pool` for what fits them, `rest` for everything else.
+    ///
+    /// Addresses tell who served what, so the two must not share blocks: where one is a
+    /// [`Reservation`](crate::Reservation) and the other its parent, blocks of the one go home to the other.
     pub const fn new(pool: &'static Pool<'static>, rest: F) -> Self {
         Self {
             pool,

@@ -161,7 +161,8 @@ impl<'m> Pool<'m> {
     /// Up to [`WAITERS`] sleep at once; whoever comes beyond stays awake, and is polled again at once.
     /// All are woken together, in no order, and the block is the first's that gets to it. Wakers are
     /// woken by whoever frees, on its stack: from an interrupt if blocks are dropped there. A waker that
-    /// panics unwinds out of that free, with the block home and the other waiters woken.
+    /// panics unwinds out of that free, with the block home and the other waiters woken; one more that
+    /// panics meanwhile is a panic during a panic, which aborts.
     ///
     /// Workers' caches give up what they hide: after 1024 frees at the latest a [`Cache`](crate::Cache)
     /// sees that someone waits, and from then on gives all that is freed into it to the depot. A worker

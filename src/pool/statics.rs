@@ -248,7 +248,9 @@ pub const fn static_align(size: usize) -> usize {
 /// ```
 ///
 /// Options follow in any of these forms, in this order; attributes go to the memory, so a linker
-/// section is where the blocks lie:
+/// section is where the blocks and the metadata lie. Something must have zeroed that section before the
+/// pool is first used, as start-up code does for `.bss`: one that is left as it was at power-on
+/// (`NOLOAD`) breaks the pool.
 ///
 /// ```
 /// use framepool::Stride;

@@ -25,6 +25,7 @@ const CHUNK: usize = 2 << 20;
 
 /// How far a prefault is: what a progress callback is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Progress {
     /// Bytes that are resident.

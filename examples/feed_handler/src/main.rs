@@ -38,8 +38,13 @@ fn main() -> ExitCode {
     let options = match options::parse(std::env::args_os()) {
         Ok(Parsed::Run(options)) => options,
         Ok(Parsed::Help) => {
-            print!("{}", options::HELP);
-            return ExitCode::SUCCESS;
+            return match report::write(options::HELP) {
+                Ok(()) => ExitCode::SUCCESS,
+                Err(message) => {
+                    complain(&message);
+                    ExitCode::FAILURE
+                }
+            };
         }
         Err(message) => {
             complain(&format!("{message} (--help lists the options)"));

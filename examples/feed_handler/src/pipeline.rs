@@ -3,7 +3,7 @@
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::thread::{self, ScopedJoinHandle};
+use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use framepool::Pool;
@@ -47,7 +47,9 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
     let warm_at = start + (options.duration / 4).min(Duration::from_millis(250));
     let deadline = start + options.duration + Duration::from_secs(2);
     thread::scope(|scope| {
-        let consume = scope.spawn(|| {
+        // Where one cannot be had, those that run already find an end: a ring without a producer, a
+        // deadline.
+        let consume = start_thread(scope, || {
             worker::consume(
                 pool,
                 consumer,
@@ -56,11 +58,13 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
                 &signals.warm,
                 &signals.messages,
             )
-        });
-        let receive = scope.spawn(|| {
+        })?;
+        let publish = start_thread(scope, || {
+            publisher::publish(&there, options.rate, options.duration)
+        })?;
+        let receive = start_thread(scope, || {
             receiver::receive(pool, &here, producer, &clock, &signals, warm_at, deadline)
-        });
-        let publish = scope.spawn(|| publisher::publish(&there, options.rate, options.duration));
+        })?;
         show_progress(&signals, options, start, &receive);
         let received = join(receive)??;
         let elapsed = start.elapsed();
@@ -87,8 +91,9 @@ pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Ou
     let (warm, progress) = (sys::Flag::default(), AtomicU64::new(0));
     let start = Instant::now();
     thread::scope(|scope| {
-        let consume =
-            scope.spawn(|| worker::consume(pool, consumer, &clock, target, &warm, &progress));
+        let consume = start_thread(scope, || {
+            worker::consume(pool, consumer, &clock, target, &warm, &progress)
+        })?;
         let replayed = capture.replay(pool, producer, &clock);
         let consumed = join(consume)?;
         Ok(Outcome {
@@ -150,6 +155,14 @@ fn show_progress<T>(
         );
     }
     let _ = writeln!(stderr);
+}
+
+fn start_thread<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Result<ScopedJoinHandle<'scope, T>, String> {
+    let started = thread::Builder::new().spawn_scoped(scope, work);
+    started.map_err(|e| format!("no thread: {e}"))
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, String> {

@@ -67,6 +67,11 @@ pub fn print(
     } else {
         table(pool, census, &figures, outcome)
     };
+    write(&text)
+}
+
+/// Writes to standard output.
+pub fn write(text: &str) -> Result<(), String> {
     // A closed pipe is the reader's business.
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("output: {e}")),

@@ -14,11 +14,18 @@ const LOOK_AROUND: usize = 1024;
 impl<const N: usize> Cache<'_, N> {
     /// Gives every block in this cache back to the depot.
     pub fn flush(&mut self) {
+        self.give_all();
+        self.pool.look_for_waiters();
+    }
+
+    /// The same, without waking anyone.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_all(&mut self) {
         while !self.is_empty() {
             self.flush_coldest(self.share());
         }
         sync::section(|s| self.pool.return_slot(s, &mut self.books.slot));
-        self.pool.look_for_waiters();
     }
 
     /// Blocks per exchange: a magazine, or half the cache where that is less.

@@ -39,7 +39,8 @@ use tally::Tally;
 ///
 /// **How much it hides.** Frees fill a cache up to two magazines ([`Pool::magazine`]: by default an
 /// eighth of the pool, at least 4 and at most 512) or `N`, whichever is less: with the default magazine,
-/// at most a quarter of a pool of 32 blocks or more per worker, and at most 8 blocks of a smaller one. A draw for a burst may exceed that by the burst, never `N`. While
+/// at most a quarter of a pool of 32 blocks or more per worker, and at most 8 blocks of a smaller one; the
+/// same in a pool without magazines. A draw for a burst may exceed that by the burst, never `N`. While
 /// someone [waits](Pool::alloc_async) for a block it gives all it has to the depot: every 1024 frees at
 /// the latest it looks.
 ///
@@ -107,12 +108,12 @@ impl<'p, const N: usize> Cache<'p, N> {
                 "a cache holds at least 2 and at most 65,535 blocks"
             )
         };
-        let two_magazines = 2 * pool.magazine();
-        let fill = if two_magazines == 0 || two_magazines > N {
-            N
-        } else {
-            two_magazines
+        // A pool without magazines is hoarded no more than another of its size.
+        let fill = match 2 * pool.magazine() {
+            0 => (pool.capacity() / 4).clamp(8, 1024),
+            two_magazines => two_magazines,
         };
+        let fill = fill.min(N);
         Self {
             pool,
             tally: Tally::ZERO,
@@ -240,9 +241,11 @@ impl<'p, const N: usize> Cache<'p, N> {
 
 impl<const N: usize> Drop for Cache<'_, N> {
     fn drop(&mut self) {
-        self.flush();
+        self.give_all();
         // The last of the books: a cache whose blocks all went elsewhere.
         self.settle();
+        // Last: it runs the user's code, which may unwind.
+        self.pool.look_for_waiters();
     }
 }
 

@@ -1,9 +1,11 @@
 //! Options, good and bad.
 
 use std::ffi::OsStr;
+use std::fs::File;
 use std::os::unix::ffi::OsStrExt;
+use std::process::Command;
 
-use crate::run::feed_handler;
+use crate::run::{feed_handler, program};
 
 const OPTIONS: [&str; 7] = [
     "--seconds",
@@ -34,6 +36,25 @@ fn help_lists_every_option() {
             let lists = |line: &str| line.trim_start().starts_with(option);
             assert!(run.stdout.lines().any(lists), "{option} in {run:?}");
         }
+    }
+}
+
+#[test]
+fn an_output_that_takes_nothing_is_one_line_of_complaint() {
+    for options in [&["--help"][..], &["--seconds", "0.05", "--json"]] {
+        let full = File::options().write(true).open("/dev/full");
+        let mut command = Command::new(program());
+        command
+            .args(options)
+            .stdout(full.expect("it is everywhere"));
+        let output = command.output().expect("the program starts");
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{complaint}");
+        assert!(
+            complaint.starts_with("feed_handler: output: "),
+            "{complaint}"
+        );
+        assert_eq!(complaint.lines().count(), 1, "{complaint}");
     }
 }
 

@@ -108,7 +108,7 @@ impl Finished {
 }
 
 /// The program under test. An example has no `CARGO_BIN_EXE_…`.
-fn program() -> &'static Path {
+pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| beside_this_test().unwrap_or_else(build))
 }
