@@ -1,7 +1,7 @@
 //! framepool beside its peers.
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
-//! region` what mappings cost; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
+//! region` what mappings cost, `framepool-peers ring` rings between two cores; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
 //! counts are ratios: absolute figures move with the machine.
 //!
 //! | file | what is in it |
@@ -12,6 +12,7 @@
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
+//! | `ring.rs` | the benches of rings |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -28,6 +29,7 @@ mod options;
 mod pool;
 mod region;
 mod report;
+mod ring;
 
 use std::process::ExitCode;
 
@@ -66,6 +68,7 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
+        Command::Ring => Box::new(ring::BENCHES.iter().copied()),
     }
 }
 
@@ -84,6 +87,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Command::Pool => run_pool(options),
         Command::Cross => run_cross(options),
         Command::Region => run_region(options),
+        Command::Ring => run_ring(options),
     }
 }
 
@@ -110,6 +114,13 @@ fn run_cross(options: &Options) -> Result<bool, String> {
 
 fn run_region(options: &Options) -> Result<bool, String> {
     let outcome = region::run(options)?;
+    let met = report::rows(&harness::merge(outcome.runs), options);
+    report::round_trips(outcome.round_trips, outcome.dropped, options);
+    Ok(met)
+}
+
+fn run_ring(options: &Options) -> Result<bool, String> {
+    let outcome = ring::run(options)?;
     let met = report::rows(&harness::merge(outcome.runs), options);
     report::round_trips(outcome.round_trips, outcome.dropped, options);
     Ok(met)
