@@ -13,6 +13,7 @@ pub(super) const PRODUCER: u32 = 1;
 /// The consumer is gone.
 pub(super) const CONSUMER: u32 = 2;
 /// Both ends have been given out.
+#[cfg(not(loom))]
 const SPLIT: u32 = 4;
 /// How far the bits of those that have left are from those of the ones that are gone.
 const LEFT: u32 = 4;

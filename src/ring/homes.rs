@@ -1,6 +1,7 @@
 //! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
 
 use core::alloc::Layout;
+#[cfg(not(loom))]
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
