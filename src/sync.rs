@@ -100,6 +100,20 @@ pub(crate) fn prefetch(at: *const u8) {
     let _ = at;
 }
 
+/// Asks for the cache line at `at`, to write to it, where the target has an instruction for that in reach.
+#[cfg(feature = "ring")]
+#[inline(always)]
+pub(crate) fn prefetch_write(at: *const u8) {
+    #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
+    // SAFETY: a hint; no address is wrong. Where PREFETCHW is not known its encoding does nothing
+    // (3DNow!'s opcode 0F 0D, a no-op on every 64-bit processor without it).
+    unsafe {
+        core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
+    }
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, loom)))))]
+    let _ = at;
+}
+
 macro_rules! atomic {
     ($(#[$doc:meta])* $name:ident, $raw:ident, $value:ty) => {
         $(#[$doc])*
@@ -265,7 +279,28 @@ pub(crate) fn acquire_fence() {
     core::sync::atomic::fence(Ordering::Acquire);
 }
 
+/// Of two threads that each store, call this, and load what the other stores, one sees the other's.
+#[cfg(feature = "ring")]
+#[inline(always)]
+pub(crate) fn full_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::SeqCst);
+    #[cfg(not(loom))]
+    core::sync::atomic::fence(Ordering::SeqCst);
+}
+
+/// Tells the processor that this is a loop that waits, and loom that another thread must go on.
+#[cfg(feature = "ring")]
+#[inline(always)]
+pub(crate) fn spin_loop() {
+    #[cfg(loom)]
+    loom::thread::yield_now();
+    #[cfg(not(loom))]
+    core::hint::spin_loop();
+}
+
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
+#[repr(transparent)]
 pub(crate) struct Exclusive<T>(
     #[cfg(not(loom))] core::cell::UnsafeCell<T>,
     #[cfg(loom)] loom::cell::UnsafeCell<T>,

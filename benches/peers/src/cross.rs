@@ -17,11 +17,12 @@
 
 use std::array;
 use std::hint::spin_loop;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use framepool::{Burst, Pool};
+use framepool::{Block, Burst, Pool, ring};
 use rtrb::{Producer, PushError, RingBuffer};
 
 use crate::contenders::*;
@@ -45,7 +46,7 @@ pub const BENCHES: &[&str] = &[
 ];
 
 /// One contender: its halves, each told how many iterations to do.
-struct Contender<'a> {
+pub struct Contender<'a> {
     series: Series,
     /// Blocks that both halves together count for in one iteration.
     ops: u64,
@@ -90,7 +91,16 @@ pub struct Outcome {
 /// Runs the benches that the options name.
 pub fn run(options: &Options) -> Result<Outcome, String> {
     let pools = Pools::new(options)?;
-    let wanted: Vec<&str> = BENCHES
+    run_benches(BENCHES, options, |bench| contenders(bench, &pools))
+}
+
+/// Runs those of some benches that the options name.
+pub fn run_benches<'a>(
+    benches: &[&'static str],
+    options: &Options,
+    contenders: impl Fn(&str) -> Result<Vec<Contender<'a>>, String>,
+) -> Result<Outcome, String> {
+    let wanted: Vec<&str> = benches
         .iter()
         .copied()
         .filter(|b| options.wants(b))
@@ -103,7 +113,7 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     let budget = options.budget / wanted.len().max(1) as u32;
     for run in 0..options.runs {
         for bench in &wanted {
-            let measured = measure(contenders(bench, &pools)?, options.cores, budget);
+            let measured = measure(contenders(bench)?, options.cores, budget);
             outcome.runs[run].extend(measured.rows);
             outcome.dropped += measured.dropped;
             outcome.round_trips.extend(measured.round_trips);
@@ -112,17 +122,37 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     Ok(outcome)
 }
 
+/// No ring: one cache line that both cores write to in turn, which no round trip is shorter than.
+pub fn line<'a>(bench: &str) -> Contender<'a> {
+    let line = Arc::new(Line::default());
+    let other = line.clone();
+    Contender::new(
+        (bench, "line", 1, 1),
+        move |n| {
+            let start = line.0.load(Relaxed);
+            for trip in 0..n {
+                line.0.store(start + 2 * trip + 1, Release);
+                while line.0.load(Acquire) != start + 2 * trip + 2 {}
+            }
+        },
+        {
+            let mut next = 1;
+            move |n| {
+                for _ in 0..n {
+                    while other.0.load(Acquire) != next {}
+                    other.0.store(next + 1, Release);
+                    next += 2;
+                }
+            }
+        },
+    )
+}
+
 fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
     let mut all = Vec::new();
     match bench {
         "cross/burst1" => {
-            all.push(hand_over(
-                bench,
-                FRAMEPOOL,
-                frame_side(pools),
-                frame_side(pools),
-                1,
-            ));
+            all.push(hand_over_blocks(bench, pools));
             all.extend(hand_over_peers(bench, pools, 1));
         }
         "cross/burst32" => {
@@ -219,7 +249,7 @@ fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, St
 }
 
 impl<'a> Contender<'a> {
-    fn new(
+    pub fn new(
         (bench, name, ops, step): (&str, &str, u64, usize),
         a: impl FnMut(u64) + 'a,
         b: impl FnMut(u64) + Send + 'a,
@@ -260,10 +290,6 @@ impl<A: std::alloc::GlobalAlloc> TryTake for Global<A> {
     }
 }
 
-fn frame_side(pools: &Pools) -> Cached<'_> {
-    Cached(pools.frames.cache())
-}
-
 fn hand_over_peers<'a>(bench: &str, pools: &'a Pools, burst: usize) -> Vec<Contender<'a>> {
     fn global<'a, A: std::alloc::GlobalAlloc + Send + 'a>(
         (bench, name, burst): (&str, &str, usize),
@@ -295,7 +321,7 @@ where
                 for _ in 0..blocks {
                     let mut handle = insist(|| a.try_take());
                     escape(&mut handle);
-                    send(&mut sender, handle);
+                    send_by_rtrb(&mut sender, handle);
                 }
             },
             move |blocks| {
@@ -336,10 +362,33 @@ where
     )
 }
 
-/// framepool's own way: whole `Burst` values through the ring.
+/// framepool's own way: blocks through its own ring.
+fn hand_over_blocks<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
+    let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
+    let (mut sender, mut receiver) = ring::<Block<'a>>(IN_FLIGHT);
+    Contender::new(
+        (bench, FRAMEPOOL, 1, 1),
+        move |blocks| {
+            for _ in 0..blocks {
+                let mut block = insist(|| a.alloc().ok());
+                escape(&mut block);
+                send(&mut sender, block);
+            }
+        },
+        move |blocks| {
+            for _ in 0..blocks {
+                let mut block = insist(|| receiver.pop());
+                escape(&mut block);
+                assert!(b.free(block).is_ok());
+            }
+        },
+    )
+}
+
+/// The same in bursts: whole `Burst` values.
 fn hand_over_bursts<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
-    let (mut sender, mut receiver) = RingBuffer::<Burst<'a, BURST>>::new(IN_FLIGHT / BURST);
+    let (mut sender, mut receiver) = ring::<Burst<'a, BURST>>(IN_FLIGHT / BURST);
     Contender::new(
         (bench, FRAMEPOOL, 1, BURST),
         move |blocks| {
@@ -351,12 +400,24 @@ fn hand_over_bursts<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
         },
         move |blocks| {
             for _ in 0..blocks / BURST as u64 {
-                let mut burst = insist(|| receiver.pop().ok());
+                let mut burst = insist(|| receiver.pop());
                 escape(&mut burst);
                 assert!(b.free_burst(burst).is_ok());
             }
         },
     )
+}
+
+fn ring<T>(places: usize) -> ring::Ends<'static, T> {
+    ring::allocate(places).expect("memory for a ring")
+}
+
+#[inline(always)]
+fn send<T>(sender: &mut ring::Producer<'_, T>, mut value: T) {
+    while let Err(full) = sender.push(value) {
+        value = full.into_inner();
+        spin_loop();
+    }
 }
 
 /// The same loop on both cores, each with a front of its own.
@@ -376,7 +437,7 @@ fn contend<'a, S: Send + 'a>(
 }
 
 #[inline(always)]
-fn insist<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub fn insist<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     loop {
         match attempt() {
             Some(value) => return value,
@@ -386,7 +447,7 @@ fn insist<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
 }
 
 #[inline(always)]
-fn send<T>(sender: &mut Producer<T>, mut value: T) {
+fn send_by_rtrb<T>(sender: &mut Producer<T>, mut value: T) {
     while let Err(PushError::Full(back)) = sender.push(value) {
         value = back;
         spin_loop();

@@ -26,6 +26,9 @@ unsafe extern "C" {
     fn fp_cache_new(size: c_uint) -> *mut Opaque;
     fn fp_cache_free(side: Side);
     fn fp_ring_new(name: *const c_char, count: c_uint) -> *mut Opaque;
+    fn fp_ring_of(name: *const c_char, count: c_uint, size: c_uint) -> *mut Opaque;
+    fn fp_ring_send(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint);
+    fn fp_ring_receive(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint);
     fn fp_ring_free(ring: *mut Opaque);
     fn fp_lifo(side: Side, n: u64);
     fn fp_batch32(side: Side, n: u64);
@@ -249,6 +252,29 @@ impl Ring {
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
         ))
+    }
+
+    /// A ring for elements of 8 or 64 bytes.
+    pub fn of(count: usize, size: usize) -> Result<Self, String> {
+        // SAFETY: the name is a string; bad figures are answered with null.
+        let ring = unsafe { fp_ring_of(name("ring").as_ptr(), count as c_uint, size as c_uint) };
+        Ok(Self(
+            NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
+        ))
+    }
+
+    /// Sends messages of 8 or 64 bytes, one by one or 32 at once.
+    pub fn send(&self, messages: u64, size: usize, bulk: bool) {
+        let n = if bulk { BURST } else { 1 };
+        // SAFETY: the ring lives, for elements of that size, and has one producer: the bench.
+        unsafe { fp_ring_send(self.0.as_ptr(), messages, size as c_uint, n as c_uint) };
+    }
+
+    /// Receives them.
+    pub fn receive(&self, messages: u64, size: usize, bulk: bool) {
+        let n = if bulk { BURST } else { 1 };
+        // SAFETY: the ring lives, for elements of that size, and has one consumer: the bench.
+        unsafe { fp_ring_receive(self.0.as_ptr(), messages, size as c_uint, n as c_uint) };
     }
 }
 

@@ -20,6 +20,7 @@
 #include <rte_mempool.h>
 #include <rte_pause.h>
 #include <rte_ring.h>
+#include <rte_ring_elem.h>
 
 #define BURST 32
 #define LIVE 1024
@@ -331,4 +332,52 @@ void fp_consume1(struct side s, struct rte_ring *ring, uint64_t blocks)
 void fp_consume32(struct side s, struct rte_ring *ring, uint64_t blocks)
 {
 	consume(s, ring, blocks, BURST);
+}
+
+/* A ring of elements of a size, for one producer and one consumer. */
+struct rte_ring *fp_ring_of(const char *name, unsigned count, unsigned size)
+{
+	return rte_ring_create_elem(name, size, count, SOCKET_ID_ANY,
+				    RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
+}
+
+/* Sends messages of `size` bytes, `n` at a time. */
+INLINE void ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+{
+	uint64_t message[BURST * 8] = {0};
+
+	for (uint64_t i = 0; i < messages; i += n) {
+		message[0] = i;
+		ESCAPE(message);
+		while (rte_ring_sp_enqueue_bulk_elem(ring, message, size, n, NULL) == 0)
+			rte_pause();
+	}
+}
+
+INLINE void ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+{
+	uint64_t message[BURST * 8];
+
+	for (uint64_t i = 0; i < messages; i += n) {
+		while (rte_ring_sc_dequeue_bulk_elem(ring, message, size, n, NULL) == 0)
+			rte_pause();
+		ESCAPE(message);
+	}
+}
+
+/* Sizes and counts as constants, as where they are known: the copies are unrolled. */
+void fp_ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+{
+	if (size == 8)
+		n == 1 ? ring_send(ring, messages, 8, 1) : ring_send(ring, messages, 8, BURST);
+	else
+		n == 1 ? ring_send(ring, messages, 64, 1) : ring_send(ring, messages, 64, BURST);
+}
+
+void fp_ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+{
+	if (size == 8)
+		n == 1 ? ring_receive(ring, messages, 8, 1) : ring_receive(ring, messages, 8, BURST);
+	else
+		n == 1 ? ring_receive(ring, messages, 64, 1) : ring_receive(ring, messages, 64, BURST);
 }

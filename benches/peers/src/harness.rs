@@ -302,6 +302,9 @@ pub fn shuffle<T>(items: &mut [T]) {
 
 /// The least of a contender's ratio that is asked for, if the bench asks for one.
 pub fn bar(bench: &str, contender: &str) -> Option<f64> {
+    if contender == FRAMEPOOL {
+        return None;
+    }
     let cached_dpdk = matches!(contender, "dpdk-c256" | "dpdk-c512");
     match (bench, contender) {
         ("pool/lifo", _) if cached_dpdk => Some(3.5),
@@ -314,7 +317,12 @@ pub fn bar(bench: &str, contender: &str) -> Option<f64> {
         ("pool/random1024/burst", _) if cached_dpdk => Some(1.0),
         ("shared/lifo", "arrayqueue") => Some(1.0),
         ("shared/lifo", "heapless") => Some(5.0),
+        ("cross/burst1", "dpdk-c512") => Some(1.3),
         ("cross/burst32", "dpdk-c512") => Some(1.0),
+        ("ring/u64/burst1", _) => Some(1.5),
+        ("ring/64B/burst1", _) => Some(1.1),
+        ("ring/pingpong", "line") => None,
+        ("ring/u64/burst32" | "ring/64B/burst32" | "ring/pingpong", _) => Some(1.0),
         ("contended/1", "dpdk-c512") => Some(1.5),
         ("contended/32", "dpdk-c512") => Some(1.0),
         ("region/prefault/base" | "region/prefault/2m", "mmap-populate") => Some(0.95),

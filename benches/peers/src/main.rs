@@ -1,7 +1,8 @@
 //! framepool beside its peers.
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
-//! region` what mappings cost, `framepool-peers time` clocks and histograms; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
+//! region` what mappings cost, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks
+//! and histograms; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
 //! counts are ratios: absolute figures move with the machine.
 //!
 //! | file | what is in it |
@@ -13,6 +14,7 @@
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
 //! | `time.rs` | the benches of clocks and histograms |
+//! | `ring.rs` | the benches of rings |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -29,6 +31,7 @@ mod options;
 mod pool;
 mod region;
 mod report;
+mod ring;
 mod time;
 
 use std::process::ExitCode;
@@ -69,6 +72,7 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
         Command::Time => Box::new(time::BENCHES.iter().map(|b| b.0)),
+        Command::Ring => Box::new(ring::BENCHES.iter().copied()),
     }
 }
 
@@ -88,6 +92,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Command::Cross => run_cross(options),
         Command::Region => run_region(options),
         Command::Time => run_time(options),
+        Command::Ring => run_ring(options),
     }
 }
 
@@ -123,4 +128,11 @@ fn run_time(options: &Options) -> Result<bool, String> {
     let fixtures = time::Fixtures::new()?;
     let runs = (0..options.runs).map(|_| time::run(&fixtures, options));
     Ok(report::rows(&harness::merge(runs.collect()), options))
+}
+
+fn run_ring(options: &Options) -> Result<bool, String> {
+    let outcome = ring::run(options)?;
+    let met = report::rows(&harness::merge(outcome.runs), options);
+    report::round_trips(outcome.round_trips, outcome.dropped, options);
+    Ok(met)
 }

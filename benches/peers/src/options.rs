@@ -15,6 +15,8 @@ pub enum Command {
     Region,
     /// Clocks and histograms.
     Time,
+    /// Rings between two cores.
+    Ring,
 }
 
 /// What the command line asks for.
@@ -50,16 +52,18 @@ impl Options {
             Some("pool") => Command::Pool,
             Some("cross") => Command::Cross,
             Some("region") => Command::Region,
+            Some("ring") => Command::Ring,
             Some("time") => Command::Time,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
                 return Err(format!(
-                    "`{other}` is none of `pool`, `cross`, `region` and `time`"
+                    "`{other}` is none of `pool`, `cross`, `region`, `ring` and `time`"
                 ));
             }
             None => {
                 return Err(
-                    "one of `pool`, `cross`, `region` and `time` is missing; see --help".to_owned(),
+                    "one of `pool`, `cross`, `region`, `ring` and `time` is missing; see --help"
+                        .to_owned(),
                 );
             }
         };
@@ -125,13 +129,15 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region|time [options]
+usage: framepool-peers pool|cross|region|ring|time [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
   cross   two cores: blocks allocated on one and freed on the other; both on one pool
   region  mappings: pages made resident by one thread, and by one on each core
   time    one core: readings of a clock, values recorded in a histogram, and both as a span
+  ring    two cores: messages of 8 and 64 bytes through a ring of 1024 places, one by one and 32 at
+          once; a message there and one back, and beside it one cache line there and back
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender
@@ -176,7 +182,8 @@ contenders
                    elapsed, std's Instant
   histogram, hdrhistogram
                    time/…: the crates, at three significant digits (a grouping power of 10)
-Between two cores blocks travel through rtrb, DPDK's through an rte_ring for one producer and one
+Between two cores blocks travel through a ring of 1024 places: framepool's through its own, those of
+most others through rtrb, DPDK's through an rte_ring for one producer and one
 consumer, at most 1024 at a time; DPDK has caches of 512 that the threads own. Samples are sorted by
 the round trip of a cache line between the cores, measured before and after each: below 250 ns they
 are near, else far; those where it changed are left out and counted. In pool/size/… the ratio is to

@@ -97,7 +97,7 @@ fn check(rows: &[Row], options: &Options) -> bool {
     }
     let judged = |p| rows.iter().any(|row| row.placement == p);
     for place in [Placement::Near, Placement::Far] {
-        if options.command == Command::Cross && !judged(place) {
+        if matches!(options.command, Command::Cross | Command::Ring) && !judged(place) {
             eprintln!("framepool-peers: the cores were never {}", place.name());
         }
     }

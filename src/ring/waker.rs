@@ -1,0 +1,107 @@
+//! One waker, put there by one end and called by the other.
+
+use core::mem::MaybeUninit;
+use core::task::Waker;
+
+use crate::sync::{AtomicU32, Exclusive, Ordering, full_fence, section};
+
+/// No waker is in the cell, and nobody uses it. All zeros.
+const EMPTY: u32 = 0;
+/// A waker is in the cell, and nobody uses it.
+const READY: u32 = 1;
+/// Whoever made it so has the cell.
+const BUSY: u32 = 2;
+
+/// Room for one waker.
+///
+/// ```text
+///            register                      wake (the other end)
+///   EMPTY ───────────────► BUSY            READY ─────► BUSY ─────► EMPTY, then calls it
+///   READY ───────────────► BUSY            EMPTY, BUSY: nothing to do
+///   BUSY ──► READY, fence, look again
+/// ```
+///
+/// # Invariant
+/// The waker is initialised exactly when the state is `READY`; while it is `BUSY` the thread that made it
+/// so, and no other, reads or writes it.
+pub(super) struct WakeCell {
+    state: AtomicU32,
+    waker: Exclusive<MaybeUninit<Waker>>,
+}
+
+impl WakeCell {
+    #[cfg(not(loom))]
+    pub(super) const fn new() -> Self {
+        Self {
+            state: AtomicU32::new(EMPTY),
+            waker: Exclusive::new(MaybeUninit::uninit()),
+        }
+    }
+
+    #[cfg(loom)]
+    pub(super) fn new() -> Self {
+        Self {
+            state: AtomicU32::new(EMPTY),
+            waker: Exclusive::new(MaybeUninit::uninit()),
+        }
+    }
+
+    fn seize(&self, from: u32) -> bool {
+        // Acquire: pairs with the release of whoever let go, so that its accesses come before ours.
+        section(|cs| {
+            let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
+            self.state
+                .compare_exchange(cs, from, BUSY, success, failure)
+        })
+        .is_ok()
+    }
+
+    /// Puts a waker there, instead of any other. The caller, of which there is one, must then look once
+    /// more at what it waits for. `false`: the cell was being emptied, which happens when there is
+    /// something to see; the caller should call its own waker.
+    pub(super) fn register(&self, waker: &Waker) -> bool {
+        let new = waker.clone();
+        let old = if self.seize(READY) {
+            // SAFETY: it was READY, so a waker is there, and the cell is ours.
+            Some(unsafe { self.waker.with(|cell| (*cell).assume_init_read()) })
+        } else if self.seize(EMPTY) {
+            None
+        } else {
+            return false;
+        };
+        // SAFETY: the cell is ours, and holds nothing.
+        unsafe { self.waker.with(|cell| (*cell).write(new)) };
+        // Release: pairs with the acquire of `seize`.
+        self.state.store(READY, Ordering::Release);
+        // Pairs with the fence in `Control::announce`.
+        full_fence();
+        drop(old);
+        true
+    }
+
+    /// Takes the waker out and calls it, if there is one.
+    pub(super) fn wake(&self) {
+        if let Some(waker) = self.take() {
+            waker.wake();
+        }
+    }
+
+    /// Takes the waker out.
+    pub(super) fn take(&self) -> Option<Waker> {
+        // Relaxed: who does not see READY here is seen by `register`'s second look.
+        if self.state.load(Ordering::Relaxed) != READY || !self.seize(READY) {
+            return None;
+        }
+        // SAFETY: it was READY, so a waker is there, and the cell is ours.
+        let waker = unsafe { self.waker.with(|cell| (*cell).assume_init_read()) };
+        // Release: pairs with the acquire of `seize`.
+        self.state.store(EMPTY, Ordering::Release);
+        Some(waker)
+    }
+}
+
+impl Drop for WakeCell {
+    fn drop(&mut self) {
+        drop(self.take());
+    }
+}
