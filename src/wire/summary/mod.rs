@@ -23,6 +23,7 @@ mod burst;
 mod facts;
 mod quick;
 mod show;
+mod verify;
 mod walk;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -326,5 +327,29 @@ impl Summary {
     /// Whether it says what was good before an error.
     pub const fn is_partial(&self) -> bool {
         self.flags & flag::PARTIAL != 0
+    }
+
+    /// Both addresses as numbers, as if they were IPv4's.
+    #[inline(always)]
+    pub(super) fn words_v4(&self) -> (u32, u32) {
+        let word = |[a, b, c, d, ..]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
+        (word(self.src), word(self.dst))
+    }
+
+    /// Both addresses as numbers, high halves first, as if they were IPv6's.
+    #[inline(always)]
+    pub(super) fn words_v6(&self) -> ((u64, u64), (u64, u64)) {
+        let halves = |address| {
+            let bits = u128::from_be_bytes(address);
+            ((bits >> 64) as u64, bits as u64)
+        };
+        (halves(self.src), halves(self.dst))
+    }
+
+    /// Where ports would be.
+    #[inline(always)]
+    pub(super) fn raw_ports(&self) -> (u16, u16) {
+        let [a, b, c, d] = self.ports;
+        (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
     }
 }
