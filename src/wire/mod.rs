@@ -6,6 +6,7 @@ pub mod checksum;
 mod error;
 mod ethernet;
 pub mod feed;
+mod filter;
 mod icmpv4;
 mod icmpv6;
 mod ipv4;
@@ -26,6 +27,9 @@ mod vlan;
 pub use arp::{Arp, ArpHeader};
 pub use error::{Layer, ParseError, Reason};
 pub use ethernet::{Ethernet, EthernetHeader};
+pub use filter::{
+    BpfError, BpfInstruction, Filter, FilterError, FilterReason, MAX_TERMS, Side, Term,
+};
 pub use icmpv4::{Icmpv4, Icmpv4Header};
 pub use icmpv6::{Icmpv6, Icmpv6Header};
 pub use ipv4::{Ipv4, Ipv4Header};

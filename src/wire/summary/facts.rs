@@ -122,12 +122,10 @@ pub struct FragmentInfo {
 pub(super) mod flag {
     /// The link address of the receiver is a group's, the broadcast address included.
     pub const LINK_GROUP: u8 = 1;
-    /// It is the broadcast address.
-    pub const LINK_BROADCAST: u8 = 1 << 1;
     /// There are bytes behind what the headers account for.
     pub const PADDED: u8 = 1 << 2;
     /// There was an error: what is here is what was good before it.
     pub const PARTIAL: u8 = 1 << 3;
-    /// IPv4 said "do not fragment".
-    pub const DONT_FRAGMENT: u8 = 1 << 4;
+    /// IPv4 said "do not fragment". At the place where IPv4 has it.
+    pub const DONT_FRAGMENT: u8 = 1 << 6;
 }

@@ -23,6 +23,7 @@ mod burst;
 mod facts;
 mod quick;
 mod show;
+mod verify;
 mod walk;
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -63,27 +64,27 @@ pub struct Summary {
     /// As on the wire; IPv4 in the first four bytes, the others zero.
     src: [u8; 16],
     dst: [u8; 16],
-    /// ICMP: type and code.
-    src_port: u16,
-    dst_port: u16,
-    fragment_id: u32,
-    transport_offset: u16,
+    /// As on the wire. ICMP: type and code, and zeros.
+    ports: [u8; 4],
     payload_offset: u16,
     payload_len: u16,
+    protocol: u8,
+    tcp_flags: u8,
+    flags: u8,
+    transport: Transport,
+    // From here on what is the same in nearly all frames: constants that are stored at once.
+    transport_offset: u16,
     ether_type: u16,
     /// TCI of the two outermost tags.
     tags: [u16; 2],
+    fragment_id: u32,
     /// As in IPv6: offset in units of eight bytes above three bits, the lowest of them "more".
     fragment: u16,
     network_offset: u8,
-    protocol: u8,
     extensions: Extensions,
-    tcp_flags: u8,
     tag_count: u8,
     label_count: u8,
-    flags: u8,
     network: Network,
-    transport: Transport,
     // Last, so that an error fits beside its unused values: `Result<Summary, ParseError>` is no larger.
     link: Link,
 }
@@ -102,10 +103,7 @@ const _: () = assert!(size_of::<Summary>() == 64 && size_of::<Result<Summary, Pa
 /// O(1): one pass over the headers, a few ns for TCP, UDP and ICMP over either IP with up to two tags.
 #[inline]
 pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
-    match quick::quick(frame) {
-        Some(summary) => Ok(summary),
-        None => walk::strict(frame),
-    }
+    quick::summarize(frame)
 }
 
 /// Sums up what is good in an Ethernet frame, and says what is not.
@@ -233,7 +231,10 @@ impl Summary {
     /// Ports of sender and receiver, of UDP or TCP.
     pub const fn ports(&self) -> Option<(u16, u16)> {
         match self.transport {
-            Transport::Udp | Transport::Tcp => Some((self.src_port, self.dst_port)),
+            Transport::Udp | Transport::Tcp => {
+                let [a, b, c, d] = self.ports;
+                Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+            }
             _ => None,
         }
     }
@@ -241,9 +242,7 @@ impl Summary {
     /// Type and code of ICMP or ICMPv6.
     pub const fn icmp(&self) -> Option<(u8, u8)> {
         match self.transport {
-            Transport::Icmpv4 | Transport::Icmpv6 => {
-                Some(((self.src_port >> 8) as u8, self.src_port as u8))
-            }
+            Transport::Icmpv4 | Transport::Icmpv6 => Some((self.ports[0], self.ports[1])),
             _ => None,
         }
     }
@@ -320,11 +319,6 @@ impl Summary {
         self.flags & flag::LINK_GROUP != 0
     }
 
-    /// Whether the link address of the receiver is the broadcast address.
-    pub const fn is_link_broadcast(&self) -> bool {
-        self.flags & flag::LINK_BROADCAST != 0
-    }
-
     /// Whether there are bytes behind what the headers account for.
     pub const fn is_padded(&self) -> bool {
         self.flags & flag::PADDED != 0
@@ -333,5 +327,29 @@ impl Summary {
     /// Whether it says what was good before an error.
     pub const fn is_partial(&self) -> bool {
         self.flags & flag::PARTIAL != 0
+    }
+
+    /// Both addresses as numbers, as if they were IPv4's.
+    #[inline(always)]
+    pub(super) fn words_v4(&self) -> (u32, u32) {
+        let word = |[a, b, c, d, ..]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
+        (word(self.src), word(self.dst))
+    }
+
+    /// Both addresses as numbers, high halves first, as if they were IPv6's.
+    #[inline(always)]
+    pub(super) fn words_v6(&self) -> ((u64, u64), (u64, u64)) {
+        let halves = |address| {
+            let bits = u128::from_be_bytes(address);
+            ((bits >> 64) as u64, bits as u64)
+        };
+        (halves(self.src), halves(self.dst))
+    }
+
+    /// Where ports would be.
+    #[inline(always)]
+    pub(super) fn raw_ports(&self) -> (u16, u16) {
+        let [a, b, c, d] = self.ports;
+        (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
     }
 }

@@ -46,15 +46,14 @@ impl defmt::Format for Summary {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Summary {{ link: {}, network: {}, transport: {}, src: {=[u8]:x}, dst: {=[u8]:x}, ports: {=u16} {=u16}, \
+            "Summary {{ link: {}, network: {}, transport: {}, src: {=[u8]:x}, dst: {=[u8]:x}, ports: {=[u8; 4]}, \
              offsets: {=u8} {=u16} {=u16}, payload_len: {=u16} }}",
             self.link,
             self.network,
             self.transport,
             self.address_bytes(true),
             self.address_bytes(false),
-            self.src_port,
-            self.dst_port,
+            self.ports,
             self.network_offset,
             self.transport_offset,
             self.payload_offset,

@@ -19,20 +19,50 @@ mod number {
     pub const DESTINATION: u8 = 60;
 }
 
+/// What a walk begins with.
+#[derive(Clone, Copy, PartialEq)]
+enum First {
+    Ethernet,
+    Ip,
+}
+
+/// What a type or protocol leads to.
+enum Next {
+    Ipv4,
+    Ipv6,
+    Transport(u8),
+    Nothing,
+}
+
+/// To where it is wanted: it is too large to be moved for nothing.
 #[inline(never)]
-pub(super) fn strict(frame: &[u8]) -> Result<Summary, ParseError> {
-    match lax(frame) {
-        (summary, None) => Ok(summary),
-        (_, Some(error)) => Err(error),
+pub(super) fn strict_to(frame: &[u8], result: &mut Result<Summary, ParseError>) {
+    *result = Ok(Summary::default());
+    let error = match result {
+        Ok(found) => Walk::new(frame, found).go(First::Ethernet),
+        Err(_) => None,
+    };
+    if let Some(error) = error {
+        *result = Err(error);
     }
 }
 
+pub(super) fn strict(frame: &[u8]) -> Result<Summary, ParseError> {
+    let mut result = Ok(Summary::default());
+    strict_to(frame, &mut result);
+    result
+}
+
 pub(super) fn lax(frame: &[u8]) -> (Summary, Option<ParseError>) {
-    Walk::new(frame).finish(Walk::ethernet)
+    let mut found = Summary::default();
+    let error = Walk::new(frame, &mut found).go(First::Ethernet);
+    (found, error)
 }
 
 pub(super) fn lax_ip(datagram: &[u8]) -> (Summary, Option<ParseError>) {
-    Walk::new(datagram).finish(Walk::any_ip)
+    let mut found = Summary::default();
+    let error = Walk::new(datagram, &mut found).go(First::Ip);
+    (found, error)
 }
 
 /// A walk from header to header. `at` is where the next one begins, `end` where the bytes end that the
@@ -41,7 +71,7 @@ struct Walk<'a> {
     frame: &'a [u8],
     at: usize,
     end: usize,
-    found: Summary,
+    found: &'a mut Summary,
     /// The first length that the frame does not hold. The lax forms go on behind it.
     cut: Option<ParseError>,
 }
@@ -49,18 +79,19 @@ struct Walk<'a> {
 type Step = Result<(), ParseError>;
 
 impl<'a> Walk<'a> {
-    fn new(frame: &'a [u8]) -> Self {
+    fn new(frame: &'a [u8], found: &'a mut Summary) -> Self {
         Self {
             frame,
             at: 0,
             end: frame.len(),
-            found: Summary::default(),
+            found,
             cut: None,
         }
     }
 
-    fn finish(mut self, steps: impl FnOnce(&mut Self) -> Step) -> (Summary, Option<ParseError>) {
-        let stopped = steps(&mut self).err();
+    #[inline(always)]
+    fn go(mut self, first: First) -> Option<ParseError> {
+        let stopped = self.steps(first).err();
         let error = self.cut.or(stopped);
         if error.is_some() {
             self.found.flags |= flag::PARTIAL;
@@ -69,10 +100,29 @@ impl<'a> Walk<'a> {
             self.found.flags |= flag::PADDED;
         }
         self.payload();
-        (self.found, error)
+        error
+    }
+
+    /// One call of each: they become one function, whose state is in registers.
+    #[inline(always)]
+    fn steps(&mut self, first: First) -> Step {
+        let network = match first {
+            First::Ethernet => self.ethernet()?,
+            First::Ip => self.any_ip(Layer::Ipv4),
+        };
+        let behind = match network {
+            Next::Ipv4 => self.ipv4()?,
+            Next::Ipv6 => self.ipv6()?,
+            other => other,
+        };
+        match behind {
+            Next::Transport(protocol) => self.transport(protocol),
+            _ => Ok(()),
+        }
     }
 
     /// What is left, up to `end`, is payload.
+    #[inline(always)]
     fn payload(&mut self) {
         let left = self.end.saturating_sub(self.at);
         self.found.payload_offset = narrow(self.at);
@@ -82,6 +132,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    #[inline(always)]
     fn left(&self) -> usize {
         self.end.saturating_sub(self.at)
     }
@@ -112,6 +163,7 @@ impl<'a> Walk<'a> {
     }
 
     /// What is behind `stated` bytes from here on is padding. If there are fewer, the lax forms take those.
+    #[inline(always)]
     fn bound(&mut self, layer: Layer, stated: usize) {
         let left = self.left();
         if stated <= left {
@@ -121,27 +173,25 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn ethernet(&mut self) -> Step {
+    #[inline(always)]
+    fn ethernet(&mut self) -> Result<Next, ParseError> {
         let head: &[u8; 14] = self.peek(Layer::Ethernet)?;
-        let receiver = &head[..6];
         self.found.link = Link::Ethernet;
         self.found.flags = head[0] & flag::LINK_GROUP;
-        if *receiver == [0xFF; 6] {
-            self.found.flags |= flag::LINK_BROADCAST;
-        }
         self.at += 14;
         self.typed(u16::from_be_bytes([head[12], head[13]]), Layer::Ethernet)
     }
 
     /// What a type or length says that it is.
-    fn typed(&mut self, mut ether_type: u16, mut layer: Layer) -> Step {
+    #[inline(always)]
+    fn typed(&mut self, mut ether_type: u16, mut layer: Layer) -> Result<Next, ParseError> {
         loop {
             self.found.ether_type = ether_type;
             self.found.network_offset = self.at as u8;
             match ether_type {
-                0x0800 => return self.ipv4(),
-                0x86DD => return self.ipv6(),
-                0x0806 => return self.arp(),
+                0x0800 => return Ok(Next::Ipv4),
+                0x86DD => return Ok(Next::Ipv6),
+                0x0806 => return self.arp().map(|()| Next::Nothing),
                 0x8100 | 0x88A8 | 0x9100 => {
                     ether_type = self.tag()?;
                     layer = Layer::Vlan;
@@ -153,15 +203,16 @@ impl<'a> Walk<'a> {
                             ether_type = behind;
                             layer = Layer::Snap;
                         }
-                        None => return Ok(()),
+                        None => return Ok(Next::Nothing),
                     }
                 }
-                _ => return Ok(()),
+                _ => return Ok(Next::Nothing),
             }
         }
     }
 
     /// A VLAN tag; returns the type behind it.
+    #[inline(always)]
     fn tag(&mut self) -> Result<u16, ParseError> {
         let count = usize::from(self.found.tag_count);
         if count >= MAX_TAGS {
@@ -182,6 +233,7 @@ impl<'a> Walk<'a> {
     }
 
     /// LLC behind a length; returns the type behind SNAP, if that is Ethernet's.
+    #[inline(always)]
     fn llc(&mut self, len: u16, layer: Layer) -> Result<Option<u16>, ParseError> {
         if len > 1500 {
             let field = self.at - 2;
@@ -205,7 +257,8 @@ impl<'a> Walk<'a> {
     }
 
     /// MPLS labels up to the bottom of the stack. Nothing says what is behind it; its first bits tell IP.
-    fn labels(&mut self) -> Step {
+    #[inline(always)]
+    fn labels(&mut self) -> Result<Next, ParseError> {
         loop {
             if usize::from(self.found.label_count) >= MAX_LABELS {
                 let limit = MAX_LABELS as u32;
@@ -223,13 +276,10 @@ impl<'a> Walk<'a> {
                 break;
             }
         }
-        match self.peek::<1>(Layer::Mpls) {
-            Ok(&[first]) if first >> 4 == 4 => self.ipv4(),
-            Ok(&[first]) if first >> 4 == 6 => self.ipv6(),
-            _ => Ok(()),
-        }
+        Ok(self.any_ip(Layer::Mpls))
     }
 
+    #[inline(always)]
     fn arp(&mut self) -> Step {
         let head: &[u8; 8] = self.peek(Layer::Arp)?;
         let len = 8 + 2 * (usize::from(head[4]) + usize::from(head[5]));
@@ -247,14 +297,19 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    fn any_ip(&mut self) -> Step {
-        match self.peek::<1>(Layer::Ipv4)?[0] >> 4 {
-            6 => self.ipv6(),
-            _ => self.ipv4(),
+    /// Which IP it is, by its first bits. Without a link layer it has to be one: IPv4 then says what is wrong.
+    #[inline(always)]
+    fn any_ip(&mut self, layer: Layer) -> Next {
+        match self.peek::<1>(layer) {
+            Ok(&[first]) if first >> 4 == 6 => Next::Ipv6,
+            Ok(&[first]) if first >> 4 == 4 => Next::Ipv4,
+            _ if layer == Layer::Ipv4 => Next::Ipv4,
+            _ => Next::Nothing,
         }
     }
 
-    fn ipv4(&mut self) -> Step {
+    #[inline(always)]
+    fn ipv4(&mut self) -> Result<Next, ParseError> {
         let &[first] = self.peek(Layer::Ipv4)?;
         let start = self.at;
         if first >> 4 != 4 {
@@ -295,6 +350,7 @@ impl<'a> Walk<'a> {
         self.behind_ipv4(head[9])
     }
 
+    #[inline(always)]
     fn ipv4_fragment(&mut self, head: &[u8; 20]) {
         let field = u16::from_be_bytes([head[6], head[7]]);
         if field & 0x4000 != 0 {
@@ -307,13 +363,14 @@ impl<'a> Walk<'a> {
     }
 
     /// The authentication header is the only extension that IPv4 has.
-    fn behind_ipv4(&mut self, mut protocol: u8) -> Step {
+    #[inline(always)]
+    fn behind_ipv4(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
         if self.is_later_fragment() {
-            return Ok(());
+            return Ok(Next::Nothing);
         }
         for _ in 0..MAX_EXTENSIONS {
             if protocol != number::AUTHENTICATION {
-                return self.transport(protocol);
+                return Ok(Next::Transport(protocol));
             }
             protocol = self.authentication()?;
             self.found.protocol = protocol;
@@ -321,7 +378,8 @@ impl<'a> Walk<'a> {
         self.too_many_extensions(Layer::Authentication)
     }
 
-    fn ipv6(&mut self) -> Step {
+    #[inline(always)]
+    fn ipv6(&mut self) -> Result<Next, ParseError> {
         let &[first] = self.peek(Layer::Ipv6)?;
         if first >> 4 != 6 {
             return Err(bad_version(Layer::Ipv6, self.at, first));
@@ -338,7 +396,8 @@ impl<'a> Walk<'a> {
         self.behind_ipv6(head[6])
     }
 
-    fn behind_ipv6(&mut self, mut protocol: u8) -> Step {
+    #[inline(always)]
+    fn behind_ipv6(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
         let mut layer = Layer::Ipv6;
         for index in 0..=MAX_EXTENSIONS {
             self.found.protocol = protocol;
@@ -348,7 +407,7 @@ impl<'a> Walk<'a> {
                 number::FRAGMENT => Layer::Fragment,
                 number::AUTHENTICATION => Layer::Authentication,
                 number::DESTINATION => Layer::Destination,
-                _ => return self.transport(protocol),
+                _ => return Ok(Next::Transport(protocol)),
             };
             if index == MAX_EXTENSIONS {
                 break;
@@ -361,7 +420,7 @@ impl<'a> Walk<'a> {
             };
             if self.is_later_fragment() {
                 self.found.protocol = protocol;
-                return Ok(());
+                return Ok(Next::Nothing);
             }
         }
         self.too_many_extensions(layer)
@@ -372,12 +431,14 @@ impl<'a> Walk<'a> {
         ParseError::new(Layer::HopByHop, Reason::BadValue { found: 0 }, self.at)
     }
 
-    fn too_many_extensions(&self, layer: Layer) -> Step {
+    #[cold]
+    fn too_many_extensions(&self, layer: Layer) -> Result<Next, ParseError> {
         let limit = MAX_EXTENSIONS as u32;
         Err(ParseError::new(layer, Reason::TooDeep { limit }, self.at))
     }
 
     /// A header of the common form: next header, length in units of eight bytes without the first.
+    #[inline(always)]
     fn options(&mut self, layer: Layer) -> Result<u8, ParseError> {
         let &[next, units] = self.peek(layer)?;
         self.pass(layer, (usize::from(units) + 1) * 8)?;
@@ -389,6 +450,7 @@ impl<'a> Walk<'a> {
         Ok(next)
     }
 
+    #[inline(always)]
     fn authentication(&mut self) -> Result<u8, ParseError> {
         let layer = Layer::Authentication;
         let &[next, units] = self.peek(layer)?;
@@ -401,6 +463,7 @@ impl<'a> Walk<'a> {
         Ok(next)
     }
 
+    #[inline(always)]
     fn ipv6_fragment(&mut self) -> Result<u8, ParseError> {
         let head: &[u8; 8] = self.peek(Layer::Fragment)?;
         self.found.fragment = u16::from_be_bytes([head[2], head[3]]) & !0b110;
@@ -413,6 +476,7 @@ impl<'a> Walk<'a> {
     }
 
     /// Whether what follows is from the middle of a datagram: then that is noted.
+    #[inline(always)]
     fn is_later_fragment(&mut self) -> bool {
         let later = self.found.fragment & !0b111 != 0;
         if later {
@@ -422,6 +486,7 @@ impl<'a> Walk<'a> {
         later
     }
 
+    #[inline(always)]
     fn transport(&mut self, protocol: u8) -> Step {
         let start = narrow(self.at);
         let step = match (protocol, self.found.network) {
@@ -439,6 +504,7 @@ impl<'a> Walk<'a> {
         step
     }
 
+    #[inline(always)]
     fn udp(&mut self) -> Step {
         let &[a, b, c, d, e, f, _, _] = self.peek(Layer::Udp)?;
         let len = usize::from(u16::from_be_bytes([e, f]));
@@ -457,11 +523,12 @@ impl<'a> Walk<'a> {
             self.bound(Layer::Udp, len);
         }
         self.found.transport = Transport::Udp;
-        self.ports([a, b, c, d]);
+        self.found.ports = [a, b, c, d];
         self.at += 8;
         Ok(())
     }
 
+    #[inline(always)]
     fn tcp(&mut self) -> Step {
         let head: &[u8; 20] = self.peek(Layer::Tcp)?;
         let len = usize::from(head[12] >> 4) * 4;
@@ -476,22 +543,18 @@ impl<'a> Walk<'a> {
         }
         self.pass(Layer::Tcp, len)?;
         self.found.transport = Transport::Tcp;
-        self.ports([head[0], head[1], head[2], head[3]]);
+        self.found.ports = [head[0], head[1], head[2], head[3]];
         self.found.tcp_flags = head[13];
         Ok(())
     }
 
+    #[inline(always)]
     fn icmp(&mut self, layer: Layer, transport: Transport) -> Step {
         let &[kind, code, ..] = self.peek::<8>(layer)?;
         self.found.transport = transport;
-        self.ports([kind, code, 0, 0]);
+        self.found.ports = [kind, code, 0, 0];
         self.at += 8;
         Ok(())
-    }
-
-    fn ports(&mut self, [a, b, c, d]: [u8; 4]) {
-        self.found.src_port = u16::from_be_bytes([a, b]);
-        self.found.dst_port = u16::from_be_bytes([c, d]);
     }
 }
 

@@ -2,8 +2,9 @@
 
 use etherparse::SlicedPacket;
 use pnet_packet::Packet;
-use pnet_packet::ethernet::{EtherTypes, EthernetPacket};
+use pnet_packet::ethernet::{EtherType, EtherTypes, EthernetPacket};
 use pnet_packet::ip::IpNextHeaderProtocols;
+use pnet_packet::vlan::VlanPacket;
 use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
 };
@@ -69,20 +70,31 @@ fn smoltcp_ports(protocol: IpProtocol, payload: &[u8]) -> Option<(u16, u16)> {
     }
 }
 
-/// pnet_packet, which looks at the least length of each header.
+/// pnet_packet, which looks at the least length of each header, through tags.
 #[inline(always)]
 pub fn pnet_tuple(frame: &[u8]) -> Option<Tuple> {
     let frame = EthernetPacket::new(frame)?;
     match frame.get_ethertype() {
+        EtherTypes::Vlan => {
+            let tag = VlanPacket::new(frame.payload())?;
+            pnet_network(tag.get_ethertype(), tag.payload())
+        }
+        ether_type => pnet_network(ether_type, frame.payload()),
+    }
+}
+
+#[inline(always)]
+fn pnet_network(ether_type: EtherType, packet: &[u8]) -> Option<Tuple> {
+    match ether_type {
         EtherTypes::Ipv4 => {
-            let packet = pnet_packet::ipv4::Ipv4Packet::new(frame.payload())?;
+            let packet = pnet_packet::ipv4::Ipv4Packet::new(packet)?;
             let protocol = packet.get_next_level_protocol();
             let ports = pnet_ports(protocol, packet.payload())?;
             let (src, dst) = (packet.get_source(), packet.get_destination());
             Some(Tuple::v4(src.octets(), dst.octets(), protocol.0, ports))
         }
         EtherTypes::Ipv6 => {
-            let packet = pnet_packet::ipv6::Ipv6Packet::new(frame.payload())?;
+            let packet = pnet_packet::ipv6::Ipv6Packet::new(packet)?;
             let protocol = packet.get_next_header();
             let ports = pnet_ports(protocol, packet.payload())?;
             let (src, dst) = (packet.get_source(), packet.get_destination());
