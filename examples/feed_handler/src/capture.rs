@@ -6,7 +6,7 @@ use std::path::Path;
 
 use framepool::Pool;
 use framepool::time::{Clock, HostClock};
-use framepool::wire::{ParseError, Summary, summarize_ip_lax, summarize_lax};
+use framepool::wire::{Filter, ParseError, Summary, summarize_ip_lax, summarize_lax};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block as PcapBlock, Linktype, PcapBlockOwned, PcapError};
 
@@ -34,6 +34,8 @@ pub struct Replayed {
     pub truncated: u64,
     /// Frames of a link type that is neither Ethernet nor IP.
     pub unsupported: u64,
+    /// Frames that the filter does not want.
+    pub filtered: u64,
     /// Frames that are not what they say they are, by what is wrong.
     pub errors: Errors,
     pub others: Others,
@@ -63,6 +65,7 @@ impl Capture {
         pool: &'p Pool<'_>,
         frames: Producer<'p>,
         clock: &HostClock,
+        filter: Option<&Filter>,
     ) -> Result<Replayed, String> {
         sys::pin(sys::RECEIVER_CORE);
         let front = Front::new(pool);
@@ -70,6 +73,7 @@ impl Capture {
             front,
             frames,
             clock,
+            filter,
         };
         let mut replayed = Replayed::default();
         let mut links = Links::default();
@@ -114,6 +118,7 @@ struct Out<'p, 'c> {
     front: Front<'p>,
     frames: Producer<'p>,
     clock: &'c HostClock,
+    filter: Option<&'c Filter>,
 }
 
 impl Replayed {
@@ -125,6 +130,10 @@ impl Replayed {
         };
         if let Some(error) = error {
             return self.errors.count(error);
+        }
+        if !out.filter.is_none_or(|filter| filter.matches(&summary)) {
+            self.filtered += 1;
+            return;
         }
         let Some((stream, payload)) = self.others.stream_of(data, &summary) else {
             return;

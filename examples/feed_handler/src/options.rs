@@ -7,6 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use framepool::wire::Filter;
+
 use crate::publisher::FULL;
 
 /// Packets per second: one a nanosecond.
@@ -28,6 +30,7 @@ Usage: feed_handler [OPTIONS]
   --block-size N    bytes of a block (default 2048), at least 1472 for sockets
   --pool-blocks N   blocks in the pool (default 4096); too few degrade to counted drops
   --pcap FILE       read a capture (pcap or pcapng) instead of sockets
+  --filter EXPR     only frames that match, as in 'udp and dst net 233.54.12.0/24'; needs --pcap
   --target NS       latency from receiving a packet to having consumed it that is to be met; the report
                     counts what exceeds it (default 0: none)
   --plot FILE       draw the distribution of latency as SVG
@@ -36,13 +39,14 @@ Usage: feed_handler [OPTIONS]
 ";
 
 /// What to do.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Options {
     pub duration: Duration,
     pub rate: u64,
     pub block_size: usize,
     pub pool_blocks: usize,
     pub pcap: Option<PathBuf>,
+    pub filter: Option<Box<Filter>>,
     pub target_ns: u64,
     pub plot: Option<PathBuf>,
     pub json: bool,
@@ -63,6 +67,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
         block_size: 2048,
         pool_blocks: 4096,
         pcap: None,
+        filter: None,
         target_ns: 0,
         plot: None,
         json: false,
@@ -79,6 +84,13 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
                 options.pool_blocks = number(&mut parser, "--pool-blocks", 1..=MAX_BLOCKS)?;
             }
             Long("pcap") => options.pcap = Some(path(&mut parser)?),
+            Long("filter") => {
+                let text = value(&mut parser, "--filter")?;
+                let filter = text
+                    .parse()
+                    .map_err(|e| format!("--filter {text:?}: {e}"))?;
+                options.filter = Some(Box::new(filter));
+            }
             Long("target") => {
                 options.target_ns = number(&mut parser, "--target", 0..=MAX_TARGET)?;
             }
@@ -87,6 +99,9 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             Long("help") | Short('h') => return Ok(Parsed::Help),
             other => return Err(other.unexpected().to_string()),
         }
+    }
+    if options.filter.is_some() && options.pcap.is_none() {
+        return Err("--filter needs --pcap: sockets give no headers to look at".to_string());
     }
     options.fit_datagrams()?;
     Ok(Parsed::Run(options))

@@ -7,6 +7,7 @@ use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
 use framepool::Pool;
+use framepool::ring;
 use framepool::time::HostClock;
 
 use crate::capture::{Capture, Replayed};
@@ -94,7 +95,7 @@ pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Ou
         let consume = start_thread(scope, || {
             worker::consume(pool, consumer, &clock, target, &warm, &progress)
         })?;
-        let replayed = capture.replay(pool, producer, &clock);
+        let replayed = capture.replay(pool, producer, &clock, options.filter.as_deref());
         let consumed = join(consume)?;
         Ok(Outcome {
             source: Source::Replay(Box::new(replayed?)),
@@ -107,12 +108,10 @@ pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Ou
 
 /// A ring with a place for every block of the pool, every place touched.
 fn ring<'p>(pool: &'p Pool<'_>) -> Result<(Producer<'p>, Consumer<'p>), String> {
-    let places = pool.capacity();
-    let (mut producer, mut consumer) = rtrb::RingBuffer::new(places);
-    for _ in 0..places {
-        producer.push(None).map_err(|e| e.to_string())?;
-    }
-    while consumer.pop().is_ok() {}
+    let places = pool.capacity().next_power_of_two();
+    let (mut producer, mut consumer) = ring::allocate(places).map_err(|e| e.to_string())?;
+    while producer.push(None).is_ok() {}
+    consumer.drain().for_each(drop);
     Ok((producer, consumer))
 }
 

@@ -15,7 +15,7 @@ use crate::sys::{self, BATCH, Batch};
 use crate::venues::{LIVE, Sequences};
 use crate::worker::Frame;
 
-pub type Producer<'p> = rtrb::Producer<Option<Frame<'p>>>;
+pub type Producer<'p> = framepool::ring::Producer<'static, Option<Frame<'p>>>;
 
 /// What the receiver saw.
 #[derive(Debug, Default)]

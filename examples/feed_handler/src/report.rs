@@ -128,6 +128,7 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
         }
         Source::Replay(replayed) => {
             let other = &replayed.others;
+            line("filtered", format!("{} frames", replayed.filtered));
             line(
                 "other frames",
                 format!(
@@ -209,6 +210,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     if let Source::Replay(replayed) = &outcome.source {
         field("unsupported_link", replayed.unsupported.to_string());
         let others = &replayed.others;
+        field("filtered", replayed.filtered.to_string());
         field("other_udp", others.udp.to_string());
         field("other_tcp", others.tcp.to_string());
         field("other_ip", others.ip.to_string());

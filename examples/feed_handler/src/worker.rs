@@ -25,7 +25,7 @@ pub struct Frame<'p> {
 }
 
 /// The ring carries nothing at first, to be touched before it counts.
-pub type Consumer<'p> = rtrb::Consumer<Option<Frame<'p>>>;
+pub type Consumer<'p> = framepool::ring::Consumer<'static, Option<Frame<'p>>>;
 
 /// What the consumer found.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub fn consume<'p>(
     let mut faults = None;
     let mut idle = 0u32;
     loop {
-        let Ok(frame) = frames.pop() else {
+        let Some(frame) = frames.pop() else {
             if frames.is_abandoned() && frames.is_empty() {
                 break;
             }

@@ -7,12 +7,15 @@ use std::process::Command;
 
 use crate::run::{feed_handler, program};
 
-const OPTIONS: [&str; 7] = [
+const OPTIONS: [&str; 10] = [
     "--seconds",
     "--rate",
     "--block-size",
     "--pool-blocks",
     "--pcap",
+    "--filter",
+    "--target",
+    "--plot",
     "--json",
     "--help",
 ];
@@ -67,6 +70,22 @@ fn unknown_options_are_refused_by_name() {
 }
 
 #[test]
+fn a_filter_that_is_none_is_refused_with_the_place() {
+    let pcap = ["--pcap", "whatever.pcap", "--filter"];
+    for (filter, place) in [
+        ("udp and", "byte 7"),
+        ("upd", "byte 0"),
+        ("port 70000", "byte 5"),
+        ("", "no term"),
+    ] {
+        let options: Vec<&str> = pcap.into_iter().chain([filter]).collect();
+        assert_refused(&options, "--filter");
+        assert_refused(&options, place);
+    }
+    assert_refused(&["--filter", "udp"], "--pcap");
+}
+
+#[test]
 fn missing_values_are_refused_by_name() {
     for option in [
         "--seconds",
@@ -74,6 +93,9 @@ fn missing_values_are_refused_by_name() {
         "--block-size",
         "--pool-blocks",
         "--pcap",
+        "--filter",
+        "--target",
+        "--plot",
     ] {
         assert_refused(&[option], option);
         assert_refused(&["--json", option], option);

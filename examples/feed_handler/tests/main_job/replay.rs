@@ -155,6 +155,30 @@ fn a_plot_is_drawn_and_a_target_counted() {
 }
 
 #[test]
+fn a_filter_lets_through_what_it_matches_and_counts_the_rest() {
+    let frames = [
+        addressed(&mold(SESSION, 1, 3), [233, 54, 12, 111], 26_477),
+        addressed(&mold(b"TESTFEED02", 1, 2), [233, 54, 12, 112], 26_478),
+        ethernet(0x0806, &[0; 28]),
+    ];
+    let scratch = Scratch::new("filter");
+    let file = scratch.file("capture", &usual_pcap(&frames));
+    for (filter, messages, filtered) in [
+        ("udp", 5, 1),
+        ("udp and dst port 26477", 3, 2),
+        ("dst net 233.54.12.0/24 and not dst port 26477", 2, 2),
+        ("arp", 0, 2),
+    ] {
+        let report = run::replay(&file, &["--filter", filter]).report();
+        report.assert(&[
+            ("packets", 3),
+            ("messages", messages),
+            ("filtered", filtered),
+        ]);
+    }
+}
+
+#[test]
 fn frames_of_interfaces_that_were_never_declared_are_counted_apart() {
     let mut section = Section::new(Order::Little);
     let [one, two, three] = three_packets().try_into().expect("three");
