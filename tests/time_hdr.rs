@@ -67,7 +67,9 @@ proptest! {
     #[test]
     fn the_same_data_give_the_same_answers(values in values(62)) {
         check_same(&ours::<4, { One::BUCKETS }>(&values), &theirs(&values, 1));
-        check_same(&ours::<7, { Two::BUCKETS }>(&values), &theirs(&values, 2));
+        if !cfg!(miri) {
+            check_same(&ours::<7, { Two::BUCKETS }>(&values), &theirs(&values, 2));
+        }
     }
 
     #[test]

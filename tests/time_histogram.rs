@@ -109,8 +109,8 @@ proptest! {
     fn every_figure_is_within_the_stated_error(values in values(64)) {
         check::<1, { buckets(1, 64) }, u16>(&values);
         check::<4, { buckets(4, 64) }, u64>(&values);
-        check::<7, { buckets(7, 64) }, u32>(&values);
         if !cfg!(miri) {
+            check::<7, { buckets(7, 64) }, u32>(&values);
             check::<10, { buckets(10, 24) }, u64>(&values);
         }
     }
@@ -332,7 +332,9 @@ fn readers_never_see_a_counter_run_backwards() {
         }
         last = now.clone();
     }
+    // What `is_finished` says orders nothing; a join does.
     writer.join().unwrap();
+    SHARED.read(&mut now);
     assert_eq!(now.count(), records);
 }
 
