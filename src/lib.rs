@@ -53,6 +53,8 @@
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
 //! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
+//! | `time` | cycle clocks, histograms, latency by venue |
+//! | `hdrhistogram` | histograms to and from the crate of that name; needs `std` |
 //!
 //! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:
 //! all features together build on stable.

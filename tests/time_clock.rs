@@ -53,7 +53,7 @@ const fn years(years: u64) -> u64 {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 16 } else { ProptestConfig::default().cases },
+        cases: if cfg!(miri) { 4 } else { ProptestConfig::default().cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -201,11 +201,16 @@ fn spans_answer_0_when_the_clock_goes_back() {
     assert_eq!(span.stop(), 1);
 }
 
+/// Takes a clock by value: a reference is one too.
+fn in_ns(clock: impl Clock) -> u64 {
+    clock.now_ns()
+}
+
 #[test]
 fn wrappers_ask_the_clock_inside() {
     let clock = Fenced(Counter::new(16, 0x1_0003));
     assert_eq!((clock.now(), clock.now_fenced(), clock.bits()), (3, 3, 16));
-    assert_eq!((&clock).now_ns(), 3);
+    assert_eq!(in_ns(&clock), 3);
     let counted: &dyn Clock = &clock;
     assert_eq!(counted.now(), 3);
 }
@@ -254,7 +259,7 @@ mod hosted {
         let clock = HostClock::new();
         let span = clock.span();
         let before = system_ns();
-        while system_ns() - before < 2_000_000 {}
+        while system_ns() - before < 50_000 {}
         assert!(span.stop() > 0 && clock.now_fenced() > 0);
         let source = clock.calibration().source;
         assert_eq!(
@@ -365,7 +370,11 @@ mod x86_64 {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: if cfg!(miri) { 4 } else { ProptestConfig::default().cases },
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
 
         #[test]
         fn no_leaf_is_refused_by_force(a: [u32; 4], b: [u32; 4], c: [u32; 4], d: [u32; 4], zeros in 0_u8..16) {

@@ -9,18 +9,19 @@ use proptest::prelude::*;
 
 type One = Histogram<4, { buckets(4, 64) }>;
 type Two = Histogram<7, { buckets(7, 64) }>;
-/// Three digits, up to 2^24.
-type Three = Histogram<10, { buckets(10, 24) }>;
+/// Three digits, up to 2^16.
+type Three = Histogram<10, { buckets(10, 16) }>;
 
 const PERCENTILES: [f64; 9] = [0.1, 1.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.9, 100.0];
 
 fn values(bits: u32) -> impl Strategy<Value = Vec<u64>> {
     let value = (any::<u64>(), 0..bits).prop_map(|(value, shift)| value >> (63 - shift));
-    vec(value, 1..300)
+    vec(value, 1..if cfg!(miri) { 8 } else { 300 })
 }
 
 fn theirs(values: &[u64], digits: u8) -> Hdr<u64> {
-    let mut hdr = Hdr::new_with_max(u64::MAX, digits).unwrap();
+    let max = values.iter().copied().max().unwrap_or_default().max(2);
+    let mut hdr = Hdr::new_with_max(max, digits).unwrap();
     values.iter().for_each(|&value| hdr.record(value).unwrap());
     hdr
 }
@@ -58,7 +59,7 @@ fn check_same<const P: u32, const N: usize>(ours: &Histogram<P, N>, theirs: &Hdr
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { ProptestConfig::default().cases },
+        cases: if cfg!(miri) { 1 } else { ProptestConfig::default().cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -66,11 +67,13 @@ proptest! {
     #[test]
     fn the_same_data_give_the_same_answers(values in values(62)) {
         check_same(&ours::<4, { One::BUCKETS }>(&values), &theirs(&values, 1));
-        check_same(&ours::<7, { Two::BUCKETS }>(&values), &theirs(&values, 2));
+        if !cfg!(miri) {
+            check_same(&ours::<7, { Two::BUCKETS }>(&values), &theirs(&values, 2));
+        }
     }
 
     #[test]
-    fn three_digits_give_the_same_answers(values in values(24)) {
+    fn three_digits_give_the_same_answers(values in values(16)) {
         check_same(&ours::<10, { Three::BUCKETS }>(&values), &theirs(&values, 3));
     }
 }
@@ -81,7 +84,7 @@ mod conversions {
 
     proptest! {
         #![proptest_config(ProptestConfig {
-            cases: if cfg!(miri) { 2 } else { ProptestConfig::default().cases },
+            cases: if cfg!(miri) { 1 } else { ProptestConfig::default().cases },
             failure_persistence: None,
             ..ProptestConfig::default()
         })]

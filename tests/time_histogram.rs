@@ -15,7 +15,7 @@ type Fine = Histogram<10, { buckets(10, 36) }>;
 /// Values of every magnitude, as latencies are: as many of 10 as of 1,000,000.
 fn values(bits: u32) -> impl Strategy<Value = Vec<u64>> {
     let value = (any::<u64>(), 0..bits).prop_map(|(value, shift)| value >> (63 - shift));
-    vec(value, 1..200)
+    vec(value, 1..if cfg!(miri) { 10 } else { 200 })
 }
 
 /// What a percentile is: the value of rank `ceil(p / 100 * n)`, here for a percentile in thousandths.
@@ -41,7 +41,7 @@ fn check<const P: u32, const N: usize, C: Count>(values: &[u64]) {
         .for_each(|value| *value = (*value).min(max));
     let (least, greatest) = (sorted[0], sorted[sorted.len() - 1]);
     for thousandths in (1..=100_000)
-        .step_by(2997)
+        .step_by(if cfg!(miri) { 49_997 } else { 2997 })
         .chain([1, 50_000, 99_900, 100_000])
     {
         let exact = oracle(&sorted, thousandths);
@@ -100,7 +100,7 @@ fn check_summary<const P: u32, const N: usize, C: Count>(h: &Histogram<P, N, C>)
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { ProptestConfig::default().cases },
+        cases: if cfg!(miri) { 1 } else { ProptestConfig::default().cases },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -109,8 +109,8 @@ proptest! {
     fn every_figure_is_within_the_stated_error(values in values(64)) {
         check::<1, { buckets(1, 64) }, u16>(&values);
         check::<4, { buckets(4, 64) }, u64>(&values);
-        check::<7, { buckets(7, 64) }, u32>(&values);
         if !cfg!(miri) {
+            check::<7, { buckets(7, 64) }, u32>(&values);
             check::<10, { buckets(10, 24) }, u64>(&values);
         }
     }
@@ -313,7 +313,7 @@ fn one_recorder_at_a_time() {
 #[test]
 fn readers_never_see_a_counter_run_backwards() {
     static SHARED: AtomicHistogram<3, { buckets(3, 20) }> = AtomicHistogram::new();
-    let records = if cfg!(miri) { 300 } else { 1_000_000 };
+    let records = if cfg!(miri) { 30 } else { 1_000_000 };
     let writer = std::thread::spawn(move || {
         let mut recorder = SHARED.recorder().unwrap();
         (0..records).for_each(|i| recorder.record(i % 1000));
@@ -322,14 +322,19 @@ fn readers_never_see_a_counter_run_backwards() {
     loop {
         let done = writer.is_finished();
         SHARED.read(&mut now);
-        let pairs = (0..=1000).map(|v| (last.count_up_to(v), now.count_up_to(v)));
+        let step = if cfg!(miri) { 500 } else { 1 };
+        let pairs = (0..=1000)
+            .step_by(step)
+            .map(|v| (last.count_up_to(v), now.count_up_to(v)));
         { pairs }.for_each(|(before, after)| assert!(before <= after));
         if done {
             break;
         }
         last = now.clone();
     }
+    // What `is_finished` says orders nothing; a join does.
     writer.join().unwrap();
+    SHARED.read(&mut now);
     assert_eq!(now.count(), records);
 }
 

@@ -1,6 +1,7 @@
 //! The time-stamp counter of x86_64.
 
-use core::arch::x86_64::{_mm_lfence, _rdtsc};
+use core::arch::asm;
+use core::arch::x86_64::_rdtsc;
 use core::fmt;
 
 use super::calibrate::{Calibration, CalibrationError};
@@ -163,14 +164,14 @@ fn plain() -> u64 {
 }
 
 #[inline(always)]
-#[allow(unused_unsafe, reason = "newer compilers have it safe")]
 fn fenced() -> u64 {
-    // SAFETY: every x86_64 has `lfence`.
-    unsafe { _mm_lfence() };
-    let now = plain();
-    // SAFETY: as above.
-    unsafe { _mm_lfence() };
-    now
+    let (low, high): (u32, u32);
+    // SAFETY: as above, and every x86_64 has `lfence`. (The intrinsic is no inline function where the target
+    // has no SSE, as kernels do.) Without `nomem` the compiler keeps accesses on their side of it.
+    unsafe {
+        asm!("lfence", "rdtsc", "lfence", out("eax") low, out("edx") high, options(nostack, preserves_flags));
+    }
+    u64::from(high) << 32 | u64::from(low)
 }
 
 impl Clock for Tsc {

@@ -181,7 +181,8 @@ contenders
                    time/…: quanta's Clock::raw and Clock::now, minstant's Instant::now and
                    elapsed, std's Instant
   histogram, hdrhistogram
-                   time/…: the crates, at three significant digits (a grouping power of 10)
+                   time/…: the crates, at three significant digits (a grouping power of 10), by
+                   increment, record and saturating_record
 Between two cores blocks travel through a ring of 1024 places: framepool's through its own, those of
 most others through rtrb, DPDK's through an rte_ring for one producer and one
 consumer, at most 1024 at a time; DPDK has caches of 512 that the threads own. Samples are sorted by
@@ -191,6 +192,8 @@ framepool's pool of 1k blocks, near 1 where cost does not grow. Benches of 2 MiB
 set aside (/proc/sys/vm/nr_hugepages); transparent huge pages are switched off for region/….
 
 not alike
+  The crate histogram branches on whether a value is below 2048, where its buckets are exact: it gains
+  where all values are (time/record/narrow, time/span), and loses where they vary (time/record).
   DPDK's loops are compiled for this processor (-march=native), and so is all Rust here
   (.cargo/config.toml; RUSTFLAGS override it); allocators in C are as their build scripts make them.
   DPDK starts threads of its own, after which the C library's malloc takes its locks: its figures

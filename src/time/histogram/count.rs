@@ -12,8 +12,12 @@ pub trait Count: Copy + sealed::Sealed {
     /// Nothing counted.
     const ZERO: Self;
 
+    /// All that it can count.
+    const MAX: Self;
+
+    /// Counts one more, or begins again at 0 and says so.
     #[doc(hidden)]
-    fn plus_one(self) -> (Self, bool);
+    fn bump(&mut self) -> bool;
     /// The sum, and how much of it did not fit.
     #[doc(hidden)]
     fn plus(self, n: u64) -> (Self, u64);
@@ -29,9 +33,13 @@ macro_rules! count {
         impl Count for $counter {
             const ZERO: Self = 0;
 
+            const MAX: Self = <$counter>::MAX;
+
+            // To wrap first and ask then is one addition in memory, and a branch on its flag.
             #[inline(always)]
-            fn plus_one(self) -> (Self, bool) {
-                self.overflowing_add(1)
+            fn bump(&mut self) -> bool {
+                *self = self.wrapping_add(1);
+                *self == 0
             }
 
             #[inline]

@@ -138,9 +138,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         let Some(count) = self.counts.get_mut(Layout::<P, N>::index(value)) else {
             return self.record_above(1);
         };
-        match count.plus_one() {
-            (sum, false) => *count = sum,
-            (_, true) => self.lose(1),
+        if count.bump() {
+            stay_at_maximum(count, &mut self.lost);
         }
     }
 
@@ -268,6 +267,14 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     pub fn iter(&self) -> Buckets<'_, P, N, C> {
         Buckets::new(&self.counts)
     }
+}
+
+/// Takes back the step that made a counter begin again.
+#[cold]
+#[inline(never)]
+fn stay_at_maximum<C: Count>(count: &mut C, lost: &mut u64) {
+    *count = C::MAX;
+    *lost = lost.saturating_add(1);
 }
 
 impl<const P: u32, const N: usize, C: Count> Default for Histogram<P, N, C> {
