@@ -41,6 +41,11 @@
 //! | a cache without carrying one around | `Pool::with_local`, `Pool::local_alloc` |
 //! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
 //! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
+//! | blocks, or anything else, on another core | a `ring::Ring` (feature `ring`) |
+//! | to know what that took, and at the 99.9th percentile | `time::HostClock`, `time::Histogram`, `time::Tracker` (feature `time`) |
+//! | to know what a frame is, at the price of a few ns | `wire::summarize` (feature `wire`) |
+//! | only some frames | a `wire::Filter` |
+//! | the messages of an exchange's feed | `wire::feed`: ITCH, PITCH, XDP, FIX, and their framings |
 //!
 //! # Features
 //!
@@ -48,12 +53,14 @@
 //! |---|---|
 //! | `std` (default) | pools that allocate their own memory; the current thread's caches |
 //! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
+//! | `ring` | the single-producer, single-consumer ring |
+//! | `time` | cycle clocks, histograms, latency by venue |
+//! | `wire` | packet parsing, filters, exchange feeds |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for every public type |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
 //! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
-//! | `time` | cycle clocks, histograms, latency by venue |
 //! | `hdrhistogram` | histograms to and from the crate of that name; needs `std` |
 //!
 //! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:
