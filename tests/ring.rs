@@ -424,8 +424,7 @@ fn capacities_that_cannot_be_are_errors() {
     // So many bytes are an object, but nobody has them.
     if cfg!(not(miri)) {
         let error = ring::allocate::<[u8; 64]>(half / 128).unwrap_err();
-        let size = half / 2;
-        assert_eq!(error, RingError::OutOfMemory { size });
+        assert!(matches!(error, RingError::OutOfMemory { size } if size > half / 2));
     }
 }
 

@@ -8,6 +8,13 @@ mod homes;
 mod peeked;
 mod producer;
 mod reserved;
+#[cfg(all(
+    feature = "mmap",
+    target_os = "linux",
+    target_has_atomic = "64",
+    not(loom)
+))]
+mod shared;
 mod stats;
 mod wait;
 mod waker;
@@ -23,6 +30,15 @@ pub use homes::{Ends, in_memory, in_raw_memory, region_align, region_size};
 pub use peeked::Peeked;
 pub use producer::Producer;
 pub use reserved::Reserved;
+#[cfg(all(
+    feature = "mmap",
+    target_os = "linux",
+    target_has_atomic = "64",
+    not(loom)
+))]
+pub use shared::{
+    Plain, SharedConsumer, SharedProducer, SharedPushError, SharedRing, SharedRingError,
+};
 pub use stats::{ConsumerStats, ProducerStats};
 #[cfg(feature = "std")]
 pub use wait::Yield;

@@ -98,6 +98,77 @@ trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
 
+/// Waits for twice as long each time, up to a bound.
+#[inline(always)]
+fn back_off(pauses: &mut u32) {
+    for _ in 0..*pauses {
+        spin_loop();
+    }
+    *pauses = (*pauses * 2).min(64);
+}
+
+fn single_b<'a, T: Message>(
+    bench: &str,
+    name: &str,
+    (mut tx, mut rx): (impl Send1<T> + 'a, impl Receive1<T> + 'a),
+) -> Contender<'a> {
+    Contender::new(
+        (bench, name, 1, 1),
+        move |n| {
+            for i in 0..n {
+                let mut value = T::numbered(i);
+                escape(&mut value);
+                let mut p = 1;
+                while !tx.send(value) {
+                    back_off(&mut p);
+                }
+            }
+        },
+        move |n| {
+            for _ in 0..n {
+                let mut p = 1;
+                let mut value = loop {
+                    if let Some(v) = rx.receive() {
+                        break v;
+                    }
+                    back_off(&mut p);
+                };
+                escape(&mut value);
+            }
+        },
+    )
+}
+
+fn burst_b<'a, T: Message>(
+    bench: &str,
+    name: &str,
+    (mut tx, mut rx): (impl Send32<T> + 'a, impl Receive32<T> + 'a),
+) -> Contender<'a> {
+    Contender::new(
+        (bench, name, 1, BURST),
+        move |n| {
+            let mut values: [T; BURST] = array::from_fn(|i| T::numbered(i as u64));
+            for _ in 0..n / BURST as u64 {
+                escape(&mut values);
+                let mut p = 1;
+                while !tx.send32(&values) {
+                    back_off(&mut p);
+                }
+            }
+        },
+        move |n| {
+            let mut values = [T::default(); BURST];
+            for _ in 0..n / BURST as u64 {
+                let mut p = 1;
+                while !rx.receive32(&mut values) {
+                    back_off(&mut p);
+                }
+                escape(&mut values);
+            }
+        },
+    )
+}
+
 fn single<'a, T: Message>(
     bench: &str,
     name: &str,
@@ -185,6 +256,9 @@ where
 fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     let mut all = vec![
         single(bench, FRAMEPOOL, ours::<T>()),
+        single_b(bench, "framepool-b", ours::<T>()),
+        single_b(bench, "rtrb-b", rtrb_ends::<T>()),
+        single_b(bench, "gil-b", gil_ends::<T>()),
         single(bench, "rtrb", rtrb_ends::<T>()),
         single(bench, "omango", omango_ends::<T>()),
         single(bench, "ringbuf", ringbuf_ends::<T>()),
@@ -199,6 +273,9 @@ fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
 fn bursts<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     let mut all = vec![
         burst(bench, FRAMEPOOL, ours::<T>()),
+        burst_b(bench, "framepool-b", ours::<T>()),
+        burst_b(bench, "rtrb-b", rtrb_ends::<T>()),
+        burst_b(bench, "gil-b", gil_ends::<T>()),
         burst(bench, "rtrb", rtrb_ends::<T>()),
         burst(bench, "ringbuf", ringbuf_ends::<T>()),
         burst(bench, "gil", gil_ends::<T>()),
@@ -262,20 +339,15 @@ impl<T: Message> Receive1<T> for ring::Consumer<'_, T> {
 impl<T: Message> Send32<T> for ring::Producer<'_, T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        self.push_array(*values).is_ok()
+        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        self.push_slice(values) == BURST
     }
 }
 
 impl<T: Message> Receive32<T> for ring::Consumer<'_, T> {
     #[inline]
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
-        match self.pop_array() {
-            Some(values) => {
-                *out = values;
-                true
-            }
-            None => false,
-        }
+        self.pop_slice(out) == BURST
     }
 }
 
