@@ -333,9 +333,14 @@ fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
         if next == kill_at {
             // In the middle of whatever it is doing.
             child.kill().unwrap();
-            child.wait().unwrap();
             kill_at = u64::MAX;
         }
+    }
+    child.wait().unwrap();
+    // What it published between the last look and its death.
+    while let Some(found) = rx.pop().unwrap() {
+        assert_eq!(found, value(next));
+        next += 1;
     }
     assert!(next >= 20_000);
     // It did not let go, and says who it was.

@@ -138,12 +138,15 @@ impl<T, const N: usize> Ring<T, N> {
     /// use framepool::ring::Ring;
     ///
     /// let mut ring: Ring<String, 8> = Ring::new();
-    /// let (mut tx, mut rx) = ring.split_mut();
-    /// std::thread::scope(|scope| {
-    ///     scope.spawn(move || tx.push("from afar".into()));
-    ///     while rx.is_empty() {}
-    ///     assert_eq!(rx.pop().as_deref(), Some("from afar"));
-    /// });
+    /// {
+    ///     let (mut tx, mut rx) = ring.split_mut();
+    ///     std::thread::scope(|scope| {
+    ///         scope.spawn(move || tx.push("from afar".into()));
+    ///         while rx.is_empty() {}
+    ///         assert_eq!(rx.pop().as_deref(), Some("from afar"));
+    ///     });
+    /// }
+    /// // Once they are gone, again.
     /// let (tx, rx) = ring.split_mut();
     /// assert!(rx.is_empty() && !tx.is_abandoned());
     /// ```

@@ -7,7 +7,9 @@
 //! | `ring/pingpong` | sends one, waits for the answer | answers | round trips |
 //!
 //! Every ring has [`PLACES`] places. Whoever finds it full or empty pauses once and tries again; in the
-//! ping-pong without a pause. Values go in and come out by copy, out of and into memory of each side's own.
+//! ping-pong without a pause. In `…/burst1` framepool is its `FlagRing`, which waits as its `Spin` does, twice as
+//! long each time (omango does the same within its calls), and `framepool-index` its `Ring`, waiting like the
+//! others; elsewhere framepool is its `Ring`. Values go in and come out by copy, out of and into memory of each side's own.
 
 use std::array;
 use std::hint::spin_loop;
@@ -98,72 +100,22 @@ trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
 
-/// Waits for twice as long each time, up to a bound.
-#[inline(always)]
-fn back_off(pauses: &mut u32) {
-    for _ in 0..*pauses {
-        spin_loop();
-    }
-    *pauses = (*pauses * 2).min(64);
-}
-
-fn single_b<'a, T: Message>(
-    bench: &str,
-    name: &str,
-    (mut tx, mut rx): (impl Send1<T> + 'a, impl Receive1<T> + 'a),
-) -> Contender<'a> {
+/// framepool's own wait: [`ring::Spin`].
+fn flagged<'a, T: Message>(bench: &str, name: &str) -> Contender<'a> {
+    let (mut tx, mut rx) = ring::allocate_flagged::<T>(PLACES).expect("memory for a ring");
     Contender::new(
         (bench, name, 1, 1),
         move |n| {
             for i in 0..n {
                 let mut value = T::numbered(i);
                 escape(&mut value);
-                let mut p = 1;
-                while !tx.send(value) {
-                    back_off(&mut p);
-                }
+                let _ = tx.push_wait::<ring::Spin>(value);
             }
         },
         move |n| {
             for _ in 0..n {
-                let mut p = 1;
-                let mut value = loop {
-                    if let Some(v) = rx.receive() {
-                        break v;
-                    }
-                    back_off(&mut p);
-                };
+                let mut value = rx.pop_wait::<ring::Spin>();
                 escape(&mut value);
-            }
-        },
-    )
-}
-
-fn burst_b<'a, T: Message>(
-    bench: &str,
-    name: &str,
-    (mut tx, mut rx): (impl Send32<T> + 'a, impl Receive32<T> + 'a),
-) -> Contender<'a> {
-    Contender::new(
-        (bench, name, 1, BURST),
-        move |n| {
-            let mut values: [T; BURST] = array::from_fn(|i| T::numbered(i as u64));
-            for _ in 0..n / BURST as u64 {
-                escape(&mut values);
-                let mut p = 1;
-                while !tx.send32(&values) {
-                    back_off(&mut p);
-                }
-            }
-        },
-        move |n| {
-            let mut values = [T::default(); BURST];
-            for _ in 0..n / BURST as u64 {
-                let mut p = 1;
-                while !rx.receive32(&mut values) {
-                    back_off(&mut p);
-                }
-                escape(&mut values);
             }
         },
     )
@@ -255,10 +207,8 @@ where
 
 fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     let mut all = vec![
-        single(bench, FRAMEPOOL, ours::<T>()),
-        single_b(bench, "framepool-b", ours::<T>()),
-        single_b(bench, "rtrb-b", rtrb_ends::<T>()),
-        single_b(bench, "gil-b", gil_ends::<T>()),
+        flagged::<T>(bench, FRAMEPOOL),
+        single(bench, "framepool-index", ours::<T>()),
         single(bench, "rtrb", rtrb_ends::<T>()),
         single(bench, "omango", omango_ends::<T>()),
         single(bench, "ringbuf", ringbuf_ends::<T>()),
@@ -273,9 +223,6 @@ fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
 fn bursts<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     let mut all = vec![
         burst(bench, FRAMEPOOL, ours::<T>()),
-        burst_b(bench, "framepool-b", ours::<T>()),
-        burst_b(bench, "rtrb-b", rtrb_ends::<T>()),
-        burst_b(bench, "gil-b", gil_ends::<T>()),
         burst(bench, "rtrb", rtrb_ends::<T>()),
         burst(bench, "ringbuf", ringbuf_ends::<T>()),
         burst(bench, "gil", gil_ends::<T>()),
@@ -288,6 +235,7 @@ fn bursts<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
 fn ping_pongs<'a>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     Ok(vec![
         ping_pong(bench, FRAMEPOOL, ours),
+        ping_pong(bench, "framepool-flags", flagged_ends),
         ping_pong(bench, "rtrb", rtrb_ends),
         ping_pong(bench, "omango", omango_ends),
         ping_pong(bench, "ringbuf", ringbuf_ends),
@@ -348,6 +296,28 @@ impl<T: Message> Receive32<T> for ring::Consumer<'_, T> {
     #[inline]
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
         self.pop_slice(out) == BURST
+    }
+}
+
+struct FlaggedTx<T: 'static>(ring::FlagProducer<'static, T>);
+struct FlaggedRx<T: 'static>(ring::FlagConsumer<'static, T>);
+
+fn flagged_ends<T: Message>() -> (FlaggedTx<T>, FlaggedRx<T>) {
+    let (tx, rx) = ring::allocate_flagged(PLACES).expect("memory for a ring");
+    (FlaggedTx(tx), FlaggedRx(rx))
+}
+
+impl<T: Message> Send1<T> for FlaggedTx<T> {
+    #[inline]
+    fn send(&mut self, value: T) -> bool {
+        self.0.push(value).is_ok()
+    }
+}
+
+impl<T: Message> Receive1<T> for FlaggedRx<T> {
+    #[inline]
+    fn receive(&mut self) -> Option<T> {
+        self.0.pop()
     }
 }
 
