@@ -36,8 +36,8 @@ use crate::sync::{AtomicU32, Exclusive, Ordering, Word, wide};
 /// producer's.
 #[repr(C)]
 struct Slot<T> {
-    full: AtomicU32,
     value: Exclusive<MaybeUninit<T>>,
+    full: AtomicU32,
 }
 
 impl<T> Slot<T> {
