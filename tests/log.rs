@@ -54,6 +54,32 @@ fn every_public_type<T: defmt::Format, F>() {
     }
     #[cfg(feature = "time")]
     measuring::<F>();
+    #[cfg(feature = "ring")]
+    {
+        is_logged::<(ring::Producer<'static, F>, ring::Consumer<'static, F>)>();
+        is_logged::<(ring::Reserved<'_, 'static, F>, ring::Peeked<'_, 'static, F>)>();
+        is_logged::<(
+            ring::AsyncProducer<'static, F>,
+            ring::AsyncConsumer<'static, F>,
+        )>();
+        is_logged::<(ring::Drain<'_, 'static, F>, ring::Spin, ring::NoRoom)>();
+        is_logged::<(ring::Full<F>, ring::Abandoned<F>, ring::RingError)>();
+        is_logged::<(ring::ProducerStats, ring::ConsumerStats)>();
+        is_logged::<(
+            ring::FlagProducer<'static, F>,
+            ring::FlagConsumer<'static, F>,
+        )>();
+        #[cfg(feature = "std")]
+        is_logged::<ring::Yield>();
+        #[cfg(not(loom))]
+        is_logged::<(ring::Ring<F, 4>, ring::FlagRing<F, 4>)>();
+        #[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
+        {
+            is_logged::<(ring::SharedRing<'static, u8>, ring::SharedRingError)>();
+            is_logged::<(ring::SharedProducer<'static, u8>, ring::SharedPushError<T>)>();
+            is_logged::<ring::SharedConsumer<'static, u8>>();
+        }
+    }
     #[cfg(feature = "audit")]
     {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();

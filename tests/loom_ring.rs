@@ -228,3 +228,45 @@ fn a_pop_wakes_who_has_no_room_and_so_does_going() {
         t.join().unwrap();
     });
 }
+
+#[test]
+fn slots_with_flags_change_hands_round_the_end() {
+    for capacity in [1, 2] {
+        model(3, move || {
+            let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+            let t = thread::spawn(move || (0..4).filter(|i| tx.push(Box::new(*i)).is_ok()).count());
+            let mut last = None;
+            let mut taken = 0;
+            for _ in 0..4 {
+                if let Some(value) = rx.pop() {
+                    assert!(last.is_none_or(|last| *value > last));
+                    last = Some(*value);
+                    taken += 1;
+                }
+            }
+            let pushed = t.join().unwrap();
+            assert!(rx.is_abandoned());
+            while rx.pop().is_some() {
+                taken += 1;
+            }
+            assert_eq!(taken, pushed);
+        });
+    }
+}
+
+#[test]
+fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
+    model(4, || {
+        let live = std::sync::Arc::default();
+        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        tx.push(Counted::new(&live)).ok().unwrap();
+        let count = live.clone();
+        let t = thread::spawn(move || {
+            let _ = tx.push(Counted::new(&count));
+        });
+        drop(rx.pop());
+        drop(rx);
+        t.join().unwrap();
+        assert_eq!(live.load(std::sync::atomic::Ordering::SeqCst), 0);
+    });
+}

@@ -61,6 +61,11 @@ pub fn asynchronous<'r, T>(
 pub struct AsyncProducer<'r, T>(Producer<'r, T>);
 
 impl<'r, T> AsyncProducer<'r, T> {
+    /// The producer, for its figures.
+    pub fn as_producer(&self) -> &Producer<'r, T> {
+        &self.0
+    }
+
     /// Appends a value, after sleeping until there is a place. Cancelled, the value is dropped with
     /// the future.
     ///
@@ -126,6 +131,11 @@ impl<'r, T> AsyncProducer<'r, T> {
 pub struct AsyncConsumer<'r, T>(Consumer<'r, T>);
 
 impl<'r, T> AsyncConsumer<'r, T> {
+    /// The consumer, for its figures.
+    pub fn as_consumer(&self) -> &Consumer<'r, T> {
+        &self.0
+    }
+
     /// Takes the oldest value, after sleeping until there is one. `None`: the producer is gone, and
     /// nothing is left. Nothing is lost if it is cancelled.
     pub async fn pop(&mut self) -> Option<T> {

@@ -67,6 +67,11 @@ pub struct Consumer<'r, T> {
 unsafe impl<T: Send> Send for Consumer<'_, T> {}
 
 impl<'r, T> Consumer<'r, T> {
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn set_starved(&mut self, starved: u64) {
+        self.starved = starved;
+    }
+
     /// # Safety
     /// The only consumer of this ring, which is empty at this position.
     pub(super) unsafe fn new(place: Place<'r, T>, position: Word) -> Self {
@@ -314,6 +319,13 @@ impl<T> fmt::Debug for Consumer<'_, T> {
 /// Takes what is there: see [`Consumer::drain`].
 #[derive(Debug)]
 pub struct Drain<'a, 'r, T>(&'a mut Consumer<'r, T>);
+
+#[cfg(feature = "defmt")]
+impl<'r, T> Drain<'_, 'r, T> {
+    pub(super) fn consumer(&self) -> &Consumer<'r, T> {
+        self.0
+    }
+}
 
 impl<T> Iterator for Drain<'_, '_, T> {
     type Item = T;

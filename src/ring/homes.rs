@@ -138,12 +138,15 @@ impl<T, const N: usize> Ring<T, N> {
     /// use framepool::ring::Ring;
     ///
     /// let mut ring: Ring<String, 8> = Ring::new();
-    /// let (mut tx, mut rx) = ring.split_mut();
-    /// std::thread::scope(|scope| {
-    ///     scope.spawn(move || tx.push("from afar".into()));
-    ///     while rx.is_empty() {}
-    ///     assert_eq!(rx.pop().as_deref(), Some("from afar"));
-    /// });
+    /// {
+    ///     let (mut tx, mut rx) = ring.split_mut();
+    ///     std::thread::scope(|scope| {
+    ///         scope.spawn(move || tx.push("from afar".into()));
+    ///         while rx.is_empty() {}
+    ///         assert_eq!(rx.pop().as_deref(), Some("from afar"));
+    ///     });
+    /// }
+    /// // Once they are gone, again.
     /// let (tx, rx) = ring.split_mut();
     /// assert!(rx.is_empty() && !tx.is_abandoned());
     /// ```
@@ -261,7 +264,7 @@ pub unsafe fn in_raw_memory<'m, T: 'm>(
     }
 }
 
-/// A ring in memory of its own, freed with the second of its ends.
+/// A ring in memory of its own, aligned to cache lines, freed with the second of its ends.
 ///
 /// ```
 /// let (mut tx, mut rx) = framepool::ring::allocate(1024)?;
@@ -279,19 +282,55 @@ pub fn allocate<T>(capacity: usize) -> Result<Ends<'static, T>, RingError> {
 }
 
 /// As [`allocate`], at any position.
-#[cfg(any(feature = "std", loom))]
+#[cfg(all(feature = "std", not(loom)))]
 pub(super) fn allocate_at<T>(
     capacity: usize,
     position: Word,
 ) -> Result<Ends<'static, T>, RingError> {
-    let layout = slots::<T>(capacity)?;
-    let mut slots: std::vec::Vec<Slot<T>> = std::vec::Vec::new();
-    let size = layout.size();
-    slots
-        .try_reserve_exact(capacity)
-        .map_err(|_| RingError::OutOfMemory { size })?;
-    slots.resize_with(capacity, || Slot::new(MaybeUninit::uninit()));
-    let slots = NonNull::from(std::boxed::Box::leak(slots.into_boxed_slice())).cast();
+    let (layout, offset) = in_region::<T>(capacity)?;
+    // SAFETY: the layout has a size: that of the control words at least.
+    let start = NonNull::new(unsafe { std::alloc::alloc(layout) });
+    let start = start.ok_or(RingError::OutOfMemory {
+        size: layout.size(),
+    })?;
+    // SAFETY: so many bytes are there, aligned, and live until `free`; nobody else knows of them.
+    // Slots need no initialisation.
+    unsafe {
+        let mut control = start.cast::<Control>();
+        control.write(Control::new());
+        control.as_mut().reset(position);
+        let first = start.add(offset).cast::<Slot<T>>();
+        Ok(ends(control, first, capacity, Some(free::<T>), position))
+    }
+}
+
+/// Gives a ring's memory back to the allocator.
+///
+/// # Safety
+/// It is from `allocate_at`, both ends have left, and the slots hold nothing.
+#[cfg(all(feature = "std", not(loom)))]
+unsafe fn free<T>(control: NonNull<Control>, _: NonNull<Slot<T>>, capacity: usize) {
+    let Ok((layout, _)) = in_region::<T>(capacity) else {
+        return;
+    };
+    // SAFETY: the words' and then the allocation's last use; the layout is a function of the capacity.
+    unsafe {
+        control.drop_in_place();
+        std::alloc::dealloc(control.as_ptr().cast(), layout);
+    }
+}
+
+/// The same of loom's cells, which are to be initialised each.
+#[cfg(loom)]
+pub(super) fn allocate_at<T>(
+    capacity: usize,
+    position: Word,
+) -> Result<Ends<'static, T>, RingError> {
+    slots::<T>(capacity)?;
+    let slots: std::boxed::Box<[Slot<T>]> = (0..capacity)
+        .map(|_| Slot::new(MaybeUninit::uninit()))
+        .collect();
+    let slots = NonNull::from(std::boxed::Box::leak(slots)).cast();
     let mut control = std::boxed::Box::new(Control::new());
     control.reset(position);
     let control = NonNull::from(std::boxed::Box::leak(control));
@@ -299,14 +338,12 @@ pub(super) fn allocate_at<T>(
     Ok(unsafe { ends(control, slots, capacity, Some(free::<T>), position) })
 }
 
-/// Gives a ring's memory back to the allocator.
-///
 /// # Safety
-/// It is from `allocate_at`, both ends have left, and the slots hold nothing.
-#[cfg(any(feature = "std", loom))]
+/// They are from `allocate_at`, both ends have left, and the slots hold nothing.
+#[cfg(loom)]
 unsafe fn free<T>(control: NonNull<Control>, slots: NonNull<Slot<T>>, capacity: usize) {
     let slots = NonNull::slice_from_raw_parts(slots, capacity);
-    // SAFETY: leaked by `allocate_at`, a vector whose capacity became its length.
+    // SAFETY: leaked by `allocate_at`.
     unsafe {
         drop(std::boxed::Box::from_raw(slots.as_ptr()));
         drop(std::boxed::Box::from_raw(control.as_ptr()));

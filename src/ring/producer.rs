@@ -62,6 +62,11 @@ pub struct Producer<'r, T> {
 unsafe impl<T: Send> Send for Producer<'_, T> {}
 
 impl<'r, T> Producer<'r, T> {
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn set_refused(&mut self, refused: u64) {
+        self.refused = refused;
+    }
+
     /// # Safety
     /// The only producer of this ring, which is empty at this position.
     pub(super) unsafe fn new(place: Place<'r, T>, position: Word) -> Self {

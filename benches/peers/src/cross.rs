@@ -362,22 +362,23 @@ where
     )
 }
 
-/// framepool's own way: blocks through its own ring.
+/// framepool's own way: blocks through its ring for values one by one.
 fn hand_over_blocks<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
-    let (mut sender, mut receiver) = ring::<Block<'a>>(IN_FLIGHT);
+    let (mut sender, mut receiver) =
+        ring::allocate_flagged::<Block<'a>>(IN_FLIGHT).expect("memory for a ring");
     Contender::new(
         (bench, FRAMEPOOL, 1, 1),
         move |blocks| {
             for _ in 0..blocks {
                 let mut block = insist(|| a.alloc().ok());
                 escape(&mut block);
-                send(&mut sender, block);
+                assert!(sender.push_wait::<ring::Spin>(block).is_ok());
             }
         },
         move |blocks| {
             for _ in 0..blocks {
-                let mut block = insist(|| receiver.pop());
+                let mut block = receiver.pop_wait::<ring::Spin>().expect("a producer");
                 escape(&mut block);
                 assert!(b.free(block).is_ok());
             }

@@ -302,7 +302,7 @@ pub fn shuffle<T>(items: &mut [T]) {
 
 /// The least of a contender's ratio that is asked for, if the bench asks for one.
 pub fn bar(bench: &str, contender: &str) -> Option<f64> {
-    if contender == FRAMEPOOL {
+    if contender.starts_with(FRAMEPOOL) && bench.starts_with("ring/") {
         return None;
     }
     let cached_dpdk = matches!(contender, "dpdk-c256" | "dpdk-c512");

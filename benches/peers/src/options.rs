@@ -173,6 +173,14 @@ contenders
   dpdk-nocache     the same without one
   framepool-moved  a Burst<32> that is moved into free_burst
   framepool-array  [Block; 32], by Cache::alloc_array and free_array
+  framepool        ring/…: Ring, by push_slice and pop_slice in bursts; in ring/…/burst1 and cross/burst1
+                   FlagRing, which waits as Spin does
+  framepool-index, framepool-flags
+                   Ring in ring/…/burst1, waiting like the others; FlagRing in ring/pingpong
+  rtrb, omango, ringbuf, gil, bbqueue, heapless, arrayqueue, dpdk
+                   ring/…: rings of 1024 places; omango backs off within its calls, the others pause
+                   once between two tries; dpdk is an rte_ring of elements of 8 or 64 bytes
+  line             ring/pingpong: one cache line there and back, without a ring
   mmap-populate    region/prefault/…: mmap with MAP_POPULATE and munmap, for the same length and kind of
                    pages; framepool maps, verifies on one thread, and drops the region
   framepool-serial region/threads/…: framepool on one thread, beside framepool on two

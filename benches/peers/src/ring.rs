@@ -7,7 +7,9 @@
 //! | `ring/pingpong` | sends one, waits for the answer | answers | round trips |
 //!
 //! Every ring has [`PLACES`] places. Whoever finds it full or empty pauses once and tries again; in the
-//! ping-pong without a pause. Values go in and come out by copy, out of and into memory of each side's own.
+//! ping-pong without a pause. In `…/burst1` framepool is its `FlagRing`, which waits as its `Spin` does, twice as
+//! long each time (omango does the same within its calls), and `framepool-index` its `Ring`, waiting like the
+//! others; elsewhere framepool is its `Ring`. Values go in and come out by copy, out of and into memory of each side's own.
 
 use std::array;
 use std::hint::spin_loop;
@@ -98,6 +100,27 @@ trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
 
+/// framepool's own wait: [`ring::Spin`].
+fn flagged<'a, T: Message>(bench: &str, name: &str) -> Contender<'a> {
+    let (mut tx, mut rx) = ring::allocate_flagged::<T>(PLACES).expect("memory for a ring");
+    Contender::new(
+        (bench, name, 1, 1),
+        move |n| {
+            for i in 0..n {
+                let mut value = T::numbered(i);
+                escape(&mut value);
+                let _ = tx.push_wait::<ring::Spin>(value);
+            }
+        },
+        move |n| {
+            for _ in 0..n {
+                let mut value = rx.pop_wait::<ring::Spin>();
+                escape(&mut value);
+            }
+        },
+    )
+}
+
 fn single<'a, T: Message>(
     bench: &str,
     name: &str,
@@ -184,7 +207,8 @@ where
 
 fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     let mut all = vec![
-        single(bench, FRAMEPOOL, ours::<T>()),
+        flagged::<T>(bench, FRAMEPOOL),
+        single(bench, "framepool-index", ours::<T>()),
         single(bench, "rtrb", rtrb_ends::<T>()),
         single(bench, "omango", omango_ends::<T>()),
         single(bench, "ringbuf", ringbuf_ends::<T>()),
@@ -211,6 +235,7 @@ fn bursts<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
 fn ping_pongs<'a>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
     Ok(vec![
         ping_pong(bench, FRAMEPOOL, ours),
+        ping_pong(bench, "framepool-flags", flagged_ends),
         ping_pong(bench, "rtrb", rtrb_ends),
         ping_pong(bench, "omango", omango_ends),
         ping_pong(bench, "ringbuf", ringbuf_ends),
@@ -262,20 +287,37 @@ impl<T: Message> Receive1<T> for ring::Consumer<'_, T> {
 impl<T: Message> Send32<T> for ring::Producer<'_, T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        self.push_array(*values).is_ok()
+        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        self.push_slice(values) == BURST
     }
 }
 
 impl<T: Message> Receive32<T> for ring::Consumer<'_, T> {
     #[inline]
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
-        match self.pop_array() {
-            Some(values) => {
-                *out = values;
-                true
-            }
-            None => false,
-        }
+        self.pop_slice(out) == BURST
+    }
+}
+
+struct FlaggedTx<T: 'static>(ring::FlagProducer<'static, T>);
+struct FlaggedRx<T: 'static>(ring::FlagConsumer<'static, T>);
+
+fn flagged_ends<T: Message>() -> (FlaggedTx<T>, FlaggedRx<T>) {
+    let (tx, rx) = ring::allocate_flagged(PLACES).expect("memory for a ring");
+    (FlaggedTx(tx), FlaggedRx(rx))
+}
+
+impl<T: Message> Send1<T> for FlaggedTx<T> {
+    #[inline]
+    fn send(&mut self, value: T) -> bool {
+        self.0.push(value).is_ok()
+    }
+}
+
+impl<T: Message> Receive1<T> for FlaggedRx<T> {
+    #[inline]
+    fn receive(&mut self) -> Option<T> {
+        self.0.pop()
     }
 }
 
