@@ -319,6 +319,11 @@ pub fn bar(bench: &str, contender: &str) -> Option<f64> {
         ("contended/32", "dpdk-c512") => Some(1.0),
         ("region/prefault/base" | "region/prefault/2m", "mmap-populate") => Some(0.95),
         ("region/threads/base" | "region/threads/2m", "framepool-serial") => Some(1.6),
+        ("wire/fix/full", "fix-codec-rs" | "ironfix" | "fefix") => Some(2.0),
+        ("wire/fix/frame", "fefix-raw") => Some(1.0),
+        ("wire/itch/full", "itch5") => Some(1.0),
+        ("wire/itch/full", "itchy") => Some(2.5),
+        ("wire/itch/visit", "itch5") => Some(2.0),
         _ => None,
     }
 }

@@ -355,6 +355,16 @@ macro_rules! messages {
                 }
             }
 
+            /// The message, if its type and length go together.
+            #[inline(always)]
+            #[allow(dead_code)]
+            pub(super) fn fitting(bytes: &'a [u8]) -> Option<Self> {
+                match kind_of(bytes).ok()? {
+                    $( $code => $name::of(bytes).map(Self::$name), )*
+                    _ => None,
+                }
+            }
+
             /// The type that it carries.
             pub const fn kind(&self) -> $kind {
                 match self {

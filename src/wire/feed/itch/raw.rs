@@ -88,14 +88,20 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// A type that the specification does not have, or a length that is not this type's.
-    #[inline(always)]
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        if let Some(header) = bytes.first_chunk::<HEADER>() {
-            if usize::from(LENGTHS[usize::from(header[0])]) == bytes.len() {
-                return Ok(Self { header, bytes });
-            }
+        match Self::fitting(bytes) {
+            Some(message) => Ok(message),
+            None => Err(refusal(bytes)),
         }
-        Err(refusal(bytes))
+    }
+
+    /// The message, if its type and length go together.
+    #[inline(always)]
+    pub(super) fn fitting(bytes: &'a [u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<HEADER>()?;
+        let due = usize::from(LENGTHS[usize::from(header[0])]);
+        (due == bytes.len()).then_some(Self { header, bytes })
     }
 
     /// The type.
@@ -202,7 +208,7 @@ impl<'a> Iterator for RawMessages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        super::next(&mut self.0, Raw::parse)
+        super::next(&mut self.0, Raw::fitting, Raw::parse)
     }
 }
 
