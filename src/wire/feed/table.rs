@@ -372,6 +372,16 @@ macro_rules! messages {
                 }
             }
 
+            /// Writes the message to the start of `out`, field by field, and says how long it is.
+            ///
+            /// # Errors
+            /// `out` is too short. Its contents are then unspecified.
+            pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
+                match self {
+                    $( Self::$name(message) => message.fields().emit(out), )*
+                }
+            }
+
             /// Its bytes, as far as the table of its fields goes.
             pub const fn as_bytes(&self) -> &'a [u8] {
                 match self {
