@@ -51,9 +51,85 @@ fn every_public_type<T: defmt::Format, F>() {
         }
         is_logged::<(PageSize, Residency, region::Stage, region::Step)>();
     }
+    #[cfg(feature = "wire")]
+    feeds();
     #[cfg(feature = "audit")]
     {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
         is_logged::<(AuditReport<'static>, Holding)>();
+    }
+}
+
+/// The same for exchange feeds.
+#[cfg(feature = "wire")]
+#[allow(dead_code)]
+fn feeds() {
+    use framepool::wire::feed::*;
+
+    is_logged::<(EmitError, StreamBuffer<'static>, Price4, Price8)>();
+    is_logged::<(ShortPrice, LongPrice, Alpha<8>)>();
+    is_logged::<(SequenceTracker, SequenceStats, Runs<'static, 8>, Run)>();
+    is_logged::<(Gap, Verdict, Width, Arbiter, LineStats)>();
+    is_logged::<(Classifier<'static>, Rule, Endpoint, Venue, Protocol)>();
+    {
+        use moldudp64::*;
+        is_logged::<(
+            Packet<'static>,
+            Kind,
+            Messages<'static>,
+            Request,
+            Builder<'static>,
+        )>();
+    }
+    is_logged::<(
+        soupbintcp::Packet<'static>,
+        soupbintcp::Packets<'static>,
+        soupbintcp::Login,
+    )>();
+    {
+        use itch::*;
+        is_logged::<(
+            Message<'static>,
+            Messages<'static>,
+            Raw<'static>,
+            RawMessages<'static>,
+        )>();
+        is_logged::<(AddOrder<'static>, fields::AddOrder)>();
+    }
+    {
+        use pitch::*;
+        is_logged::<(
+            Packet<'static>,
+            Messages<'static>,
+            Message<'static>,
+            Builder<'static>,
+        )>();
+        is_logged::<(AddOrderLong<'static>, fields::AddOrderLong)>();
+    }
+    {
+        use xdp::*;
+        is_logged::<(
+            Packet<'static>,
+            Messages<'static>,
+            Message<'static>,
+            Builder<'static>,
+        )>();
+        is_logged::<(AddOrder<'static>, fields::AddOrder, Delivery)>();
+    }
+    {
+        use fix::*;
+        is_logged::<(
+            Message<'static>,
+            Messages<'static>,
+            Version,
+            Fields<'static>,
+        )>();
+        is_logged::<(
+            Field<'static>,
+            Decimal,
+            Section<'static>,
+            Group<'static, 'static>,
+        )>();
+        is_logged::<Writer<'static>>();
     }
 }

@@ -119,10 +119,7 @@ fn next<'a, T>(
             return Some(Ok(message));
         }
     }
-    match refused(blocks, parse) {
-        Some(error) => Some(Err(error)),
-        None => None,
-    }
+    refused(blocks, parse).map(Err)
 }
 
 /// Why there is no next message; `None` if nothing is due. Files have no count: there, nothing is due
