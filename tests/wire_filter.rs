@@ -78,6 +78,7 @@ fn what_expressions_want() {
     assert_eq!(wanted("net 2001:db9::/32"), [""; 0]);
     assert_eq!(wanted("icmp and net 192.0"), ["icmpv4"]);
     assert_eq!(wanted("icmp and net 192.0.3"), [""; 0]);
+    assert_eq!(wanted("icmp and net 192/8"), ["icmpv4"]);
     assert_eq!(wanted("multicast").len(), every);
     assert_eq!(wanted("portrange 26400-26415 and not udp"), [""; 0]);
     assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);

@@ -31,12 +31,18 @@ pub fn folder(test: &str) -> Option<PathBuf> {
 /// All captures below a folder, in order.
 pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let mut entries: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
             found.extend(files(&path));
-        } else if path.extension().is_some_and(|e| e == "pcap" || e == "pcapng") {
+        } else if path
+            .extension()
+            .is_some_and(|e| e == "pcap" || e == "pcapng")
+        {
             found.push(path);
         }
     }
@@ -54,7 +60,11 @@ pub fn packets(file: &Path) -> Vec<Packet> {
 
 fn number(bytes: &[u8], at: usize, is_big: bool) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
-    Some(if is_big { u32::from_be_bytes(bytes) } else { u32::from_le_bytes(bytes) })
+    Some(if is_big {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
+    })
 }
 
 fn pcap(bytes: &[u8]) -> Option<Vec<Packet>> {
@@ -67,8 +77,13 @@ fn pcap(bytes: &[u8]) -> Option<Vec<Packet>> {
     let mut packets = Vec::new();
     let mut at = 24;
     while let Some(len) = number(bytes, at + 8, is_big) {
-        let Some(packet) = bytes.get(at + 16..at + 16 + len as usize) else { break };
-        packets.push(Packet { link_type, bytes: packet.to_vec() });
+        let Some(packet) = bytes.get(at + 16..at + 16 + len as usize) else {
+            break;
+        };
+        packets.push(Packet {
+            link_type,
+            bytes: packet.to_vec(),
+        });
         at += 16 + len as usize;
     }
     Some(packets)
@@ -82,10 +97,16 @@ fn pcapng(bytes: &[u8]) -> Vec<Packet> {
             is_big = magic == [0x1A, 0x2B, 0x3C, 0x4D];
             link_types.clear();
         }
-        let Some(len) = number(bytes, at + 4, is_big).filter(|&len| len >= 12) else { break };
-        let Some(block) = bytes.get(at..at + len as usize) else { break };
+        let Some(len) = number(bytes, at + 4, is_big).filter(|&len| len >= 12) else {
+            break;
+        };
+        let Some(block) = bytes.get(at..at + len as usize) else {
+            break;
+        };
         match number(block, 0, is_big) {
-            Some(1) => link_types.extend(number(block, 8, is_big).map(|n| if is_big { n >> 16 } else { n & 0xFFFF })),
+            Some(1) => link_types.extend(
+                number(block, 8, is_big).map(|n| if is_big { n >> 16 } else { n & 0xFFFF }),
+            ),
             Some(6) => packets.extend(enhanced(block, &link_types, is_big)),
             _ => {}
         }
