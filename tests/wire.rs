@@ -474,3 +474,39 @@ proptest! {
         is_within(&lax, &frame, error.is_some());
     }
 }
+
+/// The samples as seeds for the fuzz targets, where `FRAMEPOOL_SEEDS` names a folder for them:
+/// `tests/fuzz/corpus`.
+#[test]
+fn seeds_for_the_fuzz_targets() {
+    let Some(folder) = std::env::var_os("FRAMEPOOL_SEEDS").map(std::path::PathBuf::from) else {
+        println!("SKIPPED seeds_for_the_fuzz_targets: FRAMEPOOL_SEEDS is not set");
+        return;
+    };
+    let write = |target: &str, name: String, bytes: Vec<u8>| {
+        std::fs::create_dir_all(folder.join(target)).unwrap();
+        std::fs::write(
+            folder.join(target).join(name.replace([' ', ','], "-")),
+            bytes,
+        )
+        .unwrap();
+    };
+    for (name, frame) in samples() {
+        let summary = summarize(&frame).unwrap();
+        for choice in 0..14_u8 {
+            let starts = [0, 14, summary.network_offset(), summary.transport_offset()];
+            let start = starts[usize::from(choice) % 4].min(frame.len());
+            let seed = [&[choice][..], &frame[start..]].concat();
+            write("views", format!("{name}-{choice}"), seed);
+        }
+        let expression = b"udp and (dst net 233.252.0.0/16 or ip6) and not vlan 100\n";
+        write(
+            "filter",
+            name.to_owned(),
+            [&expression[..], &frame].concat(),
+        );
+        write("summarize", name.to_owned(), frame);
+    }
+    let seeded = std::fs::read_dir(folder.join("summarize")).unwrap().count();
+    assert!(seeded >= samples().len());
+}

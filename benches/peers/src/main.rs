@@ -12,6 +12,7 @@
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
+//! | `wire.rs`, `wire/` | the benches of packet parsing |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -28,6 +29,7 @@ mod options;
 mod pool;
 mod region;
 mod report;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -66,24 +68,26 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
+        Command::Wire => Box::new(wire::BENCHES.iter().copied()),
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if options.command != Command::Pool {
+    if !matches!(options.command, Command::Pool | Command::Wire) {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if options.command != Command::Region {
+    if !matches!(options.command, Command::Region | Command::Wire) {
         dpdk::init(options)?;
     }
     match options.command {
         Command::Pool => run_pool(options),
         Command::Cross => run_cross(options),
         Command::Region => run_region(options),
+        Command::Wire => run_wire(options),
     }
 }
 
@@ -113,4 +117,9 @@ fn run_region(options: &Options) -> Result<bool, String> {
     let met = report::rows(&harness::merge(outcome.runs), options);
     report::round_trips(outcome.round_trips, outcome.dropped, options);
     Ok(met)
+}
+
+fn run_wire(options: &Options) -> Result<bool, String> {
+    let runs = (0..options.runs).map(|_| wire::run(options)).collect();
+    Ok(report::rows(&harness::merge(runs), options))
 }

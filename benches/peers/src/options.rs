@@ -13,6 +13,8 @@ pub enum Command {
     Cross,
     /// Mappings.
     Region,
+    /// Packet parsing.
+    Wire,
 }
 
 /// What the command line asks for.
@@ -48,12 +50,17 @@ impl Options {
             Some("pool") => Command::Pool,
             Some("cross") => Command::Cross,
             Some("region") => Command::Region,
+            Some("wire") => Command::Wire,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
-                return Err(format!("`{other}` is none of `pool`, `cross` and `region`"));
+                return Err(format!(
+                    "`{other}` is none of `pool`, `cross`, `region` and `wire`"
+                ));
             }
             None => {
-                return Err("one of `pool`, `cross` and `region` is missing; see --help".to_owned());
+                return Err(
+                    "one of `pool`, `cross`, `region` and `wire` is missing; see --help".to_owned(),
+                );
             }
         };
         let mut options = Self {
@@ -118,12 +125,13 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region [options]
+usage: framepool-peers pool|cross|region|wire [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
   cross   two cores: blocks allocated on one and freed on the other; both on one pool
   region  mappings: pages made resident by one thread, and by one on each core
+  wire    packet parsing: summaries, filters, checksums
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender
