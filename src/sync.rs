@@ -87,7 +87,7 @@ pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
 }
 
 /// Asks for the cache line at `at`, where the target has an instruction for that in reach.
-#[cfg(not(loom))]
+#[cfg(any(not(loom), feature = "wire"))]
 #[inline(always)]
 pub(crate) fn prefetch(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]

@@ -58,6 +58,41 @@ fn every_public_type<T: defmt::Format, F>() {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
         is_logged::<(AuditReport<'static>, Holding)>();
     }
+    #[cfg(feature = "wire")]
+    {
+        use framepool::wire::*;
+        is_logged::<(ParseError, Layer, Reason, Summary, FragmentInfo)>();
+        is_logged::<(Link, Network, Transport, Extensions, checksum::Sum)>();
+        is_logged::<(Filter, FilterError, FilterReason, Term, Side)>();
+        is_logged::<(BpfError, BpfInstruction)>();
+        is_logged::<(
+            EthernetHeader,
+            VlanHeader,
+            LlcHeader,
+            SnapHeader,
+            MplsHeader,
+        )>();
+        is_logged::<(
+            ArpHeader,
+            Ipv4Header<'_>,
+            Ipv6Header,
+            UdpHeader,
+            TcpHeader<'_>,
+        )>();
+        is_logged::<(Ipv6ExtensionHeader<'_>, Ipv6FragmentHeader)>();
+        is_logged::<(AuthenticationHeader<'_>, Icmpv4Header, Icmpv6Header)>();
+        is_logged::<(Options<'_>, RawOption<'_>, TcpOption<'_>, TcpOptions<'_>)>();
+        is_logged::<SackBlocks<'_>>();
+        type B = &'static [u8];
+        is_logged::<(Ethernet<B>, Vlan<B>, Llc<B>, Mpls<B>, Arp<B>, Ipv4<B>)>();
+        is_logged::<(
+            Ipv6<B>,
+            Ipv6Extension<B>,
+            Ipv6Fragment<B>,
+            Authentication<B>,
+        )>();
+        is_logged::<(Icmpv4<B>, Icmpv6<B>, Udp<B>, Tcp<B>)>();
+    }
 }
 
 /// The same for exchange feeds.

@@ -12,7 +12,8 @@
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
-//! | `feeds.rs` | the benches of exchange feeds |
+//! | `wire.rs`, `wire/` | the benches of packet parsing |
+//! | `feeds.rs` | those of exchange feeds |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -30,6 +31,7 @@ mod options;
 mod pool;
 mod region;
 mod report;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -68,19 +70,22 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
-        Command::Wire => Box::new(feeds::BENCHES.iter().map(|b| b.0)),
+        Command::Wire => {
+            let feeds = feeds::BENCHES.iter().map(|b| b.0);
+            Box::new(wire::BENCHES.iter().copied().chain(feeds))
+        }
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if matches!(options.command, Command::Cross | Command::Region) {
+    if !matches!(options.command, Command::Pool | Command::Wire) {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if matches!(options.command, Command::Pool | Command::Cross) {
+    if !matches!(options.command, Command::Region | Command::Wire) {
         dpdk::init(options)?;
     }
     match options.command {
@@ -121,6 +126,7 @@ fn run_region(options: &Options) -> Result<bool, String> {
 
 fn run_wire(options: &Options) -> Result<bool, String> {
     let feeds = feeds::Fixtures::new();
-    let runs = (0..options.runs).map(|_| feeds::run(&feeds, options));
-    Ok(report::rows(&harness::merge(runs.collect()), options))
+    let both = |_| [wire::run(options), feeds::run(&feeds, options)].concat();
+    let runs = (0..options.runs).map(both).collect();
+    Ok(report::rows(&harness::merge(runs), options))
 }

@@ -13,7 +13,7 @@ pub enum Command {
     Cross,
     /// Mappings.
     Region,
-    /// Parsing, on one core.
+    /// Packet parsing.
     Wire,
 }
 
@@ -131,7 +131,7 @@ usage: framepool-peers pool|cross|region|wire [options]
           and the latency of single operations
   cross   two cores: blocks allocated on one and freed on the other; both on one pool
   region  mappings: pages made resident by one thread, and by one on each core
-  wire    parsing, on one core
+  wire    packet parsing: summaries, filters, checksums; exchange feeds: FIX, ITCH
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender

@@ -1,0 +1,202 @@
+//! ARP (RFC 826).
+
+use core::net::Ipv4Addr;
+
+use super::view::{at_least, get, get8, get16, part, put, view};
+use super::{Layer, ParseError, Reason};
+
+mod field {
+    pub const HARDWARE: usize = 0;
+    pub const PROTOCOL: usize = 2;
+    pub const HARDWARE_LEN: usize = 4;
+    pub const PROTOCOL_LEN: usize = 5;
+    pub const OPERATION: usize = 6;
+    pub const ADDRESSES: usize = 8;
+}
+
+/// Ethernet and IPv4 in the first six bytes.
+const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
+
+view! {
+    /// An ARP packet, for whatever kinds of addresses.
+    ///
+    /// ```
+    /// use framepool::wire::{Arp, ArpHeader};
+    ///
+    /// let mut bytes = [0; 28];
+    /// let request = ArpHeader {
+    ///     operation: ArpHeader::REQUEST,
+    ///     sender_hardware: [2, 0, 0, 0, 0, 1],
+    ///     sender: [192, 0, 2, 1].into(),
+    ///     target_hardware: [0; 6],
+    ///     target: [192, 0, 2, 2].into(),
+    /// };
+    /// request.emit(&mut bytes)?;
+    /// assert_eq!(Arp::new_checked(&bytes)?.target_protocol(), [192, 0, 2, 2]);
+    /// assert_eq!(ArpHeader::parse(&bytes)?, request);
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    Arp
+}
+
+#[inline]
+fn check(bytes: &[u8]) -> Result<(), ParseError> {
+    at_least(Layer::Arp, bytes, field::ADDRESSES)?;
+    at_least(Layer::Arp, bytes, end(bytes))
+}
+
+/// Where the addresses end.
+fn end(bytes: &[u8]) -> usize {
+    let [hardware, protocol] = get(bytes, field::HARDWARE_LEN);
+    field::ADDRESSES + 2 * (usize::from(hardware) + usize::from(protocol))
+}
+
+impl<T: AsRef<[u8]>> Arp<T> {
+    /// The kind of hardware address, 1 for Ethernet.
+    pub fn hardware(&self) -> u16 {
+        get16(self.as_bytes(), field::HARDWARE)
+    }
+
+    /// The kind of protocol address, 0x800 for IPv4.
+    pub fn protocol(&self) -> u16 {
+        get16(self.as_bytes(), field::PROTOCOL)
+    }
+
+    /// What is asked or answered.
+    pub fn operation(&self) -> u16 {
+        get16(self.as_bytes(), field::OPERATION)
+    }
+
+    /// The sender's hardware address.
+    pub fn sender_hardware(&self) -> &[u8] {
+        self.address(0, 0)
+    }
+
+    /// The sender's protocol address.
+    pub fn sender_protocol(&self) -> &[u8] {
+        self.address(1, 0)
+    }
+
+    /// The target's hardware address, of no meaning in a request.
+    pub fn target_hardware(&self) -> &[u8] {
+        self.address(1, 1)
+    }
+
+    /// The target's protocol address.
+    pub fn target_protocol(&self) -> &[u8] {
+        self.address(2, 1)
+    }
+
+    /// The address behind so many of each kind. It is a protocol address if there are more of the others.
+    fn address(&self, hardware: usize, protocol: usize) -> &[u8] {
+        let bytes = self.as_bytes();
+        let hardware_len = usize::from(get8(bytes, field::HARDWARE_LEN));
+        let protocol_len = usize::from(get8(bytes, field::PROTOCOL_LEN));
+        let at = field::ADDRESSES + hardware * hardware_len + protocol * protocol_len;
+        let is_protocol = hardware > protocol;
+        part(
+            bytes,
+            at,
+            at + if is_protocol {
+                protocol_len
+            } else {
+                hardware_len
+            },
+        )
+    }
+
+    /// All fields, where it is IPv4 over Ethernet.
+    pub fn header(&self) -> Option<ArpHeader> {
+        let bytes = self.as_bytes();
+        (get(bytes, 0) == ETHERNET_IPV4).then(|| ArpHeader {
+            operation: self.operation(),
+            sender_hardware: get(bytes, 8),
+            sender: get(bytes, 14).into(),
+            target_hardware: get(bytes, 18),
+            target: get(bytes, 24).into(),
+        })
+    }
+}
+
+impl<T: AsRef<[u8]> + AsMut<[u8]>> Arp<T> {
+    /// Sets what is asked or answered.
+    pub fn set_operation(&mut self, operation: u16) {
+        put(self.0.as_mut(), field::OPERATION, operation.to_be_bytes());
+    }
+}
+
+/// The fields of an ARP packet for IPv4 over Ethernet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct ArpHeader {
+    /// What is asked or answered.
+    pub operation: u16,
+    /// The sender's Ethernet address.
+    pub sender_hardware: [u8; 6],
+    /// The sender's IPv4 address.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    pub sender: Ipv4Addr,
+    /// The target's Ethernet address, of no meaning in a request.
+    pub target_hardware: [u8; 6],
+    /// The target's IPv4 address.
+    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
+    pub target: Ipv4Addr,
+}
+
+impl ArpHeader {
+    /// Bytes of the packet.
+    pub const LEN: usize = 28;
+    /// Who has the target's address?
+    pub const REQUEST: u16 = 1;
+    /// The sender has.
+    pub const REPLY: u16 = 2;
+
+    /// Reads a packet for IPv4 over Ethernet.
+    ///
+    /// # Errors
+    /// As [`Arp::new_checked`], and [`Reason::UnknownType`] with the hardware where it is for anything else.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let view = Arp::new_checked(bytes)?;
+        let found = view.hardware().into();
+        let error = ParseError::new(Layer::Arp, Reason::UnknownType { found }, 0);
+        view.header().ok_or(error)
+    }
+
+    /// Writes the packet to the start of `to`; returns its length.
+    ///
+    /// # Errors
+    /// [`Reason::Truncated`] where `to` is shorter. Nothing was written.
+    pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
+        at_least(Layer::Arp, to, Self::LEN)?;
+        put(to, 0, ETHERNET_IPV4);
+        put(to, field::OPERATION, self.operation.to_be_bytes());
+        put(to, 8, self.sender_hardware);
+        put(to, 14, self.sender.octets());
+        put(to, 18, self.target_hardware);
+        put(to, 24, self.target.octets());
+        Ok(Self::LEN)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_other_lengths_are_found() {
+        let bytes = [0, 6, 0x12, 0x34, 1, 3, 0, 9, 0xA0, 1, 2, 3, 0xB0, 4, 5, 6];
+        let arp = Arp::new_checked(&bytes).unwrap();
+        assert_eq!(
+            (arp.sender_hardware(), arp.sender_protocol()),
+            (&[0xA0][..], &[1, 2, 3][..])
+        );
+        assert_eq!(
+            (arp.target_hardware(), arp.target_protocol()),
+            (&[0xB0][..], &[4, 5, 6][..])
+        );
+        assert_eq!(arp.header(), None);
+        assert!(ArpHeader::parse(&bytes).is_err());
+        let error = ParseError::truncated(Layer::Arp, 0, 16, 15);
+        assert_eq!(Arp::new_checked(&bytes[..15]).unwrap_err(), error);
+    }
+}

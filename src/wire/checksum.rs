@@ -1,0 +1,203 @@
+//! The Internet checksum (RFC 1071): made, verified, and brought up to date (RFC 1624).
+//!
+//! The sum is taken over words of the machine's own order, eight bytes at a time into lanes that the
+//! compiler turns into vectors; only the result is put into network order (RFC 1071, 2.B). Nothing depends
+//! on where the bytes are aligned.
+
+use core::net::{Ipv4Addr, Ipv6Addr};
+
+/// Bytes of one turn of the long loop.
+const TURN: usize = 64;
+
+/// A ones' complement sum that is being taken, over parts of a packet in any order.
+///
+/// Each part begins on an even byte of what is summed: all but the last one have an even length.
+///
+/// ```
+/// use framepool::wire::checksum::{Sum, checksum};
+///
+/// let header = [0x45, 0, 0, 0x1c, 0, 1, 0, 0, 0x40, 0x11, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
+/// let made = checksum(&header);
+/// assert_eq!(made, Sum::new().bytes(&header[..8]).bytes(&header[8..]).checksum());
+///
+/// // Over bytes with their checksum in them, it is zero.
+/// assert_eq!(Sum::new().bytes(&header).word(made).checksum(), 0);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[must_use]
+pub struct Sum(u64);
+
+impl Sum {
+    /// Of nothing.
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// With these bytes; an odd last one counts as if a zero followed it. O(length).
+    #[inline]
+    pub fn bytes(self, bytes: &[u8]) -> Self {
+        Self(add(self.0, words(bytes)))
+    }
+
+    /// With a word of 16 bits.
+    pub const fn word(self, word: u16) -> Self {
+        Self(add(self.0, word.to_be() as u64))
+    }
+
+    /// With the pseudo header of IPv4 (RFC 9293, 3.1); `len` is the length of what is behind the IP header.
+    #[inline]
+    pub fn pseudo_v4(self, src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> Self {
+        let addresses = [src.octets(), dst.octets()];
+        let [src, dst] = addresses.map(|octets| u64::from(u32::from_ne_bytes(octets)));
+        Self(add(self.0, src + dst)).word(protocol.into()).word(len)
+    }
+
+    /// With the pseudo header of IPv6 (RFC 8200, 8.1); `len` is the length of what is behind the IP headers,
+    /// `protocol` the one behind all extension headers.
+    #[inline]
+    pub fn pseudo_v6(self, src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, len: u32) -> Self {
+        self.bytes(&src.octets())
+            .bytes(&dst.octets())
+            .word(protocol.into())
+            .word((len >> 16) as u16)
+            .word(len as u16)
+    }
+
+    /// The sum as 16 bits.
+    pub const fn fold(self) -> u16 {
+        let sum = (self.0 >> 32) + (self.0 & 0xFFFF_FFFF);
+        let sum = (sum >> 16) + (sum & 0xFFFF);
+        let sum = (sum >> 16) + (sum & 0xFFFF);
+        let sum = (sum >> 16) + (sum & 0xFFFF);
+        (sum as u16).to_be()
+    }
+
+    /// The checksum: what the field must hold if it was zero when summed; zero if the right one was there.
+    pub const fn checksum(self) -> u16 {
+        !self.fold()
+    }
+}
+
+/// The checksum over some bytes, whose own checksum field is zero. O(length).
+#[inline]
+pub fn checksum(bytes: &[u8]) -> u16 {
+    Sum::new().bytes(bytes).checksum()
+}
+
+/// Whether bytes with a checksum among them are as they were when it was made. O(length).
+#[inline]
+pub fn is_valid(bytes: &[u8]) -> bool {
+    checksum(bytes) == 0
+}
+
+/// A checksum after a word under it changed from `old` to `new` (RFC 1624, equation 3). O(1).
+///
+/// ```
+/// use framepool::wire::checksum::{checksum, update};
+///
+/// let (before, after) = ([0x12, 0x34, 0x56, 0x78], [0x12, 0x34, 0x9A, 0xBC]);
+/// assert_eq!(update(checksum(&before), 0x5678, 0x9ABC), checksum(&after));
+/// ```
+pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
+    let sum = !checksum as u32 + !old as u32 + new as u32;
+    let sum = (sum >> 16) + (sum & 0xFFFF);
+    let sum = (sum >> 16) + (sum & 0xFFFF);
+    !(sum as u16)
+}
+
+/// [`update`] for 32 bits, such as an IPv4 address.
+pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
+    let checksum = update(checksum, (old >> 16) as u16, (new >> 16) as u16);
+    update(checksum, old as u16, new as u16)
+}
+
+/// Adds with the carry coming round. A sum of sums is never far from 64 bits, but may get there.
+#[inline(always)]
+const fn add(a: u64, b: u64) -> u64 {
+    let (sum, carry) = a.overflowing_add(b);
+    sum.wrapping_add(carry as u64)
+}
+
+/// The sum in the machine's order, of halves of 32 bits: 2^31 turns fit.
+#[inline]
+fn words(bytes: &[u8]) -> u64 {
+    let mut turns = bytes.chunks_exact(TURN);
+    let mut lanes = [0_u64; TURN / 8];
+    for turn in &mut turns {
+        for (lane, word) in lanes.iter_mut().zip(turn.chunks_exact(8)) {
+            *lane = lane.wrapping_add(halves(word));
+        }
+    }
+    lanes
+        .iter()
+        .fold(tail(turns.remainder()), |a, &b| add(a, b))
+}
+
+#[inline(always)]
+fn halves(word: &[u8]) -> u64 {
+    let word = word
+        .first_chunk()
+        .map_or(0, |word| u64::from_ne_bytes(*word));
+    (word >> 32) + (word & 0xFFFF_FFFF)
+}
+
+#[inline(always)]
+fn tail(bytes: &[u8]) -> u64 {
+    let mut words = bytes.chunks_exact(8);
+    let sum: u64 = (&mut words).map(halves).fold(0, u64::wrapping_add);
+    let mut last = [0; 8];
+    for (to, from) in last.iter_mut().zip(words.remainder()) {
+        *to = *from;
+    }
+    sum.wrapping_add(halves(&last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of RFC 1071, section 3.
+    #[test]
+    fn the_example_of_the_rfc() {
+        let bytes = [0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7];
+        assert_eq!(Sum::new().bytes(&bytes).fold(), 0xddf2);
+    }
+
+    /// The example of RFC 1624, section 4: the older equation gets a sum of minus zero.
+    #[test]
+    fn the_example_of_the_update() {
+        assert_eq!(update(0xDD2F, 0x5555, 0x3285), 0x0000);
+    }
+
+    /// Word by word, as the RFC describes it.
+    fn plainly(bytes: &[u8]) -> u16 {
+        let mut sum = 0_u32;
+        for pair in bytes.chunks(2) {
+            let word = u32::from(pair[0]) << 8 | pair.get(1).map_or(0, |&low| u32::from(low));
+            sum += word;
+            sum = (sum >> 16) + (sum & 0xFFFF);
+        }
+        sum as u16
+    }
+
+    #[test]
+    fn every_length_and_alignment_gives_the_plain_sum() {
+        let bytes: std::vec::Vec<u8> = (0..400_u32).map(|i| (i * 151 + 7) as u8).collect();
+        for start in 0..9 {
+            for end in start..bytes.len() {
+                let bytes = &bytes[start..end];
+                assert_eq!(Sum::new().bytes(bytes).fold(), plainly(bytes));
+            }
+        }
+        let ones = [0xFF; 1501];
+        assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
+    }
+
+    #[test]
+    fn no_sum_is_too_large() {
+        let sum = Sum(u64::MAX).bytes(&[0xFF; 64]).word(0xFFFF);
+        assert_eq!(sum.fold(), 0xFFFF);
+        assert_eq!(Sum(0xFFFF_FFFF_0000_0000).word(1).fold(), 1);
+    }
+}

@@ -1,0 +1,31 @@
+//! Which frames one wants.
+//!
+//! ```text
+//!  "udp and dst net 233.54.0.0/16 and dst portrange 26400-26415"
+//!        | parse, at start-up               Filter::any_of(…), all_of(…), from code
+//!        v                                        v
+//!  Filter: at most MAX_TERMS terms, each with where to go on if it holds and if not
+//!        |                                        |
+//!        v matches(&Summary), a few ns            v to_bpf(&mut [BpfInstruction])
+//!   yes or no                                  a program for SO_ATTACH_FILTER
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `term.rs` | what can be asked of a frame |
+//! | `program.rs` | terms joined by and, or, not: jumps, forward only |
+//! | `parse.rs` | expressions |
+//! | `bpf.rs` | classic BPF |
+
+mod bpf;
+mod parse;
+mod program;
+mod term;
+
+pub use bpf::{BpfError, BpfInstruction};
+pub use parse::{FilterError, FilterReason};
+pub use program::Filter;
+pub use term::{Side, Term};
+
+/// The most terms in a filter.
+pub const MAX_TERMS: usize = 32;

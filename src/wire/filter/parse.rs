@@ -1,0 +1,348 @@
+//! Expressions in the manner of tcpdump (pcap-filter(7)).
+
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr};
+use core::str::FromStr;
+
+use super::super::Network;
+use super::program::{Filter, Node};
+use super::term::{Side, Term};
+
+/// How deep parentheses and negations may be nested.
+const MAX_DEPTH: usize = 32;
+
+/// Why an expression is no filter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FilterReason {
+    /// There is nothing in it.
+    Empty,
+    /// It ends where something must follow.
+    Incomplete,
+    /// A word that has no meaning where it stands.
+    Unexpected,
+    /// No number, or one that is too large.
+    BadNumber,
+    /// No address, or no prefix.
+    BadAddress,
+    /// More terms than a filter can hold.
+    TooLong,
+    /// Parentheses or negations within each other, too many.
+    TooDeep,
+}
+
+/// An expression is no filter: why, and where.
+///
+/// ```
+/// use framepool::wire::{Filter, FilterReason};
+///
+/// let error = "udp port 99999".parse::<Filter>().unwrap_err();
+/// assert_eq!((error.reason, error.offset), (FilterReason::BadNumber, 9));
+/// assert_eq!(error.to_string(), "at byte 9: no number, or one that is too large");
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub struct FilterError {
+    /// Why.
+    pub reason: FilterReason,
+    /// Bytes of the expression before the word that is wrong.
+    pub offset: usize,
+}
+
+impl FilterError {
+    pub(super) const fn new(reason: FilterReason, offset: usize) -> Self {
+        Self { reason, offset }
+    }
+}
+
+impl fmt::Display for FilterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let reason = match self.reason {
+            FilterReason::Empty => "there is no term",
+            FilterReason::Incomplete => "something must follow",
+            FilterReason::Unexpected => "this has no meaning here",
+            FilterReason::BadNumber => "no number, or one that is too large",
+            FilterReason::BadAddress => "no address, or no prefix",
+            FilterReason::TooLong => "too many terms",
+            FilterReason::TooDeep => "too many parentheses or negations within each other",
+        };
+        write!(f, "at byte {}: {reason}", self.offset)
+    }
+}
+
+impl core::error::Error for FilterError {}
+
+/// Reads an expression as tcpdump does, of which it knows
+///
+/// ```text
+/// ip  ip6  arp  udp  tcp  icmp  icmp6  proto N  ether proto N
+/// [src|dst] host A    [src|dst] net A/N    group A    multicast
+/// [tcp|udp] [src|dst] port N    [tcp|udp] [src|dst] portrange N-N
+/// vlan [N]    fragment    not X  ! X    X and Y  X && Y    X or Y  X || Y    ( X )
+/// ```
+///
+/// `and` and `or` bind alike, from left to right; `not` binds closer. Numbers are decimal, or hexadecimal
+/// behind `0x`. `udp` and `tcp` are the protocol of IP, also where it is a later fragment. Unlike
+/// tcpdump's, `vlan` says nothing about the terms behind it: those find their headers behind any tag.
+impl FromStr for Filter {
+    type Err = FilterError;
+
+    fn from_str(text: &str) -> Result<Self, FilterError> {
+        let mut parser = Parser {
+            text,
+            at: 0,
+            depth: 0,
+            filter: Filter::all(),
+        };
+        if parser.peek().is_none() {
+            return Err(FilterError::new(FilterReason::Empty, 0));
+        }
+        parser.expression()?;
+        match parser.peek() {
+            Some(_) => Err(parser.error(FilterReason::Unexpected)),
+            None => parser.filter.compile(),
+        }
+    }
+}
+
+struct Parser<'a> {
+    text: &'a str,
+    at: usize,
+    depth: usize,
+    filter: Filter,
+}
+
+type Parsed = Result<u8, FilterError>;
+
+impl<'a> Parser<'a> {
+    /// The next word, and where it begins and ends.
+    fn look(&self) -> Option<(&'a str, usize, usize)> {
+        let rest = self.text.get(self.at..)?;
+        let word = rest.trim_start();
+        let start = self.at + (rest.len() - word.len());
+        let first = word.chars().next()?;
+        let len = match first {
+            '(' | ')' | '!' => 1,
+            '&' | '|' => word.len() - word.trim_start_matches(first).len(),
+            _ => word
+                .find(|c: char| c.is_whitespace() || "()!&|".contains(c))
+                .unwrap_or(word.len()),
+        };
+        Some((word.get(..len)?, start, start + len))
+    }
+
+    fn peek(&self) -> Option<&'a str> {
+        self.look().map(|(word, ..)| word)
+    }
+
+    fn next(&mut self) -> Result<&'a str, FilterError> {
+        let (word, _, end) = self
+            .look()
+            .ok_or(FilterError::new(FilterReason::Incomplete, self.text.len()))?;
+        self.at = end;
+        Ok(word)
+    }
+
+    /// Goes past the next word if it is one of some.
+    fn take(&mut self, words: &[&str]) -> Option<&'a str> {
+        let (word, _, end) = self.look()?;
+        words.contains(&word).then(|| {
+            self.at = end;
+            word
+        })
+    }
+
+    /// About the next word.
+    fn error(&self, reason: FilterReason) -> FilterError {
+        let at = self.look().map_or(self.text.len(), |(_, start, _)| start);
+        FilterError::new(reason, at)
+    }
+
+    /// Adds a node at the next word, which an error then names.
+    fn push(&mut self, node: Node) -> Parsed {
+        let offset = self.at;
+        let told = |e: FilterError| FilterError::new(e.reason, offset);
+        self.filter.push(node).map_err(told)
+    }
+
+    fn expression(&mut self) -> Parsed {
+        let mut left = self.operand()?;
+        loop {
+            let join = if self.take(&["and", "&&"]).is_some() {
+                Node::And
+            } else if self.take(&["or", "||"]).is_some() {
+                Node::Or
+            } else {
+                return Ok(left);
+            };
+            let right = self.operand()?;
+            left = self.push(join(left, right))?;
+        }
+    }
+
+    fn operand(&mut self) -> Parsed {
+        self.depth += 1;
+        if self.depth > MAX_DEPTH {
+            return Err(self.error(FilterReason::TooDeep));
+        }
+        let node = if self.take(&["not", "!"]).is_some() {
+            let inner = self.operand()?;
+            self.push(Node::Not(inner))?
+        } else if self.take(&["("]).is_some() {
+            let inner = self.expression()?;
+            if self.take(&[")"]).is_none() {
+                let is_end = self.peek().is_none();
+                let reason = if is_end {
+                    FilterReason::Incomplete
+                } else {
+                    FilterReason::Unexpected
+                };
+                return Err(self.error(reason));
+            }
+            inner
+        } else {
+            self.primitive()?
+        };
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    fn term(&mut self, term: Term) -> Parsed {
+        self.push(Node::Term(term))
+    }
+
+    fn primitive(&mut self) -> Parsed {
+        let error = self.error(FilterReason::Unexpected);
+        let before = self.at;
+        match self.next()? {
+            "ip" => self.term(Term::Network(Network::Ipv4)),
+            "ip6" => self.term(Term::Network(Network::Ipv6)),
+            "arp" => self.term(Term::Network(Network::Arp)),
+            "udp" => self.protocol(17),
+            "tcp" => self.protocol(6),
+            "icmp" => self.both(Term::Network(Network::Ipv4), Term::Protocol(1)),
+            "icmp6" => self.both(Term::Network(Network::Ipv6), Term::Protocol(58)),
+            "proto" => {
+                let number = self.number(0xFF)?;
+                self.term(Term::Protocol(number as u8))
+            }
+            "ether" if self.take(&["proto"]).is_some() => {
+                let number = self.number(0xFFFF)?;
+                self.term(Term::EtherType(number))
+            }
+            "vlan" => self.vlan(),
+            "fragment" => self.term(Term::Fragment),
+            "multicast" => self.term(Term::Multicast),
+            "group" => self.host(Side::Dst),
+            "src" => self.sided(Side::Src),
+            "dst" => self.sided(Side::Dst),
+            "host" | "net" | "port" | "portrange" => {
+                self.at = before;
+                self.sided(Side::Either)
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn both(&mut self, a: Term, b: Term) -> Parsed {
+        let (a, b) = (self.term(a)?, self.term(b)?);
+        self.push(Node::And(a, b))
+    }
+
+    /// `udp`, or `udp dst port 53`.
+    fn protocol(&mut self, protocol: u8) -> Parsed {
+        let left = self.term(Term::Protocol(protocol))?;
+        let right = match self.peek() {
+            Some("src" | "dst") => self.operand()?,
+            Some("port" | "portrange") => self.sided(Side::Either)?,
+            _ => return Ok(left),
+        };
+        self.push(Node::And(left, right))
+    }
+
+    fn vlan(&mut self) -> Parsed {
+        let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
+        match self.peek().is_some_and(is_number) {
+            true => {
+                let id = self.number(0xFFF)?;
+                self.term(Term::Vlan(id))
+            }
+            false => self.term(Term::Tagged),
+        }
+    }
+
+    fn sided(&mut self, side: Side) -> Parsed {
+        let error = self.error(FilterReason::Unexpected);
+        match self.next()? {
+            "host" => self.host(side),
+            "net" => self.net(side),
+            "port" => {
+                let port = self.number(u16::MAX)?;
+                self.term(Term::Port(side, port, port))
+            }
+            "portrange" => self.port_range(side),
+            _ => Err(error),
+        }
+    }
+
+    fn host(&mut self, side: Side) -> Parsed {
+        let error = self.error(FilterReason::BadAddress);
+        match self.next()?.parse().map_err(|_| error)? {
+            IpAddr::V4(address) => self.term(Term::host_v4(side, address)),
+            IpAddr::V6(address) => self.term(Term::host_v6(side, address)),
+        }
+    }
+
+    fn net(&mut self, side: Side) -> Parsed {
+        let error = self.error(FilterReason::BadAddress);
+        let word = self.next()?;
+        let (address, bits) = match word.split_once('/') {
+            Some((address, bits)) => {
+                let bits: u8 = bits.parse().map_err(|_| error)?;
+                (whole_bytes(address).ok_or(error)?.0, bits)
+            }
+            None => whole_bytes(word).ok_or(error)?,
+        };
+        match address {
+            IpAddr::V4(address) if bits <= 32 => self.term(Term::net_v4(side, address, bits)),
+            IpAddr::V6(address) if bits <= 128 => self.term(Term::net_v6(side, address, bits)),
+            _ => Err(error),
+        }
+    }
+
+    fn port_range(&mut self, side: Side) -> Parsed {
+        let error = self.error(FilterReason::BadNumber);
+        let range = self.next()?.split_once('-');
+        let parsed = range.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        match parsed {
+            Some((first, last)) if first <= last => self.term(Term::Port(side, first, last)),
+            _ => Err(error),
+        }
+    }
+
+    fn number(&mut self, most: u16) -> Result<u16, FilterError> {
+        let error = self.error(FilterReason::BadNumber);
+        let word = self.next()?;
+        let number = match word.strip_prefix("0x") {
+            Some(digits) => u16::from_str_radix(digits, 16),
+            None => word.parse(),
+        };
+        number.ok().filter(|&n| n <= most).ok_or(error)
+    }
+}
+
+/// `10`, `10.1`, `10.1.2` and `10.1.2.3` stand for as many bytes; an IPv6 address for itself.
+fn whole_bytes(word: &str) -> Option<(IpAddr, u8)> {
+    if word.contains(':') {
+        return Some((IpAddr::V6(word.parse().ok()?), 128));
+    }
+    let mut octets = [0; 4];
+    let mut count = 0;
+    for part in word.split('.') {
+        *octets.get_mut(count)? = part.parse().ok()?;
+        count += 1;
+    }
+    Some((IpAddr::V4(Ipv4Addr::from(octets)), 8 * count as u8))
+}

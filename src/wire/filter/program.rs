@@ -1,0 +1,515 @@
+//! Terms joined by and, or, not.
+//!
+//! A term becomes one test or more: a word of the summary, masked, is within a range. All tests of a filter are
+//! made, one after the other without a branch, each into one bit. What joins them is kept as clauses, of
+//! each of which at least one bit has to be as it says; expressions that would take too many clauses are
+//! evaluated as they stand, over the same bits.
+
+use super::super::{Network, Summary, Transport};
+use super::term::{Side, Term};
+use super::{FilterError, FilterReason, MAX_TERMS};
+
+/// Nodes of an expression: every term, and what joins them.
+const MAX_NODES: usize = 4 * MAX_TERMS;
+/// Tests of all terms, one bit each.
+const MAX_TESTS: usize = 64;
+/// More clauses than these are no faster than the expression.
+const MAX_CLAUSES: usize = 12;
+
+/// A node of an expression; numbers are of earlier nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub(super) enum Node {
+    Term(Term),
+    Not(u8),
+    And(u8, u8),
+    Or(u8, u8),
+}
+
+/// The same over tests.
+#[derive(Clone, Copy)]
+enum Bits {
+    Test(u8),
+    Not(u8),
+    And(u8, u8),
+    Or(u8, u8),
+}
+
+/// Where in the words of a summary to look, and for what: `(word & mask) - low <= span`.
+#[derive(Clone, Copy)]
+struct Test {
+    word: u8,
+    mask: u64,
+    low: u64,
+    span: u64,
+}
+
+/// Of these bits one is set, or of those one is clear.
+#[derive(Clone, Copy)]
+struct Clause {
+    set: u64,
+    clear: u64,
+}
+
+/// Which frames one wants, as compiled from an expression or from terms.
+///
+/// Built at start-up; [`matches`](Self::matches) is for every frame. No allocation: about 9 KiB of memory.
+///
+/// ```
+/// use framepool::wire::{Filter, Side, Term, Transport, summarize};
+///
+/// # let frame = framepool::wire::samples::UDP;
+/// let feed: Filter = "udp and dst net 233.252.0.0/24 and dst portrange 26400-26415".parse()?;
+/// let same = Filter::all_of(&[
+///     Term::Transport(Transport::Udp),
+///     Term::net_v4(Side::Dst, [233, 252, 0, 0].into(), 24),
+///     Term::Port(Side::Dst, 26400, 26415),
+/// ])?;
+/// let summary = summarize(frame)?;
+/// assert!(feed.matches(&summary) && same.matches(&summary));
+/// assert!(!feed.negated()?.matches(&summary));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct Filter {
+    nodes: [Node; MAX_NODES],
+    node_count: usize,
+    bits: [Bits; MAX_NODES],
+    bit_count: usize,
+    tests: [Test; MAX_TESTS],
+    test_count: usize,
+    clauses: Option<Clauses>,
+}
+
+#[derive(Clone, Copy)]
+struct Clauses {
+    all: [Clause; MAX_CLAUSES],
+    count: usize,
+}
+
+impl Filter {
+    /// Every frame.
+    pub fn all() -> Self {
+        Self {
+            nodes: [Node::Not(0); MAX_NODES],
+            node_count: 0,
+            bits: [Bits::Not(0); MAX_NODES],
+            bit_count: 0,
+            tests: [Test::NEVER; MAX_TESTS],
+            test_count: 0,
+            clauses: Some(Clauses::NONE),
+        }
+    }
+
+    /// Frames for which a term holds.
+    ///
+    /// # Errors
+    /// None for one term; it is the form of the others.
+    pub fn term(term: Term) -> Result<Self, FilterError> {
+        Self::all_of(&[term])
+    }
+
+    /// Frames for which all of some terms hold; every frame, if there are none.
+    ///
+    /// # Errors
+    /// [`FilterReason::TooLong`] for more terms than a filter can hold.
+    pub fn all_of(terms: &[Term]) -> Result<Self, FilterError> {
+        Self::joined(terms, Node::And)
+    }
+
+    /// Frames for which at least one of some terms holds; every frame, if there are none.
+    ///
+    /// # Errors
+    /// [`FilterReason::TooLong`] for more terms than a filter can hold.
+    pub fn any_of(terms: &[Term]) -> Result<Self, FilterError> {
+        Self::joined(terms, Node::Or)
+    }
+
+    fn joined(terms: &[Term], join: fn(u8, u8) -> Node) -> Result<Self, FilterError> {
+        let mut filter = Self::all();
+        let mut left = None;
+        for &term in terms {
+            let right = filter.push(Node::Term(term))?;
+            left = Some(match left {
+                Some(left) => filter.push(join(left, right))?,
+                None => right,
+            });
+        }
+        filter.compile()
+    }
+
+    /// Frames that this one and another want.
+    ///
+    /// # Errors
+    /// [`FilterReason::TooLong`] where both together are too many terms.
+    pub fn and(&self, other: &Self) -> Result<Self, FilterError> {
+        self.join(other, Node::And)
+    }
+
+    /// Frames that this one or another want.
+    ///
+    /// # Errors
+    /// [`FilterReason::TooLong`] where both together are too many terms.
+    pub fn or(&self, other: &Self) -> Result<Self, FilterError> {
+        self.join(other, Node::Or)
+    }
+
+    /// Frames that this one does not want.
+    ///
+    /// # Errors
+    /// [`FilterReason::TooLong`] if it is full, [`FilterReason::Empty`] for that of every frame.
+    pub fn negated(&self) -> Result<Self, FilterError> {
+        let mut filter = self.clone();
+        let root = filter
+            .root()
+            .ok_or(FilterError::new(FilterReason::Empty, 0))?;
+        filter.push(Node::Not(root))?;
+        filter.compile()
+    }
+
+    fn join(&self, other: &Self, join: fn(u8, u8) -> Node) -> Result<Self, FilterError> {
+        let (Some(left), Some(_)) = (self.root(), other.root()) else {
+            // One of them is every frame.
+            let is_and = matches!(join(0, 0), Node::And(..));
+            return Ok(match (is_and, self.root()) {
+                (true, None) => other.clone(),
+                (true, Some(_)) => self.clone(),
+                (false, _) => Self::all(),
+            });
+        };
+        let mut filter = self.clone();
+        let shift = left + 1;
+        for &node in other.nodes() {
+            filter.push(match node {
+                Node::Term(term) => Node::Term(term),
+                Node::Not(a) => Node::Not(a + shift),
+                Node::And(a, b) => Node::And(a + shift, b + shift),
+                Node::Or(a, b) => Node::Or(a + shift, b + shift),
+            })?;
+        }
+        if let Some(right) = filter.root() {
+            filter.push(join(left, right))?;
+        }
+        filter.compile()
+    }
+
+    /// The nodes, the root last.
+    pub(super) fn nodes(&self) -> &[Node] {
+        self.nodes.get(..self.node_count).unwrap_or_default()
+    }
+
+    pub(super) fn root(&self) -> Option<u8> {
+        self.node_count.checked_sub(1).map(|last| last as u8)
+    }
+
+    /// Adds a node; its number.
+    pub(super) fn push(&mut self, node: Node) -> Result<u8, FilterError> {
+        let terms = self.nodes().iter().filter(|n| matches!(n, Node::Term(_)));
+        let is_full = matches!(node, Node::Term(_)) && terms.count() >= MAX_TERMS;
+        match self.nodes.get_mut(self.node_count) {
+            Some(place) if !is_full => *place = node,
+            _ => return Err(FilterError::new(FilterReason::TooLong, 0)),
+        }
+        self.node_count += 1;
+        Ok((self.node_count - 1) as u8)
+    }
+
+    /// Tests and clauses from the nodes.
+    pub(super) fn compile(mut self) -> Result<Self, FilterError> {
+        (self.bit_count, self.test_count) = (0, 0);
+        let mut roots = [0_u8; MAX_NODES];
+        for index in 0..self.node_count {
+            let Some(&node) = self.nodes.get(index) else {
+                break;
+            };
+            let root = |of: u8| roots.get(usize::from(of)).copied().unwrap_or(0);
+            let bits = match node {
+                Node::Term(term) => self.lower(term)?,
+                Node::Not(a) => self.bit(Bits::Not(root(a)))?,
+                Node::And(a, b) => self.bit(Bits::And(root(a), root(b)))?,
+                Node::Or(a, b) => self.bit(Bits::Or(root(a), root(b)))?,
+            };
+            if let Some(place) = roots.get_mut(index) {
+                *place = bits;
+            }
+        }
+        self.clauses = match self.bit_count {
+            0 => Some(Clauses::NONE),
+            count => self.clauses_of((count - 1) as u8, true),
+        };
+        Ok(self)
+    }
+
+    fn bit(&mut self, bits: Bits) -> Result<u8, FilterError> {
+        let error = FilterError::new(FilterReason::TooLong, 0);
+        *self.bits.get_mut(self.bit_count).ok_or(error)? = bits;
+        self.bit_count += 1;
+        Ok((self.bit_count - 1) as u8)
+    }
+
+    fn test(&mut self, test: Test) -> Result<u8, FilterError> {
+        let error = FilterError::new(FilterReason::TooLong, 0);
+        *self.tests.get_mut(self.test_count).ok_or(error)? = test;
+        self.test_count += 1;
+        self.bit(Bits::Test((self.test_count - 1) as u8))
+    }
+
+    /// The tests of a term.
+    fn lower(&mut self, term: Term) -> Result<u8, FilterError> {
+        match term {
+            Term::V4(Side::Either, value, mask) => {
+                let src = self.lower(Term::V4(Side::Src, value, mask))?;
+                let dst = self.lower(Term::V4(Side::Dst, value, mask))?;
+                self.bit(Bits::Or(src, dst))
+            }
+            Term::V6(Side::Either, value, mask) => {
+                let src = self.lower(Term::V6(Side::Src, value, mask))?;
+                let dst = self.lower(Term::V6(Side::Dst, value, mask))?;
+                self.bit(Bits::Or(src, dst))
+            }
+            Term::Port(Side::Either, first, last) => {
+                let src = self.lower(Term::Port(Side::Src, first, last))?;
+                let dst = self.lower(Term::Port(Side::Dst, first, last))?;
+                self.bit(Bits::Or(src, dst))
+            }
+            Term::V6(side, value, mask) => self.lower_v6(side, value, mask),
+            _ => self.test(Test::of(term)),
+        }
+    }
+
+    fn lower_v6(&mut self, side: Side, value: u128, mask: u128) -> Result<u8, FilterError> {
+        let mut all = self.lower(Term::Network(Network::Ipv6))?;
+        let first = if side == Side::Src {
+            word::V6
+        } else {
+            word::V6 + 2
+        };
+        for (word, shift) in [(first, 64), (first + 1, 0)] {
+            let (value, mask) = ((value >> shift) as u64, (mask >> shift) as u64);
+            if mask != 0 {
+                let half = self.test(Test {
+                    word,
+                    mask,
+                    low: value & mask,
+                    span: 0,
+                })?;
+                all = self.bit(Bits::And(all, half))?;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The clauses of an expression, or of its contrary. `None` if they are too many.
+    fn clauses_of(&self, of: u8, wanted: bool) -> Option<Clauses> {
+        match (*self.bits.get(usize::from(of))?, wanted) {
+            (Bits::Test(test), true) => Clauses::one(1 << test, 0),
+            (Bits::Test(test), false) => Clauses::one(0, 1 << test),
+            (Bits::Not(a), _) => self.clauses_of(a, !wanted),
+            (Bits::And(a, b), true) | (Bits::Or(a, b), false) => self
+                .clauses_of(a, wanted)?
+                .and(&self.clauses_of(b, wanted)?),
+            (Bits::And(a, b), false) | (Bits::Or(a, b), true) => {
+                self.clauses_of(a, wanted)?.or(&self.clauses_of(b, wanted)?)
+            }
+        }
+    }
+
+    /// Whether a frame is wanted.
+    ///
+    /// # Cost
+    /// O(terms), a few ns for ten; no branch depends on the frame.
+    #[inline]
+    pub fn matches(&self, summary: &Summary) -> bool {
+        let words = words(summary);
+        let mut found = 0_u64;
+        let tests = self.tests.get(..self.test_count).unwrap_or_default();
+        for (index, test) in tests.iter().enumerate() {
+            let word = words[usize::from(test.word % WORDS as u8)];
+            let holds = (word & test.mask).wrapping_sub(test.low) <= test.span;
+            found |= u64::from(holds) << (index % MAX_TESTS);
+        }
+        match &self.clauses {
+            Some(clauses) => clauses.hold(found),
+            None => self.holds(self.bit_count.saturating_sub(1) as u8, found),
+        }
+    }
+
+    fn holds(&self, of: u8, found: u64) -> bool {
+        match self.bits.get(usize::from(of)) {
+            Some(&Bits::Test(test)) => found >> (test % MAX_TESTS as u8) & 1 != 0,
+            Some(&Bits::Not(a)) => !self.holds(a, found),
+            Some(&Bits::And(a, b)) => self.holds(a, found) && self.holds(b, found),
+            Some(&Bits::Or(a, b)) => self.holds(a, found) || self.holds(b, found),
+            None => true,
+        }
+    }
+}
+
+impl Clauses {
+    const NONE: Self = Self {
+        all: [Clause { set: 0, clear: 0 }; MAX_CLAUSES],
+        count: 0,
+    };
+
+    fn one(set: u64, clear: u64) -> Option<Self> {
+        Self::NONE.with(Clause { set, clear })
+    }
+
+    fn with(mut self, clause: Clause) -> Option<Self> {
+        *self.all.get_mut(self.count)? = clause;
+        self.count += 1;
+        Some(self)
+    }
+
+    fn get(&self) -> &[Clause] {
+        self.all.get(..self.count).unwrap_or_default()
+    }
+
+    fn and(self, other: &Self) -> Option<Self> {
+        other
+            .get()
+            .iter()
+            .try_fold(self, |all, &clause| all.with(clause))
+    }
+
+    fn or(self, other: &Self) -> Option<Self> {
+        let mut all = Self::NONE;
+        for a in self.get() {
+            for b in other.get() {
+                all = all.with(Clause {
+                    set: a.set | b.set,
+                    clear: a.clear | b.clear,
+                })?;
+            }
+        }
+        Some(all)
+    }
+
+    #[inline(always)]
+    fn hold(&self, found: u64) -> bool {
+        let holds = |c: &Clause| ((found & c.set) | (!found & c.clear)) != 0;
+        self.get()
+            .iter()
+            .fold(true, |all, clause| all & holds(clause))
+    }
+}
+
+/// How many words a summary is seen as.
+const WORDS: usize = 16;
+
+/// What is in which word.
+mod word {
+    /// Sender and receiver of IPv4 or ARP, with [`PRESENT`](super::PRESENT).
+    pub const V4: u8 = 0;
+    /// Ports, with [`PRESENT`](super::PRESENT).
+    pub const PORT: u8 = 2;
+    /// Sender and receiver of IPv6, two words each.
+    pub const V6: u8 = 4;
+    /// Network, transport, protocol and what else is small.
+    pub const KINDS: u8 = 8;
+    /// Type of the frame and outermost tag, with [`PRESENT`](super::PRESENT).
+    pub const LINK: u8 = 9;
+}
+
+/// Set in words whose fields are there.
+const PRESENT: u64 = 1 << 32;
+
+#[inline(always)]
+fn words(summary: &Summary) -> [u64; WORDS] {
+    let network = summary.network() as u64;
+    let is_v4 = matches!(summary.network(), Network::Ipv4 | Network::Arp);
+    let present = u64::from(is_v4) << 32;
+    let (src, dst) = summary.words_v4();
+    let ((src_high, src_low), (dst_high, dst_low)) = summary.words_v6();
+    let has_ports = matches!(summary.transport(), Transport::Udp | Transport::Tcp);
+    let ports = u64::from(has_ports) << 32;
+    let (src_port, dst_port) = summary.raw_ports();
+    let kinds = network
+        | ((summary.transport() as u64) << 8)
+        | (u64::from(summary.protocol()) << 16)
+        | (u64::from(summary.is_ip()) << 24)
+        | (u64::from(summary.is_multicast()) << 25)
+        | (u64::from(summary.fragment().is_some()) << 26);
+    let tag = u64::from(summary.outer_tag().unwrap_or(0) & 0xFFF);
+    let tagged = u64::from(summary.tag_count() > 0) << 32;
+    let link = u64::from(summary.ether_type()) | (tag << 16) | tagged;
+    [
+        present | u64::from(src),
+        present | u64::from(dst),
+        ports | u64::from(src_port),
+        ports | u64::from(dst_port),
+        src_high,
+        src_low,
+        dst_high,
+        dst_low,
+        kinds,
+        link,
+        0,
+        0,
+        0,
+        0,
+        0,
+        0,
+    ]
+}
+
+impl Test {
+    /// No masked word is as large.
+    const NEVER: Self = Self {
+        word: 0,
+        mask: 0,
+        low: 1,
+        span: 0,
+    };
+
+    fn of(term: Term) -> Self {
+        let at = |word, mask: u64, low: u64| Self {
+            word,
+            mask,
+            low,
+            span: 0,
+        };
+        match term {
+            Term::Network(network) => at(word::KINDS, 0xFF, network as u64),
+            Term::Transport(transport) => at(word::KINDS, 0xFF00, (transport as u64) << 8),
+            Term::Protocol(protocol) => {
+                let value = (u64::from(protocol) << 16) | (1 << 24);
+                at(word::KINDS, 0x1FF_0000, value)
+            }
+            Term::EtherType(ether_type) => at(word::LINK, 0xFFFF, ether_type.into()),
+            Term::V4(side, value, mask) => {
+                let mask = u64::from(mask);
+                let word = word::V4 + u8::from(side == Side::Dst);
+                at(word, mask | PRESENT, (u64::from(value) & mask) | PRESENT)
+            }
+            Term::Port(side, first, last) if first <= last => Self {
+                word: word::PORT + u8::from(side == Side::Dst),
+                mask: PRESENT | 0xFFFF,
+                low: PRESENT | u64::from(first),
+                span: u64::from(last - first),
+            },
+            Term::Tagged => at(word::LINK, PRESENT, PRESENT),
+            Term::Vlan(id) if id < 4096 => {
+                let value = PRESENT | (u64::from(id) << 16);
+                at(word::LINK, PRESENT | 0xFFF_0000, value)
+            }
+            Term::Multicast => at(word::KINDS, 1 << 25, 1 << 25),
+            Term::Fragment => at(word::KINDS, 1 << 26, 1 << 26),
+            // A range or identifier that nothing is in; IPv6 is lowered before.
+            Term::Port(..) | Term::Vlan(_) | Term::V6(..) => Self::NEVER,
+        }
+    }
+}
+
+impl core::fmt::Debug for Filter {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.nodes()).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Filter {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Filter {}", self.nodes());
+    }
+}

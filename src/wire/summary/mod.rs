@@ -1,0 +1,355 @@
+//! What a network card would say of a frame, in one cache line.
+//!
+//! ```text
+//!  frame   | Ethernet | tags | IP, extensions | UDP, TCP, ICMP | payload      | padding |
+//!          0          ^      ^                ^                ^              ^         frame.len()
+//!          |          14     network_offset   transport_offset payload_offset + payload_len
+//!
+//!  Summary | src 16 | dst 16 | ports, offsets, tags, types, flags 32 |   64 bytes, Copy
+//! ```
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `facts.rs` | the small types of the fields |
+//! | `quick.rs` | what nearly all frames are, in one straight line |
+//! | `walk.rs` | everything else, and every error |
+//! | `burst.rs` | many frames at once |
+//! | `verify.rs` | the checksums of a frame that was summarised |
+//!
+//! All of it is bounded: at most [`MAX_TAGS`] VLAN tags, [`MAX_LABELS`] MPLS labels and [`MAX_EXTENSIONS`]
+//! extension headers are followed, whatever a frame says.
+
+mod burst;
+mod facts;
+mod quick;
+mod show;
+mod verify;
+mod walk;
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::ops::Range;
+
+pub use burst::summarize_burst;
+use facts::flag;
+pub use facts::{Extensions, FragmentInfo, Link, Network, Transport};
+
+use super::ParseError;
+
+/// VLAN tags that are followed; two of them are kept.
+pub const MAX_TAGS: usize = 8;
+/// MPLS labels that are followed.
+pub const MAX_LABELS: usize = 8;
+/// Extension headers that are followed.
+pub const MAX_EXTENSIONS: usize = 8;
+
+/// Layers, offsets, lengths, addresses and ports of one frame.
+///
+/// Made by [`summarize`] and its kin. Everything in it comes from headers that were there in full and whose
+/// lengths agree; offsets count from the frame's first byte. Checksums are not looked at: that is
+/// [`verify`](Self::verify).
+///
+/// ```
+/// use framepool::wire::{Transport, summarize};
+///
+/// # let frame = framepool::wire::samples::UDP;
+/// let summary = summarize(frame)?;
+/// assert_eq!(summary.transport(), Transport::Udp);
+/// assert_eq!(summary.ports(), Some((4660, 26400)));
+/// assert_eq!(&frame[summary.payload()], b"tick");
+/// # Ok::<(), framepool::wire::ParseError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[repr(C)]
+pub struct Summary {
+    /// As on the wire; IPv4 in the first four bytes, the others zero.
+    src: [u8; 16],
+    dst: [u8; 16],
+    /// As on the wire. ICMP: type and code, and zeros.
+    ports: [u8; 4],
+    payload_offset: u16,
+    payload_len: u16,
+    protocol: u8,
+    tcp_flags: u8,
+    flags: u8,
+    transport: Transport,
+    // From here on what is the same in nearly all frames: constants that are stored at once.
+    transport_offset: u16,
+    ether_type: u16,
+    /// TCI of the two outermost tags.
+    tags: [u16; 2],
+    fragment_id: u32,
+    /// As in IPv6: offset in units of eight bytes above three bits, the lowest of them "more".
+    fragment: u16,
+    network_offset: u8,
+    extensions: Extensions,
+    tag_count: u8,
+    label_count: u8,
+    network: Network,
+    // Last, so that an error fits beside its unused values: `Result<Summary, ParseError>` is no larger.
+    link: Link,
+}
+
+const _: () = assert!(size_of::<Summary>() == 64 && size_of::<Result<Summary, ParseError>>() == 64);
+
+/// Sums up an Ethernet frame, without its frame check sequence.
+///
+/// A type or protocol that is not known is no error: what is behind it is payload.
+///
+/// # Errors
+/// What is wrong with the first header that is: [`Layer`](super::Layer), offset, and what was needed and what
+/// there. A datagram longer than the frame is one; a frame longer than its datagram is padded.
+///
+/// # Cost
+/// O(1): one pass over the headers, a few ns for TCP, UDP and ICMP over either IP with up to two tags.
+#[inline]
+pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
+    quick::summarize(frame)
+}
+
+/// Sums up what is good in an Ethernet frame, and says what is not.
+///
+/// Up to the error everything is as [`summarize`] would have it. Where a datagram is cut off by the end of
+/// the frame, as in captures, its transport header is still read if it is there, and the payload is as much
+/// as there is.
+///
+/// ```
+/// use framepool::wire::{Layer, Network, summarize_lax};
+///
+/// # let frame = framepool::wire::samples::UDP;
+/// let (summary, error) = summarize_lax(&frame[..36]);
+/// assert_eq!(summary.network(), Network::Ipv4);
+/// assert_eq!(error.map(|e| e.layer), Some(Layer::Ipv4));
+/// ```
+pub fn summarize_lax(frame: &[u8]) -> (Summary, Option<ParseError>) {
+    walk::lax(frame)
+}
+
+/// [`summarize`] for a datagram without a link layer, as from a tunnel: its first four bits say which IP.
+///
+/// # Errors
+/// As [`summarize`].
+pub fn summarize_ip(datagram: &[u8]) -> Result<Summary, ParseError> {
+    match walk::lax_ip(datagram) {
+        (summary, None) => Ok(summary),
+        (_, Some(error)) => Err(error),
+    }
+}
+
+/// [`summarize_lax`] for a datagram without a link layer.
+pub fn summarize_ip_lax(datagram: &[u8]) -> (Summary, Option<ParseError>) {
+    walk::lax_ip(datagram)
+}
+
+impl Summary {
+    /// What the frame begins with.
+    pub const fn link(&self) -> Link {
+        self.link
+    }
+
+    /// The network layer.
+    pub const fn network(&self) -> Network {
+        self.network
+    }
+
+    /// The transport layer.
+    pub const fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// The type behind all tags; what is below 0x600 is a length. 0 where there is no link layer.
+    pub const fn ether_type(&self) -> u16 {
+        self.ether_type
+    }
+
+    /// The IP protocol behind all extension headers; 0 where there is no IP.
+    pub const fn protocol(&self) -> u8 {
+        self.protocol
+    }
+
+    /// Where the network layer begins: the length of the link layer, tags and labels included.
+    pub const fn network_offset(&self) -> usize {
+        self.network_offset as usize
+    }
+
+    /// Where the transport layer begins, or what is behind the network layer's headers.
+    pub const fn transport_offset(&self) -> usize {
+        self.transport_offset as usize
+    }
+
+    /// Where the payload begins: behind the last header that was parsed.
+    pub const fn payload_offset(&self) -> usize {
+        self.payload_offset as usize
+    }
+
+    /// Bytes of payload, by the headers' lengths: padding is not among them.
+    pub const fn payload_len(&self) -> usize {
+        self.payload_len as usize
+    }
+
+    /// The payload's place in the frame.
+    pub const fn payload(&self) -> Range<usize> {
+        let start = self.payload_offset as usize;
+        start..start + self.payload_len as usize
+    }
+
+    /// Bytes of the IP header, options and extension headers included.
+    pub const fn network_header_len(&self) -> usize {
+        (self.transport_offset as usize).saturating_sub(self.network_offset as usize)
+    }
+
+    /// Bytes of the transport header, options included.
+    pub const fn transport_header_len(&self) -> usize {
+        (self.payload_offset as usize).saturating_sub(self.transport_offset as usize)
+    }
+
+    /// Whether it is IPv4 or IPv6.
+    pub const fn is_ip(&self) -> bool {
+        matches!(self.network, Network::Ipv4 | Network::Ipv6)
+    }
+
+    /// Sender: of IP, or of ARP for IPv4.
+    pub const fn src(&self) -> Option<IpAddr> {
+        self.address(&self.src)
+    }
+
+    /// Receiver: of IP, or of ARP for IPv4.
+    pub const fn dst(&self) -> Option<IpAddr> {
+        self.address(&self.dst)
+    }
+
+    const fn address(&self, bytes: &[u8; 16]) -> Option<IpAddr> {
+        match self.network {
+            Network::Ipv6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(*bytes)))),
+            Network::Ipv4 | Network::Arp => {
+                let [a, b, c, d, ..] = *bytes;
+                Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))
+            }
+            Network::Unknown => None,
+        }
+    }
+
+    /// Ports of sender and receiver, of UDP or TCP.
+    pub const fn ports(&self) -> Option<(u16, u16)> {
+        match self.transport {
+            Transport::Udp | Transport::Tcp => {
+                let [a, b, c, d] = self.ports;
+                Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+            }
+            _ => None,
+        }
+    }
+
+    /// Type and code of ICMP or ICMPv6.
+    pub const fn icmp(&self) -> Option<(u8, u8)> {
+        match self.transport {
+            Transport::Icmpv4 | Transport::Icmpv6 => Some((self.ports[0], self.ports[1])),
+            _ => None,
+        }
+    }
+
+    /// The flags of TCP, FIN lowest.
+    pub const fn tcp_flags(&self) -> Option<u8> {
+        match self.transport {
+            Transport::Tcp => Some(self.tcp_flags),
+            _ => None,
+        }
+    }
+
+    /// How many VLAN tags there are, [`MAX_TAGS`] at most.
+    pub const fn tag_count(&self) -> usize {
+        self.tag_count as usize
+    }
+
+    /// The outermost VLAN tag: priority, drop eligibility and identifier, as on the wire.
+    pub const fn outer_tag(&self) -> Option<u16> {
+        if self.tag_count > 0 {
+            Some(self.tags[0])
+        } else {
+            None
+        }
+    }
+
+    /// The second VLAN tag from outside.
+    pub const fn inner_tag(&self) -> Option<u16> {
+        if self.tag_count > 1 {
+            Some(self.tags[1])
+        } else {
+            None
+        }
+    }
+
+    /// How many MPLS labels there are, [`MAX_LABELS`] at most.
+    pub const fn label_count(&self) -> usize {
+        self.label_count as usize
+    }
+
+    /// Which extension headers there were.
+    pub const fn extensions(&self) -> Extensions {
+        self.extensions
+    }
+
+    /// Its place in the datagram, if it is a fragment.
+    pub const fn fragment(&self) -> Option<FragmentInfo> {
+        if self.fragment & !0b110 == 0 {
+            return None;
+        }
+        Some(FragmentInfo {
+            id: self.fragment_id,
+            offset: self.fragment & !0b111,
+            more: self.fragment & 1 != 0,
+        })
+    }
+
+    /// Whether IPv4 forbids to fragment it.
+    pub const fn dont_fragment(&self) -> bool {
+        self.flags & flag::DONT_FRAGMENT != 0
+    }
+
+    /// Whether the receiver is a group, of IP or, where there is none, of the link layer.
+    pub const fn is_multicast(&self) -> bool {
+        match self.network {
+            Network::Ipv4 => self.dst[0] & 0xF0 == 0xE0,
+            Network::Ipv6 => self.dst[0] == 0xFF,
+            _ => self.flags & flag::LINK_GROUP != 0,
+        }
+    }
+
+    /// Whether the link address of the receiver is a group's, the broadcast address included.
+    pub const fn is_link_group(&self) -> bool {
+        self.flags & flag::LINK_GROUP != 0
+    }
+
+    /// Whether there are bytes behind what the headers account for.
+    pub const fn is_padded(&self) -> bool {
+        self.flags & flag::PADDED != 0
+    }
+
+    /// Whether it says what was good before an error.
+    pub const fn is_partial(&self) -> bool {
+        self.flags & flag::PARTIAL != 0
+    }
+
+    /// Both addresses as numbers, as if they were IPv4's.
+    #[inline(always)]
+    pub(super) fn words_v4(&self) -> (u32, u32) {
+        let word = |[a, b, c, d, ..]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
+        (word(self.src), word(self.dst))
+    }
+
+    /// Both addresses as numbers, high halves first, as if they were IPv6's.
+    #[inline(always)]
+    pub(super) fn words_v6(&self) -> ((u64, u64), (u64, u64)) {
+        let halves = |address| {
+            let bits = u128::from_be_bytes(address);
+            ((bits >> 64) as u64, bits as u64)
+        };
+        (halves(self.src), halves(self.dst))
+    }
+
+    /// Where ports would be.
+    #[inline(always)]
+    pub(super) fn raw_ports(&self) -> (u16, u16) {
+        let [a, b, c, d] = self.ports;
+        (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+    }
+}

@@ -1,0 +1,193 @@
+//! The options of TCP that have a meaning here: RFC 9293 (MSS), RFC 7323 (window scale, timestamps), RFC 2018
+//! and 2883 (selective acknowledgement).
+
+use super::options::{self, Options, RawOption};
+use super::view::get32;
+use super::{Layer, ParseError, Reason};
+
+mod kind {
+    pub const MSS: u8 = 2;
+    pub const WINDOW_SCALE: u8 = 3;
+    pub const SACK_PERMITTED: u8 = 4;
+    pub const SACK: u8 = 5;
+    pub const TIMESTAMPS: u8 = 8;
+}
+
+/// An option of TCP.
+///
+/// ```
+/// use framepool::wire::TcpOption;
+///
+/// let mut bytes = [0; 12];
+/// let stamps = TcpOption::Timestamps { value: 1, echo: 2 };
+/// assert_eq!(stamps.emit(&mut bytes)?, 10);
+/// assert_eq!(bytes, [8, 10, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0]);
+/// # Ok::<(), framepool::wire::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum TcpOption<'a> {
+    /// The largest segment that the sender can take, in bytes.
+    Mss(u16),
+    /// The window is to be shifted by so many bits; more than 14 count as 14.
+    WindowScale(u8),
+    /// The sender understands selective acknowledgements.
+    SackPermitted,
+    /// What arrived out of order.
+    Sack(SackBlocks<'a>),
+    /// The sender's clock, and what it saw of the receiver's.
+    Timestamps {
+        /// The sender's clock.
+        value: u32,
+        /// The receiver's, as it was last seen.
+        echo: u32,
+    },
+    /// Any other.
+    Other(RawOption<'a>),
+}
+
+/// Up to four ranges of sequence numbers, each from the first byte to the one behind the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct SackBlocks<'a>(&'a [u8]);
+
+impl<'a> SackBlocks<'a> {
+    /// Blocks from their bytes, eight each.
+    ///
+    /// # Errors
+    /// [`Reason::BadLength`] where there are none, more than four, or a part of one.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, ParseError> {
+        match bytes.len() {
+            8 | 16 | 24 | 32 => Ok(Self(bytes)),
+            len => Err(ParseError::bad_length(Layer::Tcp, 1, len + 2, 10, 34)),
+        }
+    }
+
+    /// The blocks in order.
+    ///
+    /// ```
+    /// use framepool::wire::SackBlocks;
+    ///
+    /// let blocks = SackBlocks::new(&[0, 0, 0, 5, 0, 0, 0, 9])?;
+    /// assert!(blocks.iter().eq([(5, 9)]));
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32)> + 'a {
+        let blocks = self.0.chunks_exact(8);
+        blocks.map(|block| (get32(block, 0), get32(block, 4)))
+    }
+}
+
+impl<'a> TcpOption<'a> {
+    /// What an option means. `None` if it has not the length that its kind has.
+    fn of(raw: RawOption<'a>) -> Option<Self> {
+        Some(match (raw.kind, raw.data) {
+            (kind::MSS, &[a, b]) => Self::Mss(u16::from_be_bytes([a, b])),
+            (kind::WINDOW_SCALE, &[shift]) => Self::WindowScale(shift),
+            (kind::SACK_PERMITTED, []) => Self::SackPermitted,
+            (kind::SACK, blocks) => Self::Sack(SackBlocks::new(blocks).ok()?),
+            (kind::TIMESTAMPS, data) if data.len() == 8 => Self::Timestamps {
+                value: get32(data, 0),
+                echo: get32(data, 4),
+            },
+            (kind::MSS..=kind::SACK_PERMITTED | kind::TIMESTAMPS, _) => return None,
+            _ => Self::Other(raw),
+        })
+    }
+
+    /// Writes the option to the start of `to`; returns its length, which may be odd: pad with ones.
+    ///
+    /// # Errors
+    /// [`Reason::Truncated`] where `to` is shorter, [`Reason::BadLength`] for another option of more than 253
+    /// bytes. Nothing was written.
+    pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
+        let mut emit = |kind, data: &[u8]| {
+            let option = RawOption { kind, data };
+            options::emit(Layer::Tcp, option, to)
+        };
+        match *self {
+            Self::Mss(bytes) => emit(kind::MSS, &bytes.to_be_bytes()),
+            Self::WindowScale(shift) => emit(kind::WINDOW_SCALE, &[shift]),
+            Self::SackPermitted => emit(kind::SACK_PERMITTED, &[]),
+            Self::Sack(SackBlocks(blocks)) => emit(kind::SACK, blocks),
+            Self::Timestamps { value, echo } => {
+                let both = (u64::from(value) << 32) | u64::from(echo);
+                emit(kind::TIMESTAMPS, &both.to_be_bytes())
+            }
+            Self::Other(RawOption { kind, data }) => emit(kind, data),
+        }
+    }
+}
+
+/// The options of a TCP header in order, paddings left out. Ends behind the first that is wrong.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TcpOptions<'a> {
+    raw: Options<'a>,
+    failed: bool,
+}
+
+impl<'a> TcpOptions<'a> {
+    pub(super) fn new(raw: Options<'a>) -> Self {
+        Self { raw, failed: false }
+    }
+}
+
+impl<'a> Iterator for TcpOptions<'a> {
+    type Item = Result<TcpOption<'a>, ParseError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let offset = self.raw.offset();
+        let option = self.raw.next()?.and_then(|raw| {
+            let stated = u32::try_from(raw.data.len() + 2).unwrap_or(u32::MAX);
+            let reason = Reason::BadValue { found: stated };
+            let at = self
+                .raw
+                .offset()
+                .saturating_sub(raw.data.len() + 1)
+                .max(offset);
+            TcpOption::of(raw).ok_or(ParseError::new(Layer::Tcp, reason, at))
+        });
+        self.failed = option.is_err();
+        Some(option)
+    }
+}
+
+impl core::iter::FusedIterator for TcpOptions<'_> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(bytes: &[u8]) -> std::vec::Vec<Result<TcpOption<'_>, ParseError>> {
+        TcpOptions::new(Options::new(Layer::Tcp, bytes, 20)).collect()
+    }
+
+    #[test]
+    fn a_syn_of_these_days() {
+        let bytes = [
+            2, 4, 5, 0xB4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
+        ];
+        let options = [
+            Ok(TcpOption::Mss(1460)),
+            Ok(TcpOption::SackPermitted),
+            Ok(TcpOption::Timestamps { value: 7, echo: 0 }),
+            Ok(TcpOption::WindowScale(7)),
+        ];
+        assert_eq!(of(&bytes), options);
+    }
+
+    #[test]
+    fn a_known_kind_of_another_length_is_wrong() {
+        for bytes in [&[1, 2, 3, 9][..], &[1, 3, 2], &[1, 5, 2], &[1, 8, 4, 0, 0]] {
+            let reason = Reason::BadValue {
+                found: bytes[2].into(),
+            };
+            assert_eq!(of(bytes), [Err(ParseError::new(Layer::Tcp, reason, 22))]);
+        }
+    }
+}
