@@ -80,10 +80,121 @@ fn every_public_type<T: defmt::Format, F>() {
             is_logged::<ring::SharedConsumer<'static, u8>>();
         }
     }
+    #[cfg(feature = "wire")]
+    feeds();
     #[cfg(feature = "audit")]
     {
         is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
         is_logged::<(AuditReport<'static>, Holding)>();
+    }
+    #[cfg(feature = "wire")]
+    {
+        use framepool::wire::*;
+        is_logged::<(ParseError, Layer, Reason, Summary, FragmentInfo)>();
+        is_logged::<(Link, Network, Transport, Extensions, checksum::Sum)>();
+        is_logged::<(Filter, FilterError, FilterReason, Term, Side)>();
+        is_logged::<(BpfError, BpfInstruction)>();
+        is_logged::<(
+            EthernetHeader,
+            VlanHeader,
+            LlcHeader,
+            SnapHeader,
+            MplsHeader,
+        )>();
+        is_logged::<(
+            ArpHeader,
+            Ipv4Header<'_>,
+            Ipv6Header,
+            UdpHeader,
+            TcpHeader<'_>,
+        )>();
+        is_logged::<(Ipv6ExtensionHeader<'_>, Ipv6FragmentHeader)>();
+        is_logged::<(AuthenticationHeader<'_>, Icmpv4Header, Icmpv6Header)>();
+        is_logged::<(Options<'_>, RawOption<'_>, TcpOption<'_>, TcpOptions<'_>)>();
+        is_logged::<SackBlocks<'_>>();
+        type B = &'static [u8];
+        is_logged::<(Ethernet<B>, Vlan<B>, Llc<B>, Mpls<B>, Arp<B>, Ipv4<B>)>();
+        is_logged::<(
+            Ipv6<B>,
+            Ipv6Extension<B>,
+            Ipv6Fragment<B>,
+            Authentication<B>,
+        )>();
+        is_logged::<(Icmpv4<B>, Icmpv6<B>, Udp<B>, Tcp<B>)>();
+    }
+}
+
+/// The same for exchange feeds.
+#[cfg(feature = "wire")]
+#[allow(dead_code)]
+fn feeds() {
+    use framepool::wire::feed::*;
+
+    is_logged::<(EmitError, StreamBuffer<'static>, Price4, Price8)>();
+    is_logged::<(ShortPrice, LongPrice, Alpha<8>)>();
+    is_logged::<(SequenceTracker, SequenceStats, Runs<'static, 8>, Run)>();
+    is_logged::<(Gap, Verdict, Width, Arbiter, LineStats)>();
+    is_logged::<(Classifier<'static>, Rule, Endpoint, Venue, Protocol)>();
+    {
+        use moldudp64::*;
+        is_logged::<(
+            Packet<'static>,
+            Kind,
+            Messages<'static>,
+            Request,
+            Builder<'static>,
+        )>();
+    }
+    is_logged::<(
+        soupbintcp::Packet<'static>,
+        soupbintcp::Packets<'static>,
+        soupbintcp::Login,
+    )>();
+    {
+        use itch::*;
+        is_logged::<(
+            Message<'static>,
+            Messages<'static>,
+            Raw<'static>,
+            RawMessages<'static>,
+        )>();
+        is_logged::<(AddOrder<'static>, fields::AddOrder)>();
+    }
+    {
+        use pitch::*;
+        is_logged::<(
+            Packet<'static>,
+            Messages<'static>,
+            Message<'static>,
+            Builder<'static>,
+        )>();
+        is_logged::<(AddOrderLong<'static>, fields::AddOrderLong)>();
+    }
+    {
+        use xdp::*;
+        is_logged::<(
+            Packet<'static>,
+            Messages<'static>,
+            Message<'static>,
+            Builder<'static>,
+        )>();
+        is_logged::<(AddOrder<'static>, fields::AddOrder, Delivery)>();
+    }
+    {
+        use fix::*;
+        is_logged::<(
+            Message<'static>,
+            Messages<'static>,
+            Version,
+            Fields<'static>,
+        )>();
+        is_logged::<(
+            Field<'static>,
+            Decimal,
+            Section<'static>,
+            Group<'static, 'static>,
+        )>();
+        is_logged::<Writer<'static>>();
     }
 }
 

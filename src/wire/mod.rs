@@ -1,4 +1,39 @@
-//! Packet parsing and exchange feeds.
+//! Packets: read in place, summed up, filtered, written.
+//!
+//! ```text
+//!   frame  | Ethernet | VLAN, MPLS | IPv4, IPv6 | extensions | UDP, TCP, ICMP | payload | padding |
+//!          |                                                                  |
+//!          | one pass: summarize, summarize_lax, summarize_burst              |
+//!          v                                                                  v
+//!   Summary: layers, offsets, lengths, addresses, ports; 64 bytes        &frame[summary.payload()]
+//!          |
+//!          v
+//!   Filter::matches            the same filter in the kernel: Filter::to_bpf
+//!
+//!   One header at a time: Udp::new_checked(bytes), getters, setters, UdpHeader::emit
+//! ```
+//!
+//! Nothing here allocates, and there is no `unsafe`. No bytes make anything panic or loop: what a length
+//! says is held against what is there, and headers that follow each other are counted. An error names the
+//! layer, where it is, what was needed and what was there: [`ParseError`].
+//!
+//! Every protocol has the same two types. A *view*, such as [`Udp<T>`](Udp), lies over bytes and checks them
+//! once, in `new_checked`; then fields are read, and over `&mut [u8]` set, where they are. A *header*, such as
+//! [`UdpHeader`], has the fields as values; it is `parse`d from bytes and `emit`ted to bytes. Whoever changes
+//! a length under a view gets shorter slices and zeros, never bytes that are not there.
+//!
+//! | file | what is in it |
+//! |---|---|
+//! | `summary/` | [`Summary`], [`summarize`] and its kin |
+//! | `filter/` | [`Filter`]: terms, expressions, classic BPF |
+//! | [`feed`] | exchange feeds: FIX, MoldUDP64, SoupBinTCP, ITCH, PITCH, XDP |
+//! | `checksum.rs` | the Internet checksum: made, verified, brought up to date |
+//! | `error.rs` | [`ParseError`]: layer, reason, offset |
+//! | `ethernet.rs`, `llc.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
+//! | `ipv4.rs`, `ipv6.rs`, `ipv6_ext.rs` | IP, and its extension headers |
+//! | `icmpv4.rs`, `icmpv6.rs`, `udp.rs`, `tcp.rs` | what is in IP |
+//! | `options.rs`, `tcp_options.rs` | options of IP and TCP |
+//! | `view.rs` | what all views share |
 #![forbid(unsafe_code)]
 
 mod arp;

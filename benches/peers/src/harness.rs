@@ -332,6 +332,18 @@ pub fn bar(bench: &str, contender: &str) -> Option<f64> {
         ("time/record", "histogram") => Some(0.97),
         ("time/span", "quanta+histogram") => Some(0.97),
         ("time/span", "std+hdrhistogram") => Some(2.0),
+        ("wire/summarize/plain" | "wire/summarize/mixed", "smoltcp" | "pnet") => Some(1.0),
+        ("wire/summarize/plain" | "wire/summarize/mixed", "etherparse") => Some(2.5),
+        ("wire/summarize/burst32/plain" | "wire/summarize/burst32/mixed", "smoltcp" | "pnet") => {
+            Some(1.3)
+        }
+        ("wire/filter/plain" | "wire/filter/mixed", "summarize") => Some(2.0),
+        ("wire/checksum/64" | "wire/checksum/1500", "smoltcp" | "etherparse") => Some(1.0),
+        ("wire/fix/full", "fix-codec-rs" | "ironfix" | "fefix") => Some(2.0),
+        ("wire/fix/frame", "fefix-raw") => Some(1.0),
+        ("wire/itch/full", "itch5") => Some(1.0),
+        ("wire/itch/full", "itchy") => Some(2.5),
+        ("wire/itch/visit", "itch5") => Some(2.0),
         _ => None,
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
 //! region` what mappings cost, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks
-//! and histograms; `--help` says what each contender does. All contenders of a bench take turns in one run, on pinned threads, and what
-//! counts are ratios: absolute figures move with the machine.
+//! and histograms, `framepool-peers wire` parsing; `--help` says what each contender does. All contenders of a
+//! bench take turns in one run, on pinned threads, and what counts are ratios: absolute figures move with the
+//! machine.
 //!
 //! | file | what is in it |
 //! |---|---|
@@ -15,6 +16,8 @@
 //! | `region.rs` | the benches of mappings |
 //! | `time.rs` | the benches of clocks and histograms |
 //! | `ring.rs` | the benches of rings |
+//! | `wire.rs`, `wire/` | the benches of packet parsing |
+//! | `feeds.rs` | those of exchange feeds |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 
@@ -25,6 +28,7 @@ mod contenders;
 mod cross;
 #[cfg(feature = "dpdk")]
 mod dpdk;
+mod feeds;
 mod harness;
 mod latency;
 mod options;
@@ -33,6 +37,7 @@ mod region;
 mod report;
 mod ring;
 mod time;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -73,18 +78,28 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
         Command::Region => Box::new(region::BENCHES.iter().copied()),
         Command::Time => Box::new(time::BENCHES.iter().map(|b| b.0)),
         Command::Ring => Box::new(ring::BENCHES.iter().copied()),
+        Command::Wire => {
+            let feeds = feeds::BENCHES.iter().map(|b| b.0);
+            Box::new(wire::BENCHES.iter().copied().chain(feeds))
+        }
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if !matches!(options.command, Command::Pool | Command::Time) {
+    if !matches!(
+        options.command,
+        Command::Pool | Command::Time | Command::Wire
+    ) {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if !matches!(options.command, Command::Region | Command::Time) {
+    if !matches!(
+        options.command,
+        Command::Region | Command::Time | Command::Wire
+    ) {
         dpdk::init(options)?;
     }
     match options.command {
@@ -93,6 +108,7 @@ fn run(options: &Options) -> Result<bool, String> {
         Command::Region => run_region(options),
         Command::Time => run_time(options),
         Command::Ring => run_ring(options),
+        Command::Wire => run_wire(options),
     }
 }
 
@@ -135,4 +151,11 @@ fn run_ring(options: &Options) -> Result<bool, String> {
     let met = report::rows(&harness::merge(outcome.runs), options);
     report::round_trips(outcome.round_trips, outcome.dropped, options);
     Ok(met)
+}
+
+fn run_wire(options: &Options) -> Result<bool, String> {
+    let feeds = feeds::Fixtures::new();
+    let both = |_| [wire::run(options), feeds::run(&feeds, options)].concat();
+    let runs = (0..options.runs).map(both).collect();
+    Ok(report::rows(&harness::merge(runs), options))
 }

@@ -17,6 +17,8 @@ pub enum Command {
     Time,
     /// Rings between two cores.
     Ring,
+    /// Packet parsing.
+    Wire,
 }
 
 /// What the command line asks for.
@@ -54,15 +56,16 @@ impl Options {
             Some("region") => Command::Region,
             Some("ring") => Command::Ring,
             Some("time") => Command::Time,
+            Some("wire") => Command::Wire,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
                 return Err(format!(
-                    "`{other}` is none of `pool`, `cross`, `region`, `ring` and `time`"
+                    "`{other}` is none of `pool`, `cross`, `region`, `ring`, `time` and `wire`"
                 ));
             }
             None => {
                 return Err(
-                    "one of `pool`, `cross`, `region`, `ring` and `time` is missing; see --help"
+                    "one of `pool`, `cross`, `region`, `ring`, `time` and `wire` is missing; see --help"
                         .to_owned(),
                 );
             }
@@ -129,7 +132,7 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region|ring|time [options]
+usage: framepool-peers pool|cross|region|ring|time|wire [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
@@ -138,6 +141,7 @@ usage: framepool-peers pool|cross|region|ring|time [options]
   time    one core: readings of a clock, values recorded in a histogram, and both as a span
   ring    two cores: messages of 8 and 64 bytes through a ring of 1024 places, one by one and 32 at
           once; a message there and one back, and beside it one cache line there and back
+  wire    packet parsing: summaries, filters, checksums; exchange feeds: FIX, ITCH
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender

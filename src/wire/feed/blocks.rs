@@ -38,15 +38,32 @@ impl<'a> Blocks<'a> {
         self.left
     }
 
+    /// The next block and what is behind it, if it is due and whole.
+    #[inline(always)]
+    pub(super) fn peek(&self) -> Option<(&'a [u8], &'a [u8])> {
+        if self.left == 0 {
+            return None;
+        }
+        let (len, rest) = self.rest.split_first_chunk::<2>()?;
+        rest.split_at_checked(u16::from_be_bytes(*len).into())
+    }
+
+    /// Goes on to what is behind the next block.
+    #[inline(always)]
+    pub(super) fn skip_to(&mut self, rest: &'a [u8]) {
+        self.rest = rest;
+        self.left = self.left.wrapping_sub(1);
+    }
+
     /// The next block. After an error there is none: whatever follows cannot be found.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Result<&'a [u8], ParseError>> {
-        self.left = self.left.checked_sub(1)?;
-        if let Some((len, rest)) = self.rest.split_first_chunk::<2>() {
-            if let Some((block, rest)) = rest.split_at_checked(u16::from_be_bytes(*len).into()) {
-                self.rest = rest;
-                return Some(Ok(block));
-            }
+        if let Some((block, rest)) = self.peek() {
+            self.skip_to(rest);
+            return Some(Ok(block));
+        }
+        if self.left == 0 {
+            return None;
         }
         Some(Err(self.cut()))
     }

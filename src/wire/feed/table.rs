@@ -355,10 +355,30 @@ macro_rules! messages {
                 }
             }
 
+            /// The message, if its type and length go together.
+            #[inline(always)]
+            #[allow(dead_code)]
+            pub(super) fn fitting(bytes: &'a [u8]) -> Option<Self> {
+                match kind_of(bytes).ok()? {
+                    $( $code => $name::of(bytes).map(Self::$name), )*
+                    _ => None,
+                }
+            }
+
             /// The type that it carries.
             pub const fn kind(&self) -> $kind {
                 match self {
                     $( Self::$name(_) => $code, )*
+                }
+            }
+
+            /// Writes the message to the start of `out`, field by field, and says how long it is.
+            ///
+            /// # Errors
+            /// `out` is too short. Its contents are then unspecified.
+            pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
+                match self {
+                    $( Self::$name(message) => message.fields().emit(out), )*
                 }
             }
 

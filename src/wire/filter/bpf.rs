@@ -125,7 +125,7 @@ impl Filter {
     /// let mut program = [BpfInstruction::default(); 1024];
     /// let len = "udp dst port 26400".parse::<Filter>()?.to_bpf(&mut program)?;
     /// // As `struct sock_fprog` for setsockopt(SOL_SOCKET, SO_ATTACH_FILTER).
-    /// assert!(program[..len].len() < 100);
+    /// assert!(program[..len].len() < 200);
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn to_bpf(&self, out: &mut [BpfInstruction]) -> Result<usize, BpfError> {

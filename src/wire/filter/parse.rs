@@ -301,7 +301,7 @@ impl<'a> Parser<'a> {
         let (address, bits) = match word.split_once('/') {
             Some((address, bits)) => {
                 let bits: u8 = bits.parse().map_err(|_| error)?;
-                (address.parse().map_err(|_| error)?, bits)
+                (whole_bytes(address).ok_or(error)?.0, bits)
             }
             None => whole_bytes(word).ok_or(error)?,
         };

@@ -22,7 +22,12 @@ pub struct Tuple {
 impl Tuple {
     #[inline(always)]
     fn v4(src: [u8; 4], dst: [u8; 4], protocol: u8, ports: (u16, u16)) -> Self {
-        let mut tuple = Self { protocol, src_port: ports.0, dst_port: ports.1, ..Self::default() };
+        let mut tuple = Self {
+            protocol,
+            src_port: ports.0,
+            dst_port: ports.1,
+            ..Self::default()
+        };
         tuple.src[..4].copy_from_slice(&src);
         tuple.dst[..4].copy_from_slice(&dst);
         tuple
@@ -30,7 +35,13 @@ impl Tuple {
 
     #[inline(always)]
     fn v6(src: [u8; 16], dst: [u8; 16], protocol: u8, ports: (u16, u16)) -> Self {
-        Self { src, dst, src_port: ports.0, dst_port: ports.1, protocol }
+        Self {
+            src,
+            dst,
+            src_port: ports.0,
+            dst_port: ports.1,
+            protocol,
+        }
     }
 }
 
@@ -43,13 +54,23 @@ pub fn smoltcp_tuple(frame: &[u8]) -> Option<Tuple> {
             let packet = Ipv4Packet::new_checked(frame.payload()).ok()?;
             let protocol = packet.next_header();
             let ports = smoltcp_ports(protocol, packet.payload())?;
-            Some(Tuple::v4(packet.src_addr().octets(), packet.dst_addr().octets(), protocol.into(), ports))
+            Some(Tuple::v4(
+                packet.src_addr().octets(),
+                packet.dst_addr().octets(),
+                protocol.into(),
+                ports,
+            ))
         }
         EthernetProtocol::Ipv6 => {
             let packet = Ipv6Packet::new_checked(frame.payload()).ok()?;
             let protocol = packet.next_header();
             let ports = smoltcp_ports(protocol, packet.payload())?;
-            Some(Tuple::v6(packet.src_addr().octets(), packet.dst_addr().octets(), protocol.into(), ports))
+            Some(Tuple::v6(
+                packet.src_addr().octets(),
+                packet.dst_addr().octets(),
+                protocol.into(),
+                ports,
+            ))
         }
         _ => None,
     }
@@ -139,4 +160,19 @@ pub fn floor(frame: &[u8]) -> Option<Tuple> {
     let src = [head[26], head[27], head[28], head[29]];
     let dst = [head[30], head[31], head[32], head[33]];
     Some(Tuple::v4(src, dst, head[23], ports))
+}
+
+/// smoltcp's sum over an ICMP message, which is over all of its bytes.
+#[inline(always)]
+pub fn smoltcp_checksum(bytes: &[u8]) -> u16 {
+    smoltcp::wire::Icmpv4Packet::new_unchecked(bytes)
+        .verify_checksum()
+        .into()
+}
+
+/// etherparse's sum of 64 bits.
+#[inline(always)]
+pub fn etherparse_checksum(bytes: &[u8]) -> u16 {
+    use etherparse::checksum::u64_16bit_word;
+    u64_16bit_word::ones_complement(u64_16bit_word::add_slice(0, bytes))
 }

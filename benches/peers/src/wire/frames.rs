@@ -23,8 +23,16 @@ impl Numbers {
 pub fn plain() -> Vec<Vec<u8>> {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let frame = |i: usize| {
-        let transport = if i % 2 == 0 { udp(&mut numbers, 0) } else { tcp(&mut numbers, 0) };
-        ethernet(&[], 0x0800, &ipv4(&mut numbers, transport.0, &transport.1, &[], 0x4000))
+        let transport = if i % 2 == 0 {
+            udp(&mut numbers, 0)
+        } else {
+            tcp(&mut numbers, 0)
+        };
+        ethernet(
+            &[],
+            0x0800,
+            &ipv4(&mut numbers, transport.0, &transport.1, &[], 0x4000),
+        )
     };
     (0..FRAMES).map(frame).collect()
 }
@@ -33,7 +41,9 @@ pub fn plain() -> Vec<Vec<u8>> {
 /// extension headers; 8 % malformed.
 pub fn mixed() -> Vec<Vec<u8>> {
     let mut numbers = Numbers(0x2545_F491_4F6C_DD1D);
-    (0..FRAMES).map(|i| one_of_many(&mut numbers, i % 50)).collect()
+    (0..FRAMES)
+        .map(|i| one_of_many(&mut numbers, i % 50))
+        .collect()
 }
 
 fn one_of_many(n: &mut Numbers, kind: usize) -> Vec<u8> {
@@ -51,14 +61,26 @@ fn one_of_many(n: &mut Numbers, kind: usize) -> Vec<u8> {
         0..=24 => ethernet(&[], 0x0800, &ipv4(n, p, &t, &[], 0x4000)),
         25..=29 => ethernet(tags, 0x0800, &ipv4(n, p, &t, &[], 0)),
         30..=36 => ethernet(&[], 0x86DD, &ipv6(n, p, &t)),
-        37 => ethernet(&[], 0x0800, &ipv4(n, 1, &[8, 0, 0, 0, 0, 1, 0, 2, 9, 9], &[], 0)),
+        37 => ethernet(
+            &[],
+            0x0800,
+            &ipv4(n, 1, &[8, 0, 0, 0, 0, 1, 0, 2, 9, 9], &[], 0),
+        ),
         38 => ethernet(&[], 0x86DD, &ipv6(n, 58, &[135, 0, 0, 0, 0, 0, 0, 0])),
         39 => ethernet(&[], 0x0806, &arp(n)),
         40 => ethernet(&[], 0x0800, &ipv4(n, p, &t, &[148, 4, 0, 0], 0)),
         41 => ethernet(&[], 0x0800, &ipv4(n, p, &t, &[], 0x2000)),
         42 => ethernet(&[], 0x0800, &ipv4(n, p, &t, &[], 0x00B9)),
-        43 => ethernet(&[], 0x86DD, &ipv6(n, 0, &[&[p, 0, 5, 2, 0, 0, 1, 0][..], &t].concat())),
-        44 => ethernet(&[], 0x86DD, &ipv6(n, 44, &[&[p, 0, 0, 1, 0, 0, 0, 9][..], &t].concat())),
+        43 => ethernet(
+            &[],
+            0x86DD,
+            &ipv6(n, 0, &[&[p, 0, 5, 2, 0, 0, 1, 0][..], &t].concat()),
+        ),
+        44 => ethernet(
+            &[],
+            0x86DD,
+            &ipv6(n, 44, &[&[p, 0, 0, 1, 0, 0, 0, 9][..], &t].concat()),
+        ),
         45 => ethernet(&[], 0x88CC, &t),
         _ => malformed(n, kind, &t, p),
     }
@@ -106,7 +128,24 @@ fn ipv6(n: &mut Numbers, next: u8, payload: &[u8]) -> Vec<u8> {
     packet.extend((payload.len() as u16).to_be_bytes());
     packet.extend([next, 64]);
     for _ in 0..2 {
-        packet.extend([0x20, 1, 0xD, 0xB8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, n.next() as u8]);
+        packet.extend([
+            0x20,
+            1,
+            0xD,
+            0xB8,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            0,
+            n.next() as u8,
+        ]);
     }
     packet.extend(payload);
     packet
@@ -124,7 +163,24 @@ fn udp(n: &mut Numbers, _: usize) -> (u8, Vec<u8>) {
 fn tcp(n: &mut Numbers, options: usize) -> (u8, Vec<u8>) {
     let len = 18 + n.below(383);
     let mut segment = ports(n);
-    segment.extend([0, 0, 0, 1, 0, 0, 0, 2, (5 + 3 * options as u8) << 4, 0x18, 0xFF, 0xFF, 0, 0, 0, 0]);
+    segment.extend([
+        0,
+        0,
+        0,
+        1,
+        0,
+        0,
+        0,
+        2,
+        (5 + 3 * options as u8) << 4,
+        0x18,
+        0xFF,
+        0xFF,
+        0,
+        0,
+        0,
+        0,
+    ]);
     for _ in 0..options {
         segment.extend([1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2]);
     }
@@ -139,7 +195,26 @@ fn ports(n: &mut Numbers) -> Vec<u8> {
 }
 
 fn arp(n: &mut Numbers) -> Vec<u8> {
-    let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 192, 0, 2, n.next() as u8];
+    let mut packet = vec![
+        0,
+        1,
+        8,
+        0,
+        6,
+        4,
+        0,
+        1,
+        2,
+        0,
+        0,
+        0,
+        0,
+        1,
+        192,
+        0,
+        2,
+        n.next() as u8,
+    ];
     packet.extend([0, 0, 0, 0, 0, 0, 192, 0, 2, n.next() as u8]);
     packet
 }

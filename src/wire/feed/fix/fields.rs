@@ -153,13 +153,14 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// The fields in `bytes[at..end]`, the last one's separator included.
     #[inline]
-    pub(super) fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
+    pub(super) const fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
         Self {
             bytes,
             at,
             end,
-            ends: ends_at(bytes, at),
-            chunk: at,
+            ends: 0,
+            // As if nothing were left of 64 bytes before the first ones.
+            chunk: at.wrapping_sub(64),
             data: (0, 0),
         }
     }
@@ -181,7 +182,7 @@ impl<'a> Fields<'a> {
     #[inline(always)]
     fn next_end(&mut self) -> usize {
         while self.ends == 0 {
-            self.chunk += 64;
+            self.chunk = self.chunk.wrapping_add(64);
             if self.chunk >= self.end {
                 return self.end;
             }
@@ -192,51 +193,72 @@ impl<'a> Fields<'a> {
         end
     }
 
-    /// The tag at `at`, and how many digits it has.
+    /// The field in `at..soh`, if nothing about it is unusual.
     #[inline(always)]
-    fn tag_at(&self, at: usize) -> Option<(u32, usize)> {
-        match self.bytes.get(at..).and_then(<[u8]>::first_chunk) {
-            Some(eight) => tag(*eight),
-            None => self.tag_in_tail(at),
-        }
+    fn plain(&self, at: usize, soh: usize) -> Option<Field<'a>> {
+        let eight = self.bytes.get(at..)?.first_chunk()?;
+        let (tag, digits) = tag(*eight)?;
+        let value = self.bytes.get(at + digits + 1..soh)?;
+        let is_plain = !value.is_empty() && self.data.0 == 0 && !data::is_length(tag);
+        is_plain.then_some(Field { tag, value })
     }
 
+    /// The field in `at..soh`, whatever it is, and the state behind it. By value, so that the iterator
+    /// stays in registers where it is not needed.
     #[cold]
-    fn tag_in_tail(&self, at: usize) -> Option<(u32, usize)> {
+    #[inline(never)]
+    fn unusual(mut self, at: usize, soh: usize) -> (Self, Result<Field<'a>, ParseError>) {
+        let expected = core::mem::take(&mut self.data);
+        let field = self.field(at, soh, expected);
+        (self, field)
+    }
+
+    fn field(
+        &mut self,
+        at: usize,
+        soh: usize,
+        expected: (u32, usize),
+    ) -> Result<Field<'a>, ParseError> {
         let mut eight = [0; 8];
-        let tail = self.bytes.get(at..)?;
-        eight.get_mut(..tail.len())?.copy_from_slice(tail);
-        tag(eight)
+        let head = self.bytes.get(at..).unwrap_or_default();
+        for (place, byte) in eight.iter_mut().zip(head) {
+            *place = *byte;
+        }
+        let (tag, digits) = tag(eight).ok_or_else(|| self.malformed(at, soh))?;
+        let start = at + digits + 1;
+        if tag == expected.0 {
+            let value = self.data(start, soh, expected.1)?;
+            return Ok(Field { tag, value });
+        }
+        match self.bytes.get(start..soh) {
+            Some(value) if !value.is_empty() => {
+                let field = Field { tag, value };
+                self.expect_data(&field);
+                Ok(field)
+            }
+            _ => Err(self.malformed(at, soh)),
+        }
     }
 
     /// The value of a data field that begins at `start`, where the field before said its length.
-    #[cold]
-    fn data(&mut self, tag: u32, start: usize, soh: usize) -> Result<Field<'a>, ParseError> {
-        let len = core::mem::take(&mut self.data).1;
+    fn data(&mut self, start: usize, soh: usize, len: usize) -> Result<&'a [u8], ParseError> {
         let end = start.saturating_add(len);
-        let value = self.bytes.get(start..end);
-        let (Some(value), Some(&SOH)) = (value, self.bytes.get(end)) else {
-            return Err(self.lie(start, soh, len));
-        };
-        if end >= self.end {
-            return Err(self.lie(start, soh, len));
+        match (self.bytes.get(start..end), self.bytes.get(end)) {
+            (Some(value), Some(&SOH)) if end < self.end => {
+                self.at = end + 1;
+                self.chunk = self.at.wrapping_sub(64);
+                self.ends = 0;
+                Ok(value)
+            }
+            _ => {
+                let least = soh.saturating_sub(start);
+                let most = self.end.saturating_sub(start + 1);
+                Err(ParseError::bad_length(Layer::Fix, start, len, least, most))
+            }
         }
-        self.at = end + 1;
-        self.chunk = self.at;
-        self.ends = ends_at(self.bytes, self.at);
-        Ok(Field { tag, value })
-    }
-
-    /// The length of a data field is not what it should be; its value seems to end at `soh`.
-    fn lie(&mut self, start: usize, soh: usize, len: usize) -> ParseError {
-        self.at = soh + 1;
-        let least = soh.saturating_sub(start);
-        let most = self.end.saturating_sub(start + 1);
-        ParseError::bad_length(Layer::Fix, start, len, least, most)
     }
 
     /// Notes what a length field says about the next one.
-    #[cold]
     fn expect_data(&mut self, field: &Field<'_>) {
         let len = field.as_u64().and_then(|len| usize::try_from(len).ok());
         if let (Some(tag), Some(len)) = (data::data_of(field.tag), len) {
@@ -245,7 +267,6 @@ impl<'a> Fields<'a> {
     }
 
     /// What is wrong with the field in `at..soh`.
-    #[cold]
     fn malformed(&self, at: usize, soh: usize) -> ParseError {
         let field = self.bytes.get(at..soh).unwrap_or_default();
         let digits = field.iter().take_while(|b| b.is_ascii_digit()).count();
@@ -274,24 +295,15 @@ impl<'a> Iterator for Fields<'a> {
         }
         let soh = self.next_end();
         self.at = soh + 1;
-        let Some((tag, digits)) = self.tag_at(at) else {
-            self.data = (0, 0);
-            return Some(Err(self.malformed(at, soh)));
-        };
-        let start = at + digits + 1;
-        if tag == self.data.0 {
-            return Some(self.data(tag, start, soh));
+        if let Some(field) = self.plain(at, soh) {
+            return Some(Ok(field));
         }
-        let value = match self.bytes.get(start..soh) {
-            Some(value) if !value.is_empty() => value,
-            _ => return Some(Err(self.malformed(at, soh))),
-        };
-        let field = Field { tag, value };
-        self.data.0 = 0;
-        if data::is_length(tag) {
-            self.expect_data(&field);
+        let (state, field) = self.clone().unusual(at, soh);
+        *self = state;
+        match field {
+            Ok(field) => Some(Ok(field)),
+            Err(error) => Some(Err(error)),
         }
-        Some(Ok(field))
     }
 }
 

@@ -106,6 +106,7 @@ impl<'a> Message<'a> {
     /// known. Everything else is wrong for good: [`Reason::BadVersion`] or [`Reason::BadValue`] where
     /// BeginString or BodyLength make no sense, [`Reason::Missing`] where they, MsgType, or, behind
     /// BodyLength's bytes, CheckSum are not; [`Reason::BadChecksum`].
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let frame = Frame::find(bytes, MOST)?;
         Ok((frame.verify()?, frame.bytes.len()))

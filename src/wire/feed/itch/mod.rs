@@ -99,32 +99,45 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        next(&mut self.0, Message::parse)
+        next(&mut self.0, Message::fitting, Message::parse)
     }
 }
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
-/// The next message. Files have no count: there, nothing is due where nothing is left.
+/// The next message: a straight line where it is as it should be, which returns no error by way of
+/// memory.
 #[inline(always)]
 fn next<'a, T>(
     blocks: &mut Blocks<'a>,
-    parse: impl FnOnce(&'a [u8]) -> Result<T, ParseError>,
+    fits: impl FnOnce(&'a [u8]) -> Option<T>,
+    parse: fn(&'a [u8]) -> Result<T, ParseError>,
 ) -> Option<Result<T, ParseError>> {
+    if let Some((block, rest)) = blocks.peek() {
+        if let Some(message) = fits(block) {
+            blocks.skip_to(rest);
+            return Some(Ok(message));
+        }
+    }
+    refused(blocks, parse).map(Err)
+}
+
+/// Why there is no next message; `None` if nothing is due. Files have no count: there, nothing is due
+/// where nothing is left.
+#[cold]
+#[inline(never)]
+fn refused<'a, T>(
+    blocks: &mut Blocks<'a>,
+    parse: fn(&'a [u8]) -> Result<T, ParseError>,
+) -> Option<ParseError> {
     if blocks.rest().is_empty() && blocks.left() > u64::from(u16::MAX) {
         return None;
     }
     match blocks.next()? {
-        Ok(block) => match parse(block) {
-            Ok(message) => Some(Ok(message)),
-            Err(error) => Some(Err(within(blocks, block, error))),
-        },
-        Err(error) => Some(Err(error)),
+        Ok(block) => {
+            let at = blocks.offset() - block.len();
+            parse(block).err().map(|error| error.shifted(at))
+        }
+        Err(error) => Some(error),
     }
-}
-
-/// The error of the block that was read last, as seen from the start.
-#[cold]
-fn within(blocks: &Blocks<'_>, block: &[u8], error: ParseError) -> ParseError {
-    error.shifted(blocks.offset() - block.len())
 }

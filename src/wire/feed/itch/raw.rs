@@ -9,61 +9,132 @@ use crate::wire::{Layer, ParseError, Reason};
 /// Bytes that every message begins with: type, locate, tracking number, timestamp.
 const HEADER: usize = 11;
 
-/// Bytes of a message by its type, 0 for a type that ITCH 5.0 does not have.
-const LENGTHS: [u8; 256] = {
-    let mut lengths = [0; 256];
+/// How long a message is, and where in it the fields are that several types have. 0 stands for none.
+#[derive(Clone, Copy)]
+struct Layout {
+    len: u8,
+    order: u8,
+    new_order: u8,
+    side: u8,
+    shares: u8,
+    stock: u8,
+    price: u8,
+    match_number: u8,
+    printable: u8,
+    attribution: u8,
+}
+
+/// Layouts by type; without a length for types that ITCH 5.0 does not have.
+static LAYOUTS: [Layout; 256] = {
+    let mut layouts = [Layout::NONE; 256];
     let mut i = 0;
     while i < TYPES.len() {
-        lengths[TYPES[i].0 as usize] = TYPES[i].1 as u8;
+        let (kind, len, _) = TYPES[i];
+        layouts[kind as usize] = Layout {
+            len: len as u8,
+            ..Layout::of(kind)
+        };
         i += 1;
     }
-    lengths
+    layouts
 };
 
-/// Where a field is, by the message's type; 0 where it has no such field.
-struct Places([u8; 256]);
+impl Layout {
+    const NONE: Self = Self {
+        len: 0,
+        order: 0,
+        new_order: 0,
+        side: 0,
+        shares: 0,
+        stock: 0,
+        price: 0,
+        match_number: 0,
+        printable: 0,
+        attribution: 0,
+    };
 
-impl Places {
-    const fn new(places: &[(&[u8], u8)]) -> Self {
-        let mut at = [0; 256];
-        let mut i = 0;
-        while i < places.len() {
-            let (kinds, place) = places[i];
-            let mut k = 0;
-            while k < kinds.len() {
-                at[kinds[k] as usize] = place;
-                k += 1;
-            }
-            i += 1;
-        }
-        Self(at)
-    }
+    /// An order as it enters the book.
+    const ADDED: Self = Self {
+        order: 11,
+        side: 19,
+        shares: 20,
+        stock: 24,
+        price: 32,
+        ..Self::NONE
+    };
 
-    #[inline(always)]
-    fn of<const N: usize>(&self, message: &Raw<'_>) -> Option<[u8; N]> {
-        let place = usize::from(self.0[usize::from(message.kind())]);
-        if place == 0 {
-            return None;
+    /// An order of which some is executed.
+    const EXECUTED: Self = Self {
+        order: 11,
+        shares: 19,
+        match_number: 23,
+        ..Self::NONE
+    };
+
+    const fn of(kind: u8) -> Self {
+        match kind {
+            b'A' => Self::ADDED,
+            b'F' => Self {
+                attribution: 36,
+                ..Self::ADDED
+            },
+            b'P' => Self {
+                match_number: 36,
+                ..Self::ADDED
+            },
+            b'E' => Self::EXECUTED,
+            b'C' => Self {
+                printable: 31,
+                price: 32,
+                ..Self::EXECUTED
+            },
+            b'X' => Self {
+                order: 11,
+                shares: 19,
+                ..Self::NONE
+            },
+            b'D' => Self {
+                order: 11,
+                ..Self::NONE
+            },
+            b'U' => Self {
+                order: 11,
+                new_order: 19,
+                shares: 27,
+                price: 31,
+                ..Self::NONE
+            },
+            b'B' => Self {
+                match_number: 11,
+                ..Self::NONE
+            },
+            b'Q' => Self {
+                stock: 19,
+                match_number: 31,
+                ..Self::NONE
+            },
+            b'R' | b'H' | b'Y' | b'K' | b'J' | b'h' | b'N' | b'O' => Self {
+                stock: 11,
+                ..Self::NONE
+            },
+            b'L' => Self {
+                stock: 15,
+                ..Self::NONE
+            },
+            b'I' => Self {
+                stock: 28,
+                ..Self::NONE
+            },
+            _ => Self::NONE,
         }
-        message.bytes.get(place..)?.first_chunk::<N>().copied()
     }
 }
 
-static ORDERS: Places = Places::new(&[(b"AFECXDUP", 11)]);
-static STOCKS: Places = Places::new(&[
-    (b"RHYKJhNO", 11),
-    (b"L", 15),
-    (b"AFP", 24),
-    (b"Q", 19),
-    (b"I", 28),
-]);
-static SHARES: Places = Places::new(&[(b"AFP", 20), (b"ECX", 19), (b"U", 27)]);
-static PRICES: Places = Places::new(&[(b"AFCP", 32), (b"U", 31)]);
-
 /// A message of ITCH 5.0 by its bytes, its type and length checked.
 ///
-/// What messages of several types have is read through tables, without a jump by type: that is what a
-/// jump costs that no branch predictor can foresee. [`typed`](Self::typed) makes the jump.
+/// Every field of the messages about orders and trades (A, F, E, C, X, D, U, P, B), and what all have, is
+/// read through tables, without a jump by type: no branch predictor can foresee that, and it costs more
+/// than all the reading. [`typed`](Self::typed) makes the jump, for the fields of the other types.
 ///
 /// ```
 /// use framepool::wire::feed::itch::{Raw, fields};
@@ -88,14 +159,20 @@ impl<'a> Raw<'a> {
     ///
     /// # Errors
     /// A type that the specification does not have, or a length that is not this type's.
-    #[inline(always)]
+    #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        if let Some(header) = bytes.first_chunk::<HEADER>() {
-            if usize::from(LENGTHS[usize::from(header[0])]) == bytes.len() {
-                return Ok(Self { header, bytes });
-            }
+        match Self::fitting(bytes) {
+            Some(message) => Ok(message),
+            None => Err(refusal(bytes)),
         }
-        Err(refusal(bytes))
+    }
+
+    /// The message, if its type and length go together.
+    #[inline(always)]
+    pub(super) fn fitting(bytes: &'a [u8]) -> Option<Self> {
+        let header = bytes.first_chunk::<HEADER>()?;
+        let due = usize::from(LAYOUTS[usize::from(header[0])].len);
+        (due == bytes.len()).then_some(Self { header, bytes })
     }
 
     /// The type.
@@ -128,28 +205,70 @@ impl<'a> Raw<'a> {
         Be::<6>::get(at::<5, 6, HEADER>(self.header))
     }
 
+    #[inline(always)]
+    fn layout(&self) -> &'static Layout {
+        &LAYOUTS[usize::from(self.kind())]
+    }
+
+    /// The field at `place`. Read in any case, then kept or not: there is no branch to mispredict.
+    #[inline(always)]
+    fn field<const N: usize>(&self, place: u8) -> Option<[u8; N]> {
+        let field = self.bytes.get(usize::from(place)..)?.first_chunk()?;
+        (place != 0).then_some(*field)
+    }
+
     /// The order that the message is about; of a replacement the one that goes.
     #[inline(always)]
     pub fn order_reference(&self) -> Option<u64> {
-        ORDERS.of::<8>(self).map(Be::get)
+        self.field::<8>(self.layout().order).map(Be::get)
     }
 
-    /// The security's symbol.
+    /// The order that takes the place of another.
     #[inline(always)]
-    pub fn stock(&self) -> Option<Alpha<8>> {
-        STOCKS.of::<8>(self).map(Alpha)
+    pub fn new_reference(&self) -> Option<u64> {
+        self.field::<8>(self.layout().new_order).map(Be::get)
+    }
+
+    /// The side of an order or trade: `B` or `S`.
+    #[inline(always)]
+    pub fn side(&self) -> Option<u8> {
+        self.field::<1>(self.layout().side).map(Be::get)
     }
 
     /// Shares of the order, executed, or cancelled, where they are 32 bits.
     #[inline(always)]
     pub fn shares(&self) -> Option<u32> {
-        SHARES.of::<4>(self).map(Be::get)
+        self.field::<4>(self.layout().shares).map(Be::get)
+    }
+
+    /// The security's symbol.
+    #[inline(always)]
+    pub fn stock(&self) -> Option<Alpha<8>> {
+        self.field::<8>(self.layout().stock).map(Alpha)
     }
 
     /// The price of an order or execution.
     #[inline(always)]
     pub fn price(&self) -> Option<Price4> {
-        PRICES.of::<4>(self).map(Be::get)
+        self.field::<4>(self.layout().price).map(Be::get)
+    }
+
+    /// The number of a trade.
+    #[inline(always)]
+    pub fn match_number(&self) -> Option<u64> {
+        self.field::<8>(self.layout().match_number).map(Be::get)
+    }
+
+    /// Whether an execution counts in volumes: `Y` or `N`.
+    #[inline(always)]
+    pub fn printable(&self) -> Option<u8> {
+        self.field::<1>(self.layout().printable).map(Be::get)
+    }
+
+    /// The participant whose order it is.
+    #[inline(always)]
+    pub fn attribution(&self) -> Option<Alpha<4>> {
+        self.field::<4>(self.layout().attribution).map(Alpha)
     }
 
     /// The message by its type; `None` never.
@@ -166,7 +285,7 @@ fn refusal(bytes: &[u8]) -> ParseError {
         return ParseError::truncated(Layer::Itch, 0, 1, 0);
     };
     let len = bytes.len();
-    match usize::from(LENGTHS[usize::from(kind)]) {
+    match usize::from(LAYOUTS[usize::from(kind)].len) {
         0 => {
             let found = u32::from(kind);
             ParseError::new(Layer::Itch, Reason::UnknownType { found }, 0)
@@ -202,7 +321,7 @@ impl<'a> Iterator for RawMessages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        super::next(&mut self.0, Raw::parse)
+        super::next(&mut self.0, Raw::fitting, Raw::parse)
     }
 }
 

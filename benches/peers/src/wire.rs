@@ -1,0 +1,180 @@
+//! Benches of packet parsing: `wire/…`.
+//!
+//! | bench | one operation |
+//! |---|---|
+//! | `wire/summarize/plain`, `…/mixed` | one frame, in random order, of [`frames::plain`] or [`frames::mixed`] |
+//! | `wire/summarize/burst32/…` | the same, 32 frames at a time |
+//! | `wire/filter/…` | a filter of ten terms on the summary of one frame; `summarize` is what that took to make |
+//! | `wire/checksum/…` | the checksum over so many bytes |
+//!
+//! framepool makes all of its summary, and an error that says what is wrong; smoltcp and pnet are asked for
+//! addresses, ports and protocol; etherparse for slices of all headers. The order has 65,536 places, too
+//! many for a branch predictor to know them by heart.
+
+mod contenders;
+mod frames;
+
+use framepool::wire::{Filter, ParseError, Summary, checksum, summarize, summarize_burst};
+
+use crate::harness::{FRAMEPOOL, Group, Row, escape};
+use crate::options::Options;
+
+/// The benches by name.
+pub const BENCHES: [&str; 8] = [
+    "wire/summarize/plain",
+    "wire/summarize/mixed",
+    "wire/summarize/burst32/plain",
+    "wire/summarize/burst32/mixed",
+    "wire/filter/plain",
+    "wire/filter/mixed",
+    "wire/checksum/64",
+    "wire/checksum/1500",
+];
+
+/// Frames in a burst.
+const BURST: usize = 32;
+/// Places in a random order.
+const ORDER: usize = 1 << 16;
+
+/// Ten terms, of which the feed's frames pass the first and go far.
+const TEN_TERMS: &str = "udp and (dst net 233.54.0.0/20 or dst net 233.54.16.0/20 or dst net 224.0.31.0/24 \
+                         or dst net ff3e::/32) and (dst port 26400 or dst portrange 26405-26407 \
+                         or dst portrange 30000-30100) and not fragment and not vlan 4000";
+
+/// One run of all benches that were asked for.
+pub fn run(options: &Options) -> Vec<Row> {
+    let wanted: Vec<_> = BENCHES.iter().filter(|name| options.wants(name)).collect();
+    let budget = options.budget / wanted.len().max(1) as u32;
+    let one = |name: &&&str| {
+        let (_, kind) = name.rsplit_once('/').unwrap_or_default();
+        let frames = if kind == "mixed" {
+            frames::mixed()
+        } else {
+            frames::plain()
+        };
+        let frames = in_random_order(&frames);
+        let mut group = Group::default();
+        match name.split('/').nth(1) {
+            Some("summarize") if name.contains("burst") => bursts(&mut group, name, &frames),
+            Some("summarize") => singles(&mut group, name, &frames),
+            Some("filter") => filters(&mut group, name, &frames),
+            _ => checksums(&mut group, name, kind.parse().unwrap_or(64)),
+        }
+        group.measure(budget)
+    };
+    wanted.iter().flat_map(one).collect()
+}
+
+/// All frames, each where its turn is. They keep their places in memory.
+fn in_random_order(frames: &[Vec<u8>]) -> Vec<&'static [u8]> {
+    let frames: Vec<&'static [u8]> = frames.iter().map(|frame| &*frame.clone().leak()).collect();
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state >> 20) as usize % frames.len()
+    };
+    (0..ORDER).map(|_| frames[next()]).collect()
+}
+
+/// Calls `f` for `n` frames, and goes on the next time where it stopped.
+fn each<'a, R>(
+    frames: &'a [&'static [u8]],
+    mut f: impl FnMut(&'static [u8]) -> R + 'a,
+) -> impl FnMut(u64) + 'a {
+    let mut at = 0;
+    move |n| {
+        for _ in 0..n {
+            let mut result = f(frames[at % ORDER]);
+            escape(&mut result);
+            at += 1;
+        }
+    }
+}
+
+fn singles<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
+    group.add(name, FRAMEPOOL, 1, each(frames, summarize));
+    group.add(name, "smoltcp", 1, each(frames, contenders::smoltcp_tuple));
+    group.add(name, "pnet", 1, each(frames, contenders::pnet_tuple));
+    group.add(
+        name,
+        "etherparse",
+        1,
+        each(frames, contenders::etherparse_sliced),
+    );
+    group.add(name, "floor", 1, each(frames, contenders::floor));
+}
+
+/// Calls `f` for `n` bursts.
+fn each_burst<'a>(
+    frames: &'a [&'static [u8]],
+    mut f: impl FnMut(&[&'static [u8]]) + 'a,
+) -> impl FnMut(u64) + 'a {
+    let mut at = 0;
+    move |n| {
+        for _ in 0..n {
+            f(&frames[at..at + BURST]);
+            at = (at + BURST) % ORDER;
+        }
+    }
+}
+
+/// One frame after the other, into an array as well.
+fn one_by_one<R: Copy + Default>(f: impl Fn(&'static [u8]) -> R) -> impl FnMut(&[&'static [u8]]) {
+    let mut out = [R::default(); BURST];
+    move |frames| {
+        for (frame, out) in frames.iter().zip(&mut out) {
+            *out = f(frame);
+        }
+        escape(&mut out);
+    }
+}
+
+fn bursts<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
+    let ops = BURST as u64;
+    let mut out: [Result<Summary, ParseError>; BURST] = [Ok(Summary::default()); BURST];
+    let ours = move |frames: &[&'static [u8]]| {
+        summarize_burst(frames, &mut out);
+        escape(&mut out);
+    };
+    group.add(name, FRAMEPOOL, ops, each_burst(frames, ours));
+    let smoltcp = one_by_one(contenders::smoltcp_tuple);
+    group.add(name, "smoltcp", ops, each_burst(frames, smoltcp));
+    let pnet = one_by_one(contenders::pnet_tuple);
+    group.add(name, "pnet", ops, each_burst(frames, pnet));
+    let floor = one_by_one(contenders::floor);
+    group.add(name, "floor", ops, each_burst(frames, floor));
+}
+
+fn filters<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
+    let filter: Filter = TEN_TERMS.parse().expect("the expression is one");
+    let summarized = |frame: &&'static [u8]| summarize(frame).unwrap_or_default();
+    let summaries: Vec<Summary> = frames.iter().map(summarized).collect();
+    let mut at = 0;
+    group.add(name, FRAMEPOOL, 1, move |n| {
+        for _ in 0..n {
+            let mut wanted = filter.matches(&summaries[at % ORDER]);
+            escape(&mut wanted);
+            at += 1;
+        }
+    });
+    group.add(name, "summarize", 1, each(frames, summarize));
+}
+
+fn checksums(group: &mut Group<'_>, name: &str, len: usize) {
+    let bytes: Vec<u8> = (0..len).map(|i| (i * 151) as u8).collect();
+    let over = |f: fn(&[u8]) -> u16| {
+        let mut bytes = bytes.clone();
+        move |n| {
+            for _ in 0..n {
+                escape(&mut bytes);
+                let mut sum = f(&bytes);
+                escape(&mut sum);
+            }
+        }
+    };
+    group.add(name, FRAMEPOOL, 1, over(checksum::checksum));
+    group.add(name, "smoltcp", 1, over(contenders::smoltcp_checksum));
+    group.add(name, "etherparse", 1, over(contenders::etherparse_checksum));
+}

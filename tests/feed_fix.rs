@@ -1,0 +1,447 @@
+//! FIX tag=value: what the writer makes is read back, and what is wrong is said.
+#![cfg(feature = "wire")]
+#![allow(missing_docs)]
+
+use framepool::wire::feed::EmitError;
+use framepool::wire::feed::fix::{DATA_FIELDS, Message, Messages, Version, Writer};
+use framepool::wire::{Layer, ParseError, Reason};
+use proptest::prelude::*;
+
+const VERSIONS: [Version; 9] = [
+    Version::Fix40,
+    Version::Fix41,
+    Version::Fix42,
+    Version::Fix43,
+    Version::Fix44,
+    Version::Fix50,
+    Version::Fix50Sp1,
+    Version::Fix50Sp2,
+    Version::Fixt11,
+];
+
+/// A message with `body` between MsgType and CheckSum, `|` standing for separators.
+fn message(body: &str) -> Vec<u8> {
+    framed(body.replace('|', "\x01").as_bytes())
+}
+
+fn framed(body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("8=FIX.4.4\x019={}\x01", body.len()).into_bytes();
+    bytes.extend(body);
+    let sum = bytes.iter().fold(0u8, |sum, byte| sum.wrapping_add(*byte));
+    bytes.extend(format!("10={sum:03}\x01").into_bytes());
+    bytes
+}
+
+fn reason(bytes: &[u8]) -> (usize, Reason) {
+    let error = Message::parse(bytes).unwrap_err();
+    assert_eq!(error.layer, Layer::Fix);
+    assert!(!error.to_string().is_empty());
+    (error.offset as usize, error.reason)
+}
+
+/// The fields of a body, as text; errors by their offset from the body's first byte.
+fn fields(body: &str) -> Vec<Result<String, usize>> {
+    let bytes = message(body);
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let start = bytes.len() - 7 - message.body_length();
+    let of = |error: ParseError| error.offset as usize - start;
+    message
+        .fields()
+        .map(|field| field.map(|f| f.to_string()).map_err(of))
+        .collect()
+}
+
+fn ok(text: &str) -> Result<String, usize> {
+    Ok(text.to_owned())
+}
+
+#[test]
+fn every_version_begins_its_messages_with_its_name() {
+    for version in VERSIONS {
+        assert_eq!(Version::from_bytes(version.as_bytes()), Some(version));
+        let mut buffer = [0; 128];
+        let mut writer = Writer::new(&mut buffer, version, b"0").unwrap();
+        writer.field(49, b"A").unwrap();
+        let bytes = writer.finish().unwrap();
+        assert!(bytes[2..].starts_with(version.as_bytes()));
+        let (message, len) = Message::parse(bytes).unwrap();
+        assert_eq!((message.version(), len), (version, bytes.len()));
+        assert_eq!(message.body_length(), "35=0|49=A|".len());
+        for cut in 0..bytes.len() {
+            let (offset, reason) = reason(&bytes[..cut]);
+            let Reason::Truncated { needed, available } = reason else {
+                panic!("{cut} of {len}: {reason}");
+            };
+            assert_eq!((offset, available as usize), (0, cut));
+            assert!(needed as usize > cut && needed as usize <= len);
+        }
+    }
+}
+
+#[test]
+fn what_the_header_lacks_is_said() {
+    let of = |bytes: &[u8]| reason(bytes);
+    assert_eq!(of(b"hello"), (0, Reason::Missing { wanted: 8 }));
+    let found = u32::from_be_bytes(*b".4.9");
+    assert_eq!(
+        of(b"8=FIX.4.9\x019=5\x01"),
+        (2, Reason::BadVersion { found })
+    );
+    let found = u32::from_be_bytes(*b"ABCD");
+    assert_eq!(of(b"8=FIX.44ABCD\x01"), (2, Reason::BadVersion { found }));
+    assert_eq!(
+        of(b"8=FIX.4.2\x0135=0\x01"),
+        (10, Reason::Missing { wanted: 9 })
+    );
+    assert_eq!(
+        of(b"8=FIX.4.2\x019=5x\x01"),
+        (13, Reason::BadValue { found: b'x'.into() })
+    );
+    assert_eq!(
+        of(b"8=FIX.4.2\x019=\x01"),
+        (12, Reason::BadValue { found: 1 })
+    );
+    assert!(matches!(
+        of(b"8=FIX.4.2\x019=99999999999\x01").1,
+        Reason::BadLength { .. }
+    ));
+    assert!(matches!(
+        of(b"8=FIX.4.2\x019=16777217\x01").1,
+        Reason::BadLength {
+            stated: 16_777_217,
+            ..
+        }
+    ));
+    assert_eq!(of(&message("49=A|")), (14, Reason::Missing { wanted: 35 }));
+}
+
+#[test]
+fn a_body_length_that_lies_is_found_out() {
+    let right = message("35=0|49=A|");
+    assert!(Message::parse(&right).is_ok());
+    for lie in [b"9", b"8", b"5"] {
+        let mut bytes = right.clone();
+        bytes.splice(12..14, *lie);
+        // The body ends elsewhere, where no checksum is.
+        assert!(matches!(reason(&bytes).1, Reason::Missing { wanted: 10 }));
+    }
+    let mut bytes = right.clone();
+    bytes[12] = b'9';
+    assert!(matches!(
+        reason(&bytes).1,
+        Reason::Truncated { needed: 112, .. }
+    ));
+}
+
+#[test]
+fn a_wrong_checksum_shows_both() {
+    let mut bytes = message("35=0|49=A|");
+    let at = bytes.len() - 7;
+    let right: u32 = std::str::from_utf8(&bytes[at + 3..at + 6])
+        .unwrap()
+        .parse()
+        .unwrap();
+    bytes[at - 2] = b'B';
+    let reason_now = Reason::BadChecksum {
+        found: right,
+        computed: right + 1,
+    };
+    assert_eq!(reason(&bytes), (at, reason_now));
+    for bad in [b"999", b"256", b"1x1", b"   "] {
+        bytes[at + 3..at + 6].copy_from_slice(bad);
+        let (offset, reason) = reason(&bytes);
+        assert!(matches!(reason, Reason::BadValue { .. }));
+        assert_eq!(offset, at + 3);
+    }
+}
+
+#[test]
+fn fields_that_make_no_sense_are_said_and_skipped() {
+    let found = fields("35=D|=1|49|50=|x=1|0=1|01=2|12345678=9|1a=2|||55=MSFT|9999999=z|");
+    let expect = [
+        ok("35=D"),
+        Err(5),
+        Err(10),
+        Err(14),
+        Err(15),
+        Err(19),
+        Err(23),
+        Err(28),
+        Err(39 + 1),
+        Err(44),
+        Err(45),
+        ok("55=MSFT"),
+        ok("9999999=z"),
+    ];
+    assert_eq!(found, expect);
+}
+
+#[test]
+fn short_messages_have_all_their_fields() {
+    assert_eq!(fields("35=0|"), [ok("35=0")]);
+    assert_eq!(fields("35=0|1=2|"), [ok("35=0"), ok("1=2")]);
+    let long = format!("35=0|58={}|1=2|", "y".repeat(500));
+    assert_eq!(fields(&long).len(), 3);
+}
+
+#[test]
+fn data_may_have_separators_in_it() {
+    for (length, data) in DATA_FIELDS {
+        let body = format!("35=B|{length}=7|{data}=a|10=0||55=X|");
+        let value = format!("{data}=a\\x0110=0\\x01");
+        let of_length = format!("{length}=7");
+        let expect = [ok("35=B"), ok(&of_length), ok(&value), ok("55=X")];
+        assert_eq!(fields(&body), expect, "{body}");
+    }
+    // None at all, and the last of the message.
+    assert_eq!(
+        fields("35=B|95=0|96=|1=2|"),
+        [ok("35=B"), ok("95=0"), ok("96="), ok("1=2")]
+    );
+    assert_eq!(
+        fields("35=B|95=3|96=a|b|"),
+        [ok("35=B"), ok("95=3"), ok("96=a\\x01b")]
+    );
+}
+
+#[test]
+fn data_whose_length_lies_ends_at_the_next_separator() {
+    for lie in ["2", "4", "99", "4294967295", "18446744073709551615"] {
+        let body = format!("35=B|95={lie}|96=abc|1=2|");
+        let found = fields(&body);
+        assert_eq!(found.len(), 4, "{lie}");
+        assert!(found[2].is_err(), "{lie}");
+        assert_eq!(found[3], ok("1=2"));
+    }
+    // A length that is none, and one whose data does not come next, count for nothing.
+    assert_eq!(fields("35=B|95=x|96=abc|")[2], ok("96=abc"));
+    assert_eq!(fields("35=B|95=2|1=2|96=abc|")[3], ok("96=abc"));
+}
+
+#[test]
+fn values_are_numbers_where_they_are() {
+    let bytes = message(
+        "35=D|44=187.325|38=100|6=-0.05|54=1|43=Y|97=N|7=-12|5=.5|3=5.|4=-|2=1.2.3|1=99999999999999999999|",
+    );
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let field = |tag| message.get(tag).unwrap();
+    let decimal = |tag| field(tag).as_decimal().map(|d| (d.mantissa, d.places));
+    assert_eq!(decimal(44), Some((187_325, 3)));
+    assert_eq!(field(44).as_decimal().unwrap().to_string(), "187.325");
+    assert_eq!(field(44).as_decimal().unwrap().rescaled(4), Some(1_873_250));
+    assert_eq!(field(44).as_decimal().unwrap().rescaled(2), None);
+    assert_eq!((decimal(38), decimal(6)), (Some((100, 0)), Some((-5, 2))));
+    assert_eq!(field(6).as_decimal().unwrap().to_string(), "-0.05");
+    assert_eq!((decimal(5), decimal(3)), (Some((5, 1)), Some((5, 0))));
+    assert_eq!((decimal(4), decimal(2), decimal(1)), (None, None, None));
+    assert_eq!(
+        (field(38).as_u64(), field(7).as_i64(), field(1).as_u64()),
+        (Some(100), Some(-12), None)
+    );
+    assert_eq!(
+        (field(7).as_u64(), field(54).as_char(), field(38).as_char()),
+        (None, Some(b'1'), None)
+    );
+    assert_eq!(
+        (
+            field(43).as_bool(),
+            field(97).as_bool(),
+            field(54).as_bool()
+        ),
+        (Some(true), Some(false), None)
+    );
+    assert_eq!(field(44).as_str(), Some("187.325"));
+    assert_eq!(message.get(999), None);
+}
+
+#[test]
+fn groups_in_groups() {
+    let bytes = message(
+        "35=W|55=A|268=2|269=0|270=1|453=2|448=X|452=1|448=Y|452=2|271=9|269=1|270=2|58=end|",
+    );
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let members = [269, 270, 271, 453, 448, 452];
+    let mut entries = message.group(268, &members).unwrap().unwrap();
+    assert_eq!(entries.left(), 2);
+    let first = entries.next().unwrap().unwrap();
+    assert_eq!(first.get(271).unwrap().value, b"9");
+    let parties = first.group(453, &[448, 452]).unwrap().unwrap();
+    let parties: Vec<_> = parties
+        .map(|p| p.unwrap().get(452).unwrap().as_u64())
+        .collect();
+    assert_eq!(parties, [Some(1), Some(2)]);
+    let second = entries.next().unwrap().unwrap();
+    assert_eq!(second.fields().count(), 2);
+    assert!(second.group(453, &[448]).unwrap().is_none());
+    assert!(entries.next().is_none());
+    assert!(!second.is_empty());
+}
+
+#[test]
+fn a_group_with_fewer_entries_than_it_says_is_an_error() {
+    for (body, wanted) in [
+        ("35=W|268=3|269=0|270=1|269=1|58=x|", 269),
+        ("35=W|268=1|58=x|", 269),
+        ("35=W|268=1|", 269),
+    ] {
+        let bytes = message(body);
+        let (message, _) = Message::parse(&bytes).unwrap();
+        let mut group = message.group(268, &[269, 270]).unwrap().unwrap();
+        let error = group.find_map(Result::err).unwrap();
+        assert_eq!(error.reason, Reason::Missing { wanted }, "{body}");
+        assert!(group.next().is_none());
+    }
+    let bytes = message("35=W|268=0|58=x|");
+    let (none, _) = Message::parse(&bytes).unwrap();
+    assert_eq!(none.group(268, &[269]).unwrap().unwrap().count(), 0);
+    let bytes = message("35=W|268=two|");
+    let (bad, _) = Message::parse(&bytes).unwrap();
+    let error = bad.group(268, &[269]).unwrap_err();
+    assert_eq!(error.reason, Reason::BadValue { found: b't'.into() });
+}
+
+#[test]
+fn a_stream_goes_on_behind_what_is_no_message() {
+    let good = message("35=0|49=A|");
+    let mut bad_sum = good.clone();
+    let at = bad_sum.len() - 9;
+    bad_sum[at] = b'Z';
+    let mut stream = b"garbage8=FIX.9.9\x01".to_vec();
+    stream.extend(&bad_sum);
+    stream.extend(&good);
+    stream.extend(b"noise");
+    stream.extend(&good);
+    stream.extend(b"8=F");
+    let mut messages = Messages::new(&stream);
+    let results: Vec<bool> = messages.by_ref().map(|m| m.is_ok()).collect();
+    assert_eq!(results, [false, false, false, true, false, true]);
+    assert_eq!(messages.rest(), b"8=F");
+    assert!(messages.needed() > 0);
+    let mut limited = Messages::with_most(&good, 9);
+    assert!(matches!(
+        limited.next().unwrap().unwrap_err().reason,
+        Reason::BadLength {
+            stated: 10,
+            most: 9,
+            ..
+        }
+    ));
+}
+
+#[test]
+fn the_writer_refuses_what_would_not_be_read_back() {
+    let mut buffer = [0; 64];
+    let layer = Layer::Fix;
+    let mut writer = Writer::new(&mut buffer, Version::Fix42, b"D").unwrap();
+    for field in [0, 8, 9, 10, 35, 95, 96, 89, 93, 10_000_000] {
+        assert_eq!(
+            writer.field(field, b"x"),
+            Err(EmitError::Reserved { layer, field })
+        );
+    }
+    assert_eq!(
+        writer.data(58, b"x"),
+        Err(EmitError::Reserved { layer, field: 58 })
+    );
+    let separator = EmitError::Separator {
+        layer,
+        field: 58,
+        offset: 1,
+    };
+    assert_eq!(writer.field(58, b"a\x01b"), Err(separator));
+    assert!(writer.field(58, b"").is_err());
+    assert!(matches!(
+        writer.field(58, &[b'x'; 60]),
+        Err(EmitError::NoRoom { .. })
+    ));
+    assert!(matches!(
+        writer.data(95, &[1; 40]),
+        Err(EmitError::NoRoom { .. })
+    ));
+    writer.int(34, i64::MIN).unwrap();
+    let (message, _) = Message::parse(writer.finish().unwrap()).unwrap();
+    assert_eq!(message.fields().count(), 2);
+    assert_eq!(message.get(34).unwrap().as_i64(), Some(i64::MIN));
+    assert!(Writer::new(&mut [0; 10], Version::Fix42, b"D").is_err());
+    assert!(Writer::new(&mut [0; 64], Version::Fix42, b"").is_err());
+}
+
+fn values() -> impl Strategy<Value = Vec<u8>> {
+    prop::collection::vec((2u8..=255).prop_map(|byte| byte), 1..90)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(miri) { 4 } else { 256 }) })]
+
+    #[test]
+    fn what_is_written_is_read(
+        version in 0usize..9,
+        plain in prop::collection::vec((1u32..10_000_000, values()), 0..40),
+        data in prop::collection::vec((0usize..DATA_FIELDS.len(), prop::collection::vec(any::<u8>(), 0..70)), 0..4),
+    ) {
+        let mut buffer = vec![0; 8192];
+        let mut writer = Writer::new(&mut buffer, VERSIONS[version], b"XX").unwrap();
+        let mut expect = vec![(35, b"XX".to_vec())];
+        for (tag, value) in &plain {
+            if writer.field(*tag, value).is_ok() {
+                expect.push((*tag, value.clone()));
+            }
+        }
+        for (pair, value) in &data {
+            let (length, tag) = DATA_FIELDS[*pair];
+            writer.data(length, value).unwrap();
+            expect.push((length, value.len().to_string().into_bytes()));
+            expect.push((tag, value.clone()));
+        }
+        let bytes = writer.finish().unwrap().to_vec();
+        let (message, len) = Message::parse(&bytes).unwrap();
+        prop_assert_eq!(len, bytes.len());
+        prop_assert_eq!(message.msg_type(), b"XX");
+        prop_assert_eq!(message.as_bytes(), &bytes[..]);
+        let found: Vec<_> = message.fields().map(|f| f.unwrap()).map(|f| (f.tag, f.value.to_vec())).collect();
+        prop_assert_eq!(found, expect);
+        // One bit of the body or checksum, and it is not the message any more.
+        let at = bytes.len() - 8;
+        let mut broken = bytes;
+        broken[at - 1] ^= 0x40;
+        prop_assert!(Message::parse(&broken).is_err());
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic(body in prop::collection::vec(prop_oneof![Just(1u8), Just(b'='), Just(b'9'), b'0'..=b'9', any::<u8>()], 0..300)) {
+        let mut with_type = b"35=D\x01".to_vec();
+        with_type.extend(&body);
+        with_type.push(1);
+        let bytes = framed(&with_type);
+        let (message, len) = Message::parse(&bytes).unwrap();
+        prop_assert_eq!(len, bytes.len());
+        // Fields are what lies between separators: none is left out, but for those inside of data.
+        let ends = with_type.iter().filter(|byte| **byte == 1).count();
+        let mut fields = message.fields();
+        let count = fields.by_ref().count();
+        prop_assert!(count <= ends && count > 0);
+        prop_assert_eq!(fields.offset(), bytes.len() - 7);
+        let mut messages = Messages::new(&body);
+        messages.by_ref().for_each(drop);
+        prop_assert_eq!(messages.consumed() + messages.rest().len(), body.len());
+    }
+
+    #[test]
+    fn fields_are_those_of_a_plain_split(body in prop::collection::vec((1u32..80, values()), 1..60)) {
+        let mut text = b"35=D\x01".to_vec();
+        for (tag, value) in &body {
+            text.extend(format!("{tag}=").bytes());
+            text.extend(value);
+            text.push(1);
+        }
+        let bytes = framed(&text);
+        let (message, _) = Message::parse(&bytes).unwrap();
+        let found: Vec<Vec<u8>> = message
+            .fields()
+            .map(|f| f.unwrap())
+            .map(|f| [f.tag.to_string().as_bytes(), b"=", f.value].concat())
+            .collect();
+        let plain: Vec<&[u8]> = text[..text.len() - 1].split(|byte| *byte == 1).collect();
+        prop_assert_eq!(found, plain);
+    }
+}

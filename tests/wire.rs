@@ -1,0 +1,512 @@
+//! Summaries of frames: what they say, and that nothing makes them say anything else.
+#![cfg(feature = "wire")]
+#![allow(missing_docs)]
+
+#[path = "support/frames.rs"]
+mod frames;
+
+use framepool::wire::*;
+use frames::*;
+use proptest::prelude::*;
+
+fn sample(name: &str) -> Vec<u8> {
+    let found = samples().into_iter().find(|(n, _)| *n == name);
+    found.unwrap_or_else(|| panic!("no sample {name}")).1
+}
+
+fn summary_of(name: &str) -> Summary {
+    summarize(&sample(name)).unwrap()
+}
+
+/// All ways to sum up a frame say the same.
+fn all_ways(frame: &[u8]) -> Result<Summary, ParseError> {
+    let one = summarize(frame);
+    let (lax, error) = summarize_lax(frame);
+    match one {
+        Ok(summary) => assert_eq!((summary, None), (lax, error)),
+        Err(e) => assert_eq!(Some(e), error),
+    }
+    let others = samples();
+    let mut burst: Vec<&[u8]> = others.iter().map(|(_, frame)| &frame[..]).collect();
+    burst.extend([frame; 3]);
+    for _ in 0..2 {
+        let mut out = vec![Ok(Summary::default()); burst.len()];
+        assert_eq!(summarize_burst(&burst, &mut out), burst.len());
+        for (frame, result) in burst.iter().zip(out) {
+            assert_eq!(result, summarize(frame));
+        }
+        burst = vec![frame; 70];
+    }
+    is_within(&lax, frame, error.is_some());
+    one
+}
+
+/// Whatever a summary says lies within the frame, in order.
+fn is_within(summary: &Summary, frame: &[u8], is_partial: bool) {
+    assert!(
+        summary.network_offset() <= summary.transport_offset()
+            || summary.network() == Network::Unknown
+    );
+    assert!(summary.transport_offset() <= summary.payload_offset());
+    assert!(
+        summary.payload().end <= frame.len(),
+        "{summary:?} of {} bytes",
+        frame.len()
+    );
+    assert_eq!(summary.is_partial(), is_partial);
+    assert!(frame.get(summary.payload()).is_some());
+    let _ = summary.verify(frame);
+}
+
+#[test]
+fn a_summary_is_one_cache_line_and_so_is_its_result() {
+    assert_eq!(size_of::<Summary>(), 64);
+    assert_eq!(size_of::<Result<Summary, ParseError>>(), 64);
+}
+
+#[test]
+fn every_sample_is_summed_up_and_its_checksums_hold() {
+    for (name, frame) in samples() {
+        let summary = all_ways(&frame).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert_eq!(summary.verify(&frame), Ok(()), "{name}");
+        assert_eq!(summary.is_padded(), name == "padded", "{name}");
+        assert!(summary.is_link_group());
+    }
+}
+
+#[test]
+fn udp_and_tcp_over_both_versions_of_ip() {
+    for (name, transport, ports, payload, network_len, transport_len) in [
+        ("udp4", Transport::Udp, (4660, 26400), &b"tick"[..], 20, 8),
+        ("padded", Transport::Udp, (4660, 26400), b"tick", 20, 8),
+        (
+            "tcp4 with options",
+            Transport::Tcp,
+            (49152, 179),
+            b"",
+            20,
+            40,
+        ),
+        ("options", Transport::Udp, (4660, 26400), b"tick", 24, 8),
+        ("udp6", Transport::Udp, (4660, 26400), b"tick", 40, 8),
+        ("tcp6", Transport::Tcp, (49152, 179), b"bgp", 40, 20),
+        ("extensions", Transport::Udp, (4660, 26400), b"tick", 80, 8),
+        (
+            "authentication",
+            Transport::Udp,
+            (4660, 26400),
+            b"tick",
+            44,
+            8,
+        ),
+        (
+            "authentication, v6",
+            Transport::Udp,
+            (4660, 26400),
+            b"tick",
+            64,
+            8,
+        ),
+        ("mpls", Transport::Tcp, (49152, 179), b"bgp", 40, 20),
+        ("snap", Transport::Udp, (4660, 26400), b"tick", 20, 8),
+    ] {
+        let summary = summary_of(name);
+        assert_eq!(summary.transport(), transport, "{name}");
+        assert_eq!(summary.ports(), Some(ports), "{name}");
+        assert_eq!(&sample(name)[summary.payload()], payload, "{name}");
+        assert_eq!(summary.network_header_len(), network_len, "{name}");
+        assert_eq!(summary.transport_header_len(), transport_len, "{name}");
+        let is_v6 = summary.network() == Network::Ipv6;
+        let (src, dst) = match is_v6 {
+            true => (SRC6.into(), DST6.into()),
+            false => (SRC4.into(), DST4.into()),
+        };
+        assert_eq!(
+            (summary.src(), summary.dst()),
+            (Some(src), Some(dst)),
+            "{name}"
+        );
+        assert!(summary.is_multicast() && summary.fragment().is_none());
+    }
+}
+
+#[test]
+fn tags_and_labels_move_the_network_layer() {
+    let one = summary_of("one tag");
+    assert_eq!(
+        (one.tag_count(), one.outer_tag(), one.inner_tag()),
+        (1, Some(0x6064), None)
+    );
+    assert_eq!((one.network_offset(), one.ether_type()), (18, 0x0800));
+    let two = summary_of("two tags");
+    assert_eq!((two.outer_tag(), two.inner_tag()), (Some(0x600A), Some(20)));
+    assert_eq!((two.network_offset(), two.tcp_flags()), (22, Some(0x12)));
+    let mpls = summary_of("mpls");
+    assert_eq!((mpls.label_count(), mpls.network_offset()), (2, 22));
+    assert_eq!(mpls.network(), Network::Ipv6);
+}
+
+#[test]
+fn fragments_know_their_place() {
+    for (name, id) in [("", 77), (", v6", 0xCAFE_BABE)] {
+        let first = summary_of(&format!("first fragment{name}"));
+        let place = first.fragment().unwrap();
+        assert_eq!((place.id, place.offset, place.more), (id, 0, true));
+        assert_eq!(first.ports(), Some((4660, 26400)));
+        let later = summary_of(&format!("later fragment{name}"));
+        let place = later.fragment().unwrap();
+        assert_eq!((place.id, place.offset, place.more), (id, 1480, false));
+        assert_eq!(
+            (later.transport(), later.ports()),
+            (Transport::Fragment, None)
+        );
+        assert_eq!((later.protocol(), later.payload_len()), (17, 12));
+    }
+}
+
+#[test]
+fn extensions_are_named() {
+    let seen = summary_of("extensions").extensions();
+    let expected = Extensions::HOP_BY_HOP
+        .union(Extensions::DESTINATION)
+        .union(Extensions::ROUTING);
+    assert_eq!(seen, expected);
+    assert_eq!(
+        summary_of("authentication").extensions(),
+        Extensions::AUTHENTICATION
+    );
+    assert_eq!(summary_of("esp").extensions(), Extensions::ENCRYPTED);
+    assert_eq!(summary_of("udp6").extensions(), Extensions::NONE);
+}
+
+#[test]
+fn what_is_not_known_is_payload() {
+    let esp = summary_of("esp");
+    assert_eq!(
+        (esp.transport(), esp.protocol(), esp.payload_len()),
+        (Transport::Unknown, 50, 16)
+    );
+    let lldp = summary_of("unknown type");
+    assert_eq!(
+        (lldp.network(), lldp.ether_type()),
+        (Network::Unknown, 0x88CC)
+    );
+    assert_eq!(lldp.payload(), 14..44);
+    let bpdu = summary_of("llc");
+    assert_eq!((bpdu.link(), bpdu.payload()), (Link::Llc, 17..21));
+    assert_eq!(summary_of("snap").link(), Link::Snap);
+    let nothing = summary_of("no next header");
+    assert_eq!((nothing.protocol(), nothing.payload_len()), (59, 0));
+    let arp = summary_of("arp");
+    assert_eq!(
+        (arp.network(), arp.src()),
+        (Network::Arp, Some(SRC4.into()))
+    );
+    assert_eq!(summary_of("icmpv4").icmp(), Some((8, 0)));
+    assert_eq!(summary_of("icmpv6").icmp(), Some((128, 0)));
+}
+
+/// Cut anywhere, a frame is refused if a header or the datagram was cut: the error says by how much. What
+/// the lax form says of it is what was there.
+#[test]
+fn truncation_at_every_byte() {
+    for (name, frame) in samples() {
+        let whole = summarize(&frame).unwrap();
+        let has_length = whole.network() != Network::Unknown || whole.link() == Link::Llc;
+        for len in 0..frame.len() {
+            let cut = &frame[..len];
+            let result = all_ways(cut);
+            // Nothing says that there is anything behind the last label.
+            let is_unlabelled = name == "mpls" && len == 22;
+            if is_unlabelled {
+                continue;
+            }
+            if len < whole.payload_offset() || (has_length && len < whole.payload().end) {
+                let error = result.expect_err(name);
+                let Reason::Truncated { needed, available } = error.reason else {
+                    panic!("{name} cut to {len}: {error}");
+                };
+                assert!(needed > available, "{name} cut to {len}: {error}");
+                assert_eq!((error.offset + available) as usize, len, "{name}: {error}");
+            }
+            let (lax, _) = summarize_lax(cut);
+            if lax.network() != Network::Unknown {
+                assert_eq!((lax.src(), lax.dst()), (whole.src(), whole.dst()), "{name}");
+            }
+            if let Some(ports) = lax.ports() {
+                assert_eq!(Some(ports), whole.ports(), "{name}");
+            }
+        }
+    }
+}
+
+/// Each byte of each sample, with every value.
+#[test]
+fn any_byte_may_lie() {
+    let values: &[u8] = if cfg!(miri) {
+        &[0, 0xFF]
+    } else {
+        &[0, 1, 4, 5, 0x0F, 0x45, 0x60, 0x7F, 0x80, 0xFF]
+    };
+    for (_, frame) in samples() {
+        for at in 0..frame.len().min(if cfg!(miri) { 40 } else { 200 }) {
+            for &value in values {
+                let mut lying = frame.clone();
+                lying[at] = value;
+                let one = summarize(&lying);
+                let (lax, error) = summarize_lax(&lying);
+                assert_eq!(one.err(), error);
+                is_within(&lax, &lying, error.is_some());
+            }
+        }
+    }
+}
+
+#[test]
+fn lying_lengths_name_the_field() {
+    let lying = |name: &str, at: usize, value: u8| {
+        let mut frame = sample(name);
+        frame[at] = value;
+        all_ways(&frame).unwrap_err()
+    };
+    let bad = |layer, offset, stated, least, most| {
+        ParseError::bad_length(layer, offset, stated, least, most)
+    };
+    assert_eq!(lying("udp4", 14, 0x44), bad(Layer::Ipv4, 14, 16, 20, 60));
+    assert_eq!(lying("udp4", 17, 19), bad(Layer::Ipv4, 16, 19, 20, 65535));
+    assert_eq!(
+        lying("udp4", 17, 33),
+        ParseError::truncated(Layer::Ipv4, 14, 33, 32)
+    );
+    assert_eq!(lying("udp4", 39, 7), bad(Layer::Udp, 38, 7, 8, 12));
+    assert_eq!(
+        lying("udp4", 39, 13),
+        ParseError::truncated(Layer::Udp, 34, 13, 12)
+    );
+    assert_eq!(
+        lying("tcp4 with options", 46, 0x40),
+        bad(Layer::Tcp, 46, 16, 20, 60)
+    );
+    assert_eq!(
+        lying("tcp4 with options", 46, 0xB0),
+        ParseError::truncated(Layer::Tcp, 34, 44, 40)
+    );
+    assert_eq!(
+        lying("udp6", 19, 13),
+        ParseError::truncated(Layer::Ipv6, 14, 53, 52)
+    );
+    assert_eq!(
+        lying("extensions", 55, 6),
+        ParseError::truncated(Layer::HopByHop, 54, 56, 52)
+    );
+    assert_eq!(
+        lying("authentication", 35, 0),
+        bad(Layer::Authentication, 35, 8, 12, 1028)
+    );
+    assert_eq!(
+        lying("arp", 18, 0xFF),
+        ParseError::truncated(Layer::Arp, 14, 526, 28)
+    );
+    assert_eq!(
+        lying("llc", 13, 8),
+        ParseError::truncated(Layer::Ethernet, 14, 8, 7)
+    );
+    let mut frame = sample("llc");
+    frame[12..14].copy_from_slice(&1501_u16.to_be_bytes());
+    let error = all_ways(&frame).unwrap_err();
+    assert_eq!(error, bad(Layer::Ethernet, 12, 1501, 3, 1500));
+    let version = ParseError::new(Layer::Ipv4, Reason::BadVersion { found: 5 }, 14);
+    assert_eq!(lying("udp4", 14, 0x55), version);
+    let version = ParseError::new(Layer::Ipv6, Reason::BadVersion { found: 4 }, 14);
+    assert_eq!(lying("udp6", 14, 0x45), version);
+}
+
+#[test]
+fn headers_in_a_row_are_bounded() {
+    let tags = |n: usize| {
+        join(
+            &[&[0x81, 0, 0, 1].repeat(n), &[8, 0]],
+            &ipv4(17, &udp(b"", false)),
+        )
+    };
+    let behind = |n| [&sample("udp4")[..12], &tags(n)].concat();
+    assert_eq!(summarize(&behind(MAX_TAGS)).unwrap().tag_count(), MAX_TAGS);
+    let error = all_ways(&behind(MAX_TAGS + 1)).unwrap_err();
+    assert_eq!(
+        (error.layer, error.reason),
+        (Layer::Vlan, Reason::TooDeep { limit: 8 })
+    );
+
+    let labels = |n: usize| {
+        ethernet(
+            0x8847,
+            &[label(16, false).repeat(n), label(1, true)].concat(),
+        )
+    };
+    assert_eq!(
+        summarize(&labels(MAX_LABELS - 1)).unwrap().label_count(),
+        MAX_LABELS
+    );
+    let error = all_ways(&labels(MAX_LABELS)).unwrap_err();
+    assert_eq!(
+        (error.layer, error.reason),
+        (Layer::Mpls, Reason::TooDeep { limit: 8 })
+    );
+
+    let chain = |n: usize| {
+        let mut all = extension(60, &[0; 6]).repeat(n - 1);
+        all.extend(extension(17, &[0; 6]));
+        all.extend(udp(b"", true));
+        ethernet(0x86DD, &ipv6(60, &all))
+    };
+    assert!(summarize(&chain(MAX_EXTENSIONS)).is_ok());
+    let error = all_ways(&chain(MAX_EXTENSIONS + 1)).unwrap_err();
+    assert_eq!(
+        (error.layer, error.reason),
+        (Layer::Destination, Reason::TooDeep { limit: 8 })
+    );
+    assert_eq!(error.offset, 54 + 64);
+
+    let late = [
+        extension(0, &[0; 6]),
+        extension(17, &[0; 6]),
+        udp(b"", true),
+    ]
+    .concat();
+    let error = all_ways(&ethernet(0x86DD, &ipv6(60, &late))).unwrap_err();
+    assert_eq!(
+        (error.layer, error.reason),
+        (Layer::HopByHop, Reason::BadValue { found: 0 })
+    );
+}
+
+#[test]
+fn a_wrong_checksum_names_its_layer() {
+    for (name, at, layer) in [
+        ("udp4", 27, Layer::Ipv4),
+        ("udp4", 43, Layer::Udp),
+        ("udp6", 65, Layer::Udp),
+        ("tcp4 with options", 60, Layer::Tcp),
+        ("tcp6", 60, Layer::Tcp),
+        ("icmpv4", 40, Layer::Icmpv4),
+        ("icmpv6", 60, Layer::Icmpv6),
+        ("one tag", 47, Layer::Udp),
+    ] {
+        let mut frame = sample(name);
+        let summary = summarize(&frame).unwrap();
+        frame[at] ^= 0x10;
+        let error = summary.verify(&frame).expect_err(name);
+        assert_eq!(error.layer, layer, "{name}");
+        assert!(matches!(error.reason, Reason::BadChecksum { .. }), "{name}");
+        let shorter = &frame[..summary.payload_offset() - 1];
+        assert!(summary.verify(shorter).is_err());
+    }
+}
+
+#[test]
+fn a_datagram_without_a_link_layer() {
+    for name in ["udp4", "tcp6", "extensions", "first fragment"] {
+        let frame = sample(name);
+        let (with, without) = (
+            summarize(&frame).unwrap(),
+            summarize_ip(&frame[14..]).unwrap(),
+        );
+        assert_eq!((without.link(), without.network_offset()), (Link::Raw, 0));
+        assert_eq!(without.payload_offset() + 14, with.payload_offset());
+        assert_eq!((without.src(), without.ports()), (with.src(), with.ports()));
+        assert_eq!(without.verify(&frame[14..]), Ok(()));
+    }
+    assert_eq!(
+        summarize_ip(&[]),
+        Err(ParseError::truncated(Layer::Ipv4, 0, 1, 0))
+    );
+    let version = ParseError::new(Layer::Ipv4, Reason::BadVersion { found: 9 }, 0);
+    assert_eq!(summarize_ip(&[0x90; 40]), Err(version));
+    let (cut, error) = summarize_ip_lax(&sample("udp4")[14..42]);
+    assert_eq!(
+        (cut.ports(), error.map(|e| e.layer)),
+        (Some((4660, 26400)), Some(Layer::Ipv4))
+    );
+}
+
+#[test]
+fn a_burst_is_as_long_as_the_shorter_side() {
+    let frame = sample("udp4");
+    let frames = vec![&frame[..]; 40];
+    let mut out = vec![Err(ParseError::truncated(Layer::Itch, 0, 1, 0)); 37];
+    assert_eq!(summarize_burst(&frames, &mut out), 37);
+    assert!(out.iter().all(|r| *r == summarize(&frame)));
+    assert_eq!(summarize_burst(&frames[..2], &mut out), 2);
+    assert_eq!(summarize_burst::<&[u8]>(&[], &mut out), 0);
+}
+
+/// Frames that are nearly right: a sample with some bytes changed, cut or lengthened.
+fn nearly() -> impl Strategy<Value = Vec<u8>> {
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    let len = prop_oneof![3 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)];
+    (prop::sample::select(samples()), changes, len, 0..30_usize).prop_map(
+        |((_, mut frame), changes, len, more)| {
+            for (at, value) in changes {
+                let at = at.index(frame.len().min(80));
+                frame[at] = value;
+            }
+            match len {
+                Some(len) => frame.truncate(len.index(frame.len())),
+                None => frame.extend(vec![0; more]),
+            }
+            frame
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 2048 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn all_ways_agree_on_what_is_nearly_right(frame in nearly()) {
+        let _ = all_ways(&frame);
+    }
+
+    #[test]
+    fn all_ways_agree_on_anything(frame in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = all_ways(&frame);
+        let (lax, error) = summarize_ip_lax(&frame);
+        is_within(&lax, &frame, error.is_some());
+    }
+}
+
+/// The samples as seeds for the fuzz targets, where `FRAMEPOOL_SEEDS` names a folder for them:
+/// `tests/fuzz/corpus`.
+#[test]
+fn seeds_for_the_fuzz_targets() {
+    let Some(folder) = std::env::var_os("FRAMEPOOL_SEEDS").map(std::path::PathBuf::from) else {
+        println!("SKIPPED seeds_for_the_fuzz_targets: FRAMEPOOL_SEEDS is not set");
+        return;
+    };
+    let write = |target: &str, name: String, bytes: Vec<u8>| {
+        std::fs::create_dir_all(folder.join(target)).unwrap();
+        std::fs::write(
+            folder.join(target).join(name.replace([' ', ','], "-")),
+            bytes,
+        )
+        .unwrap();
+    };
+    for (name, frame) in samples() {
+        let summary = summarize(&frame).unwrap();
+        for choice in 0..14_u8 {
+            let starts = [0, 14, summary.network_offset(), summary.transport_offset()];
+            let start = starts[usize::from(choice) % 4].min(frame.len());
+            let seed = [&[choice][..], &frame[start..]].concat();
+            write("views", format!("{name}-{choice}"), seed);
+        }
+        let expression = b"udp and (dst net 233.252.0.0/16 or ip6) and not vlan 100\n";
+        write(
+            "filter",
+            name.to_owned(),
+            [&expression[..], &frame].concat(),
+        );
+        write("summarize", name.to_owned(), frame);
+    }
+    let seeded = std::fs::read_dir(folder.join("summarize")).unwrap().count();
+    assert!(seeded >= samples().len());
+}

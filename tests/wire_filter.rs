@@ -1,0 +1,375 @@
+//! Filters: what expressions mean, and that the compiled forms mean the same.
+#![cfg(feature = "wire")]
+#![allow(missing_docs)]
+
+#[path = "support/bpf.rs"]
+mod bpf;
+#[path = "support/frames.rs"]
+mod frames;
+
+use core::net::IpAddr;
+
+use framepool::wire::*;
+use frames::*;
+use proptest::prelude::*;
+
+fn program(filter: &Filter) -> Vec<BpfInstruction> {
+    let mut out = [BpfInstruction::default(); 4096];
+    let len = filter.to_bpf(&mut out).unwrap();
+    out[..len].to_vec()
+}
+
+/// The samples that an expression wants.
+fn wanted(expression: &str) -> Vec<&'static str> {
+    let filter: Filter = expression
+        .parse()
+        .unwrap_or_else(|e| panic!("{expression}: {e}"));
+    let is_wanted = |frame: &[u8]| filter.matches(&summarize(frame).unwrap());
+    samples()
+        .into_iter()
+        .filter(|(_, frame)| is_wanted(frame))
+        .map(|(name, _)| name)
+        .collect()
+}
+
+#[test]
+fn what_expressions_want() {
+    let every = samples().len();
+    let udp = wanted("udp");
+    for name in [
+        "udp4",
+        "udp6",
+        "padded",
+        "one tag",
+        "later fragment",
+        "extensions",
+        "snap",
+    ] {
+        assert!(udp.contains(&name), "{name}");
+    }
+    assert_eq!(wanted("not udp").len(), every - udp.len());
+    assert_eq!(wanted("arp"), ["arp"]);
+    assert_eq!(wanted("icmp or icmp6"), ["icmpv4", "icmpv6"]);
+    assert_eq!(wanted("vlan"), ["one tag", "one tag, v6", "two tags"]);
+    assert_eq!(wanted("vlan 100 and ip6"), ["one tag, v6"]);
+    assert_eq!(wanted("vlan 0x0A"), ["two tags"]);
+    assert_eq!(wanted("vlan 20"), [""; 0]);
+    assert_eq!(
+        wanted("ip6 and tcp port 179"),
+        ["tcp6", "one tag, v6", "mpls"]
+    );
+    assert_eq!(
+        wanted("dst port 179 and ip"),
+        ["tcp4 with options", "two tags"]
+    );
+    assert_eq!(wanted("src port 179"), [""; 0]);
+    assert_eq!(
+        wanted("proto 50 || ether proto 0x88cc"),
+        ["esp", "unknown type"]
+    );
+    assert_eq!(
+        wanted("group 233.252.0.1 && fragment"),
+        ["first fragment", "later fragment"]
+    );
+    assert_eq!(wanted("arp and src host 192.0.2.1"), ["arp"]);
+    assert_eq!(wanted("arp and dst host 192.0.2.1"), [""; 0]);
+    assert_eq!(wanted("host 2001:db8::1 and icmp6"), ["icmpv6"]);
+    assert_eq!(wanted("src net 2001:db8::/32 and icmp6"), ["icmpv6"]);
+    assert_eq!(wanted("net 2001:db9::/32"), [""; 0]);
+    assert_eq!(wanted("icmp and net 192.0"), ["icmpv4"]);
+    assert_eq!(wanted("icmp and net 192.0.3"), [""; 0]);
+    assert_eq!(wanted("icmp and net 192/8"), ["icmpv4"]);
+    assert_eq!(wanted("multicast").len(), every);
+    assert_eq!(wanted("portrange 26400-26415 and not udp"), [""; 0]);
+    assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);
+}
+
+#[test]
+fn and_and_or_bind_alike_from_left_to_right() {
+    // As in pcap-filter(7): not "icmp6 or (arp and icmp)".
+    assert_eq!(wanted("icmp6 or arp and icmp6"), ["icmpv6"]);
+    assert_eq!(wanted("icmp6 or (arp and icmp6)"), ["icmpv6"]);
+    assert_eq!(wanted("arp or icmp6 and arp"), ["arp"]);
+    assert_eq!(wanted("arp or (icmp6 and icmp)"), ["arp"]);
+    assert_eq!(wanted("arp or icmp6 and icmp"), [""; 0]);
+    assert_eq!(
+        wanted("not arp and not ip and not ip6"),
+        ["unknown type", "llc"]
+    );
+    assert_eq!(wanted("!(!arp)"), ["arp"]);
+}
+
+#[test]
+fn what_is_no_expression_says_where() {
+    for (text, reason, offset) in [
+        ("", FilterReason::Empty, 0),
+        ("  ", FilterReason::Empty, 0),
+        ("udp and", FilterReason::Incomplete, 7),
+        ("(udp", FilterReason::Incomplete, 4),
+        ("udp)", FilterReason::Unexpected, 3),
+        ("udp tcp", FilterReason::Unexpected, 4),
+        ("frob", FilterReason::Unexpected, 0),
+        ("src udp", FilterReason::Unexpected, 4),
+        ("udp &&& tcp", FilterReason::Unexpected, 4),
+        ("port 65536", FilterReason::BadNumber, 5),
+        ("port 0x", FilterReason::BadNumber, 5),
+        ("vlan 4096", FilterReason::BadNumber, 5),
+        ("proto 256", FilterReason::BadNumber, 6),
+        ("portrange 9-8", FilterReason::BadNumber, 10),
+        ("host 1.2.3", FilterReason::BadAddress, 5),
+        ("net 10/33", FilterReason::BadAddress, 4),
+        ("net 10.0.0.0/33", FilterReason::BadAddress, 4),
+        ("net ::/129", FilterReason::BadAddress, 4),
+        ("net 1.2.3.4.5", FilterReason::BadAddress, 4),
+    ] {
+        let error = text.parse::<Filter>().expect_err(text);
+        assert_eq!(
+            (error.reason, error.offset),
+            (reason, offset),
+            "`{text}`: {error}"
+        );
+    }
+    let deep = "(".repeat(100_000) + "udp";
+    assert_eq!(
+        deep.parse::<Filter>().unwrap_err().reason,
+        FilterReason::TooDeep
+    );
+    let many = vec!["udp"; MAX_TERMS + 1].join(" or ");
+    assert_eq!(
+        many.parse::<Filter>().unwrap_err().reason,
+        FilterReason::TooLong
+    );
+    assert!(
+        vec!["udp"; MAX_TERMS]
+            .join(" or ")
+            .parse::<Filter>()
+            .is_ok()
+    );
+}
+
+#[test]
+fn a_program_has_to_fit() {
+    let filter: Filter = "udp".parse().unwrap();
+    let len = program(&filter).len();
+    let mut out = vec![BpfInstruction::default(); len];
+    assert_eq!(filter.to_bpf(&mut out), Ok(len));
+    for available in 0..len {
+        assert_eq!(
+            filter.to_bpf(&mut out[..available]),
+            Err(BpfError { available })
+        );
+    }
+}
+
+#[test]
+fn from_code_as_from_an_expression() {
+    let udp: Filter = "udp".parse().unwrap();
+    let group = Filter::term(Term::group_v4(DST4.into())).unwrap();
+    let both = udp.and(&group).unwrap();
+    let either = udp.or(&group).unwrap();
+    let neither = either.negated().unwrap();
+    for (name, frame) in samples() {
+        let summary = summarize(&frame).unwrap();
+        let (a, b) = (udp.matches(&summary), group.matches(&summary));
+        assert_eq!(both.matches(&summary), a && b, "{name}");
+        assert_eq!(either.matches(&summary), a || b, "{name}");
+        assert_eq!(neither.matches(&summary), !a && !b, "{name}");
+        assert!(
+            Filter::all().matches(&summary) && udp.or(&Filter::all()).unwrap().matches(&summary)
+        );
+        assert_eq!(Filter::all().and(&udp).unwrap().matches(&summary), a);
+    }
+    assert_eq!(
+        Filter::all().negated().unwrap_err().reason,
+        FilterReason::Empty
+    );
+    assert!(Filter::any_of(&[Term::Tagged; MAX_TERMS]).is_ok());
+    assert!(Filter::any_of(&[Term::Tagged; MAX_TERMS + 1]).is_err());
+}
+
+/// What a filter means, kept as a tree.
+#[derive(Debug, Clone)]
+enum Meaning {
+    Term(Term),
+    Not(Box<Meaning>),
+    And(Box<Meaning>, Box<Meaning>),
+    Or(Box<Meaning>, Box<Meaning>),
+}
+
+impl Meaning {
+    fn filter(&self) -> Result<Filter, FilterError> {
+        match self {
+            Self::Term(term) => Filter::term(*term),
+            Self::Not(a) => a.filter()?.negated(),
+            Self::And(a, b) => a.filter()?.and(&b.filter()?),
+            Self::Or(a, b) => a.filter()?.or(&b.filter()?),
+        }
+    }
+
+    fn holds(&self, s: &Summary) -> bool {
+        match self {
+            Self::Term(term) => holds(*term, s),
+            Self::Not(a) => !a.holds(s),
+            Self::And(a, b) => a.holds(s) && b.holds(s),
+            Self::Or(a, b) => a.holds(s) || b.holds(s),
+        }
+    }
+}
+
+fn sides(side: Side) -> (bool, bool) {
+    (side != Side::Dst, side != Side::Src)
+}
+
+fn holds(term: Term, s: &Summary) -> bool {
+    let address = |side: Side, is: &dyn Fn(IpAddr) -> bool| {
+        let (src, dst) = sides(side);
+        (src && s.src().is_some_and(is)) || (dst && s.dst().is_some_and(is))
+    };
+    match term {
+        Term::Network(network) => s.network() == network,
+        Term::Transport(transport) => s.transport() == transport,
+        Term::Protocol(protocol) => s.is_ip() && s.protocol() == protocol,
+        Term::EtherType(ether_type) => s.ether_type() == ether_type,
+        Term::V4(side, value, mask) => address(side, &|a| match a {
+            IpAddr::V4(a) => a.to_bits() & mask == value & mask,
+            IpAddr::V6(_) => false,
+        }),
+        Term::V6(side, value, mask) => address(side, &|a| match a {
+            IpAddr::V6(a) => a.to_bits() & mask == value & mask,
+            IpAddr::V4(_) => false,
+        }),
+        Term::Port(side, first, last) => s.ports().is_some_and(|(src, dst)| {
+            let is = |port| first <= port && port <= last;
+            let (of_src, of_dst) = sides(side);
+            (of_src && is(src)) || (of_dst && is(dst))
+        }),
+        Term::Tagged => s.tag_count() > 0,
+        Term::Vlan(id) => s.outer_tag().is_some_and(|tag| tag & 0xFFF == id),
+        Term::Multicast => s.is_multicast(),
+        Term::Fragment => s.fragment().is_some(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn side() -> impl Strategy<Value = Side> {
+    prop::sample::select(vec![Side::Src, Side::Dst, Side::Either])
+}
+
+fn term() -> impl Strategy<Value = Term> {
+    let networks = vec![Network::Unknown, Network::Arp, Network::Ipv4, Network::Ipv6];
+    let transports = vec![
+        Transport::Unknown,
+        Transport::Udp,
+        Transport::Tcp,
+        Transport::Icmpv4,
+        Transport::Icmpv6,
+        Transport::Fragment,
+    ];
+    let v4 = prop::sample::select(vec![SRC4, DST4, [10, 0, 0, 1], [0; 4]]);
+    let v6 = prop::sample::select(vec![SRC6, DST6, [0; 16]]);
+    prop_oneof![
+        prop::sample::select(networks).prop_map(Term::Network),
+        prop::sample::select(transports).prop_map(Term::Transport),
+        prop::sample::select(vec![0, 1, 6, 17, 50, 58]).prop_map(Term::Protocol),
+        prop::sample::select(vec![0x0800, 0x86DD, 0x88CC, 7]).prop_map(Term::EtherType),
+        (side(), v4, 0..=33_u8).prop_map(|(side, a, bits)| Term::net_v4(side, a.into(), bits)),
+        (side(), v6, 0..=129_u8).prop_map(|(side, a, bits)| Term::net_v6(side, a.into(), bits)),
+        (
+            side(),
+            prop::sample::select(vec![(179, 179), (0, 65535), (26400, 26415), (9, 8)])
+        )
+            .prop_map(|(side, (first, last))| Term::Port(side, first, last)),
+        Just(Term::Tagged),
+        prop::sample::select(vec![0, 10, 20, 100, 5000]).prop_map(Term::Vlan),
+        Just(Term::Multicast),
+        Just(Term::Fragment),
+    ]
+}
+
+fn meaning() -> impl Strategy<Value = Meaning> {
+    term()
+        .prop_map(Meaning::Term)
+        .prop_recursive(6, 24, 2, |inner| {
+            let two = || (inner.clone(), inner.clone());
+            prop_oneof![
+                1 => inner.clone().prop_map(|a| Meaning::Not(a.into())),
+                3 => two().prop_map(|(a, b)| Meaning::And(a.into(), b.into())),
+                3 => two().prop_map(|(a, b)| Meaning::Or(a.into(), b.into())),
+            ]
+        })
+}
+
+/// Samples whose headers a BPF program finds as well as a summary does.
+fn plain_samples() -> Vec<(&'static str, Vec<u8>)> {
+    let beyond = [
+        "extensions",
+        "authentication",
+        "authentication, v6",
+        "mpls",
+        "snap",
+    ];
+    samples()
+        .into_iter()
+        .filter(|(name, _)| !beyond.contains(name))
+        .collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 1024 }, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn filters_mean_what_they_say(meaning in meaning()) {
+        // What does not fit has to say so.
+        let filter = match meaning.filter() {
+            Ok(filter) => filter,
+            Err(e) => {
+                prop_assert_eq!(e.reason, FilterReason::TooLong);
+                return Ok(());
+            }
+        };
+        for (name, frame) in samples() {
+            let summary = summarize(&frame).unwrap();
+            prop_assert_eq!(filter.matches(&summary), meaning.holds(&summary), "{}", name);
+        }
+    }
+
+    #[test]
+    fn bpf_wants_the_same(meaning in meaning()) {
+        let Ok(filter) = meaning.filter() else { return Ok(()) };
+        let program = program(&filter);
+        prop_assert!(program.len() <= 2048, "{} instructions", program.len());
+        for (name, mut frame) in plain_samples() {
+            let summary = summarize(&frame).unwrap();
+            // So that nothing is read from behind the frame's end.
+            frame.resize(frame.len().max(80), 0);
+            prop_assert_eq!(bpf::run(&program, &frame) != 0, filter.matches(&summary), "{}", name);
+        }
+    }
+
+    #[test]
+    fn bpf_ends_on_any_frame(meaning in meaning(), frame in prop::collection::vec(any::<u8>(), 0..100)) {
+        if let Ok(filter) = meaning.filter() {
+            let accepted = bpf::run(&program(&filter), &frame);
+            prop_assert!(accepted == 0 || accepted == u32::MAX);
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_filter_or_an_error(text in "[a-z0-9 ()!&|./:x-]{0,60}") {
+        if let Err(e) = text.parse::<Filter>() {
+            prop_assert!(e.offset <= text.len());
+        }
+    }
+
+    #[test]
+    fn any_words_are_a_filter_or_an_error(words in prop::collection::vec(prop::sample::select(vec![
+        "udp", "tcp", "and", "or", "not", "(", ")", "src", "dst", "port", "80", "host", "net", "10/8", "1.2.3.4",
+        "vlan", "::1", "portrange", "1-2", "ether", "proto", "\u{e9}", "group",
+    ]), 0..12)) {
+        let text = words.join(" ");
+        match text.parse::<Filter>() {
+            Ok(filter) => prop_assert!(!program(&filter).is_empty()),
+            Err(e) => prop_assert!(text.get(e.offset..).is_some()),
+        }
+    }
+}
