@@ -13,6 +13,7 @@
 use std::hint::black_box;
 use std::ops::ControlFlow;
 
+#[cfg(feature = "fefix")]
 use fefix::tagvalue::{Config, Decoder as FefixDecoder, RawDecoder};
 use framepool::wire::feed::{Alpha, Price4, fix, itch};
 use itch5::messages::{BuySellIndicator, Printable};
@@ -222,6 +223,7 @@ fn fix_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
             }
         }
     });
+    #[cfg(feature = "fefix")]
     group.add(bench, "fefix", ops, |n| {
         let mut decoder = FefixDecoder::<Config>::new(fefix::Dictionary::fix44());
         for _ in 0..n {
@@ -254,6 +256,7 @@ fn fix_frame<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
             }
         }
     });
+    #[cfg(feature = "fefix")]
     group.add(bench, "fefix-raw", ops, |n| {
         let decoder = RawDecoder::<Config>::new();
         for _ in 0..n {

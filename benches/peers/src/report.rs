@@ -1,6 +1,6 @@
 //! Tables for people, and one JSON object a line for programs.
 
-use crate::harness::{Placement, Row, bar, median};
+use crate::harness::{Placement, Row, bar, median, meets};
 use crate::latency::{self, Latency};
 use crate::options::{Command, Options};
 
@@ -61,10 +61,10 @@ fn table(rows: &[Row]) {
 }
 
 fn verdict(row: &Row) -> String {
-    let Some(bar) = bar(&row.bench, &row.contender) else {
+    let Some(bar) = bar(&row.bench, &row.contender, row.placement) else {
         return String::new();
     };
-    let met = row.ratio.is_some_and(|ratio| ratio >= bar);
+    let met = row.ratio.is_some_and(|ratio| meets(ratio, bar));
     format!("{bar:>6.2} {}", if met { "met" } else { "MISSED" })
 }
 
@@ -78,8 +78,8 @@ fn check(rows: &[Row], options: &Options) -> bool {
     for row in rows {
         let place = row.placement.name();
         let (bench, contender) = (&row.bench, &row.contender);
-        match (bar(bench, contender), row.ratio) {
-            (Some(bar), Some(ratio)) if ratio < bar => {
+        match (bar(bench, contender, row.placement), row.ratio) {
+            (Some(bar), Some(ratio)) if !meets(ratio, bar) => {
                 complain(format!(
                     "{bench} ({place}): {ratio:.2} over {contender}, bar {bar:.2}"
                 ));
