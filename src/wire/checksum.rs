@@ -8,6 +8,8 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes of one turn of the long loop.
 const TURN: usize = 64;
+/// What is shorter does not pay for lanes.
+const LONG: usize = 128;
 
 /// A ones' complement sum that is being taken, over parts of a packet in any order.
 ///
@@ -119,9 +121,17 @@ const fn add(a: u64, b: u64) -> u64 {
     sum.wrapping_add(carry as u64)
 }
 
-/// The sum in the machine's order, of halves of 32 bits: 2^31 turns fit.
+/// The sum in the machine's order, of halves of 32 bits: those of 2^34 bytes fit.
 #[inline]
 fn words(bytes: &[u8]) -> u64 {
+    if bytes.len() < LONG {
+        short(bytes)
+    } else {
+        long(bytes)
+    }
+}
+
+fn long(bytes: &[u8]) -> u64 {
     let mut turns = bytes.chunks_exact(TURN);
     let mut lanes = [0_u64; TURN / 8];
     for turn in &mut turns {
@@ -129,9 +139,8 @@ fn words(bytes: &[u8]) -> u64 {
             *lane = lane.wrapping_add(halves(word));
         }
     }
-    lanes
-        .iter()
-        .fold(tail(turns.remainder()), |a, &b| add(a, b))
+    let sum = lanes.iter().fold(0, |a: u64, &b| a.wrapping_add(b));
+    sum.wrapping_add(short(turns.remainder()))
 }
 
 #[inline(always)]
@@ -139,18 +148,35 @@ fn halves(word: &[u8]) -> u64 {
     let word = word
         .first_chunk()
         .map_or(0, |word| u64::from_ne_bytes(*word));
-    (word >> 32) + (word & 0xFFFF_FFFF)
+    halved(word)
 }
 
+/// A sum that leaves room for others.
 #[inline(always)]
-fn tail(bytes: &[u8]) -> u64 {
+const fn halved(sum: u64) -> u64 {
+    (sum >> 32) + (sum & 0xFFFF_FFFF)
+}
+
+/// Word by word, with the carry coming round: lanes would have to be added up again.
+#[inline(always)]
+fn short(bytes: &[u8]) -> u64 {
     let mut words = bytes.chunks_exact(8);
-    let sum: u64 = (&mut words).map(halves).fold(0, u64::wrapping_add);
+    let mut sum = 0_u64;
+    for word in &mut words {
+        let word = word
+            .first_chunk()
+            .map_or(0, |word| u64::from_ne_bytes(*word));
+        sum = add(sum, word);
+    }
+    let rest = words.remainder();
+    if rest.is_empty() {
+        return halved(sum);
+    }
     let mut last = [0; 8];
-    for (to, from) in last.iter_mut().zip(words.remainder()) {
+    for (to, from) in last.iter_mut().zip(rest) {
         *to = *from;
     }
-    sum.wrapping_add(halves(&last))
+    halved(sum).wrapping_add(halved(u64::from_ne_bytes(last)))
 }
 
 #[cfg(test)]

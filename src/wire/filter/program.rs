@@ -321,13 +321,17 @@ impl Filter {
     #[inline]
     pub fn matches(&self, summary: &Summary) -> bool {
         let words = words(summary);
-        let mut found = 0_u64;
         let tests = self.tests.get(..self.test_count).unwrap_or_default();
-        for (index, test) in tests.iter().enumerate() {
-            let word = words[usize::from(test.word % WORDS as u8)];
-            let holds = (word & test.mask).wrapping_sub(test.low) <= test.span;
-            found |= u64::from(holds) << (index % MAX_TESTS);
+        let mut failed = 0_u64;
+        // From the last one on, so that the first is in the lowest bit.
+        for test in tests.iter().rev() {
+            let word = words[usize::from(test.word) % WORDS];
+            let offset = (word & test.mask).wrapping_sub(test.low);
+            failed = failed
+                .wrapping_add(failed)
+                .wrapping_add(u64::from(test.span < offset));
         }
+        let found = !failed;
         match &self.clauses {
             Some(clauses) => clauses.hold(found),
             None => self.holds(self.bit_count.saturating_sub(1) as u8, found),
@@ -416,21 +420,28 @@ const PRESENT: u64 = 1 << 32;
 
 #[inline(always)]
 fn words(summary: &Summary) -> [u64; WORDS] {
-    let network = summary.network() as u64;
-    let is_v4 = matches!(summary.network(), Network::Ipv4 | Network::Arp);
-    let present = u64::from(is_v4) << 32;
+    let network = summary.network();
+    let is_arp = network == Network::Arp;
+    let (is_ipv4, is_ipv6) = (network == Network::Ipv4, network == Network::Ipv6);
+    let present = u64::from(is_ipv4 | is_arp) << 32;
     let (src, dst) = summary.words_v4();
     let ((src_high, src_low), (dst_high, dst_low)) = summary.words_v6();
-    let has_ports = matches!(summary.transport(), Transport::Udp | Transport::Tcp);
+    let is_udp = summary.transport() == Transport::Udp;
+    let has_ports = is_udp | (summary.transport() == Transport::Tcp);
     let ports = u64::from(has_ports) << 32;
     let (src_port, dst_port) = summary.raw_ports();
-    let kinds = network
+    // Without a branch, unlike `Summary::is_multicast`.
+    let first = (dst_high >> 56) as u8;
+    let is_group = (is_ipv4 & (first >> 4 == 0xE)) | (is_ipv6 & (first == 0xFF));
+    let is_multicast = is_group | (!(is_ipv4 | is_ipv6) & summary.is_link_group());
+    let kinds = (network as u64)
         | ((summary.transport() as u64) << 8)
         | (u64::from(summary.protocol()) << 16)
-        | (u64::from(summary.is_ip()) << 24)
-        | (u64::from(summary.is_multicast()) << 25)
-        | (u64::from(summary.fragment().is_some()) << 26);
-    let tag = u64::from(summary.outer_tag().unwrap_or(0) & 0xFFF);
+        | (u64::from(is_ipv4 | is_ipv6) << 24)
+        | (u64::from(is_multicast) << 25)
+        | (u64::from(summary.is_fragment()) << 26);
+    // Zero where there is none.
+    let tag = u64::from(summary.raw_tag() & 0xFFF);
     let tagged = u64::from(summary.tag_count() > 0) << 32;
     let link = u64::from(summary.ether_type()) | (tag << 16) | tagged;
     [

@@ -288,9 +288,14 @@ impl Summary {
         self.extensions
     }
 
+    /// Whether it is a part of a datagram only.
+    pub const fn is_fragment(&self) -> bool {
+        self.fragment & !0b110 != 0
+    }
+
     /// Its place in the datagram, if it is a fragment.
     pub const fn fragment(&self) -> Option<FragmentInfo> {
-        if self.fragment & !0b110 == 0 {
+        if !self.is_fragment() {
             return None;
         }
         Some(FragmentInfo {
@@ -344,6 +349,12 @@ impl Summary {
             ((bits >> 64) as u64, bits as u64)
         };
         (halves(self.src), halves(self.dst))
+    }
+
+    /// The outermost tag, or zero.
+    #[inline(always)]
+    pub(super) fn raw_tag(&self) -> u16 {
+        self.tags[0]
     }
 
     /// Where ports would be.

@@ -11,6 +11,7 @@ use smoltcp::wire::{
 
 /// What one asks for at least.
 #[derive(Clone, Copy, Debug, Default)]
+#[allow(dead_code, reason = "it is made, not looked at")]
 pub struct Tuple {
     pub src: [u8; 16],
     pub dst: [u8; 16],
