@@ -361,11 +361,19 @@ fn a_borrowed_ring_is_split_again_and_empty() {
     }
     assert_eq!(live.get(), 0);
     // Who forgets an end forgets what is in the ring; the next split does not see it.
+    let dropped = Cell::new(0);
+    struct Seen<'a>(&'a Cell<u32>);
+    impl Drop for Seen<'_> {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() + 1);
+        }
+    }
+    let mut ring: Ring<Seen<'_>, 4> = Ring::new();
     let (mut tx, rx) = ring.split_mut();
-    tx.push(Counted::new(&live, 0)).unwrap();
+    assert!(tx.push(Seen(&dropped)).is_ok());
     std::mem::forget(tx);
     drop(rx);
-    assert_eq!(live.get(), 1);
+    assert_eq!(dropped.get(), 0);
     let (tx, mut rx) = ring.split_mut();
     assert!(rx.pop().is_none() && tx.is_empty());
 }

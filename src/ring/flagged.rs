@@ -57,6 +57,12 @@ impl<T> Slot<T> {
         }
     }
 
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        // Acquire: pairs with the other end's release of the flag.
+        self.full.load(Ordering::Acquire) != 0
+    }
+
     /// Moves the value out.
     ///
     /// # Safety
@@ -237,9 +243,14 @@ struct Side<'r, T> {
 }
 
 impl<T> Side<'_, T> {
+    /// The next slot. Not bound to `self`, so that it is found once an operation.
     #[inline(always)]
-    fn slot(&self) -> &Slot<T> {
-        // SAFETY: the index is at most `mask`.
+    fn slot<'a>(&self) -> &'a Slot<T>
+    where
+        Self: 'a,
+    {
+        // SAFETY: the index is at most `mask`, and the slots live until this end has left; no
+        // operation keeps the reference.
         unsafe { self.slots.add(self.at as usize & self.mask).as_ref() }
     }
 
@@ -248,10 +259,8 @@ impl<T> Side<'_, T> {
         unsafe { self.control.as_ref() }
     }
 
-    #[inline(always)]
     fn is_full(&self) -> bool {
-        // Acquire: pairs with the other end's release of the flag.
-        self.slot().full.load(Ordering::Acquire) != 0
+        self.slot().is_full()
     }
 
     #[cold]
@@ -338,11 +347,11 @@ impl<T> FlagProducer<'_, T> {
     /// [`Full`] with the value.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
-        if self.0.is_full() {
+        let slot = self.0.slot();
+        if slot.is_full() {
             self.0.fail();
             return Err(Full(value));
         }
-        let slot = self.0.slot();
         // SAFETY: it is not full, so the room is the producer's.
         unsafe { slot.value.with(|v| (*v).write(value)) };
         // Release: pairs with the consumer's acquire.
@@ -396,12 +405,13 @@ impl<T> FlagConsumer<'_, T> {
     /// Takes the oldest value; `None` if there is none. O(1): touches one slot and no other shared memory.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        if !self.0.is_full() {
+        let slot = self.0.slot();
+        if !slot.is_full() {
             self.0.fail();
             return None;
         }
         // SAFETY: it is full, and this is the consumer.
-        let value = unsafe { self.0.slot().take() };
+        let value = unsafe { slot.take() };
         self.0.at = self.0.at.wrapping_add(1);
         Some(value)
     }
