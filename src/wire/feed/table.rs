@@ -327,7 +327,7 @@ macro_rules! messages {
 
         /// A message of any type, borrowed.
         ///
-        /// Making one costs a jump by type; see [`Raw`] for what can be had without.
+        /// Making one costs a jump by type, which no branch predictor can foresee.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[non_exhaustive]
