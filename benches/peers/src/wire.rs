@@ -47,17 +47,16 @@ pub fn run(options: &Options) -> Vec<Row> {
     let budget = options.budget / wanted.len().max(1) as u32;
     let one = |name: &&&str| {
         let (_, kind) = name.rsplit_once('/').unwrap_or_default();
-        let frames = if kind == "mixed" {
-            frames::mixed()
-        } else {
-            frames::plain()
+        let all = match kind {
+            "mixed" => frames::mixed(),
+            _ => frames::plain(),
         };
-        let frames = in_random_order(&frames);
+        let frames = in_random_order(&all);
         let mut group = Group::default();
         match name.split('/').nth(1) {
             Some("summarize") if name.contains("burst") => bursts(&mut group, name, &frames),
             Some("summarize") => singles(&mut group, name, &frames),
-            Some("filter") => filters(&mut group, name, &frames),
+            Some("filter") => filters(&mut group, name, &frames, &all),
             _ => checksums(&mut group, name, kind.parse().unwrap_or(64)),
         }
         group.measure(budget)
@@ -65,17 +64,22 @@ pub fn run(options: &Options) -> Vec<Row> {
     wanted.iter().flat_map(one).collect()
 }
 
-/// All frames, each where its turn is. They keep their places in memory.
-fn in_random_order(frames: &[Vec<u8>]) -> Vec<&'static [u8]> {
-    let frames: Vec<&'static [u8]> = frames.iter().map(|frame| &*frame.clone().leak()).collect();
+/// A random order of so many things, the same every time.
+fn order(count: usize) -> impl Iterator<Item = usize> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
-    let mut next = || {
+    let next = move || {
         state ^= state << 13;
         state ^= state >> 7;
         state ^= state << 17;
-        (state >> 20) as usize % frames.len()
+        (state >> 20) as usize % count
     };
-    (0..ORDER).map(|_| frames[next()]).collect()
+    std::iter::repeat_with(next).take(ORDER)
+}
+
+/// All frames, each where its turn is. They keep their places in memory.
+fn in_random_order(frames: &[Vec<u8>]) -> Vec<&'static [u8]> {
+    let frames: Vec<&'static [u8]> = frames.iter().map(|frame| &*frame.clone().leak()).collect();
+    order(frames.len()).map(|at| frames[at]).collect()
 }
 
 /// Calls `f` for `n` frames, and goes on the next time where it stopped.
@@ -147,14 +151,15 @@ fn bursts<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
     group.add(name, "floor", ops, each_burst(frames, floor));
 }
 
-fn filters<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
+fn filters<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]], all: &[Vec<u8>]) {
     let filter: Filter = TEN_TERMS.parse().expect("the expression is one");
-    let summarized = |frame: &&'static [u8]| summarize(frame).unwrap_or_default();
-    let summaries: Vec<Summary> = frames.iter().map(summarized).collect();
+    let summarized = |frame: &Vec<u8>| summarize(frame).unwrap_or_default();
+    let summaries: Vec<Summary> = all.iter().map(summarized).collect();
+    let order: Vec<u16> = order(all.len()).map(|at| at as u16).collect();
     let mut at = 0;
     group.add(name, FRAMEPOOL, 1, move |n| {
         for _ in 0..n {
-            let mut wanted = filter.matches(&summaries[at % ORDER]);
+            let mut wanted = filter.matches(&summaries[usize::from(order[at % ORDER])]);
             escape(&mut wanted);
             at += 1;
         }

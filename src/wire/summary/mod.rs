@@ -334,33 +334,33 @@ impl Summary {
         self.flags & flag::PARTIAL != 0
     }
 
-    /// Both addresses as numbers, as if they were IPv4's.
+    /// What filters look at, as it is in memory.
     #[inline(always)]
-    pub(super) fn words_v4(&self) -> (u32, u32) {
-        let word = |[a, b, c, d, ..]: [u8; 16]| u32::from_be_bytes([a, b, c, d]);
-        (word(self.src), word(self.dst))
+    pub(super) fn raw(&self) -> Raw {
+        let first = |[a, b, c, d, ..]: [u8; 16]| u32::from_ne_bytes([a, b, c, d]);
+        let low =
+            |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+        let high =
+            |[.., a, b, c, d, e, f, g, h]: [u8; 16]| u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+        Raw {
+            v4: [first(self.src), first(self.dst)],
+            v6: [low(self.src), high(self.src), low(self.dst), high(self.dst)],
+            ports: u32::from_be_bytes(self.ports),
+            tag: self.tags[0],
+            fragment: self.fragment,
+        }
     }
+}
 
-    /// Both addresses as numbers, high halves first, as if they were IPv6's.
-    #[inline(always)]
-    pub(super) fn words_v6(&self) -> ((u64, u64), (u64, u64)) {
-        let halves = |address| {
-            let bits = u128::from_be_bytes(address);
-            ((bits >> 64) as u64, bits as u64)
-        };
-        (halves(self.src), halves(self.dst))
-    }
-
+/// Fields of a summary that mean something only together with others.
+pub(super) struct Raw {
+    /// Sender and receiver in the order of the wire, as if they were IPv4's.
+    pub v4: [u32; 2],
+    /// The same, as if they were IPv6's, in halves.
+    pub v6: [u64; 4],
+    /// Sender's and receiver's, one number.
+    pub ports: u32,
     /// The outermost tag, or zero.
-    #[inline(always)]
-    pub(super) fn raw_tag(&self) -> u16 {
-        self.tags[0]
-    }
-
-    /// Where ports would be.
-    #[inline(always)]
-    pub(super) fn raw_ports(&self) -> (u16, u16) {
-        let [a, b, c, d] = self.ports;
-        (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
-    }
+    pub tag: u16,
+    pub fragment: u16,
 }
