@@ -226,7 +226,11 @@ impl<'a> Frame<'a> {
     fn trailer(&self) -> Result<u8, ParseError> {
         let before = self.trailer - 1;
         let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
-        let Some(&[SOH, b'1', b'0', b'=', a, b, c, SOH]) = trailer else {
+        // One comparison of eight bytes, three of them left out.
+        let around = u64::from_le_bytes(*b"\xFF\xFF\xFF\xFF\0\0\0\xFF");
+        let expected = u64::from_le_bytes(*b"\x0110=\0\0\0\x01");
+        let is_trailer = |&eight: &&[u8; 8]| u64::from_le_bytes(*eight) & around == expected;
+        let Some(&[_, _, _, _, a, b, c, _]) = trailer.filter(is_trailer) else {
             return Err(missing(10, self.trailer));
         };
         match (
@@ -255,21 +259,9 @@ fn bad(found: u32, at: usize) -> ParseError {
 /// The version, and where the field behind it begins.
 #[inline]
 fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
-    match bytes.first_chunk::<10>() {
-        Some(
-            [
-                b'8',
-                b'=',
-                b'F',
-                b'I',
-                b'X',
-                b'.',
-                b'4',
-                b'.',
-                minor @ b'0'..=b'4',
-                SOH,
-            ],
-        ) => {
+    if let Some((head, [minor @ b'0'..=b'4', SOH, ..])) = bytes.split_first_chunk::<8>() {
+        // One comparison of eight bytes.
+        if u64::from_le_bytes(*head) == u64::from_le_bytes(*b"8=FIX.4.") {
             let version = match minor {
                 b'0' => Version::Fix40,
                 b'1' => Version::Fix41,
@@ -277,10 +269,10 @@ fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
                 b'3' => Version::Fix43,
                 _ => Version::Fix44,
             };
-            Ok((version, 10))
+            return Ok((version, 10));
         }
-        _ => begin_of_any(bytes),
     }
+    begin_of_any(bytes)
 }
 
 #[cold]
