@@ -106,7 +106,7 @@ impl<'a> Message<'a> {
     /// known. Everything else is wrong for good: [`Reason::BadVersion`] or [`Reason::BadValue`] where
     /// BeginString or BodyLength make no sense, [`Reason::Missing`] where they, MsgType, or, behind
     /// BodyLength's bytes, CheckSum are not; [`Reason::BadChecksum`].
-    #[inline]
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let frame = Frame::find(bytes, MOST)?;
         Ok((frame.verify()?, frame.bytes.len()))
@@ -178,7 +178,7 @@ struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// The frame that `bytes` begin with.
-    #[inline]
+    #[inline(always)]
     fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
         let (version, at) = begin(bytes)?;
         let (length, start) = body_length(bytes, at, most)?;
@@ -196,7 +196,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The message, if its trailer and checksum are right.
-    #[inline]
+    #[inline(always)]
     fn verify(&self) -> Result<Message<'a>, ParseError> {
         let found = self.trailer()?;
         let computed = sum(self.bytes.get(..self.trailer).unwrap_or_default());
@@ -222,11 +222,15 @@ impl<'a> Frame<'a> {
     }
 
     /// What the checksum field says. A separator is before it, or BodyLength lies.
-    #[inline]
+    #[inline(always)]
     fn trailer(&self) -> Result<u8, ParseError> {
         let before = self.trailer - 1;
         let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
-        let Some(&[SOH, b'1', b'0', b'=', a, b, c, SOH]) = trailer else {
+        // One comparison of eight bytes, three of them left out.
+        let around = u64::from_le_bytes(*b"\xFF\xFF\xFF\xFF\0\0\0\xFF");
+        let expected = u64::from_le_bytes(*b"\x0110=\0\0\0\x01");
+        let is_trailer = |&eight: &&[u8; 8]| u64::from_le_bytes(*eight) & around == expected;
+        let Some(&[_, _, _, _, a, b, c, _]) = trailer.filter(is_trailer) else {
             return Err(missing(10, self.trailer));
         };
         match (
@@ -244,32 +248,22 @@ impl<'a> Frame<'a> {
     }
 }
 
+#[cold]
 fn missing(tag: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::Missing { wanted: tag }, at)
 }
 
+#[cold]
 fn bad(found: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadValue { found }, at)
 }
 
 /// The version, and where the field behind it begins.
-#[inline]
+#[inline(always)]
 fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
-    match bytes.first_chunk::<10>() {
-        Some(
-            [
-                b'8',
-                b'=',
-                b'F',
-                b'I',
-                b'X',
-                b'.',
-                b'4',
-                b'.',
-                minor @ b'0'..=b'4',
-                SOH,
-            ],
-        ) => {
+    if let Some((head, [minor @ b'0'..=b'4', SOH, ..])) = bytes.split_first_chunk::<8>() {
+        // One comparison of eight bytes.
+        if u64::from_le_bytes(*head) == u64::from_le_bytes(*b"8=FIX.4.") {
             let version = match minor {
                 b'0' => Version::Fix40,
                 b'1' => Version::Fix41,
@@ -277,10 +271,10 @@ fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
                 b'3' => Version::Fix43,
                 _ => Version::Fix44,
             };
-            Ok((version, 10))
+            return Ok((version, 10));
         }
-        _ => begin_of_any(bytes),
     }
+    begin_of_any(bytes)
 }
 
 #[cold]
@@ -315,7 +309,7 @@ fn version_unknown(value: &[u8]) -> ParseError {
 }
 
 /// The value of BodyLength, whose field begins at `at`, and where the body begins.
-#[inline]
+#[inline(always)]
 fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), ParseError> {
     let short = || ParseError::truncated(Layer::Fix, 0, bytes.len() + 1 + TRAILER, bytes.len());
     let field = bytes.get(at..).unwrap_or_default();
