@@ -23,7 +23,7 @@ impl Numbers {
 pub fn plain() -> Vec<Vec<u8>> {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let frame = |i: usize| {
-        let transport = if i % 2 == 0 {
+        let transport = if i.is_multiple_of(2) {
             udp(&mut numbers, 0)
         } else {
             tcp(&mut numbers, 0)
@@ -49,7 +49,7 @@ pub fn mixed() -> Vec<Vec<u8>> {
 fn one_of_many(n: &mut Numbers, kind: usize) -> Vec<u8> {
     let options = n.below(3) as usize;
     let (p, t) = match kind % 5 {
-        0 | 1 | 2 => udp(n, 0),
+        0..=2 => udp(n, 0),
         _ => tcp(n, options),
     };
     let tags: &[u16] = match kind {
