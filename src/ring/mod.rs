@@ -125,5 +125,5 @@ pub use stats::{ConsumerStats, ProducerStats};
 pub use wait::Yield;
 pub use wait::{Spin, Wait};
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, feature = "std", not(loom)))]
 mod tests;

@@ -177,7 +177,7 @@ mod tests {
                         let within = (first..end).contains(&p);
                         map.get(p) != if within { mark } else { Mark::Free }
                     };
-                    assert_eq!((0..pages).filter(wrong).collect::<Vec<_>>(), []);
+                    assert_eq!((0..pages).filter(wrong).collect::<Vec<_>>(), [0; 0]);
                     let taken = if first == end { pages } else { first };
                     assert_eq!(map.next_taken(0), taken);
                     let free = if first == 0 { end } else { 0 };
