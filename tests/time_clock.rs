@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
 
 use framepool::time::{
     Backwards, Calibration, CalibrationError, Calibrator, Clock, Fenced, ManualClock, Monotonic,
@@ -38,6 +39,57 @@ impl Clock for Counter {
     fn bits(&self) -> u32 {
         self.bits
     }
+}
+
+/// A counter of 32 bits, the reading of which interrupts hold up that read the same clock: each after so
+/// many ticks.
+struct Interrupted {
+    total: Cell<u64>,
+    before: Cell<Vec<u64>>,
+    after: Cell<Vec<u64>>,
+    clock: Weak<Widened<Interrupted>>,
+}
+
+impl Interrupted {
+    fn new(total: u64) -> Rc<Widened<Self>> {
+        Rc::new_cyclic(|clock| {
+            Widened::new(Self {
+                total: Cell::new(total),
+                before: Cell::default(),
+                after: Cell::default(),
+                clock: clock.clone(),
+            })
+        })
+    }
+
+    fn interrupt(&self, steps: Vec<u64>) {
+        for step in steps {
+            self.total.set(self.total.get() + step);
+            let seen = self.clock.upgrade().unwrap().now();
+            assert_eq!(seen, self.total.get(), "an interrupt sees another time");
+        }
+    }
+}
+
+impl Clock for Interrupted {
+    fn now(&self) -> u64 {
+        // Both are this reading's; those of the interrupts are completed undisturbed.
+        let (before, after) = (self.before.take(), self.after.take());
+        self.interrupt(before);
+        let now = self.total.get();
+        self.interrupt(after);
+        now & 0xffff_ffff
+    }
+    fn scale(&self) -> Scale {
+        Scale::NANOSECOND
+    }
+    fn bits(&self) -> u32 {
+        32
+    }
+}
+
+fn interrupts() -> impl Strategy<Value = Vec<u64>> {
+    vec(0_u64..1 << 31, 0..8)
 }
 
 /// From 1 Hz to 100 GHz, as many of each magnitude.
@@ -125,6 +177,26 @@ proptest! {
             expected += step;
             prop_assert_eq!(clock.now(), expected);
             prop_assert_eq!(clock.now_fenced(), expected);
+        }
+    }
+
+    #[test]
+    fn a_reader_held_up_inside_a_widened_clock_harms_nobody(
+        start: u32,
+        readings in vec((0_u64..1 << 31, interrupts(), interrupts()), 1..20),
+    ) {
+        let clock = Interrupted::new(start.into());
+        let inner = clock.get_ref();
+        prop_assert_eq!(clock.now(), u64::from(start));
+        for (step, before, after) in readings {
+            let begun = inner.total.get() + step;
+            inner.total.set(begun);
+            prop_assert_eq!(clock.now(), begun);
+            inner.before.set(before);
+            inner.after.set(after);
+            let seen = clock.now();
+            prop_assert!((begun..=inner.total.get()).contains(&seen));
+            prop_assert_eq!(clock.now(), inner.total.get());
         }
     }
 
