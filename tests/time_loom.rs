@@ -3,8 +3,9 @@
 #![cfg(all(loom, feature = "time"))]
 #![allow(missing_docs)]
 
-use framepool::time::{AtomicHistogram, Histogram, buckets};
+use framepool::time::{AtomicHistogram, Clock, Histogram, Scale, Widened, buckets};
 use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
 /// Four buckets: 0, 1, 2 and 3, and all above it.
@@ -65,5 +66,49 @@ fn the_next_recorder_adds_to_what_the_last_one_had() {
         let recorded = mine + other.join().unwrap();
         assert!(recorded >= 1);
         assert_eq!(counts(&shared), [0, 0, recorded, 0]);
+    });
+}
+
+/// A counter of 32 bits, and the time that it is the lower half of.
+struct Device(Arc<AtomicU64>);
+
+/// As a register is read: what it shows now, not what it once showed.
+fn present(time: &AtomicU64) -> u64 {
+    time.fetch_add(0, Ordering::AcqRel)
+}
+
+impl Clock for Device {
+    fn now(&self) -> u64 {
+        present(&self.0) & 0xffff_ffff
+    }
+    fn scale(&self) -> Scale {
+        Scale::NANOSECOND
+    }
+    fn bits(&self) -> u32 {
+        32
+    }
+}
+
+#[test]
+fn a_reader_of_a_widened_clock_may_be_held_up_for_rounds() {
+    let mut bounded = loom::model::Builder::new();
+    bounded.preemption_bound = Some(2);
+    bounded.check(|| {
+        let time = Arc::new(AtomicU64::new(0x7000_0000));
+        let clock = Arc::new(Widened::new(Device(time.clone())));
+        let held_up = thread::spawn({
+            let (time, clock) = (time.clone(), clock.clone());
+            move || {
+                let before = present(&time);
+                let seen = clock.now();
+                assert!((before..=present(&time)).contains(&seen));
+            }
+        });
+        // Reads as often as somebody must.
+        for _ in 0..5 {
+            let now = time.fetch_add(0x6000_0000, Ordering::AcqRel) + 0x6000_0000;
+            assert_eq!(clock.now(), now);
+        }
+        held_up.join().unwrap();
     });
 }

@@ -65,6 +65,34 @@ proptest! {
         check::<7>(&packets, target);
         check::<64>(&packets, target);
     }
+
+    #[test]
+    fn merging_trackers_is_recording_both(
+        a in vec((0_u64..2000, 500_u64..10_000), 0..40),
+        b in vec((0_u64..2000, 500_u64..10_000), 0..40),
+    ) {
+        let recorded = |packets: &[(u64, u64)]| {
+            let mut tracker = Tracker::<1, 8, 4, { buckets(4, 40) }>::new();
+            tracker.set_target(0, 5000).unwrap();
+            for &(sent, received) in packets {
+                let _ = tracker.record_packet(0, sent, received).unwrap();
+            }
+            tracker
+        };
+        let (mut left, right, all) = (recorded(&a), recorded(&b), recorded(&[&a[..], &b].concat()));
+        let recent: Vec<u64> = left.channels()[0].recent().collect();
+        left.merge(&right);
+        let (left, all) = (&left.channels()[0], &all.channels()[0]);
+        prop_assert!(left.histogram() == all.histogram());
+        prop_assert_eq!(left.recent().collect::<Vec<_>>(), recent);
+        let last = left.recent().next().unwrap_or(0);
+        prop_assert_eq!(left.stats().last, last);
+        let figures = |c: &Channel<8, 4, { buckets(4, 40) }>| {
+            let s = c.stats();
+            (s.count, s.min, s.max, s.mean, s.target, s.violations, s.backwards)
+        };
+        prop_assert_eq!(figures(left), figures(all));
+    }
 }
 
 #[test]
@@ -78,6 +106,18 @@ fn the_largest_latencies_overflow_nothing() {
     assert_eq!((stats.min, stats.max, stats.violations), (0, u64::MAX, 0));
     assert_eq!(channel.histogram().clamped(), 2);
     assert_eq!(stats.violation_percent(), 0.0);
+}
+
+#[test]
+fn percentiles_lie_between_the_least_and_the_greatest() {
+    let mut channel = Small::<4>::new();
+    let _ = channel.record(1001);
+    assert_eq!(channel.percentile(0.0), Ok(1001));
+    assert_eq!(channel.percentile(100.0), Ok(1001));
+    channel.reset();
+    // Above all buckets.
+    let _ = channel.record(1 << 50);
+    assert_eq!(channel.percentile(50.0), Ok(1 << 50));
 }
 
 #[test]

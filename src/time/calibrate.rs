@@ -54,7 +54,7 @@ pub struct Calibration {
     /// Who says so.
     pub source: Source,
     /// Parts per billion by which the rate may be off *from its source*: half of the source's last digit, or
-    /// of the time that pairs of readings took. How far the source itself is off (a crystal by some 10,000, a
+    /// of the time that pairs of readings took, and a tick at either end. How far the source itself is off (a crystal by some 10,000, a
     /// clock that NTP slews by up to 500,000) nobody here can tell.
     pub error_ppb: u64,
 }
@@ -224,8 +224,9 @@ fn between(first: Moment, second: Moment) -> Result<Calibration, CalibrationErro
     };
     let ns = second.ns.checked_sub(first.ns).ok_or(reference)?;
     let scale = Scale::from_ratio(ticks, ns).ok_or(reference)?;
-    // Half of each triple, and one digit of the clock at either end.
-    let widths = u128::from(first.width) + u128::from(second.width);
+    // Half of each triple, a tick at either end (a slow counter shows the same before and after) and the
+    // half tick that the middles were rounded by; and one digit of the clock at either end.
+    let widths = u128::from(first.width) + u128::from(second.width) + 3;
     let of_triples = (widths * 500_000_000).div_ceil(ticks.into());
     let of_digits = 2_000_000_000_u128.div_ceil(ns.into());
     Ok(Calibration {

@@ -1,23 +1,22 @@
 //! Counters of 32 bits that do not run over.
 
 use super::{Clock, Scale};
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, Ordering, acquire_fence, section};
 
 /// A 32-bit clock made 63 bits wide.
 ///
-/// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is, takes no
-/// critical section and no compare-and-swap, and so serves Cortex-M0 as well. Somebody must read it at
-/// least once in every 2³¹ ticks (13 s at 168 MHz), and no reader may be held up for as long inside
-/// [`now`](Clock::now): a periodic interrupt that reads it sees to both.
+/// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is. A reading must be
+/// completed at least once in every 2³¹ ticks (13 s at 168 MHz): a periodic interrupt that reads it sees
+/// to that. Given that, a reader may be interrupted inside [`now`](Clock::now) for however long.
 ///
-/// It works by keeping the upper half beside the counter, with a copy of the counter's top bit as it was
-/// last seen. A reader that finds that bit changed writes the upper half of the present: whoever else
-/// finds it changed writes the same.
+/// It works by keeping the number of the half round that the counter was last seen in, of which the lowest
+/// bit is the counter's top bit then. A reader that finds the two different is the first in the next half, and
+/// moves the number on, by a compare-and-swap (a critical section on targets without) twice a round. Any
+/// other reader loads the number before the counter and after it, and begins again if it was moved on.
 ///
 /// ```text
-///   counter            0… → 1…  → 0…  → 1…       its top bit
-///   kept    top bit    0    1     0     1         follows within half a round
-///           upper half n    n     n+1   n+1       one more when the bit falls
+///   counter    0… → 1…  → 0…  → 1…     its top bit
+///   half       2n   2n+1  2n+2  2n+3   follows within half a round
 /// ```
 ///
 /// ```
@@ -46,29 +45,30 @@ use crate::sync::{AtomicU32, Ordering};
 /// ```
 pub struct Widened<C> {
     clock: C,
-    /// The upper half in its lower 31 bits, the counter's top bit as last seen above them.
-    kept: AtomicU32,
+    /// How many half rounds there were before the one that the counter was last seen in. Only ever moved on
+    /// by one, and by a reader that saw the counter in the next half while this stood still.
+    half: AtomicU32,
 }
 
-/// The top bit of a half.
-const TOP: u32 = 1 << 31;
+/// Bits of the counter that a half round has.
+const BITS: u32 = 31;
 
 impl<C: Clock> Widened<C> {
-    /// Begins at the counter as it is, with an upper half of 0.
+    /// Begins at the counter as the first reading finds it, with an upper half of 0.
     #[cfg(not(loom))]
     pub const fn new(clock: C) -> Self {
         Self {
             clock,
-            kept: AtomicU32::new(0),
+            half: AtomicU32::new(0),
         }
     }
 
-    /// Begins at the counter as it is, with an upper half of 0.
+    /// Begins at the counter as the first reading finds it, with an upper half of 0.
     #[cfg(loom)]
     pub fn new(clock: C) -> Self {
         Self {
             clock,
-            kept: AtomicU32::new(0),
+            half: AtomicU32::new(0),
         }
     }
 
@@ -77,35 +77,51 @@ impl<C: Clock> Widened<C> {
         &self.clock
     }
 
-    /// The 63 bits. `kept` must have been read before the counter was: were it the other way round, another
-    /// reader could move `kept` on in between, and the old reading would meet the new upper half.
+    /// The 63 bits, by a way to read the counter.
     #[inline(always)]
-    fn widen(&self, kept: u32, reading: u64) -> u64 {
-        let low = reading as u32;
-        let mut now = kept;
-        if (kept ^ low) & TOP != 0 {
-            // The bit flips; where it falls the counter has begun again.
-            now = (kept ^ TOP).wrapping_add(kept >> 31);
-            // Relaxed: all that is read with it is the counter, and every reader that stores within this
-            // half of a round stores the same.
-            self.kept.store(now, Ordering::Relaxed);
+    fn widen(&self, read: impl Fn() -> u64) -> u64 {
+        loop {
+            // Acquire keeps the reading of the counter behind it, and pairs with the release in `move_on`: the
+            // counter is in that half by now.
+            let half = self.half.load(Ordering::Acquire);
+            let low = read() as u32;
+            let (half, stood_still) = match (half ^ low >> BITS) & 1 {
+                0 => (half, self.is_still(half)),
+                _ => (half.wrapping_add(1), self.move_on(half)),
+            };
+            if stood_still {
+                return u64::from(half) << BITS | u64::from(low & (u32::MAX >> 1));
+            }
         }
-        (u64::from(now & !TOP) << 32) | u64::from(low)
     }
 
+    /// Whether nobody moved on while the counter was read. Who was held up in between may have read the counter
+    /// of a later round.
     #[inline(always)]
-    fn kept(&self) -> u32 {
-        // Acquire keeps the reading of the counter behind it; it pairs with nothing, since what it guards is a
-        // device register.
-        self.kept.load(Ordering::Acquire)
+    fn is_still(&self, half: u32) -> bool {
+        // Keeps the load behind the reading of the counter.
+        acquire_fence();
+        // Relaxed: nothing is reached through it.
+        self.half.load(Ordering::Relaxed) == half
+    }
+
+    /// Begins the next half, unless somebody has.
+    #[cold]
+    fn move_on(&self, half: u32) -> bool {
+        let next = half.wrapping_add(1);
+        // Release pairs with the acquire in `widen`; Relaxed where it failed: all is read anew.
+        let moved = section(|s| {
+            self.half
+                .compare_exchange(s, half, next, Ordering::Release, Ordering::Relaxed)
+        });
+        moved.is_ok()
     }
 }
 
 impl<C: Clock> Clock for Widened<C> {
     #[inline(always)]
     fn now(&self) -> u64 {
-        let kept = self.kept();
-        self.widen(kept, self.clock.now())
+        self.widen(|| self.clock.now())
     }
 
     #[inline(always)]
@@ -115,8 +131,7 @@ impl<C: Clock> Clock for Widened<C> {
 
     #[inline(always)]
     fn now_fenced(&self) -> u64 {
-        let kept = self.kept();
-        self.widen(kept, self.clock.now_fenced())
+        self.widen(|| self.clock.now_fenced())
     }
 
     #[inline(always)]

@@ -20,7 +20,7 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The value in the middle, rounded down: what stands for all of them in a mean.
+    /// The value in the middle, rounded down; a mean takes the half with it.
     #[must_use]
     pub const fn middle(&self) -> u64 {
         self.low + (self.high - self.low) / 2

@@ -60,8 +60,8 @@ pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 ///
 /// **Cost.** [`record`](Self::record) is O(1): a leading-zeros count, two shifts, one load and one store; no
 /// branch on the value's size. Only the buckets are written: reading any figure adds them up,
-/// O(`N`), some tens of µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures for the
-/// price of two.
+/// O(`N`), some tens of µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures in four
+/// passes, however many percentiles.
 ///
 /// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket and is [counted as
 /// clamped](Self::clamped); what a counter at its maximum could not take is [counted as lost](Self::lost).

@@ -110,6 +110,8 @@ pub struct Channel<
     recent: [u64; RECENT],
     /// Where the next one goes. Invariant: less than `RECENT`, or 0.
     next: usize,
+    /// How many of them there are. Invariant: at most `RECENT`.
+    kept: usize,
 }
 
 impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT, P, N, C> {
@@ -127,6 +129,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
             backwards: 0,
             recent: [0; RECENT],
             next: 0,
+            kept: 0,
         }
     }
 
@@ -146,6 +149,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         self.max = self.max.max(ns);
         if let Some(slot) = self.recent.get_mut(self.next) {
             *slot = ns;
+            self.kept = self.kept.max(self.next + 1);
             self.next += 1;
             if self.next == RECENT {
                 self.next = 0;
@@ -212,13 +216,14 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         }
     }
 
-    /// A percentile: see [`Histogram::percentile`]; never above the greatest latency, which is known.
+    /// A percentile: see [`Histogram::percentile`]; never outside the least and the greatest latency, which
+    /// are known.
     ///
     /// # Errors
     /// [`PercentileError`] if it is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
         let bucket = self.histogram.percentile(percentile)?;
-        Ok(bucket.min(self.max))
+        Ok(bucket.min(self.max).max(!self.not_min))
     }
 
     /// The distribution.
@@ -230,8 +235,28 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
     /// The last `RECENT` latencies at most, the latest first.
     pub fn recent(&self) -> impl Iterator<Item = u64> + '_ {
         let (new, old) = self.recent.split_at_checked(self.next).unwrap_or_default();
-        let len = usize::try_from(self.count).unwrap_or(RECENT);
-        { new.iter().rev().chain(old.iter().rev()).copied() }.take(len)
+        { new.iter().rev().chain(old.iter().rev()).copied() }.take(self.kept)
+    }
+
+    /// Adds all that `other` recorded, as of another worker: all but its target and its recent latencies,
+    /// of which nobody knows when they came. O(`N`).
+    ///
+    /// ```
+    /// use framepool::time::Channel;
+    ///
+    /// let (mut all, mut worker): (Channel, Channel) = (Channel::new(), Channel::new());
+    /// let _ = worker.record(70);
+    /// all.merge(&worker);
+    /// assert_eq!((all.stats().count, all.stats().max), (1, 70));
+    /// ```
+    pub fn merge<const R: usize, D: Count>(&mut self, other: &Channel<R, P, N, D>) {
+        self.histogram.merge(&other.histogram);
+        self.count = self.count.saturating_add(other.count);
+        self.sum = self.sum.saturating_add(other.sum);
+        self.not_min = self.not_min.max(other.not_min);
+        self.max = self.max.max(other.max);
+        self.violations = self.violations.saturating_add(other.violations);
+        self.backwards = self.backwards.saturating_add(other.backwards);
     }
 
     /// Forgets everything but the target. O(`N`).
@@ -240,7 +265,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         (self.count, self.sum) = (0, 0);
         (self.not_min, self.max) = (0, 0);
         (self.violations, self.backwards) = (0, 0);
-        self.next = 0;
+        (self.next, self.kept) = (0, 0);
     }
 }
 

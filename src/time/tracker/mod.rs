@@ -36,7 +36,7 @@ impl core::error::Error for NoChannel {}
 
 /// Latencies of several channels, each a [`Channel`]: per-venue statistics.
 ///
-/// One owner records; give every worker its own and [`merge`](super::Histogram::merge) what they have, or
+/// One owner records; give every worker its own and [`merge`](Self::merge) what they have, or
 /// share an [`AtomicHistogram`](super::AtomicHistogram) where others read meanwhile. Its memory is inside it
 /// (34 KiB a channel with the defaults): put it in a `static` with a lock of yours around it, or where your
 /// worker lives; all zeros is an empty one.
@@ -161,6 +161,13 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     #[must_use]
     pub const fn channels(&self) -> &[Channel<RECENT, P, N, C>; CHANNELS] {
         &self.channels
+    }
+
+    /// Adds all that `other` recorded, channel by channel: see [`Channel::merge`]. O(`CHANNELS` · `N`).
+    pub fn merge<const R: usize, D: Count>(&mut self, other: &Tracker<CHANNELS, R, P, N, D>) {
+        for (channel, theirs) in self.channels.iter_mut().zip(&other.channels) {
+            channel.merge(theirs);
+        }
     }
 
     /// Forgets everything but the targets. O(`CHANNELS` · `N`).
