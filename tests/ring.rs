@@ -379,6 +379,22 @@ fn a_borrowed_ring_is_split_again_and_empty() {
 }
 
 #[test]
+fn a_ring_whose_ends_were_forgotten_is_not_split_for_ever() {
+    let mut ring = Box::new(Ring::<Box<u32>, 8>::new());
+    let (mut tx, mut rx) = ring.split_mut();
+    tx.push(Box::new(1)).unwrap();
+    assert_eq!(rx.pop().as_deref(), Some(&1));
+    std::mem::forget((tx, rx));
+    // The position is no longer that of a new ring: its ends would find the value that was taken.
+    let ring = Box::into_raw(ring);
+    // SAFETY: never freed before the last use, which is below.
+    let split = unsafe { &*ring }.split().map(drop);
+    assert_eq!(split, Err(RingError::AlreadySplit));
+    // SAFETY: from `into_raw`, and no end of it is left.
+    drop(unsafe { Box::from_raw(ring) });
+}
+
+#[test]
 fn a_region_may_begin_anywhere_and_must_be_large_enough() {
     let mut memory = [MaybeUninit::uninit(); 8192];
     let needed = ring::region_size::<u64>(64).unwrap();
