@@ -306,6 +306,30 @@ fn an_iterator_that_panics_loses_nothing_of_the_ring() {
     assert_eq!(rx.pop().unwrap().1, 3);
 }
 
+#[test]
+fn who_panics_after_a_push_has_woken_the_consumer() {
+    struct Woken(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let woken = std::sync::Arc::new(Woken(Default::default()));
+    let waker = woken.clone().into();
+    let (mut tx, mut rx) = ring::asynchronous(ends(4)).unwrap();
+    let mut context = std::task::Context::from_waker(&waker);
+    assert!(rx.poll_pop(&mut context).is_pending());
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        tx.with(|tx| {
+            tx.push(1).unwrap();
+            panic!("after the push");
+        })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(rx.try_pop(), Some(1));
+}
+
 // ---- homes
 
 #[test]
