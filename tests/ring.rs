@@ -306,6 +306,30 @@ fn an_iterator_that_panics_loses_nothing_of_the_ring() {
     assert_eq!(rx.pop().unwrap().1, 3);
 }
 
+#[test]
+fn who_panics_after_a_push_has_woken_the_consumer() {
+    struct Woken(std::sync::atomic::AtomicUsize);
+    impl std::task::Wake for Woken {
+        fn wake(self: std::sync::Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+    }
+    let woken = std::sync::Arc::new(Woken(Default::default()));
+    let waker = woken.clone().into();
+    let (mut tx, mut rx) = ring::asynchronous(ends(4)).unwrap();
+    let mut context = std::task::Context::from_waker(&waker);
+    assert!(rx.poll_pop(&mut context).is_pending());
+    let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        tx.with(|tx| {
+            tx.push(1).unwrap();
+            panic!("after the push");
+        })
+    }));
+    assert!(caught.is_err());
+    assert_eq!(woken.0.load(std::sync::atomic::Ordering::Relaxed), 1);
+    assert_eq!(rx.try_pop(), Some(1));
+}
+
 // ---- homes
 
 #[test]
@@ -376,6 +400,22 @@ fn a_borrowed_ring_is_split_again_and_empty() {
     assert_eq!(dropped.get(), 0);
     let (tx, mut rx) = ring.split_mut();
     assert!(rx.pop().is_none() && tx.is_empty());
+}
+
+#[test]
+fn a_ring_whose_ends_were_forgotten_is_not_split_for_ever() {
+    let mut ring = Box::new(Ring::<Box<u32>, 8>::new());
+    let (mut tx, mut rx) = ring.split_mut();
+    tx.push(Box::new(1)).unwrap();
+    assert_eq!(rx.pop().as_deref(), Some(&1));
+    std::mem::forget((tx, rx));
+    // The position is no longer that of a new ring: its ends would find the value that was taken.
+    let ring = Box::into_raw(ring);
+    // SAFETY: never freed before the last use, which is below.
+    let split = unsafe { &*ring }.split().map(drop);
+    assert_eq!(split, Err(RingError::AlreadySplit));
+    // SAFETY: from `into_raw`, and no end of it is left.
+    drop(unsafe { Box::from_raw(ring) });
 }
 
 #[test]

@@ -121,9 +121,14 @@ impl<'r, T> AsyncProducer<'r, T> {
     /// # Ok::<(), ring::RingError>(())
     /// ```
     pub fn with<R>(&mut self, operations: impl FnOnce(&mut Producer<'r, T>) -> R) -> R {
-        let result = operations(&mut self.0);
-        Control::announce(&self.0.place().control().filled);
-        result
+        /// On the way out, by a panic too: what was done before it is there to be seen.
+        struct Announce<'a, 'r, T>(&'a mut Producer<'r, T>);
+        impl<T> Drop for Announce<'_, '_, T> {
+            fn drop(&mut self) {
+                Control::announce(&self.0.place().control().filled);
+            }
+        }
+        operations(Announce(&mut self.0).0)
     }
 }
 
@@ -167,9 +172,14 @@ impl<'r, T> AsyncConsumer<'r, T> {
 
     /// Any operations of the consumer, after which the producer is woken once.
     pub fn with<R>(&mut self, operations: impl FnOnce(&mut Consumer<'r, T>) -> R) -> R {
-        let result = operations(&mut self.0);
-        Control::announce(&self.0.place().control().freed);
-        result
+        /// On the way out, by a panic too: what was done before it is there to be seen.
+        struct Announce<'a, 'r, T>(&'a mut Consumer<'r, T>);
+        impl<T> Drop for Announce<'_, '_, T> {
+            fn drop(&mut self) {
+                Control::announce(&self.0.place().control().freed);
+            }
+        }
+        operations(Announce(&mut self.0).0)
     }
 }
 

@@ -120,7 +120,7 @@ impl<T, const N: usize> Ring<T, N> {
     /// compare-and-swap (or a critical section, on targets without it).
     ///
     /// # Errors
-    /// [`RingError::AlreadySplit`].
+    /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
     pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
         if !self.control.claim() {
             return Err(RingError::AlreadySplit);
@@ -152,6 +152,8 @@ impl<T, const N: usize> Ring<T, N> {
     /// ```
     pub fn split_mut(&mut self) -> Ends<'_, T> {
         self.control.reset(0);
+        // Ends that are forgotten leave the positions anywhere: `split`, which begins at 0, must then fail.
+        self.control.claim();
         // SAFETY: the memory lives as long as the borrow, during which nobody can split it again.
         unsafe { ends(NonNull::from(&self.control), self.first(), N, None, 0) }
     }

@@ -42,6 +42,11 @@
 //!
 //! # Which one do I want
 //!
+//! Between threads there are two designs. [`Ring`] and `allocate` publish positions: take these unless
+//! you know better. They have bursts, access in place and sleeping ends. [`FlagRing`] publishes in
+//! the slot: take it where values come one by one between cores that share no cache. It pushes and pops
+//! single values only, in a `static` or an allocation.
+//!
 //! | I have, or want | take |
 //! |---|---|
 //! | a ring in a `static`, on bare metal or hosted; on the stack; in a struct | [`Ring`] |
