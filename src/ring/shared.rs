@@ -31,6 +31,9 @@ const TAIL: usize = 32;
 const HEAD: usize = 48;
 const SLOTS: usize = 64;
 
+/// A peer that rewrites its word all the time is not waited for longer than this.
+const TRIES: usize = 64;
+
 /// Nobody has had this end.
 const FREE: u64 = 0;
 /// Whoever had it let it go.
@@ -254,7 +257,7 @@ impl<'r, T: Plain> SharedRing<'r, T> {
     }
 
     /// Makes a ring `offset` bytes into a region, where there is none: the bytes are zeros, as in a new
-    /// region.
+    /// region. One process makes it, before any other attaches.
     ///
     /// # Errors
     /// [`SharedRingError`]: `ZeroSize`, `ZeroCapacity`, `NotPowerOfTwo`, `Misaligned`, `RegionTooSmall`,
@@ -368,7 +371,7 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         let me = u64::from(std::process::id());
         let word = self.word(end);
         let mut seen = word.load(Ordering::Acquire);
-        loop {
+        for _ in 0..TRIES {
             match process(seen) {
                 Some(by) if dead != Some(by) => return Err(SharedRingError::Taken { by }),
                 _ => {}
@@ -379,6 +382,9 @@ impl<'r, T: Plain> SharedRing<'r, T> {
                 Err(now) => seen = now,
             }
         }
+        // Somebody takes it and lets it go faster than that.
+        let by = process(seen).unwrap_or_default();
+        Err(SharedRingError::Taken { by })
     }
 
     fn as_producer(self) -> Result<SharedProducer<'r, T>, SharedRingError> {
