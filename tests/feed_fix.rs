@@ -445,3 +445,10 @@ proptest! {
         prop_assert_eq!(found, plain);
     }
 }
+
+#[test]
+fn a_body_length_of_zeros_without_end_is_not_waited_for() {
+    let bytes = [&b"8=FIX.4.2\x019="[..], &[b'0'; 30]].concat();
+    let error = Message::parse(&bytes).unwrap_err();
+    assert!(matches!(error.reason, Reason::BadValue { .. }), "{error}");
+}

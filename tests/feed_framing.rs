@@ -238,6 +238,19 @@ fn every_soupbintcp_packet_comes_back_and_cut_ones_are_waited_for() {
 }
 
 #[test]
+fn a_whole_soupbintcp_packet_of_a_wrong_length_is_not_waited_for() {
+    let error = Soup::parse(b"\0\x03A12").unwrap_err();
+    assert!(matches!(
+        error.reason,
+        Reason::BadLength {
+            stated: 2,
+            least: 30,
+            most: 30
+        }
+    ));
+}
+
+#[test]
 fn soupbintcp_packets_that_make_no_sense_are_said_and_skipped() {
     let bytes = b"\x00\x01H\x00\x02HX\x00\x01?\x00\x01J\x00\x01Z\x00\x00after";
     let mut packets = Packets::new(bytes);

@@ -104,7 +104,7 @@ impl<'a> Packet<'a> {
     /// Everything else is wrong for good; the packet's bytes can be skipped unless its length is 0.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let body = body(bytes)?;
-        let packet = Self::of(body).map_err(|error| error.shifted(PREFIX))?;
+        let packet = Self::of(body).map_err(|error| whole(error, body).shifted(PREFIX))?;
         Ok((packet, PREFIX + body.len()))
     }
 
@@ -183,6 +183,17 @@ impl<'a> Packet<'a> {
         };
         writer.patch(0, &stated.to_be_bytes());
         Ok(writer.len())
+    }
+}
+
+/// What is wrong with a packet that has all its bytes: no more of them would help, so that its length is.
+fn whole(error: ParseError, body: &[u8]) -> ParseError {
+    match error.reason {
+        Reason::Truncated { needed, .. } => {
+            let (len, need) = (body.len().saturating_sub(1), needed as usize);
+            ParseError::bad_length(Layer::SoupBinTcp, 1, len, need, need)
+        }
+        _ => error,
     }
 }
 

@@ -11,6 +11,8 @@ const BEGIN: &[u8; 5] = b"8=FIX";
 const TRAILER: usize = 7;
 /// The most bytes of a body, unless another limit is set: more than that is a lie.
 pub const MOST: usize = 1 << 24;
+/// Digits of BodyLength, zeros in front of it included: zeros without end are nothing to wait for.
+const MOST_DIGITS: usize = 20;
 
 /// A version, by what the message begins with.
 ///
@@ -321,12 +323,12 @@ fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), P
     let mut length = 0;
     for (i, &byte) in digits.iter().enumerate() {
         match byte {
-            b'0'..=b'9' if length <= most => {
+            b'0'..=b'9' if i < MOST_DIGITS && length <= most => {
                 length = length * 10 + usize::from(byte - b'0');
             }
             SOH if i > 0 && length > 0 && length <= most => return Ok((length, at + 3 + i)),
             SOH if i > 0 && length > 0 => break,
-            b'0'..=b'9' => break,
+            b'0'..=b'9' if length > most => break,
             other => return Err(bad(other.into(), at + 2 + i)),
         }
     }
