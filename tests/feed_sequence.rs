@@ -102,6 +102,8 @@ fn heartbeats_and_the_end_show_what_is_missing_at_the_end() {
         [(8, 1, Verdict::Duplicate), (9, 1, Verdict::AfterEnd)]
     );
     assert_eq!(tracker.stats().after_end, 1);
+    assert_eq!(tracker.observe(100, 0), 0);
+    assert!(tracker.is_complete(), "a heartbeat behind the end");
 }
 
 #[test]

@@ -300,7 +300,7 @@ impl<'a> Parser<'a> {
         let word = self.next()?;
         let (address, bits) = match word.split_once('/') {
             Some((address, bits)) => {
-                let bits: u8 = bits.parse().map_err(|_| error)?;
+                let bits: u8 = decimal(bits).ok_or(error)?;
                 (whole_bytes(address).ok_or(error)?.0, bits)
             }
             None => whole_bytes(word).ok_or(error)?,
@@ -315,7 +315,7 @@ impl<'a> Parser<'a> {
     fn port_range(&mut self, side: Side) -> Parsed {
         let error = self.error(FilterReason::BadNumber);
         let range = self.next()?.split_once('-');
-        let parsed = range.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+        let parsed = range.and_then(|(a, b)| Some((decimal(a)?, decimal(b)?)));
         match parsed {
             Some((first, last)) if first <= last => self.term(Term::Port(side, first, last)),
             _ => Err(error),
@@ -326,11 +326,16 @@ impl<'a> Parser<'a> {
         let error = self.error(FilterReason::BadNumber);
         let word = self.next()?;
         let number = match word.strip_prefix("0x") {
-            Some(digits) => u16::from_str_radix(digits, 16),
-            None => word.parse(),
+            Some(digits) if !digits.starts_with('+') => u16::from_str_radix(digits, 16).ok(),
+            _ => decimal(word),
         };
-        number.ok().filter(|&n| n <= most).ok_or(error)
+        number.filter(|&n| n <= most).ok_or(error)
     }
+}
+
+/// Digits alone: a sign is no part of a number here.
+fn decimal<T: FromStr>(word: &str) -> Option<T> {
+    word.parse().ok().filter(|_| !word.starts_with('+'))
 }
 
 /// `10`, `10.1`, `10.1.2` and `10.1.2.3` stand for as many bytes; an IPv6 address for itself.
@@ -341,7 +346,7 @@ fn whole_bytes(word: &str) -> Option<(IpAddr, u8)> {
     let mut octets = [0; 4];
     let mut count = 0;
     for part in word.split('.') {
-        *octets.get_mut(count)? = part.parse().ok()?;
+        *octets.get_mut(count)? = decimal(part)?;
         count += 1;
     }
     Some((IpAddr::V4(Ipv4Addr::from(octets)), 8 * count as u8))
