@@ -423,7 +423,8 @@ impl Filter {
     ///
     /// # Cost
     /// O(terms), without a branch on what the frame is: a few ns for ten.
-    #[inline]
+    // Not inlined: what is around it would decide whether a row becomes a vector.
+    #[inline(never)]
     pub fn matches(&self, summary: &Summary) -> bool {
         let words = summary.words();
         let Some(clauses) = self.clauses else {
