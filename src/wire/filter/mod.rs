@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `term.rs` | what can be asked of a frame |
 //! | `program.rs` | terms joined by and, or, not: rows of tests |
+//! | `test.rs` | what is asked of the words of a summary |
 //! | `parse.rs` | expressions |
 //! | `bpf.rs` | classic BPF |
 
@@ -21,6 +22,7 @@ mod bpf;
 mod parse;
 mod program;
 mod term;
+mod test;
 
 pub use bpf::{BpfError, BpfInstruction};
 pub use parse::{FilterError, FilterReason};
