@@ -4,7 +4,7 @@
 //!  "udp and dst net 233.54.0.0/16 and dst portrange 26400-26415"
 //!        | parse, at start-up               Filter::any_of(…), all_of(…), from code
 //!        v                                        v
-//!  Filter: at most MAX_TERMS terms, each with where to go on if it holds and if not
+//!  Filter: at most MAX_TERMS terms, as tests of a summary's words in rows
 //!        |                                        |
 //!        v matches(&Summary), a few ns            v to_bpf(&mut [BpfInstruction])
 //!   yes or no                                  a program for SO_ATTACH_FILTER
@@ -13,7 +13,8 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `term.rs` | what can be asked of a frame |
-//! | `program.rs` | terms joined by and, or, not: jumps, forward only |
+//! | `program.rs` | terms joined by and, or, not: rows of tests |
+//! | `test.rs` | what is asked of the words of a summary |
 //! | `parse.rs` | expressions |
 //! | `bpf.rs` | classic BPF |
 
@@ -21,6 +22,7 @@ mod bpf;
 mod parse;
 mod program;
 mod term;
+mod test;
 
 pub use bpf::{BpfError, BpfInstruction};
 pub use parse::{FilterError, FilterReason};

@@ -1,24 +1,36 @@
 //! Terms joined by and, or, not.
 //!
 //! A term becomes one test or more: a word of the summary, masked, is within a range. What joins them is
-//! brought into clauses, all of which have to hold, each of them if one of its tests does: the tests of a
-//! clause are made one after the other without a branch, and the first clause that fails decides. An
-//! expression that would take too many clauses is evaluated as it stands.
+//! brought into clauses, all of which have to hold, each of them if one of its tests does. What a frame is
+//! cannot be foreseen, so no branch depends on it: tests stand in rows, one for each word of a summary, and a
+//! row is made at once. Each test that holds says which clauses that settles.
+//!
+//! ```text
+//!  Summary  | src   src   dst   dst   ports  types  tags  fragment, network |   8 words
+//!  row 0    | test  test  test  test  test   test   test  test              |   -> clauses settled
+//!  row 1    | test  test  test  test  test   test   test  test              |   -> clauses settled
+//!    :                                                                         all of them?
+//! ```
+//!
+//! An expression that would take too many clauses or rows is evaluated as it stands.
 
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::Ipv6Addr;
 
-use super::super::{Network, Summary, Transport};
+use super::super::{Network, Summary};
 use super::term::{Side, Term};
+use super::test::{LINK_GROUP, Row, Test, WORDS, address_word, word};
 use super::{FilterError, FilterReason, MAX_TERMS};
 
 /// Nodes of an expression: every term, and what joins them.
 const MAX_NODES: usize = 4 * MAX_TERMS;
 /// Tests of all terms, one bit each.
 const MAX_TESTS: usize = 64;
-/// More clauses than these are no faster than the expression.
-const MAX_CLAUSES: usize = 16;
-/// Tests of all clauses, those that are in several counted as often.
-const MAX_STEPS: usize = 64;
+/// What joins tests, the tests included; numbers are bytes.
+const MAX_BITS: usize = 255;
+/// One bit each.
+const MAX_CLAUSES: usize = 32;
+/// More tests of one word than these are no faster than the expression.
+const MAX_ROWS: usize = 8;
 
 /// A node of an expression; numbers are of earlier nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,21 +43,12 @@ pub(super) enum Node {
 }
 
 /// The same over tests.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Bits {
     Test(u8),
     Not(u8),
     And(u8, u8),
     Or(u8, u8),
-}
-
-/// Where in the words of a summary to look, and for what: `(word & mask) - low <= span`.
-#[derive(Clone, Copy)]
-struct Test {
-    word: u8,
-    mask: u64,
-    low: u64,
-    span: u64,
 }
 
 /// Of these bits one is set, or of those one is clear.
@@ -57,7 +60,7 @@ struct Clause {
 
 /// Which frames one wants, as compiled from an expression or from terms.
 ///
-/// Built at start-up; [`matches`](Self::matches) is for every frame. No allocation: about 9 KiB of memory.
+/// Built at start-up; [`matches`](Self::matches) is for every frame. No allocation: about 11 KiB of memory.
 ///
 /// ```
 /// use framepool::wire::{Filter, Side, Term, Transport, summarize};
@@ -78,15 +81,15 @@ struct Clause {
 pub struct Filter {
     nodes: [Node; MAX_NODES],
     node_count: usize,
-    bits: [Bits; MAX_NODES],
+    bits: [Bits; MAX_BITS],
     bit_count: usize,
     tests: [Test; MAX_TESTS],
     test_count: usize,
-    /// Tests of the clauses, one clause behind the other, and where each one ends.
-    steps: [Test; MAX_STEPS],
-    ends: [u8; MAX_CLAUSES],
-    clause_count: usize,
-    has_clauses: bool,
+    rows: [Row; MAX_ROWS],
+    row_count: usize,
+    /// All clauses of the rows. `None` if the expression is evaluated as it stands.
+    clauses: Option<u64>,
+    root: u8,
 }
 
 #[derive(Clone, Copy)]
@@ -101,14 +104,14 @@ impl Filter {
         Self {
             nodes: [Node::Not(0); MAX_NODES],
             node_count: 0,
-            bits: [Bits::Not(0); MAX_NODES],
+            bits: [Bits::Not(0); MAX_BITS],
             bit_count: 0,
             tests: [Test::NEVER; MAX_TESTS],
             test_count: 0,
-            steps: [Test::NEVER; MAX_STEPS],
-            ends: [0; MAX_CLAUSES],
-            clause_count: 0,
-            has_clauses: true,
+            rows: [Row::NONE; MAX_ROWS],
+            row_count: 0,
+            clauses: Some(0),
+            root: 0,
         }
     }
 
@@ -244,33 +247,64 @@ impl Filter {
                 *place = bits;
             }
         }
-        let clauses = match self.bit_count {
-            0 => Some(Clauses::NONE),
-            count => self.clauses_of((count - 1) as u8, true),
-        };
-        self.has_clauses = clauses.is_some_and(|clauses| self.line_up(&clauses).is_some());
+        self.row_count = 0;
+        self.clauses = Some(0);
+        if let Some(last) = self.root() {
+            self.root = roots.get(usize::from(last)).copied().unwrap_or(0);
+            self.clauses = self
+                .clauses_of(self.root, true)
+                .and_then(|clauses| self.line_up(&clauses));
+        }
         Ok(self)
     }
 
-    /// Copies the tests of the clauses to where they are made. `None` if they are too many.
-    fn line_up(&mut self, clauses: &Clauses) -> Option<()> {
-        let mut steps = 0;
-        for (clause, end) in clauses.get().iter().zip(&mut self.ends) {
-            for (index, &test) in self.tests.iter().enumerate() {
-                for (bits, test) in [(clause.set, test), (clause.clear, test.contrary())] {
-                    if bits >> index & 1 != 0 {
-                        *self.steps.get_mut(steps)? = test;
-                        steps += 1;
-                    }
+    /// Puts the tests of the clauses in rows. `None` if they are too many.
+    fn line_up(&mut self, clauses: &Clauses) -> Option<u64> {
+        let mut all = 0;
+        let mut used = [0; WORDS];
+        let tests = self.tests;
+        for (index, &test) in tests.iter().enumerate() {
+            let of = |bits: fn(&Clause) -> u64| {
+                let is_in = |c: &Clause| bits(c) >> index & 1 != 0;
+                clauses
+                    .get()
+                    .iter()
+                    .rev()
+                    .fold(0, |set, c| set << 1 | u64::from(is_in(c)))
+            };
+            for (settles, test) in [(of(|c| c.set), test), (of(|c| c.clear), test.contrary())] {
+                if settles != 0 {
+                    self.place(&test, settles, &mut used)?;
+                    all |= settles;
                 }
             }
-            *end = steps as u8;
         }
-        self.clause_count = clauses.count;
+        // A clause without a test cannot be settled; there is none.
+        Some(all)
+    }
+
+    /// Puts a test below those of the same word.
+    fn place(&mut self, test: &Test, settles: u64, used: &mut [usize; WORDS]) -> Option<()> {
+        let lane = usize::from(test.word) % WORDS;
+        let row = self.rows.get_mut(used[lane])?;
+        if used[lane] == self.row_count {
+            *row = Row::NONE;
+            self.row_count += 1;
+        }
+        row.masks[lane] = test.mask;
+        row.lows[lane] = test.low;
+        row.spans[lane] = test.span;
+        row.clauses[lane] = settles;
+        used[lane] += 1;
         Some(())
     }
 
+    /// What is there already is not added once more.
     fn bit(&mut self, bits: Bits) -> Result<u8, FilterError> {
+        let known = self.bits.iter().take(self.bit_count);
+        if let Some(known) = known.into_iter().position(|&b| b == bits) {
+            return Ok(known as u8);
+        }
         let error = FilterError::new(FilterReason::TooLong, 0);
         *self.bits.get_mut(self.bit_count).ok_or(error)? = bits;
         self.bit_count += 1;
@@ -278,10 +312,19 @@ impl Filter {
     }
 
     fn test(&mut self, test: Test) -> Result<u8, FilterError> {
+        let known = self.tests.iter().take(self.test_count);
+        if let Some(known) = known.into_iter().position(|&t| t == test) {
+            return self.bit(Bits::Test(known as u8));
+        }
         let error = FilterError::new(FilterReason::TooLong, 0);
         *self.tests.get_mut(self.test_count).ok_or(error)? = test;
         self.test_count += 1;
         self.bit(Bits::Test((self.test_count - 1) as u8))
+    }
+
+    fn both(&mut self, a: Test, b: Test) -> Result<u8, FilterError> {
+        let (a, b) = (self.test(a)?, self.test(b)?);
+        self.bit(Bits::And(a, b))
     }
 
     /// The tests of a term.
@@ -303,6 +346,11 @@ impl Filter {
                 self.bit(Bits::Or(src, dst))
             }
             Term::V6(side, value, mask) => self.lower_v6(side, value, mask),
+            Term::V4(..) => self.both(Test::HAS_V4, Test::of(term)),
+            Term::Port(..) => self.both(Test::HAS_PORTS, Test::of(term)),
+            // Zero is also what stands there if there is none.
+            Term::Protocol(0) => self.both(Test::IS_IP, Test::of(term)),
+            Term::Vlan(0) => self.both(Test::of(Term::Tagged), Test::of(term)),
             Term::Multicast => self.lower_multicast(),
             _ => self.test(Test::of(term)),
         }
@@ -310,16 +358,13 @@ impl Filter {
 
     fn lower_v6(&mut self, side: Side, value: u128, mask: u128) -> Result<u8, FilterError> {
         let mut all = self.lower(Term::Network(Network::Ipv6))?;
-        let first = if side == Side::Src {
-            word::V6
-        } else {
-            word::V6 + 2
-        };
+        let first = address_word(side);
         for (word, shift) in [(first, 64), (first + 1, 0)] {
             let (value, mask) = ((value >> shift) as u64, (mask >> shift) as u64);
             if mask != 0 {
                 // In the order of the wire, as the words are.
-                let half = self.test(Test::at(word, mask.to_be(), (value & mask).to_be()))?;
+                let (value, mask) = ((value & mask).swap_bytes(), mask.swap_bytes());
+                let half = self.test(Test::at(word, mask, value))?;
                 all = self.bit(Bits::And(all, half))?;
             }
         }
@@ -327,14 +372,16 @@ impl Filter {
     }
 
     fn lower_multicast(&mut self) -> Result<u8, FilterError> {
-        let v4 = self.lower(Term::net_v4(Side::Dst, Ipv4Addr::new(224, 0, 0, 0), 4))?;
+        let v4 = self.test(Test::at(word::DST, 0xF0, 0xE0))?;
+        let is_v4 = self.lower(Term::Network(Network::Ipv4))?;
+        let v4 = self.bit(Bits::And(is_v4, v4))?;
         let group = Ipv6Addr::new(0xFF00, 0, 0, 0, 0, 0, 0, 0);
         let v6 = self.lower(Term::net_v6(Side::Dst, group, 8))?;
         let either = self.bit(Bits::Or(v4, v6))?;
         // Without IP, what the link layer says.
-        let is_ip = self.test(Test::at(word::KINDS, IS_IP, IS_IP))?;
+        let is_ip = self.test(Test::IS_IP)?;
         let no_ip = self.bit(Bits::Not(is_ip))?;
-        let group = self.test(Test::at(word::KINDS, LINK_GROUP, LINK_GROUP))?;
+        let group = self.test(Test::at(word::TYPES, LINK_GROUP, LINK_GROUP))?;
         let other = self.bit(Bits::And(no_ip, group))?;
         self.bit(Bits::Or(either, other))
     }
@@ -357,25 +404,23 @@ impl Filter {
     /// Whether a frame is wanted.
     ///
     /// # Cost
-    /// O(terms): some ns for ten, less where an early one decides.
-    #[inline]
+    /// O(terms), without a branch on what the frame is: a few ns for ten.
+    // Not inlined: what is around it would decide whether a row becomes a vector.
+    #[inline(never)]
     pub fn matches(&self, summary: &Summary) -> bool {
-        let words = words(summary);
-        if !self.has_clauses {
-            return self.holds(self.bit_count.saturating_sub(1) as u8, &words);
-        }
-        let mut start = 0;
-        for &end in self.ends.iter().take(self.clause_count) {
-            let steps = self.steps.get(start..usize::from(end)).unwrap_or_default();
-            if !steps
-                .iter()
-                .fold(false, |any, test| any | test.holds(&words))
-            {
-                return false;
+        let words = summary.words();
+        let Some(clauses) = self.clauses else {
+            return self.holds(self.root, &words);
+        };
+        let mut settled = [0_u64; WORDS];
+        for row in self.rows.iter().take(self.row_count) {
+            for lane in 0..WORDS {
+                let word = (words[lane] & row.masks[lane]).wrapping_sub(row.lows[lane]);
+                let holds = u64::from(word <= row.spans[lane]).wrapping_neg();
+                settled[lane] |= row.clauses[lane] & holds;
             }
-            start = usize::from(end);
         }
-        true
+        settled.iter().fold(0, |all, lane| all | lane) == clauses
     }
 
     fn holds(&self, of: u8, words: &[u64; WORDS]) -> bool {
@@ -403,15 +448,23 @@ impl Clauses {
     }
 
     /// With a clause more, unless that says nothing new.
-    fn with(mut self, clause: Clause) -> Option<Self> {
+    fn with(self, clause: Clause) -> Option<Self> {
         let is_always = clause.set & clause.clear != 0;
         let is_said = |c: &Clause| c.set & !clause.set == 0 && c.clear & !clause.clear == 0;
         if is_always || self.get().iter().any(is_said) {
             return Some(self);
         }
-        *self.all.get_mut(self.count)? = clause;
-        self.count += 1;
-        Some(self)
+        // Those that say less are not needed any more.
+        let mut kept = Self::NONE;
+        for &c in self.get() {
+            if clause.set & !c.set != 0 || clause.clear & !c.clear != 0 {
+                *kept.all.get_mut(kept.count)? = c;
+                kept.count += 1;
+            }
+        }
+        *kept.all.get_mut(kept.count)? = clause;
+        kept.count += 1;
+        Some(kept)
     }
 
     fn get(&self) -> &[Clause] {
@@ -436,147 +489,6 @@ impl Clauses {
             }
         }
         Some(all)
-    }
-}
-
-/// How many words a summary is seen as.
-const WORDS: usize = 16;
-
-/// What is in which word.
-mod word {
-    /// Sender and receiver of IPv4 or ARP in the order of the wire, with [`PRESENT`](super::PRESENT).
-    pub const V4: u8 = 0;
-    /// Ports, with [`PRESENT`](super::PRESENT).
-    pub const PORT: u8 = 2;
-    /// Sender and receiver of IPv6, two words each, in the order of the wire.
-    pub const V6: u8 = 4;
-    /// Network, transport, protocol and what else is small.
-    pub const KINDS: u8 = 8;
-    /// Type of the frame and outermost tag, with [`PRESENT`](super::PRESENT).
-    pub const LINK: u8 = 9;
-}
-
-/// Set in words whose fields are there.
-const PRESENT: u64 = 1 << 32;
-/// The bit of [`Network`] that both versions of IP have, and no other.
-const IS_IP: u64 = 2;
-const _: () = {
-    assert!(Network::Ipv4 as u64 & IS_IP != 0 && Network::Ipv6 as u64 & IS_IP != 0);
-    assert!(Network::Unknown as u64 & IS_IP == 0 && Network::Arp as u64 & IS_IP == 0);
-};
-/// The flag of a summary, among the kinds.
-const LINK_GROUP: u64 = 1 << 24;
-/// Where among the kinds the fragment field is.
-const FRAGMENT: u32 = 48;
-
-#[inline(always)]
-fn words(summary: &Summary) -> [u64; WORDS] {
-    let raw = summary.raw();
-    let network = summary.network() as u64;
-    let is_v4 = (network == Network::Ipv4 as u64) | (network == Network::Arp as u64);
-    let present = u64::from(is_v4) << 32;
-    let transport = summary.transport() as u64;
-    let is_udp = transport == Transport::Udp as u64;
-    let ports = u64::from(is_udp | (transport == Transport::Tcp as u64)) << 32;
-    let kinds = network
-        | (transport << 8)
-        | (u64::from(summary.protocol()) << 16)
-        | (u64::from(summary.is_link_group()) << 24)
-        | (u64::from(raw.fragment) << FRAGMENT);
-    // The tag is zero where there is none.
-    let tagged = u64::from(summary.tag_count() > 0) << 32;
-    let link = u64::from(summary.ether_type()) | (u64::from(raw.tag & 0xFFF) << 16) | tagged;
-    [
-        present | u64::from(raw.v4[0]),
-        present | u64::from(raw.v4[1]),
-        ports | u64::from(raw.ports >> 16),
-        ports | u64::from(raw.ports & 0xFFFF),
-        raw.v6[0],
-        raw.v6[1],
-        raw.v6[2],
-        raw.v6[3],
-        kinds,
-        link,
-        0,
-        0,
-        0,
-        0,
-        0,
-        0,
-    ]
-}
-
-impl Test {
-    /// No masked word is as large.
-    const NEVER: Self = Self {
-        word: 0,
-        mask: 0,
-        low: 1,
-        span: 0,
-    };
-
-    const fn at(word: u8, mask: u64, low: u64) -> Self {
-        Self {
-            word,
-            mask,
-            low,
-            span: 0,
-        }
-    }
-
-    #[inline(always)]
-    fn holds(&self, words: &[u64; WORDS]) -> bool {
-        let word = words[usize::from(self.word) % WORDS];
-        (word & self.mask).wrapping_sub(self.low) <= self.span
-    }
-
-    /// All that is not within the range is the range behind it, all the way round.
-    const fn contrary(self) -> Self {
-        Self {
-            low: self.low.wrapping_add(self.span).wrapping_add(1),
-            span: (u64::MAX - self.span).wrapping_sub(1),
-            ..self
-        }
-    }
-
-    fn of(term: Term) -> Self {
-        let at = Self::at;
-        match term {
-            Term::Network(network) => at(word::KINDS, 0xFF, network as u64),
-            Term::Transport(transport) => at(word::KINDS, 0xFF00, (transport as u64) << 8),
-            Term::Protocol(protocol) => {
-                let value = (u64::from(protocol) << 16) | IS_IP;
-                at(word::KINDS, 0xFF_0000 | IS_IP, value)
-            }
-            Term::EtherType(ether_type) => at(word::LINK, 0xFFFF, ether_type.into()),
-            Term::V4(side, value, mask) => {
-                let (value, mask) = ((value & mask).to_be(), mask.to_be());
-                let word = word::V4 + u8::from(side == Side::Dst);
-                at(word, u64::from(mask) | PRESENT, u64::from(value) | PRESENT)
-            }
-            Term::Port(side, first, last) if first <= last => Self {
-                word: word::PORT + u8::from(side == Side::Dst),
-                mask: PRESENT | 0xFFFF,
-                low: PRESENT | u64::from(first),
-                span: u64::from(last - first),
-            },
-            Term::Tagged => at(word::LINK, PRESENT, PRESENT),
-            Term::Vlan(id) if id < 4096 => {
-                let value = PRESENT | (u64::from(id) << 16);
-                at(word::LINK, PRESENT | 0xFFF_0000, value)
-            }
-            Term::Fragment => {
-                let (mask, low) = (0xFFF9 << FRAGMENT, 1 << FRAGMENT);
-                Self {
-                    word: word::KINDS,
-                    mask,
-                    low,
-                    span: mask - low,
-                }
-            }
-            // A range or identifier that nothing is in; the others are lowered before.
-            Term::Port(..) | Term::Vlan(_) | Term::V6(..) | Term::Multicast => Self::NEVER,
-        }
     }
 }
 

@@ -64,8 +64,8 @@ pub struct Summary {
     /// As on the wire; IPv4 in the first four bytes, the others zero.
     src: [u8; 16],
     dst: [u8; 16],
-    /// As on the wire. ICMP: type and code, and zeros.
-    ports: [u8; 4],
+    /// As on the wire, as one number: the sender's above the receiver's. ICMP: type and code, and zeros.
+    ports: u32,
     payload_offset: u16,
     payload_len: u16,
     protocol: u8,
@@ -231,10 +231,7 @@ impl Summary {
     /// Ports of sender and receiver, of UDP or TCP.
     pub const fn ports(&self) -> Option<(u16, u16)> {
         match self.transport {
-            Transport::Udp | Transport::Tcp => {
-                let [a, b, c, d] = self.ports;
-                Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
-            }
+            Transport::Udp | Transport::Tcp => Some(((self.ports >> 16) as u16, self.ports as u16)),
             _ => None,
         }
     }
@@ -242,7 +239,10 @@ impl Summary {
     /// Type and code of ICMP or ICMPv6.
     pub const fn icmp(&self) -> Option<(u8, u8)> {
         match self.transport {
-            Transport::Icmpv4 | Transport::Icmpv6 => Some((self.ports[0], self.ports[1])),
+            Transport::Icmpv4 | Transport::Icmpv6 => {
+                let [kind, code, ..] = self.ports.to_be_bytes();
+                Some((kind, code))
+            }
             _ => None,
         }
     }
@@ -334,33 +334,39 @@ impl Summary {
         self.flags & flag::PARTIAL != 0
     }
 
-    /// What filters look at, as it is in memory.
+    /// All of it in words, as a little-endian processor has it in memory: there it is one load.
     #[inline(always)]
-    pub(super) fn raw(&self) -> Raw {
-        let first = |[a, b, c, d, ..]: [u8; 16]| u32::from_ne_bytes([a, b, c, d]);
-        let low =
-            |[a, b, c, d, e, f, g, h, ..]: [u8; 16]| u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-        let high =
-            |[.., a, b, c, d, e, f, g, h]: [u8; 16]| u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-        Raw {
-            v4: [first(self.src), first(self.dst)],
-            v6: [low(self.src), high(self.src), low(self.dst), high(self.dst)],
-            ports: u32::from_be_bytes(self.ports),
-            tag: self.tags[0],
-            fragment: self.fragment,
-        }
+    pub(super) fn words(&self) -> [u64; 8] {
+        let halves = |bytes: [u8; 16]| {
+            let both = u128::from_le_bytes(bytes);
+            [both as u64, (both >> 64) as u64]
+        };
+        let ([a, b], [c, d]) = (halves(self.src), halves(self.dst));
+        let bytes = |a, b, c, d| u32::from_le_bytes([a, b, c, d]);
+        let wide = |low: u32, high: u32| u64::from(low) | (u64::from(high) << 32);
+        let pair = |low: u16, high: u16| u32::from(low) | (u32::from(high) << 16);
+        let types = bytes(
+            self.protocol,
+            self.tcp_flags,
+            self.flags,
+            self.transport as u8,
+        );
+        let [d, e, f, g] = [
+            d,
+            wide(self.ports, pair(self.payload_offset, self.payload_len)),
+            wide(types, pair(self.transport_offset, self.ether_type)),
+            wide(pair(self.tags[0], self.tags[1]), self.fragment_id),
+        ];
+        let place = pair(
+            self.fragment,
+            u16::from_le_bytes([self.network_offset, self.extensions.0]),
+        );
+        let counts = bytes(
+            self.tag_count,
+            self.label_count,
+            self.network as u8,
+            self.link as u8,
+        );
+        [a, b, c, d, e, f, g, wide(place, counts)]
     }
-}
-
-/// Fields of a summary that mean something only together with others.
-pub(super) struct Raw {
-    /// Sender and receiver in the order of the wire, as if they were IPv4's.
-    pub v4: [u32; 2],
-    /// The same, as if they were IPv6's, in halves.
-    pub v6: [u64; 4],
-    /// Sender's and receiver's, one number.
-    pub ports: u32,
-    /// The outermost tag, or zero.
-    pub tag: u16,
-    pub fragment: u16,
 }

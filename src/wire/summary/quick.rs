@@ -180,7 +180,7 @@ fn v6<const AT: usize>(frame: &[u8]) -> Option<Summary> {
 
 /// What a transport header says.
 struct Ends {
-    ports: [u8; 4],
+    ports: u32,
     payload: usize,
     end: usize,
     is_tcp: bool,
@@ -199,7 +199,7 @@ impl Ends {
         let is_known = is_tcp | is_udp;
         let is_right = (payload >= start + pick(is_tcp, 20, 8)) & (payload <= stop) & (stop <= end);
         (is_known & is_right).then_some(Self {
-            ports: *head.first_chunk()?,
+            ports: u32::from_be_bytes(*head.first_chunk()?),
             payload,
             end: stop,
             is_tcp,

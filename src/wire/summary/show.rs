@@ -46,7 +46,7 @@ impl defmt::Format for Summary {
     fn format(&self, f: defmt::Formatter<'_>) {
         defmt::write!(
             f,
-            "Summary {{ link: {}, network: {}, transport: {}, src: {=[u8]:x}, dst: {=[u8]:x}, ports: {=[u8; 4]}, \
+            "Summary {{ link: {}, network: {}, transport: {}, src: {=[u8]:x}, dst: {=[u8]:x}, ports: {=u32:#x}, \
              offsets: {=u8} {=u16} {=u16}, payload_len: {=u16} }}",
             self.link,
             self.network,

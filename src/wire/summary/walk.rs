@@ -523,7 +523,7 @@ impl<'a> Walk<'a> {
             self.bound(Layer::Udp, len);
         }
         self.found.transport = Transport::Udp;
-        self.found.ports = [a, b, c, d];
+        self.found.ports = u32::from_be_bytes([a, b, c, d]);
         self.at += 8;
         Ok(())
     }
@@ -543,7 +543,7 @@ impl<'a> Walk<'a> {
         }
         self.pass(Layer::Tcp, len)?;
         self.found.transport = Transport::Tcp;
-        self.found.ports = [head[0], head[1], head[2], head[3]];
+        self.found.ports = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
         self.found.tcp_flags = head[13];
         Ok(())
     }
@@ -552,7 +552,7 @@ impl<'a> Walk<'a> {
     fn icmp(&mut self, layer: Layer, transport: Transport) -> Step {
         let &[kind, code, ..] = self.peek::<8>(layer)?;
         self.found.transport = transport;
-        self.found.ports = [kind, code, 0, 0];
+        self.found.ports = u32::from_be_bytes([kind, code, 0, 0]);
         self.at += 8;
         Ok(())
     }
