@@ -5,7 +5,6 @@
 //! the bytes are aligned.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
-use core::slice::ChunksExact;
 
 /// Bytes of one turn of the long loop.
 const TURN: usize = 64;
@@ -123,30 +122,29 @@ const fn add(a: u64, b: u64) -> u64 {
 /// The sum in the machine's order.
 #[inline]
 fn words(bytes: &[u8]) -> u64 {
-    let mut turns = bytes.chunks_exact(TURN);
+    let (turns, behind) = bytes.split_at(bytes.len() & !(TURN - 1));
     let mut sum = 0;
-    if bytes.len() >= TURN {
-        sum = long(&mut turns);
+    // So many turns do not fill a lane.
+    for turns in turns.chunks(TURN << 16) {
+        sum = add(sum, long(turns));
     }
-    rest(turns.remainder(), sum)
+    rest(behind, sum)
 }
 
 /// Words of 16 bits into lanes of 32: the widening that vectors do in one instruction.
 #[inline(always)]
-fn long(turns: &mut ChunksExact<'_, u8>) -> u64 {
-    let mut sum = 0_u64;
-    while turns.len() > 0 {
-        let mut lanes = [0_u32; TURN / 2];
-        // So many turns do not fill a lane.
-        for turn in turns.by_ref().take(1 << 16) {
-            for (lane, word) in lanes.iter_mut().zip(turn.chunks_exact(2)) {
-                let word = word.first_chunk().map_or(0, |w| u16::from_ne_bytes(*w));
-                *lane = lane.wrapping_add(word.into());
-            }
+fn long(turns: &[u8]) -> u64 {
+    let mut lanes = [0_u32; TURN / 2];
+    for turn in turns.chunks_exact(TURN) {
+        let Some(turn) = turn.first_chunk::<TURN>() else {
+            continue;
+        };
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            let word = u16::from_ne_bytes([turn[2 * i], turn[2 * i + 1]]);
+            *lane = lane.wrapping_add(word.into());
         }
-        sum = lanes.iter().fold(sum, |sum, &lane| add(sum, lane.into()));
     }
-    sum
+    lanes.iter().map(|&lane| u64::from(lane)).sum()
 }
 
 /// Less than a turn: as long words as there are, with the carry coming round.
