@@ -42,7 +42,7 @@ mod messages;
 
 pub use messages::*;
 
-use super::emit::{EmitError, Writer};
+use super::emit::{EmitError, Writer, append};
 use super::table::{Le, at};
 use crate::wire::{Layer, ParseError};
 
@@ -231,27 +231,13 @@ impl<'b> Builder<'b> {
         &mut self,
         emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
     ) -> Result<(), EmitError> {
-        let too_long = |len, most| EmitError::TooLong {
-            layer: Layer::Pitch,
-            len,
-            most,
-        };
-        let count = self.count.checked_add(1).ok_or(too_long(256, 255))?;
-        let available = self.buffer.len();
-        let most = available.min(u16::MAX.into());
-        let space = self.buffer.get_mut(self.len..most).unwrap_or_default();
-        let room = space.len();
-        let written = emit(space)?;
-        if written > room {
-            return Err(EmitError::NoRoom {
-                layer: Layer::Pitch,
-                needed: self.len.saturating_add(written),
-                available,
-            });
-        }
-        self.len += written;
-        self.count = count;
-        Ok(())
+        append(
+            Layer::Pitch,
+            self.buffer,
+            &mut self.len,
+            &mut self.count,
+            emit,
+        )
     }
 
     /// The unit's bytes.
