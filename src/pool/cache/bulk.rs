@@ -74,6 +74,8 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     fn keep_burst_slowly<const K: usize>(&mut self, mut burst: Burst<'p, K>) {
         self.keep_all_slowly(&mut burst);
+        // It is empty: its drop would only look whether it is.
+        mem::forget(burst);
     }
 
     /// Frees every block of a burst and leaves it empty, where it is: [`free_burst`](Self::free_burst)
