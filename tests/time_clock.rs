@@ -350,6 +350,23 @@ mod hosted {
         while system_ns() == before {}
         assert!(clock.now() >= first);
     }
+
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
+    #[test]
+    fn the_reference_is_the_clock_that_nobody_slews() {
+        let raw = || {
+            let mut time = libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            };
+            // SAFETY: writable for as long as the call lasts.
+            let done = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
+            assert_eq!(done, 0);
+            u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap()
+        };
+        let (before, ours, after) = (raw(), system_ns(), raw());
+        assert!((before..=after).contains(&ours));
+    }
 }
 
 #[cfg(target_arch = "x86_64")]

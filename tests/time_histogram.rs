@@ -408,4 +408,24 @@ fn on_the_heap_it_is_as_empty() {
     assert!(h.is_empty());
     h.record(12_345);
     assert_eq!(h.percentile(50.0), Ok(12_351));
+
+    let shared = AtomicHistogram::<3, { buckets(3, 20) }>::boxed();
+    let mut seen = Small::<u64>::new();
+    shared.recorder().unwrap().record(5);
+    shared.read(&mut seen);
+    assert_eq!((seen.count(), seen.max()), (1, Some(5)));
+}
+
+/// A test's thread has 2 MiB of stack.
+#[cfg(feature = "std")]
+#[test]
+fn what_no_stack_holds_is_made_on_the_heap() {
+    let mut fine = Histogram::<17, { buckets(17, 40) }>::boxed();
+    assert!(size_of_val(&*fine) > 8 << 20);
+    fine.record(100_000);
+    assert_eq!(fine.max(), Some(100_000));
+    let shared = AtomicHistogram::<17, { buckets(17, 40) }>::boxed();
+    shared.recorder().unwrap().record(100_000);
+    shared.read(&mut fine);
+    assert_eq!((fine.count(), fine.max()), (1, Some(100_000)));
 }

@@ -192,3 +192,23 @@ fn the_table_has_a_line_for_each_channel_that_is_used() {
     assert_eq!(lines[2][..3], ["3", "1", "7"]);
     assert_eq!(lines[2][8], "-");
 }
+
+#[cfg(feature = "std")]
+#[test]
+fn on_the_heap_they_are_as_empty_as_elsewhere() {
+    let mut channel = Small::<4>::boxed();
+    assert_eq!(channel.stats(), Small::<4>::new().stats());
+    assert!(!channel.is_used() && channel.histogram().is_empty());
+    let _ = channel.record(7);
+    assert_eq!((channel.stats().min, channel.stats().max), (7, 7));
+
+    // More than a thread's stack.
+    let mut tracker = Tracker::<128>::boxed();
+    assert!(size_of_val(&*tracker) > 4 << 20);
+    assert!(tracker.channels().iter().all(|c| !c.is_used()));
+    let _ = tracker.record(127, 9).unwrap();
+    assert_eq!(tracker.channel(127).unwrap().stats().max, 9);
+    // And nothing at all.
+    let none = Tracker::<0>::boxed();
+    assert!(none.channel(0).is_err());
+}

@@ -56,12 +56,13 @@ fn nanoseconds(time: core::time::Duration) -> u64 {
 
 /// The clock that counters are calibrated against, in ns.
 ///
-/// With the feature `mmap` on Linux it is CLOCK_MONOTONIC_RAW: the hardware's own rate, which NTP does not
-/// touch. Otherwise it is [`Instant`], which on Linux is CLOCK_MONOTONIC: the same hardware, slewed by NTP
-/// by up to 500 ppm while it corrects an offset, and by what it believes the crystal to be off always.
+/// On 64-bit Linux it is CLOCK_MONOTONIC_RAW: the hardware's own rate, which NTP does not touch. Elsewhere it
+/// is [`Instant`], at the rate that the system gives it. (On other Linux that is CLOCK_MONOTONIC: the same
+/// hardware, slewed by NTP by up to 500 ppm while it corrects an offset, and by what it believes the crystal to
+/// be off always. None of that is in a calibration's error.)
 #[must_use]
 pub fn system_ns() -> u64 {
-    #[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+    #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
     if let Some(ns) = raw::now() {
         return ns;
     }
@@ -70,17 +71,33 @@ pub fn system_ns() -> u64 {
     nanoseconds(BEGAN.get_or_init(Instant::now).elapsed())
 }
 
-#[cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
+/// One function of the C library, which `std` is linked with anyway: no crate for that.
+#[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 mod raw {
-    /// CLOCK_MONOTONIC_RAW, since Linux 2.6.28.
+    use core::ffi::c_int;
+
+    /// `struct timespec`, as every 64-bit Linux has it.
+    #[repr(C)]
+    struct Timespec {
+        seconds: i64,
+        nanoseconds: i64,
+    }
+
+    /// CLOCK_MONOTONIC_RAW, since Linux 2.6.28; one number on all architectures.
+    const MONOTONIC_RAW: c_int = 4;
+
+    unsafe extern "C" {
+        fn clock_gettime(clock: c_int, time: *mut Timespec) -> c_int;
+    }
+
     pub(super) fn now() -> Option<u64> {
-        let mut time = libc::timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
+        let mut time = Timespec {
+            seconds: 0,
+            nanoseconds: 0,
         };
-        // SAFETY: `time` is writable for as long as the call lasts.
-        let done = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
-        let (seconds, rest) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_nsec));
+        // SAFETY: `time` is what it writes, and writable for as long as the call lasts.
+        let done = unsafe { clock_gettime(MONOTONIC_RAW, &mut time) };
+        let (seconds, rest) = (u64::try_from(time.seconds), u64::try_from(time.nanoseconds));
         match (done, seconds, rest) {
             (0, Ok(seconds), Ok(rest)) => seconds.checked_mul(1_000_000_000)?.checked_add(rest),
             _ => None,

@@ -60,6 +60,7 @@
 //! | `host` | the system's clock, and the best of a hosted machine |
 //! | `histogram` | distributions |
 //! | `tracker` | latency by channel |
+//! | `heap` | boxes of what is too large for a stack |
 
 mod calibrate;
 mod clock;
@@ -67,6 +68,8 @@ mod clock;
 mod cntvct;
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 mod dwt;
+#[cfg(feature = "std")]
+mod heap;
 mod histogram;
 #[cfg(feature = "std")]
 mod host;

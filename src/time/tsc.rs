@@ -1,7 +1,6 @@
 //! The time-stamp counter of x86_64.
 
 use core::arch::asm;
-use core::arch::x86_64::_rdtsc;
 use core::fmt;
 
 use super::calibrate::{Calibration, CalibrationError};
@@ -155,23 +154,30 @@ fn is_invariant() -> Result<(), TscError> {
     }
 }
 
+// The halves are joined by an addition, which the compiler may do in the order that suits it: of a difference it
+// takes the start off the lower half while the upper one is shifted, where the intrinsic joins them first.
+
 #[inline(always)]
-#[allow(unused_unsafe, reason = "newer compilers have it safe")]
 fn plain() -> u64 {
+    let (low, high): (u64, u64);
     // SAFETY: an invariant TSC is a TSC. Where a system forbids programs to read it (CR4.TSD), the
-    // instruction faults, which ends the program and corrupts nothing.
-    unsafe { _rdtsc() }
+    // instruction faults, which ends the program and corrupts nothing. It clears the upper parts of both
+    // registers. It is not `pure`: two readings differ.
+    unsafe {
+        asm!("rdtsc", "shl rdx, 32", out("rax") low, out("rdx") high, options(nomem, nostack));
+    }
+    high.wrapping_add(low)
 }
 
 #[inline(always)]
 fn fenced() -> u64 {
-    let (low, high): (u32, u32);
-    // SAFETY: as above, and every x86_64 has `lfence`. (The intrinsic is no inline function where the target
-    // has no SSE, as kernels do.) Without `nomem` the compiler keeps accesses on their side of it.
+    let (low, high): (u64, u64);
+    // SAFETY: as above, and every x86_64 has `lfence`. Without `nomem` the compiler keeps accesses on their side
+    // of it.
     unsafe {
-        asm!("lfence", "rdtsc", "lfence", out("eax") low, out("edx") high, options(nostack, preserves_flags));
+        asm!("lfence", "rdtsc", "lfence", "shl rdx, 32", out("rax") low, out("rdx") high, options(nostack));
     }
-    u64::from(high) << 32 | u64::from(low)
+    high.wrapping_add(low)
 }
 
 impl Clock for Tsc {

@@ -47,7 +47,7 @@ pub struct AtomicHistogram<const P: u32, const N: usize> {
 }
 
 impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
-    /// Nothing recorded: all zeros.
+    /// Nothing recorded: all zeros. Large ones are better made in a `static`, or by `boxed`, than on a stack.
     #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
@@ -70,6 +70,23 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
             lost: AtomicWord::new(0),
             claimed: AtomicU32::new(0),
         }
+    }
+
+    /// Nothing recorded, on the heap, without passing through the stack.
+    ///
+    /// ```
+    /// use framepool::time::{AtomicHistogram, buckets};
+    ///
+    /// // Three digits, every u64: 440 KiB.
+    /// let shared = AtomicHistogram::<10, { buckets(10, 64) }>::boxed();
+    /// shared.recorder().unwrap().record(7);
+    /// ```
+    #[cfg(all(feature = "std", not(loom)))]
+    #[must_use]
+    pub fn boxed() -> std::boxed::Box<Self> {
+        const { assert!(Layout::<P, N>::RANGE > 0) };
+        // SAFETY: it is atomic integers alone, of which zeros are a value: that of `new`.
+        unsafe { crate::time::heap::zeroed() }
     }
 
     /// The right to record; `None` while somebody has it. Dropping it gives it back, and forgetting it

@@ -117,19 +117,9 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     #[cfg(feature = "std")]
     #[must_use]
     pub fn boxed() -> std::boxed::Box<Self> {
-        use std::alloc::{Layout as Memory, alloc_zeroed, handle_alloc_error};
         const { assert!(Layout::<P, N>::RANGE > 0) };
-        let memory = Memory::new::<Self>();
-        // SAFETY: a histogram has two words and so more than zero bytes. It is `repr(C)` of integers
-        // alone (`Count` is sealed), of which all zeros are a valid value, and `Box` frees by the same
-        // allocator and layout.
-        unsafe {
-            let new = alloc_zeroed(memory).cast::<Self>();
-            if new.is_null() {
-                handle_alloc_error(memory);
-            }
-            std::boxed::Box::from_raw(new)
-        }
+        // SAFETY: it is integers alone (`Count` is sealed), of which zeros are a value: that of `new`.
+        unsafe { super::heap::zeroed() }
     }
 
     /// Counts one value. O(1).

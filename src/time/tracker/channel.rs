@@ -115,7 +115,8 @@ pub struct Channel<
 }
 
 impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT, P, N, C> {
-    /// Nothing recorded, no target.
+    /// Nothing recorded, no target: all zeros. Large ones are better made in a `static`, or by `boxed`, than
+    /// on a stack.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -131,6 +132,16 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
             next: 0,
             kept: 0,
         }
+    }
+
+    /// Nothing recorded, no target, on the heap, without passing through the stack.
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn boxed() -> std::boxed::Box<Self> {
+        const { assert!(Histogram::<P, N, C>::MAX > 0) };
+        // SAFETY: it is integers alone (`Count` is sealed) and a target, of which zeros are `None`: the value of
+        // `new`.
+        unsafe { crate::time::heap::zeroed() }
     }
 
     /// What latencies should not exceed from now on, in ns; 0 for no target. Violations counted before

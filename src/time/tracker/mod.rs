@@ -38,8 +38,8 @@ impl core::error::Error for NoChannel {}
 ///
 /// One owner records; give every worker its own and [`merge`](Self::merge) what they have, or
 /// share an [`AtomicHistogram`](super::AtomicHistogram) where others read meanwhile. Its memory is inside it
-/// (34 KiB a channel with the defaults): put it in a `static` with a lock of yours around it, or where your
-/// worker lives; all zeros is an empty one.
+/// (34 KiB a channel with the defaults): put it in a `static` with a lock of yours around it, where your
+/// worker lives, or on the heap by `boxed`; all zeros is an empty one.
 ///
 /// ```
 /// use framepool::time::Tracker;
@@ -72,12 +72,32 @@ pub struct Tracker<
 impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
     Tracker<CHANNELS, RECENT, P, N, C>
 {
-    /// Nothing recorded, no targets.
+    /// Nothing recorded, no targets: all zeros. Large ones are better made in a `static`, or by `boxed`, than
+    /// on a stack.
     #[must_use]
     pub const fn new() -> Self {
         Self {
             channels: [const { Channel::new() }; CHANNELS],
         }
+    }
+
+    /// Nothing recorded, no targets, on the heap, without passing through the stack.
+    ///
+    /// ```
+    /// use framepool::time::{Tracker, buckets};
+    ///
+    /// // Three digits for each of 64 queues: 16 MiB.
+    /// let mut queues = Tracker::<64, 32, 10, { buckets(10, 40) }>::boxed();
+    /// let _ = queues.record(63, 250)?;
+    /// assert_eq!(queues.channel(63)?.stats().max, 250);
+    /// # Ok::<(), framepool::time::NoChannel>(())
+    /// ```
+    #[cfg(feature = "std")]
+    #[must_use]
+    pub fn boxed() -> std::boxed::Box<Self> {
+        const { assert!(super::Histogram::<P, N, C>::MAX > 0) };
+        // SAFETY: it is channels, of which zeros are a value: that of `Channel::new`.
+        unsafe { super::heap::zeroed() }
     }
 
     /// What a channel's latencies should not exceed, in ns; 0 for no target.
