@@ -75,8 +75,12 @@ impl Scale {
     #[must_use]
     pub const fn ticks(self, ns: u64) -> u64 {
         let (time, per_tick) = ((ns as u128) << 64, self.per_tick());
-        let rest = time % per_tick;
-        let rounded = time / per_tick + (rest >= per_tick - rest) as u128;
+        // No tick takes no time, but the compiler does not know, and would have a panic for it.
+        let (Some(whole), Some(rest)) = (time.checked_div(per_tick), time.checked_rem(per_tick))
+        else {
+            return u64::MAX;
+        };
+        let rounded = whole + (rest >= per_tick - rest) as u128;
         if rounded > u64::MAX as u128 {
             u64::MAX
         } else {

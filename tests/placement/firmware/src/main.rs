@@ -17,8 +17,11 @@ use framepool::{Block, Burst, Cache, Pool};
 mod control;
 #[cfg(feature = "rest")]
 mod rest;
+#[cfg(feature = "rest")]
+mod rest_time;
 #[cfg(feature = "critical-section")]
 mod single_core;
+mod time;
 
 framepool::pool!(static RX: [1536; 64]);
 
@@ -40,7 +43,6 @@ macro_rules! probes {
         };
     )* };
 }
-#[cfg(any(feature = "control", feature = "rest"))]
 pub(crate) use probes;
 
 probes! {
