@@ -48,10 +48,10 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     for Tracker<CHANNELS, RECENT, P, N, C>
 {
     fn format(&self, f: Formatter<'_>) {
-        for (number, channel) in self.channels().iter().enumerate() {
-            if channel.is_used() {
-                write!(f, "{=usize}: {}; ", number, channel);
-            }
+        let all = self.channels().iter().enumerate();
+        for (i, (number, channel)) in all.filter(|(_, c)| c.is_used()).enumerate() {
+            let between = if i == 0 { "" } else { "; " };
+            write!(f, "{=str}{=usize}: {}", between, number, channel);
         }
     }
 }
@@ -67,6 +67,12 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
 impl<C: Clock + ?Sized> Format for Span<'_, C> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "Span {{ started_at: {=u64} }}", self.started_at());
+    }
+}
+
+impl Format for Scale {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "{=u64} Hz", self.hz());
     }
 }
 

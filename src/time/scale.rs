@@ -25,7 +25,6 @@ const SECOND: u64 = 1_000_000_000;
 /// assert_eq!(Scale::from_hz(hz).unwrap().ns(century * hz), century * 1_000_000_000);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Scale {
     /// Whole nanoseconds in a tick: 0 for counters faster than 1 GHz.
     whole: u64,
