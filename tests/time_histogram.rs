@@ -190,6 +190,14 @@ proptest! {
     }
 
     #[test]
+    fn pictures_show_all(values in values(64), more in 1_u64..5000) {
+        let mut h: Histogram1 = recorded(&values);
+        rows(&h);
+        h.record_n(values[0], more);
+        rows(&h);
+    }
+
+    #[test]
     fn counts_up_to_a_value(values in values(64), at in any::<u64>()) {
         let h: Histogram1 = recorded(&values);
         let below = values.iter().filter(|&&v| v <= at).count() as u64;
@@ -374,31 +382,55 @@ fn the_table_has_the_lines_that_people_expect() {
     assert!(line.is_some_and(|line| line.ends_with(" 1")), "{clamped}");
 }
 
+/// A row of the picture: least and greatest value, count, length of its bar.
+type Row = (u64, u64, u64, usize);
+
+fn row(line: &str) -> Row {
+    let (range, rest) = line.trim().split_once("..=").unwrap();
+    let mut rest = rest.split_whitespace();
+    let mut number = || rest.next().unwrap().parse().unwrap();
+    let (high, count) = (number(), number());
+    let bar = rest.next().map_or(0, str::len);
+    (range.parse().unwrap(), high, count, bar)
+}
+
+/// Every value that counts is in one row, and one row has the longest bar.
+fn rows<const P: u32, const N: usize>(h: &Histogram<P, N>) -> Vec<Row> {
+    let rows: Vec<Row> = h.bars().to_string().lines().map(row).collect();
+    assert!(rows.len() <= 24);
+    assert_eq!(rows.iter().map(|r| r.2).sum::<u64>(), h.count());
+    assert!(rows.iter().all(|r| (r.2 > 0) == (r.3 > 0)));
+    assert_eq!(rows.iter().map(|r| r.3).max(), Some(40));
+    assert!(rows.windows(2).all(|w| w[0].1 + 1 == w[1].0));
+    let (first, last) = (rows[0], rows[rows.len() - 1]);
+    assert!(first.2 > 0 && last.2 > 0);
+    rows
+}
+
 #[test]
 fn every_bucket_that_counts_is_in_the_picture() {
     let mut h = Fine::new();
     for value in [0, 1, 900, 70_000, u64::MAX] {
         h.record_n(value, 1 + value % 7);
     }
-    let picture = h.bars().to_string();
-    assert!(picture.lines().count() <= 24);
-    let row = |line: &str| -> (u64, u64, u64, usize) {
-        let (range, rest) = line.trim().split_once("..=").unwrap();
-        let mut rest = rest.split_whitespace();
-        let mut number = || rest.next().unwrap().parse().unwrap();
-        let (high, count) = (number(), number());
-        (
-            range.parse().unwrap(),
-            high,
-            count,
-            rest.next().map_or(0, str::len),
-        )
-    };
-    let rows: Vec<_> = picture.lines().map(row).collect();
-    assert_eq!(rows.iter().map(|r| r.2).sum::<u64>(), h.count());
-    assert!(rows.iter().all(|r| (r.2 > 0) == (r.3 > 0)));
-    assert_eq!(rows.iter().map(|r| r.3).max(), Some(40));
-    assert!(rows.windows(2).all(|w| w[0].1 + 1 == w[1].0));
+    rows(&h);
+}
+
+#[test]
+fn an_outlier_does_not_flatten_the_picture() {
+    let mut h = Fine::new();
+    h.extend(1000..3000);
+    let before = rows(&h);
+    h.record(5_000_000);
+    let after = rows(&h);
+    let (last, same) = after.split_last().unwrap();
+    assert!(same.len() > 8 && same.len() >= before.len() / 2, "{same:?}");
+    assert_eq!((last.2, last.3), (1, 1));
+    assert!(last.0 <= 5_000_000 && 5_000_000 <= last.1);
+    // More than one in a thousand is no outlier.
+    h.record_n(5_000_000, 10);
+    let coarse = rows(&h);
+    assert!(coarse.iter().filter(|r| r.2 > 0).count() < 5, "{coarse:?}");
 }
 
 #[cfg(feature = "std")]

@@ -191,6 +191,38 @@ fn the_table_has_a_line_for_each_channel_that_is_used() {
     assert_eq!(lines[1][7..], ["350", "300", "1", "0"]);
     assert_eq!(lines[2][..3], ["3", "1", "7"]);
     assert_eq!(lines[2][8], "-");
+    // Columns stay below their heads, however long the names.
+    let text = tracker
+        .table(&["", "a venue of many words", ""])
+        .to_string();
+    let lengths: Vec<usize> = text.lines().map(str::len).collect();
+    assert!(lengths.iter().all(|l| *l == lengths[0]), "{text}");
+}
+
+#[test]
+fn counters_of_a_channel_stay_at_their_maximum() {
+    let mut channel = Small::<1>::new();
+    channel.set_target(5);
+    let _ = channel.record(3);
+    let _ = channel.record(7);
+    let _ = channel.record_packet(2, 1);
+    for _ in 0..130 {
+        let so_far = channel.clone();
+        channel.merge(&so_far);
+    }
+    let stats = channel.stats();
+    assert_eq!(
+        (stats.count, stats.violations, stats.backwards),
+        (u64::MAX, u64::MAX, u64::MAX)
+    );
+    assert!((3.0..=7.0).contains(&stats.mean), "{stats:?}");
+    assert_eq!(stats.violation_percent(), 100.0);
+    let _ = channel.record(9);
+    assert_eq!(channel.record_packet(2, 1), Outcome::Backwards);
+    assert_eq!(channel.stats().count, u64::MAX);
+    // Its counters have 32 bits.
+    assert!(channel.histogram().lost() > 0);
+    assert_eq!(channel.percentile(100.0), Ok(9));
 }
 
 #[cfg(feature = "std")]

@@ -44,7 +44,7 @@
 //! | a percentile of nothing | [`PercentileError::Empty`] |
 //! | a clock that went backwards | 0 from [`Span::stop`]; [`Backwards`] from [`Clock::ticks_between`] and [`Span::checked_stop`]; counted by [`Channel`] and [`Monotonic`], and in no figure |
 //! | a value above the histogram's maximum | in the last bucket, and counted: [`Histogram::clamped`] |
-//! | a counter at its maximum | stays there; the rest is counted: [`Histogram::lost`] |
+//! | a counter at its maximum | stays there; a histogram counts the rest: [`Histogram::lost`] |
 //! | ticks that are more than 2⁶⁴ ns | [`u64::MAX`] |
 //! | a frequency of 0 | `None` |
 //! | a TSC that is not invariant | `TscError::NotInvariant`; `HostClock` takes the system's clock and says so |

@@ -11,6 +11,8 @@ use super::layout::Layout;
 const ROWS: usize = 24;
 /// The characters of its longest bar.
 const WIDTH: u128 = 40;
+/// One value in so many may be above the rows of one size, and share the last row.
+const OUTLIERS: u128 = 1000;
 
 /// A bar for each range of values: what [`Histogram::bars`] prints.
 #[derive(Clone, Copy)]
@@ -19,6 +21,9 @@ pub struct Bars<'h, const P: u32, const N: usize, C: Count>(&'h Histogram<P, N, 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// A picture: at most 24 rows from the least to the greatest value, each of as many buckets. Where
     /// anything came the bar has a character. Nothing is printed where nothing was recorded.
+    ///
+    /// If the greatest value in a thousand would make the rows coarser, then they end where those values
+    /// begin, and the last row is all of these: a single outlier does not flatten the picture.
     ///
     /// ```
     /// use framepool::time::Histogram1;
@@ -44,27 +49,52 @@ impl<const P: u32, const N: usize, C: Count> Bars<'_, P, N, C> {
         Some(first..last + 1)
     }
 
+    /// Of the used buckets, those before the greatest values: one in [`OUTLIERS`] at most.
+    fn without_outliers(&self, used: &Range<usize>) -> Range<usize> {
+        let total = self.sum(used.clone());
+        let (wanted, mut seen) = (total - total / OUTLIERS, 0);
+        let mut counts = self.0.counts.iter().map(|count| u128::from(count.get()));
+        let last = counts.position(|count| {
+            seen += count;
+            seen >= wanted
+        });
+        used.start..last.map_or(used.end, |last| last + 1)
+    }
+
+    /// Rows of as many buckets, and one of the rest if that makes them finer.
+    fn rows(&self, used: Range<usize>) -> impl Iterator<Item = Range<usize>> + Clone {
+        let most = self.without_outliers(&used);
+        let each = each(&most, ROWS - 1);
+        let end = match number(&used, each) {
+            ..=ROWS => used.end,
+            _ => most.end.next_multiple_of(each),
+        };
+        let first = used.start - used.start % each;
+        let same = (first..end).step_by(each);
+        let rest = (end < used.end).then_some(end..used.end);
+        { same }
+            .map(move |start| start..(start + each).min(N))
+            .chain(rest)
+    }
+
     fn sum(&self, buckets: Range<usize>) -> u128 {
         let counts = self.0.counts.get(buckets).unwrap_or_default();
         counts.iter().map(|count| u128::from(count.get())).sum()
     }
 }
 
-/// Rows of `each` buckets, aligned to as many.
-fn rows(used: Range<usize>, each: usize, all: usize) -> impl Iterator<Item = Range<usize>> + Clone {
-    let first = used.start - used.start % each;
-    (first..used.end)
-        .step_by(each)
-        .map(move |start| start..(start + each).min(all))
-}
-
-/// The power of two of buckets that makes few enough rows.
-fn each(used: &Range<usize>) -> usize {
+/// The power of two of buckets of which `rows` rows are enough.
+fn each(buckets: &Range<usize>, rows: usize) -> usize {
     let mut each = 1;
-    while used.end.div_ceil(each) - used.start / each > ROWS {
+    while number(buckets, each) > rows {
         each *= 2;
     }
     each
+}
+
+/// How many rows of `each` buckets, aligned to as many, there are.
+fn number(buckets: &Range<usize>, each: usize) -> usize {
+    buckets.end.div_ceil(each) - buckets.start / each
 }
 
 impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> {
@@ -73,7 +103,7 @@ impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> 
             return Ok(());
         };
         let high = Layout::<P, N>::high;
-        let rows = rows(used.clone(), each(&used), N);
+        let rows = self.rows(used.clone());
         let most = rows.clone().map(|row| self.sum(row)).max().unwrap_or(1);
         let value = digits(high(used.end - 1).into());
         for (i, row) in rows.enumerate() {

@@ -219,11 +219,20 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
             count: self.count,
             min: if any { !self.not_min } else { 0 },
             max: self.max,
-            mean: self.sum as f64 / self.count.max(1) as f64,
+            mean: self.mean(),
             last: last.unwrap_or_default(),
             target: self.target,
             violations: self.violations,
             backwards: self.backwards,
+        }
+    }
+
+    /// Within the least and the greatest, even where the count could not go on and the sum did.
+    fn mean(&self) -> f64 {
+        let mean = self.sum as f64 / self.count.max(1) as f64;
+        match self.count {
+            0 => 0.0,
+            _ => mean.max(!self.not_min as f64).min(self.max as f64),
         }
     }
 

@@ -242,14 +242,16 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
             "over",
             "backwards",
         ];
-        write!(f, "{:<12} {:>12}", "ns", "count")?;
+        let lengths = self.names.iter().map(|name| name.chars().count());
+        let width = lengths.max().unwrap_or(0).max(12);
+        write!(f, "{:<width$} {:>12}", "ns", "count")?;
         heads.iter().try_for_each(|head| write!(f, " {head:>9}"))?;
         let channels = self.tracker.channels.iter().enumerate();
         for (number, channel) in channels.filter(|(_, c)| c.is_used()) {
             f.write_str("\n")?;
             match self.names.get(number) {
-                Some(name) => write!(f, "{name:<12}")?,
-                None => write!(f, "{number:<12}")?,
+                Some(name) => write!(f, "{name:<width$}")?,
+                None => write!(f, "{number:<width$}")?,
             }
             line(f, channel)?;
         }
