@@ -14,6 +14,10 @@ use crate::sync::{AtomicU32, Ordering, acquire_fence, section};
 /// moves the number on, by a compare-and-swap (a critical section on targets without) twice a round. Any
 /// other reader loads the number before the counter and after it, and begins again if it was moved on.
 ///
+/// **Cost.** Twice in a round the compare-and-swap. Any other reading is the counter's and two loads, a comparison
+/// and a shift: on x86_64 a few cycles, which cannot be told apart beside an `rdtsc`; on a Cortex-M three to four times the
+/// instructions of reading a register alone, two of them barriers.
+///
 /// ```text
 ///   counter    0… → 1…  → 0…  → 1…     its top bit
 ///   half       2n   2n+1  2n+2  2n+3   follows within half a round

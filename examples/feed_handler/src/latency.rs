@@ -9,7 +9,7 @@ pub type Latency = Tracker<VENUES>;
 
 /// Nothing recorded, every page of it touched.
 pub fn tracker(target_ns: u64) -> Box<Latency> {
-    let mut latency = Box::new(Latency::new());
+    let mut latency = Latency::boxed();
     // Writes all of it: memory that was only mapped would be had page by page, later.
     latency.reset();
     for venue in 0..VENUES {

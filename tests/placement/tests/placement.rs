@@ -21,7 +21,7 @@ const TARGETS: [(&str, &str); 3] = [
 
 /// The most bytes of `.text`, optimised for speed and for size: all probes and what they reach,
 /// `memcpy` and `memmove` of the target's runtime included.
-const TEXT: [(u64, u64); 3] = [(12698, 9042), (11972, 8978), (10207, 7151)];
+const TEXT: [(u64, u64); 3] = [(12716, 9060), (11988, 8994), (10223, 7167)];
 
 /// The most instructions of a probe, optimised for speed.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ const fn most(fast: usize, whole: usize) -> Bound {
 /// What is there now, with the compiler that `rust-toolchain.toml` pins, is the bound: whoever changes
 /// a count sees it.
 #[rustfmt::skip]
-const COUNTS: [(&str, [Bound; 3]); 15] = [
+const COUNTS: [(&str, [Bound; 3]); 16] = [
     //                     thumbv7m       thumbv6m        x86_64
     ("cache_alloc",       [most(16,  31), most(21,  37), most(13,  28)]),
     ("cache_free",        [most(17,  27), most(22,  32), most(21,  28)]),
@@ -50,6 +50,7 @@ const COUNTS: [(&str, [Bound; 3]); 15] = [
     ("block_drop",        [most(33,  75), most(49,  79), most(25,  28)]),
     ("pool_alloc_burst",  [most( 0,  98), most( 0, 112), most( 0, 115)]),
     ("burst_drop",        [most( 0, 131), most( 0, 117), most( 0,  54)]),
+    ("cycles_now",        [most( 7,   7), most( 6,   6), most( 4,   4)]),
     ("timer_now",         [most( 6,   6), most( 6,   6), most( 3,   3)]),
     ("widened_now",       [most(19,  32), most(23,  38), most(18,  25)]),
     ("scale_ns",          [most(50,  50), most( 0, 108), most(11,  13)]),

@@ -9,6 +9,13 @@ pub(crate) const BUCKETS: usize = buckets(PRECISION, 40);
 pub(crate) type Latency = Histogram<PRECISION, BUCKETS>;
 type Venue = Channel<32, PRECISION, BUCKETS>;
 
+/// The processor's own counter.
+#[cfg(target_arch = "arm")]
+type Cycles = framepool::time::Dwt;
+/// The processor's own counter.
+#[cfg(target_arch = "x86_64")]
+type Cycles = framepool::time::Tsc;
+
 /// A 32-bit counter in memory, as a peripheral's is.
 pub struct Timer(*const u32);
 
@@ -31,6 +38,11 @@ impl Clock for Timer {
 }
 
 crate::probes! {
+    /// [`Clock::now`] of the processor's counter: the instruction, and what makes 64 bits of it.
+    fn cycles_now(clock: &Cycles) -> u64 {
+        clock.now()
+    }
+
     /// [`Clock::now`] of a counter in memory.
     fn timer_now(clock: &Timer) -> u64 {
         clock.now()
