@@ -440,7 +440,11 @@ fn on_the_heap_it_is_as_empty() {
     assert!(h.is_empty());
     h.record(12_345);
     assert_eq!(h.percentile(50.0), Ok(12_351));
+}
 
+#[cfg(feature = "std")]
+#[test]
+fn an_atomic_one_on_the_heap_is_as_empty() {
     let shared = AtomicHistogram::<3, { buckets(3, 20) }>::boxed();
     let mut seen = Small::<u64>::new();
     shared.recorder().unwrap().record(5);
@@ -450,6 +454,7 @@ fn on_the_heap_it_is_as_empty() {
 
 /// A test's thread has 2 MiB of stack.
 #[cfg(feature = "std")]
+#[cfg_attr(miri, ignore = "millions of buckets")]
 #[test]
 fn what_no_stack_holds_is_made_on_the_heap() {
     let mut fine = Histogram::<17, { buckets(17, 40) }>::boxed();

@@ -206,7 +206,7 @@ fn counters_of_a_channel_stay_at_their_maximum() {
     let _ = channel.record(3);
     let _ = channel.record(7);
     let _ = channel.record_packet(2, 1);
-    for _ in 0..130 {
+    for _ in 0..66 {
         let so_far = channel.clone();
         channel.merge(&so_far);
     }
