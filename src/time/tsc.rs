@@ -154,8 +154,8 @@ fn is_invariant() -> Result<(), TscError> {
     }
 }
 
-// The halves are joined by an addition, which the compiler may do in the order that suits it: of a difference it
-// takes the start off the lower half while the upper one is shifted, where the intrinsic joins them first.
+// Both readings join the halves by an addition, which the compiler may do in the order that suits it: of a
+// difference it takes the start off the lower half while the upper one is shifted. The intrinsic joins them first.
 
 #[inline(always)]
 fn plain() -> u64 {

@@ -258,7 +258,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         { new.iter().rev().chain(old.iter().rev()).copied() }.take(self.kept)
     }
 
-    /// Adds all that `other` recorded, as of another worker: all but its target and its recent latencies,
+    /// Adds all that `other` recorded, as of another worker or another venue: all but its target and its recent latencies,
     /// of which nobody knows when they came. O(`N`).
     ///
     /// ```
