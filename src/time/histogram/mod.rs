@@ -60,7 +60,7 @@ pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 ///
 /// **Cost.** [`record`](Self::record) is O(1): a leading-zeros count, two shifts, one load and one store; no
 /// branch on the value's size. Only the buckets are written: reading any figure adds them up,
-/// O(`N`), some tens of µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures in four
+/// O(`N`), some ten µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures in four
 /// passes, however many percentiles.
 ///
 /// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket and is [counted as
