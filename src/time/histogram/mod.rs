@@ -102,7 +102,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     pub const BUCKETS: usize = N;
 
     /// Nothing recorded: all zeros. Large ones are better made in a `static`, or by
-    /// [`boxed`](Self::boxed), than on a stack.
+    /// `boxed`, than on a stack.
     #[must_use]
     pub const fn new() -> Self {
         const { assert!(Layout::<P, N>::RANGE > 0) };
