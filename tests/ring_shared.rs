@@ -14,9 +14,13 @@ use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::Ordering::*;
 use std::thread;
+use std::time::Duration;
 
 use framepool::SharedRegion;
-use framepool::ring::{SharedProducer, SharedPushError, SharedRing, SharedRingError};
+use framepool::ring::{
+    Full, NoPlace, Plain, SharedProducer, SharedPushError, SharedRing, SharedRingError,
+    SharedWaitError, Spin, Yield, type_tag,
+};
 
 const LEN: usize = 64 << 10;
 
@@ -33,7 +37,10 @@ fn poke(region: &SharedRegion, word: usize, value: u64) {
     region.atomics(word * 8, 1).unwrap()[0].store(value, SeqCst);
 }
 
-const CAPACITY: usize = 2;
+const MAGIC: usize = 0;
+const CAPACITY: usize = 4;
+const PRODUCER: usize = 16;
+const CONSUMER: usize = 17;
 const TAIL: usize = 32;
 const HEAD: usize = 48;
 
@@ -235,6 +242,291 @@ fn positions_may_wrap() {
     assert_eq!(rx.pop().unwrap(), Some(6));
 }
 
+#[test]
+fn a_ring_of_another_layout_is_refused() {
+    use SharedRingError as E;
+    let region = shared();
+    SharedRing::<u64>::create(&region, 0, 16).unwrap();
+    let (found, expected) = (8, align_of::<[u8; 8]>());
+    let error = SharedRing::<[u8; 8]>::attach(&region, 0).unwrap_err();
+    assert_eq!(error, E::OtherAlign { found, expected });
+    assert!(error.to_string().contains("aligned to 8 bytes, not 1"));
+    let error = SharedRing::<f64>::attach(&region, 0).unwrap_err();
+    let (found, expected) = (u64::TAG, f64::TAG);
+    assert_eq!(error, E::OtherType { found, expected });
+    // The version is the upper byte.
+    let magic = region.atomics(0, 1).unwrap()[0].load(SeqCst);
+    poke(&region, MAGIC, magic ^ 2 << 56);
+    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    let expected = (magic >> 56) as u8;
+    let found = expected ^ 2;
+    assert_eq!(error, E::OtherVersion { found, expected });
+    // Nor is it overwritten.
+    let error = SharedRing::<u64>::create(&region, 0, 16).unwrap_err();
+    assert_eq!(error, E::AlreadyMade);
+    poke(&region, MAGIC, magic ^ 1);
+    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    assert_eq!(error, E::NoRing { found: magic ^ 1 });
+}
+
+#[test]
+fn types_tell_themselves_apart_as_far_as_they_say() {
+    #[derive(Clone, Copy)]
+    #[allow(dead_code)]
+    struct Silent(u64);
+    // SAFETY: a number.
+    unsafe impl Plain for Silent {}
+    #[derive(Clone, Copy)]
+    #[allow(dead_code)]
+    struct Named(u64);
+    // SAFETY: a number.
+    unsafe impl Plain for Named {
+        const TAG: u64 = type_tag("Named, version 1");
+    }
+    let tags = [
+        u64::TAG,
+        i64::TAG,
+        Named::TAG,
+        <[u64; 1]>::TAG,
+        <[u64; 2]>::TAG,
+        <[[u64; 2]; 1]>::TAG,
+        type_tag(""),
+    ];
+    for (i, tag) in tags.iter().enumerate() {
+        assert!(*tag != 0 && !tags[..i].contains(tag));
+    }
+    assert_eq!((Silent::TAG, <[Silent; 4]>::TAG), (0, 0));
+    let region = shared();
+    SharedRing::<Silent>::create(&region, 0, 4).unwrap();
+    assert!(SharedRing::<Silent>::attach(&region, 0).is_ok());
+    for error in [
+        SharedRing::<u64>::attach(&region, 0).unwrap_err(),
+        SharedRing::<Named>::attach(&region, 0).unwrap_err(),
+    ] {
+        assert!(matches!(error, SharedRingError::OtherType { found: 0, .. }));
+    }
+}
+
+#[test]
+fn a_holder_that_is_no_process_is_an_error_and_not_cut_to_one() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let me = std::process::id();
+    for found in [1 << 31, u64::from(me) | 1 << 32, u64::MAX - 1] {
+        let error = SharedRingError::BadHolder { found };
+        poke(&region, PRODUCER, found);
+        poke(&region, CONSUMER, found);
+        assert_eq!(ring.producer().unwrap_err(), error);
+        assert_eq!(ring.producer_after(me).unwrap_err(), error);
+        assert_eq!(ring.consumer_after(me).unwrap_err(), error);
+        assert_eq!(ring.producer_process(), None);
+        assert_eq!(ring.consumer_process(), None);
+    }
+}
+
+#[test]
+fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let other = std::process::id() + 1;
+    poke(&region, PRODUCER, other.into());
+    poke(&region, CONSUMER, other.into());
+    drop((tx, rx));
+    assert_eq!(ring.producer_process(), Some(other));
+    assert_eq!(ring.consumer_process(), Some(other));
+    // Positions that cannot be: the end is let go by who took it.
+    poke(&region, TAIL, 5);
+    let (found, own) = (0, 5);
+    let error = ring.producer_after(other).unwrap_err();
+    assert_eq!(error, SharedRingError::Corrupt { found, own });
+    assert_eq!(ring.producer_process(), None);
+    let error = ring.consumer_after(other).unwrap_err();
+    assert!(matches!(
+        error,
+        SharedRingError::Corrupt { found: 5, own: 0 }
+    ));
+    assert_eq!(ring.consumer_process(), None);
+}
+
+// ---- figures
+
+#[test]
+fn each_end_counts_for_itself() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert_eq!((tx.capacity(), rx.capacity()), (4, 4));
+    assert!(tx.is_empty() && rx.is_empty() && !tx.is_full());
+    assert_eq!(rx.pop().unwrap(), None);
+    assert_eq!(tx.push_slice(&[1, 2, 3, 4, 5]).unwrap(), 4);
+    assert!(tx.push(6).is_err());
+    assert!(tx.is_full() && rx.is_full());
+    assert_eq!(rx.pop_slice(&mut [0; 3]).unwrap(), 3);
+    assert_eq!((tx.len(), rx.len()), (1, 1));
+    assert_eq!(rx.pop_slice(&mut [0; 3]).unwrap(), 1);
+    let (sent, got) = (tx.stats(), rx.stats());
+    assert_eq!((sent.enqueued, sent.refused), (4, 2));
+    assert_eq!((got.dequeued, got.starved, got.high_water), (4, 2, 4));
+    assert!(format!("{tx:?} {rx:?}").contains("refused: 2"));
+    // Whoever takes an end counts from there.
+    drop(tx);
+    let tx = ring.producer().unwrap();
+    assert_eq!((tx.stats().enqueued, tx.stats().refused), (0, 0));
+}
+
+#[test]
+fn a_drain_ends_with_what_was_there() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 8).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    tx.push_slice(&[1, 2, 3]).unwrap();
+    let mut drain = rx.drain().unwrap();
+    assert_eq!(drain.len(), 3);
+    assert_eq!(drain.next(), Some(1));
+    tx.push(4).unwrap();
+    assert_eq!(drain.collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(rx.drain().unwrap().take(0).count(), 0);
+    assert_eq!(rx.drain().unwrap().collect::<Vec<_>>(), [4]);
+    assert_eq!(tx.len(), 0);
+}
+
+// ---- in place
+
+#[test]
+fn what_is_reserved_is_seen_when_committed_and_not_before() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert!(tx.reserve(5).unwrap().is_none());
+    let mut room = tx.reserve(3).unwrap().unwrap();
+    // In any order.
+    room.write(2, 30).unwrap();
+    room.write(0, 10).unwrap();
+    assert_eq!(room.write(3, 40).map_err(Full::into_inner), Err(40));
+    drop(room);
+    assert_eq!(rx.pop().unwrap(), None);
+    let mut room = tx.reserve_up_to(9).unwrap();
+    assert_eq!((room.len(), room.is_empty()), (4, false));
+    room.write(1, 20).unwrap();
+    // What was not written shows what lay there, which was never published.
+    assert_eq!(room.commit(3), 3);
+    let waiting = rx.peek(3).unwrap().unwrap();
+    assert!(waiting.iter().eq([10, 20, 30]));
+    assert_eq!(waiting.release(1), 1);
+    assert!(rx.peek(3).unwrap().is_none());
+    assert_eq!(rx.peek_up_to(9).unwrap().len(), 2);
+    assert_eq!(
+        (tx.len(), tx.stats().enqueued, tx.stats().refused),
+        (2, 3, 1)
+    );
+    assert_eq!(rx.peek_up_to(1).unwrap().release(9), 1);
+    assert_eq!(rx.pop().unwrap(), Some(30));
+    assert!(rx.peek_up_to(1).unwrap().is_empty());
+}
+
+#[test]
+fn bytes_outside_of_a_place_are_an_error() {
+    let region = shared();
+    let ring = SharedRing::<[u8; 12]>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let mut room = tx.reserve(2).unwrap().unwrap();
+    room.write_bytes(0, 0, &[1; 12]).unwrap();
+    room.write_bytes(1, 12, &[]).unwrap();
+    let wrong = |place, offset, len| {
+        let (places, size) = (2, 12);
+        NoPlace {
+            place,
+            places,
+            offset,
+            len,
+            size,
+        }
+    };
+    for (place, offset, len) in [(2, 0, 1), (usize::MAX, 0, 0), (0, 5, 8), (1, usize::MAX, 2)] {
+        let error = room.write_bytes(place, offset, &vec![2; len]).unwrap_err();
+        assert_eq!(error, wrong(place, offset, len));
+        assert!(error.to_string().contains(&format!("of place {place}")));
+    }
+    room.commit(2);
+    let waiting = rx.peek(2).unwrap().unwrap();
+    let mut out = [9; 20];
+    for (place, offset, len) in [(2, 0, 1), (usize::MAX, 0, 0), (0, 5, 8), (1, usize::MAX, 2)] {
+        let error = waiting.read_bytes(place, offset, &mut out[..len]);
+        assert_eq!(error, Err(wrong(place, offset, len)));
+    }
+    assert_eq!(out, [9; 20]);
+    waiting.read_bytes(0, 10, &mut out[..2]).unwrap();
+    assert_eq!(out[..3], [1, 1, 9]);
+    assert_eq!(waiting.get(1), Some([0; 12]));
+    assert_eq!(waiting.get(2), None);
+}
+
+// ---- waiting
+
+#[test]
+fn who_waits_is_told_why_in_vain() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let none = Duration::ZERO;
+    assert_eq!(tx.push_wait::<Spin>(1), Ok(()));
+    assert_eq!(
+        tx.push_wait_for::<Spin>(2, none),
+        Err(SharedPushError::Full(2))
+    );
+    assert_eq!(rx.pop_wait_for::<Spin>(none), Ok(1));
+    assert_eq!(
+        rx.pop_wait_for::<Spin>(none),
+        Err(SharedWaitError::TimedOut)
+    );
+    // What cannot be.
+    tx.push(1).unwrap();
+    poke(&region, HEAD, 9);
+    assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
+    poke(&region, HEAD, 1);
+    poke(&region, CONSUMER, 1 << 40);
+    assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
+    assert_eq!(rx.pop_wait::<Spin>(), Ok(1));
+    poke(&region, PRODUCER, 1 << 40);
+    let bad = SharedRingError::BadHolder { found: 1 << 40 };
+    assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Ring(bad)));
+    poke(&region, TAIL, 1 << 40);
+    let (found, own) = (1 << 40, 2);
+    let error = rx.pop_wait::<Spin>().unwrap_err();
+    assert_eq!(error, SharedRingError::Corrupt { found, own }.into());
+    assert_eq!(
+        error.to_string(),
+        SharedRingError::Corrupt { found, own }.to_string()
+    );
+    // Gone, or let go by a lie.
+    poke(&region, TAIL, 2);
+    poke(&region, PRODUCER, u64::MAX);
+    assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));
+    poke(&region, CONSUMER, std::process::id().into());
+    tx.push(3).unwrap();
+    drop(rx);
+    assert_eq!(tx.push_wait::<Spin>(4), Err(SharedPushError::Abandoned(4)));
+}
+
+#[test]
+fn who_waits_gets_what_comes() {
+    let (ours, count) = (shared(), 10_000);
+    let theirs = again(&ours);
+    let ring = SharedRing::create(&ours, 0, 2).unwrap();
+    let mut tx = ring.producer().unwrap();
+    thread::scope(|scope| {
+        // Before there is a consumer.
+        scope.spawn(move || (0..count).for_each(|i| tx.push_wait::<Yield>(value(i)).unwrap()));
+        let ring = SharedRing::attach(&theirs, 0).unwrap();
+        let mut rx = ring.consumer().unwrap();
+        for i in 0..count {
+            assert_eq!(rx.pop_wait::<Yield>(), Ok(value(i)));
+        }
+        assert_eq!(rx.pop_wait::<Yield>(), Err(SharedWaitError::Abandoned));
+    });
+}
+
 // ---- two processes
 
 const ROLE: &str = "FRAMEPOOL_RING_ROLE";
@@ -398,4 +690,65 @@ fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
         first = Some(expected + 1);
     }
     assert_eq!(first, Some(next));
+}
+
+#[test]
+fn who_waits_for_a_process_that_is_killed_is_told() {
+    if let Some((role, region)) = role() {
+        let ring = SharedRing::<[u64; 4]>::attach(&region, 0).unwrap();
+        if role == "produce" {
+            let mut tx = ring.producer().unwrap();
+            produce(&mut tx, 0, 3);
+            println!("ready");
+            loop {
+                thread::park();
+            }
+        }
+        let _rx = ring.consumer().unwrap();
+        println!("ready");
+        loop {
+            thread::park();
+        }
+    }
+    let start = |role, region: &SharedRegion| {
+        let name = "who_waits_for_a_process_that_is_killed_is_told";
+        let mut child = another(name, role, region);
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(out.any(|line| line.unwrap().contains("ready")));
+        child
+    };
+    let region = shared();
+    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 4).unwrap();
+    let mut rx = ring.consumer().unwrap();
+    let mut child = start("produce", &region);
+    let process = child.id();
+    // Alive, and not heard of.
+    for i in 0..3 {
+        assert_eq!(rx.pop_wait::<Yield>(), Ok(value(i)));
+    }
+    let short = Duration::from_millis(5);
+    assert_eq!(
+        rx.pop_wait_for::<Yield>(short),
+        Err(SharedWaitError::TimedOut)
+    );
+    // Dead, before and after its parent has asked.
+    child.kill().unwrap();
+    let died = Err(SharedWaitError::Died { process });
+    assert_eq!(rx.pop_wait::<Yield>(), died);
+    child.wait().unwrap();
+    assert_eq!(rx.pop_wait::<Spin>(), died);
+    drop(rx);
+    // The other way round.
+    let mut tx = ring.producer_after(process).unwrap();
+    let mut child = start("consume", &region);
+    produce(&mut tx, 0, 4);
+    child.kill().unwrap();
+    let died = Err(SharedPushError::Died(value(4)));
+    assert_eq!(tx.push_wait::<Yield>(value(4)), died);
+    child.wait().unwrap();
+    assert_eq!(tx.push_wait::<Spin>(value(4)), died);
+    // A new consumer makes room.
+    let mut rx = ring.consumer_after(child.id()).unwrap();
+    assert_eq!(rx.pop_wait::<Spin>(), Ok(value(0)));
+    assert_eq!(tx.push_wait::<Spin>(value(4)), Ok(()));
 }
