@@ -104,8 +104,9 @@ fn jealous() -> Waker {
 #[test]
 fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
     // Memory that nobody drops: what is left in it stays.
-    let memory = Box::leak(Box::new([MaybeUninit::uninit(); 4096]));
-    let start = std::ptr::from_mut(memory);
+    let start = Box::into_raw(Box::new([MaybeUninit::uninit(); 4096]));
+    // SAFETY: nobody else knows of it, until it is dropped below.
+    let memory = unsafe { &mut *start };
     let (tx, mut rx) = ring::asynchronous(ring::in_memory(memory, 2).unwrap()).unwrap();
     PEER.set(Some(tx));
     let waker = jealous();
@@ -114,7 +115,7 @@ fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(None));
     drop((rx, waker));
     assert_eq!(WAKERS.get(), 0);
-    // SAFETY: leaked above, and no end is left.
+    // SAFETY: from `into_raw`, and no end is left.
     drop(unsafe { Box::from_raw(start) });
 }
 

@@ -17,6 +17,8 @@ use framepool::{Block, Burst, Cache, Pool};
 mod control;
 #[cfg(feature = "rest")]
 mod rest;
+#[cfg(feature = "ring")]
+mod ring;
 #[cfg(feature = "critical-section")]
 mod single_core;
 
@@ -40,7 +42,7 @@ macro_rules! probes {
         };
     )* };
 }
-#[cfg(any(feature = "control", feature = "rest"))]
+#[cfg(any(feature = "control", feature = "rest", feature = "ring"))]
 pub(crate) use probes;
 
 probes! {
