@@ -64,6 +64,7 @@ enum Op {
     },
     Push,
     PushSlice(usize),
+    PushIter(usize),
     PushWait,
     Reserve {
         n: usize,
@@ -118,6 +119,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => (word, lie()).prop_map(|(word, value)| Op::Poke { word, value }),
         3 => Just(Op::Push),
         2 => (0..9_usize).prop_map(Op::PushSlice),
+        1 => (0..9_usize).prop_map(Op::PushIter),
         1 => Just(Op::PushWait),
         2 => place().prop_map(|(n, at, offset, len, commit)| Op::Reserve { n, at, offset, len, commit }),
         1 => (small(), small()).prop_map(|(n, commit)| Op::ReserveUpTo { n, commit }),
@@ -165,6 +167,7 @@ impl<'r> Ends<'r> {
                 self.region.atomics(AT + word * 8, 1).unwrap()[0].store(value, SeqCst);
             }
             Op::Push => sent = tx.push(value).is_ok().into(),
+            Op::PushIter(n) => sent = tx.push_iter((0..n).map(|_| value)).unwrap_or(0),
             Op::PushSlice(n) => sent = tx.push_slice(&vec![value; n]).unwrap_or(0),
             Op::PushWait => {
                 sent = tx

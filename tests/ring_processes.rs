@@ -11,6 +11,7 @@
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::Duration;
 
@@ -245,4 +246,30 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
     let mut rx = ring.consumer_after(child.id()).unwrap();
     assert_eq!(rx.pop_wait::<Spin>(), Ok(value(0)));
     assert_eq!(tx.push_wait::<Spin>(value(4)), Ok(()));
+}
+
+#[test]
+fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
+    const PRODUCER: usize = 16;
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
+    let own = word.load(Relaxed) >> 32;
+    assert_ne!(own, 0, "there is /proc");
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let process = child.id();
+    for (namespace, end) in [
+        (0, SharedWaitError::TimedOut),
+        (own ^ 1, SharedWaitError::TimedOut),
+        (own, SharedWaitError::Died { process }),
+    ] {
+        word.store(namespace << 32 | u64::from(process), Relaxed);
+        assert_eq!(ring.producer_process(), Some(process));
+        let long = Duration::from_millis(if namespace == own { 60_000 } else { 20 });
+        assert_eq!(rx.pop_wait_for::<Spin>(long), Err(end));
+    }
+    drop(tx);
+    assert!(ring.producer_after(process).is_ok());
 }

@@ -2,6 +2,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::os::fd::OwnedFd;
+use std::os::linux::fs::MetadataExt;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -21,24 +22,32 @@ const TRIES: usize = 64;
 const LOOKS: u32 = 64;
 
 /// What the word that says who has an end says.
+///
+/// ```text
+///  63                    32 31                     0
+///  namespace of the number  number of the process      0: nobody yet; all ones: let go
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Holder {
     Nobody,
     Gone,
-    Process(u32),
+    Process {
+        number: u32,
+        /// 0: it did not know its own.
+        namespace: u32,
+    },
     /// No process has this number.
     Bad(u64),
 }
 
 impl Holder {
     fn of(word: u64) -> Self {
+        let (number, namespace) = (word as u32, (word >> u32::BITS) as u32);
         match word {
             FREE => Self::Nobody,
             GONE => Self::Gone,
-            _ => match i32::try_from(word) {
-                Ok(process) => Self::Process(process.unsigned_abs()),
-                Err(_) => Self::Bad(word),
-            },
+            _ if number == 0 || i32::try_from(number).is_err() => Self::Bad(word),
+            _ => Self::Process { number, namespace },
         }
     }
 
@@ -50,15 +59,25 @@ impl Holder {
 
     pub(super) fn process(self) -> Option<u32> {
         match self {
-            Self::Process(process) => Some(process),
+            Self::Process { number, .. } => Some(number),
             _ => None,
         }
     }
 }
 
+/// The namespace that this process's number is in, as pid_namespaces(7) tells it: by its inode, which has 32
+/// bits. 0 if there is no /proc.
+fn namespace() -> u32 {
+    let found = std::fs::metadata("/proc/self/ns/pid").map(|of| of.st_ino());
+    found.ok().and_then(|ino| ino.try_into().ok()).unwrap_or(0)
+}
+
 /// An end that this process has. Let go when dropped, unless somebody took it over meanwhile.
 #[derive(Debug)]
-pub(super) struct Held<'r>(&'r AtomicU64);
+pub(super) struct Held<'r> {
+    word: &'r AtomicU64,
+    me: u64,
+}
 
 impl<'r> Held<'r> {
     /// Takes an end that nobody has, or only the process `dead`.
@@ -66,11 +85,11 @@ impl<'r> Held<'r> {
         word: &'r AtomicU64,
         dead: Option<u32>,
     ) -> Result<Held<'r>, SharedRingError> {
-        let me = u64::from(std::process::id());
+        let me = u64::from(namespace()) << u32::BITS | u64::from(std::process::id());
         let mut seen = word.load(Ordering::Acquire);
         for _ in 0..TRIES {
             match Holder::of(seen) {
-                Holder::Process(by) if dead != Some(by) => {
+                Holder::Process { number: by, .. } if dead != Some(by) => {
                     return Err(SharedRingError::Taken { by });
                 }
                 Holder::Bad(found) => return Err(SharedRingError::BadHolder { found }),
@@ -78,7 +97,7 @@ impl<'r> Held<'r> {
             }
             // Acquire: pairs with the release of who let it go, whose position is then seen.
             match word.compare_exchange(seen, me, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(_) => return Ok(Held(word)),
+                Ok(_) => return Ok(Held { word, me }),
                 Err(now) => seen = now,
             }
         }
@@ -90,11 +109,13 @@ impl<'r> Held<'r> {
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // Asked for each time: a fork's copy of this is not what took the end.
-        let me = u64::from(std::process::id());
+        // A fork's copy of this is not what took the end.
+        if Holder::of(self.me).process() != Some(std::process::id()) {
+            return;
+        }
         // Whoever took it over keeps it. Release: pairs with the acquire of `take` and of `read`.
         let (success, failure) = (Ordering::Release, Ordering::Relaxed);
-        let _ = self.0.compare_exchange(me, GONE, success, failure);
+        let _ = self.word.compare_exchange(self.me, GONE, success, failure);
     }
 }
 
@@ -110,6 +131,8 @@ pub(super) enum Loss {
 pub(super) struct Watch<'r> {
     word: &'r AtomicU64,
     looks: u32,
+    /// This process's namespace, once it was asked for.
+    own: u32,
     /// The process that has the end, open: its number may become another's.
     open: Option<(u32, OwnedFd)>,
 }
@@ -119,6 +142,7 @@ impl<'r> Watch<'r> {
         Self {
             word,
             looks: 0,
+            own: 0,
             open: None,
         }
     }
@@ -131,19 +155,25 @@ impl<'r> Watch<'r> {
             Holder::Nobody => None,
             Holder::Gone => Some(Loss::Left),
             Holder::Bad(found) => Some(Loss::Bad(found)),
-            Holder::Process(process) => {
-                let dead = self.looks % LOOKS == 0 && self.is_dead(process);
+            seen @ Holder::Process { number, namespace } => {
+                let dead = self.looks % LOOKS == 0 && self.is_dead(number, namespace);
                 // Somebody may have taken the dead one's place.
-                let still = || Holder::read(self.word) == Holder::Process(process);
-                (dead && still()).then_some(Loss::Died(process))
+                let still = || Holder::read(self.word) == seen;
+                (dead && still()).then_some(Loss::Died(number))
             }
         }
     }
 
     /// Whether a process is no more, its parent having heard of it or not: pidfd_open(2), or kill(2) where
     /// there is no such call (before Linux 5.3, or forbidden), to which one that nobody has waited for
-    /// lives.
-    fn is_dead(&mut self, process: u32) -> bool {
+    /// lives. A number of another namespace, which means another process here or none, tells nothing.
+    fn is_dead(&mut self, process: u32, namespace: u32) -> bool {
+        if self.own == 0 {
+            self.own = self::namespace();
+        }
+        if self.own == 0 || self.own != namespace {
+            return false;
+        }
         let Some(pid) = i32::try_from(process).ok().and_then(Pid::from_raw) else {
             return false;
         };

@@ -104,6 +104,26 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(values.len())
     }
 
+    /// Copies values in for as long as there is room, published together when the iterator ends or the
+    /// ring is full. How many. The iterator is not asked for a value that has no place; if it panics,
+    /// nothing is published.
+    ///
+    /// # Errors
+    /// [`SharedRingError::Corrupt`]; the iterator was not asked.
+    pub fn push_iter(
+        &mut self,
+        values: impl IntoIterator<Item = T>,
+    ) -> Result<usize, SharedRingError> {
+        let room = self.room(usize::MAX)?;
+        let mut n = 0;
+        for value in values.into_iter().take(room) {
+            self.words().write(self.tail.wrapping_add(n), &value);
+            n += 1;
+        }
+        self.publish(n as usize);
+        Ok(n as usize)
+    }
+
     /// Room for `n` values, to be written where they will lie: see [`SharedReserved`]. `None` if there are
     /// fewer places.
     ///

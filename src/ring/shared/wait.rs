@@ -30,8 +30,10 @@ impl Limit {
 
 impl<T: Plain> SharedProducer<'_, T> {
     /// Appends a value, after waiting for a place if need be. While there is none, the system is asked at
-    /// every 64th look whether the consumer's process lives: one that is killed is found out, unless its
-    /// number is another process's by then. A consumer that has not come yet is waited for.
+    /// every 64th look whether the consumer's process lives: one that is killed is found out. (Not found
+    /// out is one whose number is another process's by then, or is of another namespace, as in another
+    /// container, or where there is no /proc.) A consumer that has not come yet, or lives and takes
+    /// nothing, is waited for: [`push_wait_for`](Self::push_wait_for) is for peers that are not trusted.
     ///
     /// ```
     /// # use framepool::{SharedRegion, ring::{SharedPushError, SharedRing, Yield}};
