@@ -1,5 +1,5 @@
 //! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
-#![cfg(all(feature = "ring", feature = "std", not(loom)))]
+#![cfg(all(feature = "ring", not(loom)))]
 #![allow(missing_docs)]
 
 use std::cell::Cell;
@@ -7,7 +7,7 @@ use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::thread;
 
-use framepool::ring::{self, Ring, RingError, Yield};
+use framepool::ring::{self, Ring, RingError, Spin};
 
 /// Counts how many of them live.
 #[derive(Debug)]
@@ -33,11 +33,11 @@ fn a_static_ring_is_split_once() {
     assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
     let t = thread::spawn(move || {
         for i in 0..100 {
-            tx.push_wait::<Yield>(i).unwrap();
+            tx.push_wait::<Spin>(i).unwrap();
         }
     });
     let mut next = 0;
-    while let Some(i) = rx.pop_wait::<Yield>() {
+    while let Some(i) = rx.pop_wait::<Spin>() {
         assert_eq!(i, next);
         next += 1;
     }
@@ -141,15 +141,39 @@ fn a_region_may_begin_anywhere_and_must_be_large_enough() {
 }
 
 #[test]
+fn values_lie_where_their_alignment_wants_them() {
+    #[repr(align(512))]
+    struct Wide(u16);
+    fn check((mut tx, mut rx): ring::Ends<'_, Wide>) {
+        for lap in 0..3 {
+            assert_eq!(tx.push_iter((lap..9).map(Wide)), 2);
+            let waiting = rx.peek(2).unwrap();
+            for (i, value) in (lap..).zip(waiting.iter()) {
+                assert_eq!(std::ptr::from_ref(value).addr() % 512, 0);
+                assert_eq!(value.0, i);
+            }
+            waiting.release(2);
+        }
+    }
+    #[cfg(feature = "std")]
+    check(ring::allocate(2).unwrap());
+    check(Ring::<Wide, 2>::new().split_mut());
+    assert_eq!(ring::region_align::<Wide>(), 512);
+    let mut memory = vec![MaybeUninit::uninit(); ring::region_size::<Wide>(2).unwrap() + 511];
+    check(ring::in_memory(&mut memory, 2).unwrap());
+}
+
+#[test]
 fn capacities_that_cannot_be_are_errors() {
     fn all<T>(capacity: usize) -> RingError {
-        let error = ring::allocate::<T>(capacity).unwrap_err();
+        let error = ring::region_size::<T>(capacity).unwrap_err();
         let mut memory = [MaybeUninit::uninit(); 64];
         assert_eq!(
             ring::in_memory::<T>(&mut memory, capacity).unwrap_err(),
             error
         );
-        assert_eq!(ring::region_size::<T>(capacity).unwrap_err(), error);
+        #[cfg(feature = "std")]
+        assert_eq!(ring::allocate::<T>(capacity).unwrap_err(), error);
         error
     }
     assert_eq!(all::<u8>(0), RingError::ZeroCapacity);
@@ -164,7 +188,8 @@ fn capacities_that_cannot_be_are_errors() {
     let some = half / 1024;
     assert_eq!(all::<[u64; 256]>(some), too_large(some, 2048));
     // So many bytes are an object, but nobody has them.
-    if cfg!(not(miri)) {
+    #[cfg(all(feature = "std", not(miri)))]
+    {
         let error = ring::allocate::<[u8; 64]>(half / 128).unwrap_err();
         assert!(matches!(error, RingError::OutOfMemory { size } if size > half / 2));
     }
@@ -172,7 +197,8 @@ fn capacities_that_cannot_be_are_errors() {
 
 #[test]
 fn both_ends_have_lines_of_their_own() {
-    let (tx, rx) = ring::allocate::<u64>(4).unwrap();
+    let mut ring: Ring<u64, 4> = Ring::new();
+    let (tx, rx) = ring.split_mut();
     let line = if cfg!(target_pointer_width = "64") {
         128
     } else {
