@@ -77,7 +77,12 @@ fn every_public_type<T: defmt::Format, F>() {
         {
             is_logged::<(ring::SharedRing<'static, u8>, ring::SharedRingError)>();
             is_logged::<(ring::SharedProducer<'static, u8>, ring::SharedPushError<T>)>();
-            is_logged::<ring::SharedConsumer<'static, u8>>();
+            is_logged::<(ring::SharedConsumer<'static, u8>, ring::SharedWaitError)>();
+            is_logged::<(
+                ring::SharedReserved<'_, 'static, u8>,
+                ring::SharedPeeked<'_, 'static, u8>,
+            )>();
+            is_logged::<(ring::SharedDrain<'_, 'static, u8>, ring::NoPlace)>();
         }
     }
     #[cfg(feature = "wire")]

@@ -230,6 +230,22 @@ fn a_pop_wakes_who_has_no_room_and_so_does_going() {
 }
 
 #[test]
+fn ends_that_go_at_once_keep_no_waker() {
+    model(3, || {
+        let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
+        let waker = Waker::from(signal.clone());
+        let Ok((tx, mut rx)) = ring::asynchronous(ring::allocate::<u8>(1).unwrap()) else {
+            panic!("the ends of one ring");
+        };
+        let t = thread::spawn(move || drop(tx));
+        let _ = rx.poll_pop(&mut Context::from_waker(&waker));
+        drop((rx, waker));
+        t.join().unwrap();
+        assert_eq!(std::sync::Arc::strong_count(&signal), 1);
+    });
+}
+
+#[test]
 fn slots_with_flags_change_hands_round_the_end() {
     for capacity in [1, 2] {
         model(3, move || {

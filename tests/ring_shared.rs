@@ -1,5 +1,5 @@
-//! A ring of two processes: what one pushes the other pops, whatever either of them writes to the ring or
-//! dies of.
+//! A ring in memory that two processes share, here two mappings of one: what one end pushes the other pops,
+//! whatever is written to the ring meanwhile.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -9,14 +9,16 @@
 ))]
 #![allow(missing_docs)]
 
-use std::io::{BufRead, BufReader};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::os::fd::AsFd;
 use std::sync::atomic::Ordering::*;
 use std::thread;
+use std::time::Duration;
 
 use framepool::SharedRegion;
-use framepool::ring::{SharedProducer, SharedPushError, SharedRing, SharedRingError};
+use framepool::ring::{
+    Full, NoPlace, Plain, SharedPushError, SharedRing, SharedRingError, SharedWaitError, Spin,
+    Yield, type_tag,
+};
 
 const LEN: usize = 64 << 10;
 
@@ -33,7 +35,10 @@ fn poke(region: &SharedRegion, word: usize, value: u64) {
     region.atomics(word * 8, 1).unwrap()[0].store(value, SeqCst);
 }
 
-const CAPACITY: usize = 2;
+const MAGIC: usize = 0;
+const CAPACITY: usize = 4;
+const PRODUCER: usize = 16;
+const CONSUMER: usize = 17;
 const TAIL: usize = 32;
 const HEAD: usize = 48;
 
@@ -235,167 +240,292 @@ fn positions_may_wrap() {
     assert_eq!(rx.pop().unwrap(), Some(6));
 }
 
-// ---- two processes
-
-const ROLE: &str = "FRAMEPOOL_RING_ROLE";
-
-/// This test again, in another process that has the region as descriptor 3… of its own number.
-fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
-    let fd = region.as_fd().try_clone_to_owned().unwrap();
-    // SAFETY: an open file; the child is to inherit it.
-    assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }, 0);
-    let child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(ROLE, format!("{role} {}", fd.as_raw_fd()))
-        .stdout(Stdio::piped())
-        .spawn();
-    child.unwrap()
+#[test]
+fn a_ring_of_another_layout_is_refused() {
+    use SharedRingError as E;
+    let region = shared();
+    SharedRing::<u64>::create(&region, 0, 16).unwrap();
+    let (found, expected) = (8, align_of::<[u8; 8]>());
+    let error = SharedRing::<[u8; 8]>::attach(&region, 0).unwrap_err();
+    assert_eq!(error, E::OtherAlign { found, expected });
+    assert!(error.to_string().contains("aligned to 8 bytes, not 1"));
+    let error = SharedRing::<f64>::attach(&region, 0).unwrap_err();
+    let (found, expected) = (u64::TAG, f64::TAG);
+    assert_eq!(error, E::OtherType { found, expected });
+    // The version is the upper byte.
+    let magic = region.atomics(0, 1).unwrap()[0].load(SeqCst);
+    poke(&region, MAGIC, magic ^ 2 << 56);
+    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    let expected = (magic >> 56) as u8;
+    let found = expected ^ 2;
+    assert_eq!(error, E::OtherVersion { found, expected });
+    // Nor is it overwritten.
+    let error = SharedRing::<u64>::create(&region, 0, 16).unwrap_err();
+    assert_eq!(error, E::AlreadyMade);
+    poke(&region, MAGIC, magic ^ 1);
+    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    assert_eq!(error, E::NoRing { found: magic ^ 1 });
 }
 
-/// What this process was started for, and the region.
-fn role() -> Option<(String, SharedRegion)> {
-    let role = std::env::var(ROLE).ok()?;
-    let (role, fd) = role.split_once(' ').unwrap();
-    // SAFETY: inherited, and nobody else's here.
-    let fd = unsafe { OwnedFd::from_raw_fd(fd.parse().unwrap()) };
-    Some((role.to_owned(), SharedRegion::attach(fd).unwrap()))
-}
-
-/// A value whose words tell if it was torn.
-fn value(i: u64) -> [u64; 4] {
-    [i, !i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15), i ^ 0xFFFF]
-}
-
-fn produce(tx: &mut SharedProducer<'_, [u64; 4]>, from: u64, to: u64) {
-    for i in from..to {
-        while tx.push(value(i)).is_err() {
-            thread::yield_now();
-        }
+#[test]
+fn types_tell_themselves_apart_as_far_as_they_say() {
+    #[derive(Clone, Copy)]
+    #[allow(dead_code)]
+    struct Silent(u64);
+    // SAFETY: a number.
+    unsafe impl Plain for Silent {}
+    #[derive(Clone, Copy)]
+    #[allow(dead_code)]
+    struct Named(u64);
+    // SAFETY: a number.
+    unsafe impl Plain for Named {
+        const TAG: u64 = type_tag("Named, version 1");
+    }
+    let tags = [
+        u64::TAG,
+        i64::TAG,
+        Named::TAG,
+        <[u64; 1]>::TAG,
+        <[u64; 2]>::TAG,
+        <[[u64; 2]; 1]>::TAG,
+        type_tag(""),
+    ];
+    for (i, tag) in tags.iter().enumerate() {
+        assert!(*tag != 0 && !tags[..i].contains(tag));
+    }
+    assert_eq!((Silent::TAG, <[Silent; 4]>::TAG), (0, 0));
+    let region = shared();
+    SharedRing::<Silent>::create(&region, 0, 4).unwrap();
+    assert!(SharedRing::<Silent>::attach(&region, 0).is_ok());
+    for error in [
+        SharedRing::<u64>::attach(&region, 0).unwrap_err(),
+        SharedRing::<Named>::attach(&region, 0).unwrap_err(),
+    ] {
+        assert!(matches!(error, SharedRingError::OtherType { found: 0, .. }));
     }
 }
 
 #[test]
-fn two_processes_exchange_values_in_order() {
-    const COUNT: u64 = 200_000;
-    if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
-        return produce(&mut tx, 0, COUNT);
-    }
+fn a_holder_that_is_no_process_is_an_error() {
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
-    let mut rx = ring.consumer().unwrap();
-    let mut child = another("two_processes_exchange_values_in_order", "produce", &region);
-    let mut next = 0;
-    loop {
-        // In this order: what was pushed before it went is seen after.
-        let abandoned = rx.is_abandoned();
-        match rx.pop().unwrap() {
-            Some(found) => {
-                assert_eq!(found, value(next));
-                next += 1;
-            }
-            None if abandoned => break,
-            None => thread::yield_now(),
-        }
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let me = std::process::id();
+    for found in [1 << 31, 1 << 40, u64::MAX - 1] {
+        let error = SharedRingError::BadHolder { found };
+        poke(&region, PRODUCER, found);
+        poke(&region, CONSUMER, found);
+        assert_eq!(ring.producer().unwrap_err(), error);
+        assert_eq!(ring.producer_after(me).unwrap_err(), error);
+        assert_eq!(ring.consumer_after(me).unwrap_err(), error);
+        assert_eq!(ring.producer_process(), None);
+        assert_eq!(ring.consumer_process(), None);
     }
-    assert_eq!(next, COUNT);
-    assert!(child.wait().unwrap().success());
 }
 
 #[test]
-fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
-    if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
-        println!("producing");
-        return produce(&mut tx, 0, u64::MAX);
-    }
+fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
-    let mut rx = ring.consumer().unwrap();
-    let mut child = another(
-        "a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced",
-        "produce",
-        &region,
-    );
-    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(out.any(|line| line.unwrap().contains("producing")));
-    let (mut next, mut kill_at) = (0, 20_000);
-    let dead = child.id();
-    loop {
-        match rx.pop().unwrap() {
-            Some(found) => {
-                assert_eq!(found, value(next));
-                next += 1;
-            }
-            None if kill_at == u64::MAX => break,
-            None => thread::yield_now(),
-        }
-        if next == kill_at {
-            // In the middle of whatever it is doing.
-            child.kill().unwrap();
-            kill_at = u64::MAX;
-        }
-    }
-    child.wait().unwrap();
-    // What it published between the last look and its death.
-    while let Some(found) = rx.pop().unwrap() {
-        assert_eq!(found, value(next));
-        next += 1;
-    }
-    assert!(next >= 20_000);
-    // It did not let go, and says who it was.
-    assert!(!rx.is_abandoned());
-    assert_eq!(ring.producer_process(), Some(dead));
-    assert_eq!(
-        ring.producer().unwrap_err(),
-        SharedRingError::Taken { by: dead }
-    );
-    let mut tx = ring.producer_after(dead).unwrap();
-    produce(&mut tx, next, next + 10);
-    for i in next..next + 10 {
-        assert_eq!(rx.pop().unwrap(), Some(value(i)));
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let other = std::process::id() + 1;
+    poke(&region, PRODUCER, other.into());
+    poke(&region, CONSUMER, other.into());
+    drop((tx, rx));
+    assert_eq!(ring.producer_process(), Some(other));
+    assert_eq!(ring.consumer_process(), Some(other));
+    // Positions that cannot be: the end is let go by who took it.
+    poke(&region, TAIL, 5);
+    let (found, own) = (0, 5);
+    let error = ring.producer_after(other).unwrap_err();
+    assert_eq!(error, SharedRingError::Corrupt { found, own });
+    assert_eq!(ring.producer_process(), None);
+    let error = ring.consumer_after(other).unwrap_err();
+    assert!(matches!(
+        error,
+        SharedRingError::Corrupt { found: 5, own: 0 }
+    ));
+    assert_eq!(ring.consumer_process(), None);
+}
+
+// ---- figures
+
+#[test]
+fn each_end_counts_for_itself() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert_eq!((tx.capacity(), rx.capacity()), (4, 4));
+    assert!(tx.is_empty() && rx.is_empty() && !tx.is_full());
+    assert_eq!(rx.pop().unwrap(), None);
+    assert_eq!(tx.push_slice(&[1, 2, 3, 4, 5]).unwrap(), 4);
+    assert!(tx.push(6).is_err());
+    assert!(tx.is_full() && rx.is_full());
+    assert_eq!(rx.pop_slice(&mut [0; 3]).unwrap(), 3);
+    assert_eq!((tx.len(), rx.len()), (1, 1));
+    assert_eq!(rx.pop_slice(&mut [0; 3]).unwrap(), 1);
+    let (sent, got) = (tx.stats(), rx.stats());
+    assert_eq!((sent.enqueued, sent.refused), (4, 2));
+    assert_eq!((got.dequeued, got.starved, got.high_water), (4, 2, 4));
+    assert!(format!("{tx:?} {rx:?}").contains("refused: 2"));
+    // Whoever takes an end counts from there.
+    drop(tx);
+    let tx = ring.producer().unwrap();
+    assert_eq!((tx.stats().enqueued, tx.stats().refused), (0, 0));
+}
+
+#[test]
+fn a_drain_ends_with_what_was_there() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 8).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    tx.push_slice(&[1, 2, 3]).unwrap();
+    let mut drain = rx.drain().unwrap();
+    assert_eq!(drain.len(), 3);
+    assert_eq!(drain.next(), Some(1));
+    tx.push(4).unwrap();
+    assert_eq!(drain.collect::<Vec<_>>(), [2, 3]);
+    assert_eq!(rx.drain().unwrap().take(0).count(), 0);
+    assert_eq!(rx.drain().unwrap().collect::<Vec<_>>(), [4]);
+    assert_eq!(tx.len(), 0);
+    let mut source = 0..20;
+    assert_eq!(tx.push_iter(&mut source).unwrap(), 8);
+    assert_eq!(source.next(), Some(8));
+    assert!(rx.drain().unwrap().eq(0..8));
+}
+
+// ---- in place
+
+#[test]
+fn what_is_reserved_is_seen_when_committed_and_not_before() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert!(tx.reserve(5).unwrap().is_none());
+    {
+        let mut room = tx.reserve(3).unwrap().unwrap();
+        // In any order.
+        room.write(2, 30).unwrap();
+        room.write(0, 10).unwrap();
+        assert_eq!(room.write(3, 40).map_err(Full::into_inner), Err(40));
     }
     assert_eq!(rx.pop().unwrap(), None);
+    let mut room = tx.reserve_up_to(9).unwrap();
+    assert_eq!((room.len(), room.is_empty()), (4, false));
+    room.write(1, 20).unwrap();
+    // What was not written shows what lay there, which was never published.
+    assert_eq!(room.commit(3), 3);
+    let waiting = rx.peek(3).unwrap().unwrap();
+    assert!(waiting.iter().eq([10, 20, 30]));
+    assert_eq!(waiting.release(1), 1);
+    assert!(rx.peek(3).unwrap().is_none());
+    assert_eq!(rx.peek_up_to(9).unwrap().len(), 2);
+    assert_eq!(
+        (tx.len(), tx.stats().enqueued, tx.stats().refused),
+        (2, 3, 1)
+    );
+    assert_eq!(rx.peek_up_to(1).unwrap().release(9), 1);
+    assert_eq!(rx.pop().unwrap(), Some(30));
+    assert!(rx.peek_up_to(1).unwrap().is_empty());
 }
 
 #[test]
-fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
-    if let Some((_, region)) = role() {
-        let mut rx = SharedRing::<[u64; 4]>::attach(&region, 0)
-            .unwrap()
-            .consumer()
-            .unwrap();
-        println!("consuming");
-        loop {
-            if rx.pop().unwrap().is_none() {
-                thread::yield_now();
-            }
-        }
-    }
+fn bytes_outside_of_a_place_are_an_error() {
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
-    let mut tx = ring.producer().unwrap();
-    let mut child = another(
-        "a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost",
-        "consume",
-        &region,
+    let ring = SharedRing::<[u8; 12]>::create(&region, 0, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let mut room = tx.reserve(2).unwrap().unwrap();
+    room.write_bytes(0, 0, &[1; 12]).unwrap();
+    room.write_bytes(1, 12, &[]).unwrap();
+    let wrong = |place, offset, len| {
+        let (places, size) = (2, 12);
+        NoPlace {
+            place,
+            places,
+            offset,
+            len,
+            size,
+        }
+    };
+    for (place, offset, len) in [(2, 0, 1), (usize::MAX, 0, 0), (0, 5, 8), (1, usize::MAX, 2)] {
+        let error = room.write_bytes(place, offset, &vec![2; len]).unwrap_err();
+        assert_eq!(error, wrong(place, offset, len));
+        assert!(error.to_string().contains(&format!("of place {place}")));
+    }
+    room.commit(2);
+    let waiting = rx.peek(2).unwrap().unwrap();
+    let mut out = [9; 20];
+    for (place, offset, len) in [(2, 0, 1), (usize::MAX, 0, 0), (0, 5, 8), (1, usize::MAX, 2)] {
+        let error = waiting.read_bytes(place, offset, &mut out[..len]);
+        assert_eq!(error, Err(wrong(place, offset, len)));
+    }
+    assert_eq!(out, [9; 20]);
+    waiting.read_bytes(0, 10, &mut out[..2]).unwrap();
+    assert_eq!(out[..3], [1, 1, 9]);
+    assert_eq!(waiting.get(1), Some([0; 12]));
+    assert_eq!(waiting.get(2), None);
+}
+
+// ---- waiting
+
+#[test]
+fn who_waits_is_told_why_in_vain() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let none = Duration::ZERO;
+    assert_eq!(tx.push_wait::<Spin>(1), Ok(()));
+    assert_eq!(
+        tx.push_wait_for::<Spin>(2, none),
+        Err(SharedPushError::Full(2))
     );
-    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
-    assert!(out.any(|line| line.unwrap().contains("consuming")));
-    produce(&mut tx, 0, 20_000);
-    let dead = child.id();
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let mut next = 20_000;
-    while tx.push(value(next)).is_ok() {
-        next += 1;
-    }
-    let mut rx = ring.consumer_after(dead).unwrap();
-    let mut first = None;
-    while let Some(found) = rx.pop().unwrap() {
-        let expected = first.map_or(found[0], |n| n);
-        assert_eq!(found, value(expected));
-        first = Some(expected + 1);
-    }
-    assert_eq!(first, Some(next));
+    assert_eq!(rx.pop_wait_for::<Spin>(none), Ok(1));
+    assert_eq!(
+        rx.pop_wait_for::<Spin>(none),
+        Err(SharedWaitError::TimedOut)
+    );
+    // What cannot be.
+    tx.push(1).unwrap();
+    poke(&region, HEAD, 9);
+    assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
+    poke(&region, HEAD, 1);
+    let holder = region.atomics(CONSUMER * 8, 1).unwrap()[0].swap(1 << 40, SeqCst);
+    assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
+    assert_eq!(rx.pop_wait::<Spin>(), Ok(1));
+    poke(&region, PRODUCER, 1 << 40);
+    let bad = SharedRingError::BadHolder { found: 1 << 40 };
+    assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Ring(bad)));
+    poke(&region, TAIL, 1 << 40);
+    let (found, own) = (1 << 40, 2);
+    let error = rx.pop_wait::<Spin>().unwrap_err();
+    assert_eq!(error, SharedRingError::Corrupt { found, own }.into());
+    assert_eq!(
+        error.to_string(),
+        SharedRingError::Corrupt { found, own }.to_string()
+    );
+    // Gone, or let go by a lie.
+    poke(&region, TAIL, 2);
+    poke(&region, PRODUCER, u64::MAX);
+    assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));
+    poke(&region, CONSUMER, holder);
+    tx.push(3).unwrap();
+    drop(rx);
+    assert_eq!(tx.push_wait::<Spin>(4), Err(SharedPushError::Abandoned(4)));
+}
+
+#[test]
+fn who_waits_gets_what_comes() {
+    let (ours, count) = (shared(), 10_000);
+    let theirs = again(&ours);
+    let ring = SharedRing::create(&ours, 0, 2).unwrap();
+    let mut tx = ring.producer().unwrap();
+    thread::scope(|scope| {
+        // Before there is a consumer.
+        scope.spawn(move || (0..count).for_each(|i| tx.push_wait::<Yield>([i, !i]).unwrap()));
+        let ring = SharedRing::attach(&theirs, 0).unwrap();
+        let mut rx = ring.consumer().unwrap();
+        for i in 0..count {
+            assert_eq!(rx.pop_wait::<Yield>(), Ok([i, !i]));
+        }
+        assert_eq!(rx.pop_wait::<Yield>(), Err(SharedWaitError::Abandoned));
+    });
 }

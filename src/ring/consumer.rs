@@ -67,7 +67,7 @@ pub struct Consumer<'r, T> {
 unsafe impl<T: Send> Send for Consumer<'_, T> {}
 
 impl<'r, T> Consumer<'r, T> {
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, feature = "std", not(loom)))]
     pub(super) fn set_starved(&mut self, starved: u64) {
         self.starved = starved;
     }

@@ -1,5 +1,7 @@
 //! What the two ends share besides the slots.
 
+use core::ptr::NonNull;
+
 use crate::ring::waker::WakeCell;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, full_fence, section};
 
@@ -85,11 +87,26 @@ impl Control {
     }
 
     /// The last access of an end. Whether the other one has left before.
-    pub(super) fn leave(&self, end: u32) -> bool {
-        // Release: pairs with the acquire of the other end's `leave`, if that is the last. Acquire: the
-        // last one drops what is left, and may free the memory.
-        let before = section(|cs| self.ends.0.fetch_add(cs, end << LEFT, Ordering::AcqRel));
+    ///
+    /// By pointer: as soon as the end has left, the other one may free the memory, and a reference that a
+    /// function was given stands for memory that lives until it returns.
+    ///
+    /// # Safety
+    /// It lives; the end has not left, and unless this is `true` its owner accesses the ring no more.
+    pub(super) unsafe fn depart(control: NonNull<Self>, end: u32) -> bool {
+        // SAFETY: it lives so far. The reference is to an atomic and nothing around it, of which the
+        // language asks no more than that it lives at the access.
+        let ends = unsafe { &(*control.as_ptr()).ends.0 };
+        // Release: pairs with the acquire of the other end's, if that is the last. Acquire: the last one
+        // drops what is left, and may free the memory.
+        let before = section(|cs| ends.fetch_add(cs, end << LEFT, Ordering::AcqRel));
         before & ((PRODUCER | CONSUMER) << LEFT) != 0
+    }
+
+    /// As [`depart`](Self::depart), for ends that have a reference.
+    pub(super) fn leave(&self, end: u32) -> bool {
+        // SAFETY: borrowed, so it lives.
+        unsafe { Self::depart(NonNull::from(self), end) }
     }
 
     /// Whether that end is gone. What it published before is visible once this is true.

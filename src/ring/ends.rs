@@ -142,16 +142,22 @@ impl<T> Place<'_, T> {
     pub(super) unsafe fn leave(&self, end: u32) {
         let control = self.control();
         control.mark_gone(end);
-        Control::announce(if end == PRODUCER {
-            &control.filled
+        let (own, other) = if end == PRODUCER {
+            (&control.freed, &control.filled)
         } else {
-            &control.freed
-        });
-        if !control.leave(end) {
+            (&control.filled, &control.freed)
+        };
+        Control::announce(other);
+        // The other end may have gone between this one's last look and its putting a waker there. Dropped
+        // when all is done, as that is the user's code.
+        let _waker = own.take();
+        // SAFETY: it lives as long as this end has not left.
+        if !unsafe { Control::depart(self.control, end) } {
             // From here on the memory is the other end's.
             return;
         }
-        // Relaxed, both: `leave` has acquired what the other end stored last.
+        let control = self.control();
+        // Relaxed, both: `depart` has acquired what the other end stored last.
         let mut rest = Rest {
             at: control.head.0.load(Ordering::Relaxed),
             end: control.tail.0.load(Ordering::Relaxed),

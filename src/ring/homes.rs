@@ -234,6 +234,21 @@ pub fn in_memory<'m, T: 'm>(
 
 /// As [`in_memory`], for memory that is only known by its address.
 ///
+/// ```
+/// use core::mem::MaybeUninit;
+/// use core::ptr::NonNull;
+/// use framepool::ring;
+///
+/// static mut MEMORY: [MaybeUninit<u8>; 4096] = [MaybeUninit::uninit(); 4096];
+///
+/// let start = NonNull::new((&raw mut MEMORY).cast()).unwrap();
+/// // SAFETY: so many bytes are there for ever, and nobody else uses them.
+/// let (mut tx, mut rx) = unsafe { ring::in_raw_memory::<u64>(start, 4096, 256) }?;
+/// tx.push(1)?;
+/// assert_eq!(rx.pop(), Some(1));
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+///
 /// # Safety
 /// `len` bytes from `start` on are good for reads and writes, by nobody but the ends and for as long as one of them
 /// lives.

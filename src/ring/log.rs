@@ -123,7 +123,10 @@ impl<T> Format for Abandoned<T> {
 mod shared {
     use defmt::{Format, Formatter, write};
 
-    use crate::ring::{Plain, SharedConsumer, SharedProducer, SharedRing};
+    use crate::ring::{
+        Plain, SharedConsumer, SharedDrain, SharedPeeked, SharedProducer, SharedReserved,
+        SharedRing,
+    };
 
     impl<T: Plain> Format for SharedRing<'_, T> {
         fn format(&self, f: Formatter<'_>) {
@@ -133,13 +136,43 @@ mod shared {
 
     impl<T: Plain> Format for SharedProducer<'_, T> {
         fn format(&self, f: Formatter<'_>) {
-            write!(f, "SharedProducer({})", self.ring());
+            write!(
+                f,
+                "SharedProducer {{ len: {=usize}, capacity: {=usize}, stats: {} }}",
+                self.len(),
+                self.capacity(),
+                self.stats()
+            );
         }
     }
 
     impl<T: Plain> Format for SharedConsumer<'_, T> {
         fn format(&self, f: Formatter<'_>) {
-            write!(f, "SharedConsumer({})", self.ring());
+            write!(
+                f,
+                "SharedConsumer {{ len: {=usize}, capacity: {=usize}, stats: {} }}",
+                self.len(),
+                self.capacity(),
+                self.stats()
+            );
+        }
+    }
+
+    impl<T: Plain> Format for SharedDrain<'_, '_, T> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "SharedDrain {{ left: {=usize} }}", self.len());
+        }
+    }
+
+    impl<T: Plain> Format for SharedReserved<'_, '_, T> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "SharedReserved {{ len: {=usize} }}", self.len());
+        }
+    }
+
+    impl<T: Plain> Format for SharedPeeked<'_, '_, T> {
+        fn format(&self, f: Formatter<'_>) {
+            write!(f, "SharedPeeked {{ len: {=usize} }}", self.len());
         }
     }
 }

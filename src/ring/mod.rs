@@ -71,7 +71,7 @@
 //! | `flagged.rs` | the ring whose slots carry flags, all of it |
 //! | `homes.rs` | where the memory comes from |
 //! | `wait.rs`, `asynchronous.rs`, `waker.rs` | waiting |
-//! | `shared.rs` | between processes |
+//! | `shared/` | between processes |
 //! | `stats.rs`, `error.rs` | figures, errors |
 //!
 //! # Not
@@ -123,7 +123,8 @@ pub use reserved::Reserved;
     not(loom)
 ))]
 pub use shared::{
-    Plain, SharedConsumer, SharedProducer, SharedPushError, SharedRing, SharedRingError,
+    NoPlace, Plain, SharedConsumer, SharedDrain, SharedPeeked, SharedProducer, SharedPushError,
+    SharedReserved, SharedRing, SharedRingError, SharedWaitError, type_tag,
 };
 pub use stats::{ConsumerStats, ProducerStats};
 #[cfg(feature = "std")]

@@ -62,7 +62,7 @@ pub struct Producer<'r, T> {
 unsafe impl<T: Send> Send for Producer<'_, T> {}
 
 impl<'r, T> Producer<'r, T> {
-    #[cfg(all(test, not(loom)))]
+    #[cfg(all(test, feature = "std", not(loom)))]
     pub(super) fn set_refused(&mut self, refused: u64) {
         self.refused = refused;
     }

@@ -43,6 +43,17 @@ pub fn sections(image: &Image) -> Findings {
     findings
 }
 
+/// The static ring lies in `.bss`, and nothing but `.bss` is in RAM.
+pub fn ring_sections(image: &Image) -> Findings {
+    let mut findings = Findings::new();
+    if let Some(ring) = variable(image, "firmware::ring::RING", &mut findings) {
+        findings.extend(must_be_in(ring, ".bss"));
+    }
+    let data = image.size_of(".data");
+    findings.extend((data > 0).then(|| format!("there are {data} bytes of .data")));
+    findings
+}
+
 fn variable<'a>(image: &'a Image, name: &str, findings: &mut Findings) -> Option<&'a Symbol> {
     let found = image.variable(name);
     if found.is_none() {

@@ -59,6 +59,20 @@ const COUNTS: [(&str, [Bound; 3]); 16] = [
     ("channel_record",    [most( 0, 146), most( 0, 228), most( 0,  94)]),
 ];
 
+/// The same of the ring, for values of four bytes.
+#[rustfmt::skip]
+const RING_COUNTS: [(&str, [Bound; 3]); 8] = [
+    //                     thumbv7m       thumbv6m        x86_64
+    ("ring_push",         [most(15,  36), most(17,  51), most(17,  33)]),
+    ("ring_pop",          [most(16,  40), most(19,  51), most(14,  33)]),
+    ("ring_push_slice",   [most(28,  53), most(33,  64), most(41,  72)]),
+    ("ring_pop_slice",    [most(28,  55), most(35,  70), most(41,  73)]),
+    ("ring_push_array",   [most(29,  60), most(32,  78), most(38,  67)]),
+    ("ring_pop_array",    [most(33,  68), most(39,  93), most(40,  73)]),
+    ("ring_reserve",      [most(20,  42), most(24,  59), most(20,  37)]),
+    ("ring_peek",         [most(23,  55), most(25,  72), most(23,  62)]),
+];
+
 /// What was found so far.
 #[derive(Default)]
 struct Report {
@@ -108,7 +122,9 @@ fn main() -> ExitCode {
         check_images(&mut report);
         check_the_rest(&mut report);
         check_the_checks(&mut report);
-        check_counts(&mut report);
+        check_counts(&mut report, "", &COUNTS);
+        check_the_ring(&mut report);
+        check_counts(&mut report, ",ring", &RING_COUNTS);
     }
     report.conclude()
 }
@@ -172,6 +188,18 @@ fn check_the_rest(report: &mut Report) {
     }
 }
 
+/// Nor can the ring, whose ends call the user's wakers when they go: no panic code is in the image.
+fn check_the_ring(report: &mut Report) {
+    for profile in ["release", "small"] {
+        for mut build in builds(profile) {
+            build.features += ",ring";
+            let (image, name) = (image(&build), format!("ring {}", build.name()));
+            report.add(&name, checks::ring_sections(&image));
+            report.add(&name, checks::no_panic_code(&image));
+        }
+    }
+}
+
 /// In firmware with a panic path and an initialised static the checks find these, and no path
 /// where there is none.
 fn check_the_checks(report: &mut Report) {
@@ -194,13 +222,16 @@ fn check_the_checks(report: &mut Report) {
     }
 }
 
-/// Instructions of all probes.
-fn check_counts(report: &mut Report) {
-    let images = builds("release").map(|build| (build.name(), image(&build)));
+/// Instructions of the probes of one image.
+fn check_counts(report: &mut Report, features: &str, counts: &[(&str, [Bound; 3])]) {
+    let images = builds("release").map(|mut build| {
+        build.features += features;
+        (build.name(), image(&build))
+    });
     println!("\ninstructions: fast path/bound (+ calls of the runtime), whole function/bound");
     let names = images.each_ref().map(|(name, _)| format!("{name:>26}"));
     println!("{:18}{}", "", names.concat());
-    for (probe, bounds) in COUNTS {
+    for &(probe, bounds) in counts {
         let cells = images.iter().zip(bounds).map(|((name, image), bound)| {
             let cell = count(report, &format!("{name} {probe}"), image, probe, bound);
             format!("{cell:>26}")

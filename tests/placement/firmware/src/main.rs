@@ -19,6 +19,8 @@ mod control;
 mod rest;
 #[cfg(feature = "rest")]
 mod rest_time;
+#[cfg(feature = "ring")]
+mod ring;
 #[cfg(feature = "critical-section")]
 mod single_core;
 mod time;

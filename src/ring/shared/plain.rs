@@ -1,0 +1,70 @@
+//! Values that may come from anybody.
+
+/// Values that are no more than their bytes: what another process wrote is a value of the type, whatever
+/// it is.
+///
+/// ```
+/// use framepool::ring::{Plain, type_tag};
+///
+/// #[derive(Clone, Copy)]
+/// #[repr(C)]
+/// struct Quote {
+///     bid: u64,
+///     ask: u64,
+///     instrument: u32,
+///     flags: u32, // no padding: 24 bytes are said, and 24 are there
+/// }
+///
+/// // SAFETY: numbers, side by side.
+/// unsafe impl Plain for Quote {
+///     // A process that was built with another `Quote` is refused.
+///     const TAG: u64 = type_tag("Quote, version 2");
+/// }
+/// # assert_eq!(size_of::<Quote>(), 24);
+/// # assert_ne!(Quote::TAG, type_tag("Quote, version 1"));
+/// ```
+///
+/// # Safety
+/// Any bytes are a valid value; there is no padding; there are no pointers that anybody follows.
+pub unsafe trait Plain: Copy + 'static {
+    /// What tells this type from others of its size and alignment, to the process that attaches: see
+    /// [`type_tag`]. 0, as it is unless said: nothing does.
+    const TAG: u64 = 0;
+}
+
+macro_rules! plain {
+    ($($t:ident)*) => { $(
+        // SAFETY: any bytes are a number.
+        unsafe impl Plain for $t {
+            const TAG: u64 = type_tag(stringify!($t));
+        }
+    )* };
+}
+
+plain!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
+
+// SAFETY: values side by side, without padding between them.
+unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
+    const TAG: u64 = match T::TAG {
+        0 => 0,
+        tag => not_zero(mix(tag, &(N as u64).to_le_bytes())),
+    };
+}
+
+/// A tag for [`Plain::TAG`] from a name, and a version in it: 64 bits of FNV-1a (Fowler, Noll, Vo), never 0.
+/// It guards against mistakes, not against anybody who tries.
+pub const fn type_tag(name: &str) -> u64 {
+    not_zero(mix(0xCBF2_9CE4_8422_2325, name.as_bytes()))
+}
+
+const fn mix(mut hash: u64, mut bytes: &[u8]) -> u64 {
+    while let Some((&byte, rest)) = bytes.split_first() {
+        hash = (hash ^ byte as u64).wrapping_mul(0x0000_0100_0000_01B3);
+        bytes = rest;
+    }
+    hash
+}
+
+const fn not_zero(tag: u64) -> u64 {
+    if tag == 0 { 1 } else { tag }
+}

@@ -1,0 +1,91 @@
+//! The ring over words of this process, so that Miri sees how values become words and back.
+
+use core::sync::atomic::AtomicU64;
+use std::vec::Vec;
+
+use super::error::{SharedRingError, SharedWaitError};
+use super::plain::Plain;
+use super::ring::SharedRing;
+use super::words::{Words, end_of};
+use crate::ring::Spin;
+
+fn memory<T>(capacity: u64) -> Vec<AtomicU64> {
+    let words = end_of::<T>(0, capacity).unwrap() / 8;
+    (0..words).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn whole<T: Plain + PartialEq + core::fmt::Debug>(make: impl Fn(u8) -> T) {
+    let memory = memory::<T>(2);
+    let ring = SharedRing::<T>::of(Words::of(&memory, 2).unwrap());
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    for i in 0..5 {
+        tx.push(make(i)).unwrap();
+        let mut room = tx.reserve(1).unwrap().unwrap();
+        room.write(0, make(i + 100)).unwrap();
+        assert_eq!(room.commit(9), 1);
+        let waiting = rx.peek(2).unwrap().unwrap();
+        assert!(waiting.iter().eq([make(i), make(i + 100)]));
+        assert_eq!(waiting.release(1), 1);
+        assert_eq!(rx.pop().unwrap(), Some(make(i + 100)));
+    }
+}
+
+#[test]
+fn values_of_any_size_become_words_and_back() {
+    whole(|i| i);
+    whole(|i| u128::from(i) << 77);
+    whole(|i| [i; 3]);
+    whole(|i| [u16::from(i); 9]);
+    whole(|i| [f64::from(i); 3]);
+}
+
+#[test]
+fn every_range_of_bytes_is_written_and_read_alone() {
+    const SIZE: usize = 19;
+    let memory = memory::<[u8; SIZE]>(1);
+    let ring = SharedRing::<[u8; SIZE]>::of(Words::of(&memory, 1).unwrap());
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let step = if cfg!(miri) { 3 } else { 1 };
+    for from in (0..=SIZE).step_by(step) {
+        for to in (from..=SIZE).step_by(step) {
+            let mut model = [7; SIZE];
+            let mut room = tx.reserve(1).unwrap().unwrap();
+            room.write(0, model).unwrap();
+            let bytes: Vec<u8> = (0..).take(to - from).collect();
+            room.write_bytes(0, from, &bytes).unwrap();
+            room.commit(1);
+            model[from..to].copy_from_slice(&bytes);
+            let waiting = rx.peek(1).unwrap().unwrap();
+            assert_eq!(waiting.get(0), Some(model));
+            let mut out = bytes.clone();
+            out.fill(99);
+            waiting.read_bytes(0, from, &mut out).unwrap();
+            assert_eq!(out, bytes);
+            waiting.release(1);
+        }
+    }
+}
+
+#[test]
+fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
+    let memory = memory::<u8>(1);
+    let ring = SharedRing::<u8>::of(Words::of(&memory, 1).unwrap());
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    tx.push(1).unwrap();
+    tx.set_refused(u64::MAX - 1);
+    assert!(tx.push(2).is_err() && tx.push(2).is_err());
+    assert_eq!(tx.stats().refused, u64::MAX);
+    rx.pop().unwrap();
+    rx.set_starved(u64::MAX - 1);
+    assert_eq!((rx.pop(), rx.pop()), (Ok(None), Ok(None)));
+    assert_eq!(rx.stats().starved, u64::MAX);
+    drop(tx);
+    assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));
+    memory[super::words::TAIL].store(9, core::sync::atomic::Ordering::Relaxed);
+    let error = ring.producer().unwrap_err();
+    assert!(matches!(
+        error,
+        SharedRingError::Corrupt { found: 1, own: 9 }
+    ));
+    assert_eq!(ring.producer_process(), None);
+}

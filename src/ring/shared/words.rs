@@ -1,0 +1,224 @@
+//! Where everything lies, and the one way to it.
+
+use core::marker::PhantomData;
+use core::sync::atomic::{AtomicU64, Ordering};
+
+use super::error::SharedRingError;
+use super::plain::Plain;
+use crate::region::{AccessError, SharedRegion};
+
+const WORD: usize = size_of::<u64>();
+
+pub(super) const MAGIC: usize = 0;
+pub(super) const ELEMENT: usize = 1;
+pub(super) const ALIGN: usize = 2;
+pub(super) const TYPE: usize = 3;
+pub(super) const CAPACITY: usize = 4;
+pub(super) const PRODUCER: usize = 16;
+pub(super) const CONSUMER: usize = 17;
+pub(super) const TAIL: usize = 32;
+pub(super) const HEAD: usize = 48;
+pub(super) const SLOTS: usize = 64;
+
+/// The words of a ring.
+///
+/// # Invariants
+/// 1. `capacity` is a power of two.
+/// 2. There are [`SLOTS`] words and then those of `capacity` slots, so that no index of a slot's word
+///    overflows.
+pub(super) struct Words<'r, T> {
+    words: &'r [AtomicU64],
+    capacity: u64,
+    _of: PhantomData<fn(T) -> T>,
+}
+
+impl<T> Clone for Words<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Words<'_, T> {}
+
+/// Bytes from the region's start to the end of such a ring at `offset`.
+pub(super) fn end_of<T>(offset: usize, capacity: u64) -> Option<usize> {
+    let words = usize::try_from(capacity)
+        .ok()?
+        .checked_mul(size_of::<T>().div_ceil(WORD))?
+        .checked_add(SLOTS)?;
+    offset.checked_add(words.checked_mul(WORD)?)
+}
+
+/// `count` words at a ring's place.
+fn words(
+    region: &SharedRegion,
+    offset: usize,
+    count: usize,
+) -> Result<&[AtomicU64], SharedRingError> {
+    if offset % 64 != 0 {
+        return Err(SharedRingError::Misaligned { offset });
+    }
+    region.atomics(offset, count).map_err(|error| match error {
+        AccessError::Misaligned { offset, .. } => SharedRingError::Misaligned { offset },
+        _ => SharedRingError::RegionTooSmall {
+            required: offset.saturating_add(count.saturating_mul(WORD)),
+            available: region.len(),
+        },
+    })
+}
+
+/// A ring's first words, up to its slots.
+pub(super) fn header(
+    region: &SharedRegion,
+    offset: usize,
+) -> Result<&[AtomicU64], SharedRingError> {
+    words(region, offset, SLOTS)
+}
+
+impl<'r, T: Plain> Words<'r, T> {
+    pub(super) fn at(
+        region: &'r SharedRegion,
+        offset: usize,
+        capacity: u64,
+    ) -> Result<Self, SharedRingError> {
+        if size_of::<T>() == 0 {
+            return Err(SharedRingError::ZeroSize);
+        }
+        if capacity == 0 {
+            return Err(SharedRingError::ZeroCapacity);
+        }
+        if !capacity.is_power_of_two() {
+            return Err(SharedRingError::NotPowerOfTwo { asked: capacity });
+        }
+        let available = region.len();
+        let required = end_of::<T>(offset, capacity).unwrap_or(usize::MAX);
+        let words = words(region, offset, required.saturating_sub(offset) / WORD)?;
+        if required > available {
+            return Err(SharedRingError::RegionTooSmall {
+                required,
+                available,
+            });
+        }
+        Ok(Self {
+            words,
+            capacity,
+            _of: PhantomData,
+        })
+    }
+
+    /// As [`at`](Self::at), of any words.
+    #[cfg(test)]
+    pub(super) fn of(words: &'r [AtomicU64], capacity: u64) -> Option<Self> {
+        let bytes = end_of::<T>(0, capacity)?;
+        let fits = capacity.is_power_of_two() && bytes <= size_of_val(words);
+        fits.then_some(Self {
+            words,
+            capacity,
+            _of: PhantomData,
+        })
+    }
+}
+
+impl<'r, T> Words<'r, T> {
+    #[inline(always)]
+    pub(super) fn capacity(&self) -> u64 {
+        self.capacity
+    }
+
+    /// One of the header's words.
+    #[inline(always)]
+    pub(super) fn word(&self, at: usize) -> &'r AtomicU64 {
+        static NONE: AtomicU64 = AtomicU64::new(0);
+        // `at` is below SLOTS, and there are so many (invariant 2).
+        self.words.get(at).unwrap_or(&NONE)
+    }
+
+    /// The words of a position's slot.
+    #[inline(always)]
+    fn slot(&self, position: u64) -> &'r [AtomicU64] {
+        let words = size_of::<T>().div_ceil(WORD);
+        // Less than the capacity (invariant 1), so it does not overflow (2).
+        let at = SLOTS + (position & (self.capacity - 1)) as usize * words;
+        self.words.get(at..at + words).unwrap_or(&[])
+    }
+}
+
+impl<T: Plain> Words<'_, T> {
+    /// Copies a value into the slot of a position.
+    #[inline(always)]
+    pub(super) fn write(&self, position: u64, value: &T) {
+        let from = core::ptr::from_ref(value).cast::<u8>();
+        for (i, word) in self.slot(position).iter().enumerate() {
+            let n = (size_of::<T>() - i * WORD).min(WORD);
+            let mut bytes = [0; WORD];
+            // SAFETY: `n` bytes are there at `8 i` of the value, which has no padding (`Plain`).
+            unsafe {
+                bytes
+                    .as_mut_ptr()
+                    .copy_from_nonoverlapping(from.add(i * WORD), n)
+            };
+            // Relaxed: the release of the position comes after.
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+    }
+
+    /// Copies a value out of the slot of a position.
+    #[inline(always)]
+    pub(super) fn read(&self, position: u64) -> T {
+        let mut value = core::mem::MaybeUninit::<T>::zeroed();
+        let to = value.as_mut_ptr().cast::<u8>();
+        for (i, word) in self.slot(position).iter().enumerate() {
+            let n = (size_of::<T>() - i * WORD).min(WORD);
+            // Relaxed: the acquire of the position came before.
+            let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+            // SAFETY: `n` bytes are there at `8 i` of the value.
+            unsafe { to.add(i * WORD).copy_from_nonoverlapping(bytes.as_ptr(), n) };
+        }
+        // SAFETY: all bytes are written, if by zeros, and any bytes are a value (`Plain`).
+        unsafe { value.assume_init() }
+    }
+
+    /// Copies bytes into the slot of a position, as far as it reaches. A word of which only a part is
+    /// written is read and written back: the slot is the writer's.
+    pub(super) fn write_bytes(&self, position: u64, offset: usize, mut bytes: &[u8]) {
+        let mut skip = offset % WORD;
+        for word in self.slot(position).iter().skip(offset / WORD) {
+            let (some, rest) = bytes.split_at(bytes.len().min(WORD - skip));
+            let held = match some.first_chunk() {
+                Some(whole) => *whole,
+                None if some.is_empty() => return,
+                None => {
+                    let mut held = word.load(Ordering::Relaxed).to_ne_bytes();
+                    let places = held.iter_mut().skip(skip);
+                    places.zip(some).for_each(|(to, from)| *to = *from);
+                    held
+                }
+            };
+            // Relaxed: the release of the position comes after.
+            word.store(u64::from_ne_bytes(held), Ordering::Relaxed);
+            (skip, bytes) = (0, rest);
+        }
+    }
+
+    /// Copies bytes out of the slot of a position, as far as it reaches.
+    pub(super) fn read_bytes(&self, position: u64, offset: usize, mut out: &mut [u8]) {
+        let mut skip = offset % WORD;
+        for word in self.slot(position).iter().skip(offset / WORD) {
+            let n = out.len().min(WORD - skip);
+            let (some, rest) = core::mem::take(&mut out).split_at_mut(n);
+            if n == 0 {
+                return;
+            }
+            // Relaxed: the acquire of the position came before.
+            let held = word.load(Ordering::Relaxed).to_ne_bytes();
+            match some.first_chunk_mut() {
+                Some(whole) => *whole = held,
+                None => {
+                    let from = held.iter().skip(skip);
+                    some.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
+            }
+            (skip, out) = (0, rest);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a log says of rings, their ends and their errors.
+#![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#![allow(missing_docs)]
+
+mod support;
+
+use framepool::SharedRegion;
+use framepool::ring::{self, FlagRing, Ring, SharedRing, Spin, Yield};
+use support::render;
+
+const SENT: &str = "ProducerStats { enqueued: 2, refused: 1 }";
+const GOT: &str = "ConsumerStats { dequeued: 1, starved: 0, high_water: 2 }";
+
+#[test]
+fn ends_with_their_figures_and_no_value() {
+    let (mut tx, mut rx) = ring::allocate(2).unwrap();
+    tx.push_slice(&[7_u64; 3]);
+    rx.pop();
+    let sent = format!("Producer {{ len: 1, capacity: 2, stats: {SENT} }}");
+    let got = format!("Consumer {{ len: 1, capacity: 2, stats: {GOT} }}");
+    assert_eq!((render(&tx), render(&rx)), (sent.clone(), got.clone()));
+    assert_eq!(render(tx.stats()), SENT);
+    assert_eq!(render(rx.stats()), GOT);
+    assert_eq!(render(rx.drain()), format!("Drain({got})"));
+    assert_eq!(render(rx.peek_up_to(9)), "Peeked { len: 1 }");
+    let mut room = tx.reserve_up_to(9);
+    room.write(1).unwrap();
+    assert_eq!(render(&room), "Reserved { len: 1, written: 1 }");
+    drop(room);
+    let (tx, rx) = ring::asynchronous((tx, rx)).unwrap();
+    assert_eq!(render(&tx), format!("AsyncProducer({sent})"));
+    assert_eq!(render(&rx), format!("AsyncConsumer({got})"));
+}
+
+#[test]
+fn homes_and_waits() {
+    assert_eq!(render(Ring::<u8, 4>::new()), "Ring { capacity: 4 }");
+    assert_eq!(render(FlagRing::<u8, 4>::new()), "FlagRing { capacity: 4 }");
+    assert_eq!(render(Spin::default()), "Spin { pauses: 8 }");
+    assert_eq!(
+        render(Yield::default()),
+        "Yield { spin: Spin { pauses: 8 } }"
+    );
+}
+
+#[test]
+fn errors_with_their_facts() {
+    let (mut tx, rx) = ring::allocate(1).unwrap();
+    assert_eq!(
+        render(tx.reserve(3).unwrap_err()),
+        "NoRoom { requested: 3, available: 1, capacity: 1 }"
+    );
+    tx.push(7).unwrap();
+    assert_eq!(render(tx.push(7).unwrap_err()), "Full");
+    drop(rx);
+    assert_eq!(render(tx.push_wait::<Spin>(7).unwrap_err()), "Abandoned");
+    assert_eq!(
+        render(ring::allocate::<u8>(3).unwrap_err()),
+        "NotPowerOfTwo { asked: 3 }"
+    );
+}
+
+#[test]
+fn rings_of_two_processes() {
+    let region = SharedRegion::builder(4096).create().unwrap();
+    let ring = SharedRing::<u32>::create(&region, 0, 2).unwrap();
+    assert_eq!(render(ring), "SharedRing { capacity: 2 }");
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert_eq!(
+        render(ring.producer().unwrap_err()),
+        format!("Taken {{ by: {} }}", std::process::id())
+    );
+    let found = SharedRing::<f32>::attach(&region, 0).unwrap_err();
+    assert!(render(found).starts_with("OtherType { found: "));
+    tx.push_slice(&[7; 3]).unwrap();
+    assert_eq!(render(tx.push(7).unwrap_err()), "Full(7)");
+    rx.pop().unwrap();
+    assert_eq!(
+        render(&tx),
+        "SharedProducer { len: 1, capacity: 2, stats: ProducerStats { enqueued: 2, refused: 2 } }"
+    );
+    assert_eq!(
+        render(&rx),
+        format!("SharedConsumer {{ len: 1, capacity: 2, stats: {GOT} }}")
+    );
+    let mut room = tx.reserve_up_to(9).unwrap();
+    assert_eq!(render(&room), "SharedReserved { len: 1 }");
+    assert_eq!(
+        render(room.write_bytes(0, 3, &[1; 2]).unwrap_err()),
+        "NoPlace { place: 0, places: 1, offset: 3, len: 2, size: 4 }"
+    );
+    assert_eq!(render(rx.peek_up_to(9).unwrap()), "SharedPeeked { len: 1 }");
+    assert_eq!(render(rx.drain().unwrap()), "SharedDrain { left: 1 }");
+    drop(tx);
+    rx.pop().unwrap();
+    assert_eq!(render(rx.pop_wait::<Spin>().unwrap_err()), "Abandoned");
+}

@@ -1,0 +1,275 @@
+//! A ring of two processes that run, wait, are killed and are replaced.
+#![cfg(all(
+    feature = "ring",
+    feature = "mmap",
+    target_os = "linux",
+    target_has_atomic = "64",
+    not(any(miri, loom))
+))]
+#![allow(missing_docs)]
+
+use std::io::{BufRead, BufReader};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+use framepool::SharedRegion;
+use framepool::ring::{
+    SharedProducer, SharedPushError, SharedRing, SharedRingError, SharedWaitError, Spin, Yield,
+};
+
+fn shared() -> SharedRegion {
+    SharedRegion::builder(64 << 10).create().unwrap()
+}
+
+const ROLE: &str = "FRAMEPOOL_RING_ROLE";
+
+/// This test again, in another process that has the region as descriptor 3… of its own number.
+fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
+    let fd = region.as_fd().try_clone_to_owned().unwrap();
+    // SAFETY: an open file; the child is to inherit it.
+    assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }, 0);
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test, "--nocapture", "--test-threads=1"])
+        .env(ROLE, format!("{role} {}", fd.as_raw_fd()))
+        .stdout(Stdio::piped())
+        .spawn();
+    child.unwrap()
+}
+
+/// What this process was started for, and the region.
+fn role() -> Option<(String, SharedRegion)> {
+    let role = std::env::var(ROLE).ok()?;
+    let (role, fd) = role.split_once(' ').unwrap();
+    // SAFETY: inherited, and nobody else's here.
+    let fd = unsafe { OwnedFd::from_raw_fd(fd.parse().unwrap()) };
+    Some((role.to_owned(), SharedRegion::attach(fd).unwrap()))
+}
+
+/// A value whose words tell if it was torn.
+fn value(i: u64) -> [u64; 4] {
+    [i, !i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15), i ^ 0xFFFF]
+}
+
+fn produce(tx: &mut SharedProducer<'_, [u64; 4]>, from: u64, to: u64) {
+    for i in from..to {
+        while tx.push(value(i)).is_err() {
+            thread::yield_now();
+        }
+    }
+}
+
+#[test]
+fn two_processes_exchange_values_in_order() {
+    const COUNT: u64 = 200_000;
+    if let Some((_, region)) = role() {
+        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        return produce(&mut tx, 0, COUNT);
+    }
+    let region = shared();
+    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let mut rx = ring.consumer().unwrap();
+    let mut child = another("two_processes_exchange_values_in_order", "produce", &region);
+    let mut next = 0;
+    loop {
+        // In this order: what was pushed before it went is seen after.
+        let abandoned = rx.is_abandoned();
+        match rx.pop().unwrap() {
+            Some(found) => {
+                assert_eq!(found, value(next));
+                next += 1;
+            }
+            None if abandoned => break,
+            None => thread::yield_now(),
+        }
+    }
+    assert_eq!(next, COUNT);
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
+    if let Some((_, region)) = role() {
+        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        println!("producing");
+        return produce(&mut tx, 0, u64::MAX);
+    }
+    let region = shared();
+    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let mut rx = ring.consumer().unwrap();
+    let mut child = another(
+        "a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced",
+        "produce",
+        &region,
+    );
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(out.any(|line| line.unwrap().contains("producing")));
+    let (mut next, mut kill_at) = (0, 20_000);
+    let dead = child.id();
+    loop {
+        match rx.pop().unwrap() {
+            Some(found) => {
+                assert_eq!(found, value(next));
+                next += 1;
+            }
+            None if kill_at == u64::MAX => break,
+            None => thread::yield_now(),
+        }
+        if next == kill_at {
+            // In the middle of whatever it is doing.
+            child.kill().unwrap();
+            kill_at = u64::MAX;
+        }
+    }
+    child.wait().unwrap();
+    // What it published between the last look and its death.
+    while let Some(found) = rx.pop().unwrap() {
+        assert_eq!(found, value(next));
+        next += 1;
+    }
+    assert!(next >= 20_000);
+    // It did not let go, and says who it was.
+    assert!(!rx.is_abandoned());
+    assert_eq!(ring.producer_process(), Some(dead));
+    assert_eq!(
+        ring.producer().unwrap_err(),
+        SharedRingError::Taken { by: dead }
+    );
+    let mut tx = ring.producer_after(dead).unwrap();
+    produce(&mut tx, next, next + 10);
+    for i in next..next + 10 {
+        assert_eq!(rx.pop().unwrap(), Some(value(i)));
+    }
+    assert_eq!(rx.pop().unwrap(), None);
+}
+
+#[test]
+fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
+    if let Some((_, region)) = role() {
+        let mut rx = SharedRing::<[u64; 4]>::attach(&region, 0)
+            .unwrap()
+            .consumer()
+            .unwrap();
+        println!("consuming");
+        loop {
+            if rx.pop().unwrap().is_none() {
+                thread::yield_now();
+            }
+        }
+    }
+    let region = shared();
+    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let mut tx = ring.producer().unwrap();
+    let mut child = another(
+        "a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost",
+        "consume",
+        &region,
+    );
+    let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(out.any(|line| line.unwrap().contains("consuming")));
+    produce(&mut tx, 0, 20_000);
+    let dead = child.id();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let mut next = 20_000;
+    while tx.push(value(next)).is_ok() {
+        next += 1;
+    }
+    let mut rx = ring.consumer_after(dead).unwrap();
+    let mut first = None;
+    while let Some(found) = rx.pop().unwrap() {
+        let expected = first.map_or(found[0], |n| n);
+        assert_eq!(found, value(expected));
+        first = Some(expected + 1);
+    }
+    assert_eq!(first, Some(next));
+}
+
+#[test]
+fn who_waits_for_a_process_that_is_killed_is_told() {
+    if let Some((role, region)) = role() {
+        let ring = SharedRing::<[u64; 4]>::attach(&region, 0).unwrap();
+        if role == "produce" {
+            let mut tx = ring.producer().unwrap();
+            produce(&mut tx, 0, 3);
+            println!("ready");
+            loop {
+                thread::park();
+            }
+        }
+        let _rx = ring.consumer().unwrap();
+        println!("ready");
+        loop {
+            thread::park();
+        }
+    }
+    let start = |role, region: &SharedRegion| {
+        let name = "who_waits_for_a_process_that_is_killed_is_told";
+        let mut child = another(name, role, region);
+        let mut out = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert!(out.any(|line| line.unwrap().contains("ready")));
+        child
+    };
+    let region = shared();
+    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 4).unwrap();
+    let mut rx = ring.consumer().unwrap();
+    let mut child = start("produce", &region);
+    let process = child.id();
+    // Alive, and not heard of.
+    for i in 0..3 {
+        assert_eq!(rx.pop_wait::<Yield>(), Ok(value(i)));
+    }
+    let short = Duration::from_millis(5);
+    assert_eq!(
+        rx.pop_wait_for::<Yield>(short),
+        Err(SharedWaitError::TimedOut)
+    );
+    // Dead, before and after its parent has asked.
+    child.kill().unwrap();
+    let died = Err(SharedWaitError::Died { process });
+    assert_eq!(rx.pop_wait::<Yield>(), died);
+    child.wait().unwrap();
+    assert_eq!(rx.pop_wait::<Spin>(), died);
+    drop(rx);
+    // The other way round.
+    let mut tx = ring.producer_after(process).unwrap();
+    let mut child = start("consume", &region);
+    produce(&mut tx, 0, 4);
+    child.kill().unwrap();
+    let died = Err(SharedPushError::Died(value(4)));
+    assert_eq!(tx.push_wait::<Yield>(value(4)), died);
+    child.wait().unwrap();
+    assert_eq!(tx.push_wait::<Spin>(value(4)), died);
+    // A new consumer makes room.
+    let mut rx = ring.consumer_after(child.id()).unwrap();
+    assert_eq!(rx.pop_wait::<Spin>(), Ok(value(0)));
+    assert_eq!(tx.push_wait::<Spin>(value(4)), Ok(()));
+}
+
+#[test]
+fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
+    const PRODUCER: usize = 16;
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
+    let own = word.load(Relaxed) >> 32;
+    assert_ne!(own, 0, "there is /proc");
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let process = child.id();
+    for (namespace, end) in [
+        (0, SharedWaitError::TimedOut),
+        (own ^ 1, SharedWaitError::TimedOut),
+        (own, SharedWaitError::Died { process }),
+    ] {
+        word.store(namespace << 32 | u64::from(process), Relaxed);
+        assert_eq!(ring.producer_process(), Some(process));
+        let long = Duration::from_millis(if namespace == own { 60_000 } else { 20 });
+        assert_eq!(rx.pop_wait_for::<Spin>(long), Err(end));
+    }
+    drop(tx);
+    assert!(ring.producer_after(process).is_ok());
+}
