@@ -3,20 +3,12 @@
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 
-<<<<<<< HEAD
-mod log;
-=======
 mod support;
->>>>>>> rsurf
 
 use framepool::{
     Burst, ConfigError, Exhausted, MappedRegion, Pool, PoolAlloc, PoolConfig, StaticPool, Stride,
 };
-<<<<<<< HEAD
-use log::render;
-=======
 use support::render;
->>>>>>> rsurf
 
 fn pool() -> Pool<'static> {
     Pool::allocate(PoolConfig::new(64, 8).stride(Stride::Exact)).unwrap()

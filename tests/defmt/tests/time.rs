@@ -2,13 +2,13 @@
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 
-mod log;
+mod support;
 
 use framepool::time::{
     AtomicHistogram, Calibration, Calibrator, Clock, Histogram, HostClock, ManualClock, Monotonic,
     Scale, Tracker, Widened, buckets,
 };
-use log::render;
+use support::render;
 
 type Small = Histogram<4, { buckets(4, 20) }>;
 
