@@ -408,10 +408,10 @@ impl Filter {
     // Not inlined: what is around it would decide whether a row becomes a vector.
     #[inline(never)]
     pub fn matches(&self, summary: &Summary) -> bool {
-        let words = summary.words();
         let Some(clauses) = self.clauses else {
-            return self.holds(self.root, &words);
+            return self.as_it_stands(summary);
         };
+        let words = summary.words();
         let mut settled = [0_u64; WORDS];
         for row in self.rows.iter().take(self.row_count) {
             for lane in 0..WORDS {
@@ -421,6 +421,13 @@ impl Filter {
             }
         }
         settled.iter().fold(0, |all, lane| all | lane) == clauses
+    }
+
+    /// An expression of too many clauses.
+    #[cold]
+    #[inline(never)]
+    fn as_it_stands(&self, summary: &Summary) -> bool {
+        self.holds(self.root, &summary.words())
     }
 
     fn holds(&self, of: u8, words: &[u64; WORDS]) -> bool {

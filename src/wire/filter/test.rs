@@ -35,9 +35,9 @@ pub(super) mod word {
     pub const PORTS: u8 = 4;
     /// Protocol, flags, transport, type of the frame.
     pub const TYPES: u8 = 5;
-    /// Tags.
+    /// Tags, and the fragment as IPv4 has it.
     pub const TAGS: u8 = 6;
-    /// Fragment, number of tags, network.
+    /// Number of tags, network.
     pub const NETWORK: u8 = 7;
 }
 
@@ -60,6 +60,11 @@ pub(super) const ETHER_TYPE: u32 = 48;
 pub(super) const TAG_COUNT: u32 = 32;
 /// Where the network is in its word.
 pub(super) const NETWORK: u32 = 48;
+
+/// Where the fragment's place and flag are in the word of the tags.
+const FRAGMENT: u32 = 32;
+/// What is not 0 in a part of a datagram, and in no whole one.
+const PART: u64 = 0x3FFF;
 
 pub(super) const fn address_word(side: Side) -> u8 {
     match side {
@@ -163,10 +168,10 @@ impl Test {
             }
             Term::Vlan(id) if id < 4096 => at(word::TAGS, 0xFFF, id.into()),
             Term::Fragment => Self {
-                word: word::NETWORK,
-                mask: 0xFFF9,
-                low: 1,
-                span: 0xFFF8,
+                word: word::TAGS,
+                mask: PART << FRAGMENT,
+                low: 1 << FRAGMENT,
+                span: (PART - 1) << FRAGMENT,
             },
             // A range or identifier that nothing is in; the others are lowered before.
             Term::Port(..) | Term::Vlan(_) | Term::V6(..) | Term::Multicast => Self::NEVER,

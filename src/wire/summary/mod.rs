@@ -30,8 +30,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
 pub use burst::summarize_burst;
-use facts::flag;
 pub use facts::{Extensions, FragmentInfo, Link, Network, Transport};
+use facts::{flag, fragment};
 
 use super::ParseError;
 
@@ -77,9 +77,10 @@ pub struct Summary {
     ether_type: u16,
     /// TCI of the two outermost tags.
     tags: [u16; 2],
-    fragment_id: u32,
-    /// As in IPv6: offset in units of eight bytes above three bits, the lowest of them "more".
-    fragment: u16,
+    /// As IPv4 has it: the lower 16 bits of the identification above flags and offset.
+    fragment: u32,
+    /// The upper 16 bits of the identification, of IPv6.
+    fragment_id_high: u16,
     network_offset: u8,
     extensions: Extensions,
     tag_count: u8,
@@ -290,7 +291,7 @@ impl Summary {
 
     /// Whether it is a part of a datagram only.
     pub const fn is_fragment(&self) -> bool {
-        self.fragment & !0b110 != 0
+        self.fragment & fragment::PART != 0
     }
 
     /// Its place in the datagram, if it is a fragment.
@@ -299,15 +300,15 @@ impl Summary {
             return None;
         }
         Some(FragmentInfo {
-            id: self.fragment_id,
-            offset: self.fragment & !0b111,
-            more: self.fragment & 1 != 0,
+            id: (self.fragment_id_high as u32) << 16 | self.fragment >> 16,
+            offset: (self.fragment << 3) as u16,
+            more: self.fragment & fragment::MORE != 0,
         })
     }
 
     /// Whether IPv4 forbids to fragment it.
     pub const fn dont_fragment(&self) -> bool {
-        self.flags & flag::DONT_FRAGMENT != 0
+        self.fragment & fragment::DONT != 0
     }
 
     /// Whether the receiver is a group, of IP or, where there is none, of the link layer.
@@ -355,10 +356,10 @@ impl Summary {
             d,
             wide(self.ports, pair(self.payload_offset, self.payload_len)),
             wide(types, pair(self.transport_offset, self.ether_type)),
-            wide(pair(self.tags[0], self.tags[1]), self.fragment_id),
+            wide(pair(self.tags[0], self.tags[1]), self.fragment),
         ];
         let place = pair(
-            self.fragment,
+            self.fragment_id_high,
             u16::from_le_bytes([self.network_offset, self.extensions.0]),
         );
         let counts = bytes(
