@@ -2,23 +2,24 @@
 //!
 //! A term becomes one test or more: a word of the summary, masked, is within a range. What joins them is
 //! brought into clauses, all of which have to hold, each of them if one of its tests does. What a frame is
-//! cannot be foreseen, so no branch depends on it: tests stand in rows, one for each word of a summary, and a
-//! row is made at once. Each test that holds says which clauses that settles.
+//! cannot be foreseen, so no branch depends on it: tests stand in rows, one for each word of a group as wide as
+//! the target's vectors, and a row is made at once. Each test that holds says which clauses that settles.
 //!
 //! ```text
-//!  Summary  | src   src   dst   dst   ports  types  tags  fragment, network |   8 words
-//!  row 0    | test  test  test  test  test   test   test  test              |   -> clauses settled
-//!  row 1    | test  test  test  test  test   test   test  test              |   -> clauses settled
-//!    :                                                                         all of them?
+//!  Summary  | src ×4 | dst ×4                  | ports, lengths, types ×4 | tags, fragment, network ×4 |  16 words
+//!  row 0    |        | test  test  test  test  | test        test         | test  test            test |  -> clauses
+//!  row 1    |        | test                    | test        test         |                       test |  -> settled
+//!    :                                                                                                    all of them?
 //! ```
 //!
-//! An expression that would take too many clauses or rows is evaluated as it stands.
+//! A group without tests takes no time. An expression that would take too many clauses or rows is evaluated as it
+//! stands.
 
 use core::net::Ipv6Addr;
 
 use super::super::{Network, Summary};
 use super::term::{Side, Term};
-use super::test::{LINK_GROUP, Row, Test, WORDS, address_word, word};
+use super::test::{GROUPS, LANES, LINK_GROUP, Row, Test, WORDS, address_word, word};
 use super::{FilterError, FilterReason, MAX_TERMS};
 
 /// Nodes of an expression: every term, and what joins them.
@@ -85,10 +86,11 @@ pub struct Filter {
     bit_count: usize,
     tests: [Test; MAX_TESTS],
     test_count: usize,
-    rows: [Row; MAX_ROWS],
-    row_count: usize,
+    rows: [[Row; MAX_ROWS]; GROUPS],
+    /// One bit for each row that is used, of each group.
+    used: [u32; GROUPS],
     /// All clauses of the rows. `None` if the expression is evaluated as it stands.
-    clauses: Option<u64>,
+    clauses: Option<u32>,
     root: u8,
 }
 
@@ -108,8 +110,8 @@ impl Filter {
             bit_count: 0,
             tests: [Test::NEVER; MAX_TESTS],
             test_count: 0,
-            rows: [Row::NONE; MAX_ROWS],
-            row_count: 0,
+            rows: [[Row::NONE; MAX_ROWS]; GROUPS],
+            used: [0; GROUPS],
             clauses: Some(0),
             root: 0,
         }
@@ -247,7 +249,7 @@ impl Filter {
                 *place = bits;
             }
         }
-        self.row_count = 0;
+        self.used = [0; GROUPS];
         self.clauses = Some(0);
         if let Some(last) = self.root() {
             self.root = roots.get(usize::from(last)).copied().unwrap_or(0);
@@ -259,9 +261,8 @@ impl Filter {
     }
 
     /// Puts the tests of the clauses in rows. `None` if they are too many.
-    fn line_up(&mut self, clauses: &Clauses) -> Option<u64> {
+    fn line_up(&mut self, clauses: &Clauses) -> Option<u32> {
         let mut all = 0;
-        let mut used = [0; WORDS];
         let tests = self.tests;
         for (index, &test) in tests.iter().enumerate() {
             let of = |bits: fn(&Clause) -> u64| {
@@ -270,11 +271,11 @@ impl Filter {
                     .get()
                     .iter()
                     .rev()
-                    .fold(0, |set, c| set << 1 | u64::from(is_in(c)))
+                    .fold(0, |set, c| set << 1 | u32::from(is_in(c)))
             };
             for (settles, test) in [(of(|c| c.set), test), (of(|c| c.clear), test.contrary())] {
                 if settles != 0 {
-                    self.place(&test, settles, &mut used)?;
+                    self.place(&test, settles)?;
                     all |= settles;
                 }
             }
@@ -283,20 +284,20 @@ impl Filter {
         Some(all)
     }
 
-    /// Puts a test below those of the same word.
-    fn place(&mut self, test: &Test, settles: u64, used: &mut [usize; WORDS]) -> Option<()> {
-        let lane = usize::from(test.word) % WORDS;
-        let row = self.rows.get_mut(used[lane])?;
-        if used[lane] == self.row_count {
-            *row = Row::NONE;
-            self.row_count += 1;
+    /// Puts a test into the first row of its group that has its lane free.
+    fn place(&mut self, test: &Test, settles: u32) -> Option<()> {
+        let group = usize::from(test.word) / LANES % GROUPS;
+        for (index, row) in self.rows[group].iter_mut().enumerate() {
+            let bit = 1 << index;
+            if self.used[group] & bit == 0 {
+                self.used[group] |= bit;
+                *row = Row::NONE;
+            }
+            if row.put(test, settles) {
+                return Some(());
+            }
         }
-        row.masks[lane] = test.mask;
-        row.lows[lane] = test.low;
-        row.spans[lane] = test.span;
-        row.clauses[lane] = settles;
-        used[lane] += 1;
-        Some(())
+        None
     }
 
     /// What is there already is not added once more.
@@ -359,13 +360,18 @@ impl Filter {
     fn lower_v6(&mut self, side: Side, value: u128, mask: u128) -> Result<u8, FilterError> {
         let mut all = self.lower(Term::Network(Network::Ipv6))?;
         let first = address_word(side);
-        for (word, shift) in [(first, 64), (first + 1, 0)] {
-            let (value, mask) = ((value >> shift) as u64, (mask >> shift) as u64);
+        for (word, shift) in [
+            (first, 96),
+            (first + 1, 64),
+            (first + 2, 32),
+            (first + 3, 0),
+        ] {
+            let (value, mask) = ((value >> shift) as u32, (mask >> shift) as u32);
             if mask != 0 {
                 // In the order of the wire, as the words are.
                 let (value, mask) = ((value & mask).swap_bytes(), mask.swap_bytes());
-                let half = self.test(Test::at(word, mask, value))?;
-                all = self.bit(Bits::And(all, half))?;
+                let part = self.test(Test::at(word, mask, value))?;
+                all = self.bit(Bits::And(all, part))?;
             }
         }
         Ok(all)
@@ -404,26 +410,37 @@ impl Filter {
     /// Whether a frame is wanted.
     ///
     /// # Cost
-    /// O(terms), without a branch on what the frame is: a few ns for ten.
+    /// O(terms), without a branch on what the frame is: a few ns for ten. It reads the summary in whole vectors, which
+    /// a processor cannot forward out of the stores of a summary that was made just before: over a burst, sum up all
+    /// of it, then filter.
     // Not inlined: what is around it would decide whether a row becomes a vector.
     #[inline(never)]
     pub fn matches(&self, summary: &Summary) -> bool {
-        let words = summary.words();
         let Some(clauses) = self.clauses else {
-            return self.holds(self.root, &words);
+            return self.as_it_stands(summary);
         };
-        let mut settled = [0_u64; WORDS];
-        for row in self.rows.iter().take(self.row_count) {
-            for lane in 0..WORDS {
-                let word = (words[lane] & row.masks[lane]).wrapping_sub(row.lows[lane]);
-                let holds = u64::from(word <= row.spans[lane]).wrapping_neg();
-                settled[lane] |= row.clauses[lane] & holds;
+        let words = summary.words();
+        let mut settled = [0_u32; LANES];
+        for group in 0..GROUPS {
+            for (index, row) in self.rows[group].iter().enumerate() {
+                // Not counted: rows are not to be made into the lanes of a vector.
+                if self.used[group] & (1 << index) == 0 {
+                    break;
+                }
+                row.settled(&words[group * LANES..], &mut settled);
             }
         }
         settled.iter().fold(0, |all, lane| all | lane) == clauses
     }
 
-    fn holds(&self, of: u8, words: &[u64; WORDS]) -> bool {
+    /// An expression of too many clauses.
+    #[cold]
+    #[inline(never)]
+    fn as_it_stands(&self, summary: &Summary) -> bool {
+        self.holds(self.root, &summary.words())
+    }
+
+    fn holds(&self, of: u8, words: &[u32; WORDS]) -> bool {
         match self.bits.get(usize::from(of)) {
             Some(&Bits::Test(test)) => {
                 let test = self.tests.get(usize::from(test));

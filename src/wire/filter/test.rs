@@ -7,59 +7,75 @@ use super::term::{Side, Term};
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Test {
     pub(super) word: u8,
-    pub(super) mask: u64,
-    pub(super) low: u64,
-    pub(super) span: u64,
+    pub(super) mask: u32,
+    pub(super) low: u32,
+    pub(super) span: u32,
 }
 
-/// A test for each word, and the clauses that it settles if it holds.
+/// A test for each word of a group, and the clauses that it settles if it holds: `(word & mask) - low <= span`
+/// where both sides have 2^31 added, so that they compare as signed numbers do, which vectors can everywhere.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Row {
-    pub(super) masks: [u64; WORDS],
-    pub(super) lows: [u64; WORDS],
-    pub(super) spans: [u64; WORDS],
-    pub(super) clauses: [u64; WORDS],
+    pub(super) masks: [u32; LANES],
+    pub(super) lows: [u32; LANES],
+    pub(super) spans: [i32; LANES],
+    pub(super) clauses: [u32; LANES],
 }
 
-/// How many words a summary has.
-pub(super) const WORDS: usize = 8;
+/// Words in a group, as many as a vector of the target has.
+pub(super) const LANES: usize = if cfg!(target_feature = "avx512f") {
+    16
+} else if cfg!(target_feature = "avx2") {
+    8
+} else {
+    4
+};
+/// Groups in a summary.
+pub(super) const GROUPS: usize = WORDS / LANES;
+/// Words of a summary.
+pub(super) const WORDS: usize = 16;
 
 /// What is in which word of a summary: see [`Summary::words`].
 pub(super) mod word {
-    /// Sender in the order of the wire, two words.
+    /// Sender in the order of the wire, four words.
     pub const SRC: u8 = 0;
-    /// Receiver in the order of the wire, two words.
-    pub const DST: u8 = 2;
-    /// Sender's port above the receiver's, and what filters do not look at.
-    pub const PORTS: u8 = 4;
-    /// Protocol, flags, transport, type of the frame.
-    pub const TYPES: u8 = 5;
+    /// Receiver in the order of the wire, four words.
+    pub const DST: u8 = 4;
+    /// Sender's port above the receiver's.
+    pub const PORTS: u8 = 8;
+    /// Protocol, flags, transport.
+    pub const TYPES: u8 = 10;
+    /// Type of the frame, above what filters do not look at.
+    pub const ETHER_TYPE: u8 = 11;
     /// Tags.
-    pub const TAGS: u8 = 6;
-    /// Fragment, number of tags, network.
-    pub const NETWORK: u8 = 7;
+    pub const TAGS: u8 = 12;
+    /// The fragment as IPv4 has it.
+    pub const FRAGMENT: u8 = 13;
+    /// Number of tags, network.
+    pub const NETWORK: u8 = 15;
 }
 
 /// The bit of [`Network`] that both versions of IP have, and no other.
-pub(super) const IS_IP: u64 = 2;
+pub(super) const IS_IP: u32 = 2;
 /// ARP and IPv4 are neighbours, and so are UDP and TCP: a range each.
 const _: () = {
-    assert!(Network::Ipv4 as u64 & IS_IP != 0 && Network::Ipv6 as u64 & IS_IP != 0);
-    assert!(Network::Unknown as u64 & IS_IP == 0 && Network::Arp as u64 & IS_IP == 0);
-    assert!(Network::Arp as u64 + 1 == Network::Ipv4 as u64);
-    assert!(Transport::Udp as u64 + 1 == Transport::Tcp as u64);
+    assert!(Network::Ipv4 as u32 & IS_IP != 0 && Network::Ipv6 as u32 & IS_IP != 0);
+    assert!(Network::Unknown as u32 & IS_IP == 0 && Network::Arp as u32 & IS_IP == 0);
+    assert!(Network::Arp as u32 + 1 == Network::Ipv4 as u32);
+    assert!(Transport::Udp as u32 + 1 == Transport::Tcp as u32);
 };
 /// The flag of a summary, among the types.
-pub(super) const LINK_GROUP: u64 = 1 << 16;
+pub(super) const LINK_GROUP: u32 = 1 << 16;
 /// Where the transport is among the types.
 pub(super) const TRANSPORT: u32 = 24;
-/// Where the frame's type is among the types.
-pub(super) const ETHER_TYPE: u32 = 48;
-/// Where the number of tags is in its word.
-pub(super) const TAG_COUNT: u32 = 32;
+/// Where the frame's type is in its word.
+const ETHER_TYPE: u32 = 16;
 /// Where the network is in its word.
-pub(super) const NETWORK: u32 = 48;
+const NETWORK: u32 = 16;
+
+/// What is not 0 in a part of a datagram, and in no whole one.
+const PART: u32 = 0x3FFF;
 
 pub(super) const fn address_word(side: Side) -> u8 {
     match side {
@@ -70,11 +86,38 @@ pub(super) const fn address_word(side: Side) -> u8 {
 
 impl Row {
     pub(super) const NONE: Self = Self {
-        masks: [0; WORDS],
-        lows: [0; WORDS],
-        spans: [0; WORDS],
-        clauses: [0; WORDS],
+        masks: [0; LANES],
+        lows: [0; LANES],
+        spans: [0; LANES],
+        clauses: [0; LANES],
     };
+
+    /// Puts a test into its lane, unless there is one.
+    pub(super) fn put(&mut self, test: &Test, settles: u32) -> bool {
+        const HALF: u32 = 1 << 31;
+        let lane = usize::from(test.word) % LANES;
+        if self.clauses[lane] != 0 {
+            return false;
+        }
+        self.masks[lane] = test.mask;
+        self.lows[lane] = test.low.wrapping_add(HALF);
+        self.spans[lane] = (test.span ^ HALF) as i32;
+        self.clauses[lane] = settles;
+        true
+    }
+
+    /// The clauses that it settles for the words of its group.
+    #[inline(always)]
+    pub(super) fn settled(&self, words: &[u32], settled: &mut [u32; LANES]) {
+        let Some(words) = words.first_chunk::<LANES>() else {
+            return;
+        };
+        for lane in 0..LANES {
+            let word = (words[lane] & self.masks[lane]).wrapping_sub(self.lows[lane]) as i32;
+            let holds = u32::from(word <= self.spans[lane]).wrapping_neg();
+            settled[lane] |= self.clauses[lane] & holds;
+        }
+    }
 }
 
 impl Test {
@@ -90,17 +133,17 @@ impl Test {
     pub(super) const HAS_V4: Self = Self {
         word: word::NETWORK,
         mask: 0xFF << NETWORK,
-        low: (Network::Arp as u64) << NETWORK,
+        low: (Network::Arp as u32) << NETWORK,
         span: 1 << NETWORK,
     };
     pub(super) const HAS_PORTS: Self = Self {
         word: word::TYPES,
         mask: 0xFF << TRANSPORT,
-        low: (Transport::Udp as u64) << TRANSPORT,
+        low: (Transport::Udp as u32) << TRANSPORT,
         span: 1 << TRANSPORT,
     };
 
-    pub(super) const fn at(word: u8, mask: u64, low: u64) -> Self {
+    pub(super) const fn at(word: u8, mask: u32, low: u32) -> Self {
         Self {
             word,
             mask,
@@ -110,7 +153,7 @@ impl Test {
     }
 
     #[inline(always)]
-    pub(super) fn holds(&self, words: &[u64; WORDS]) -> bool {
+    pub(super) fn holds(&self, words: &[u32; WORDS]) -> bool {
         let word = words[usize::from(self.word) % WORDS];
         (word & self.mask).wrapping_sub(self.low) <= self.span
     }
@@ -119,7 +162,7 @@ impl Test {
     pub(super) const fn contrary(self) -> Self {
         Self {
             low: self.low.wrapping_add(self.span).wrapping_add(1),
-            span: (u64::MAX - self.span).wrapping_sub(1),
+            span: (u32::MAX - self.span).wrapping_sub(1),
             ..self
         }
     }
@@ -128,45 +171,42 @@ impl Test {
         let at = Self::at;
         match term {
             Term::Network(network) => {
-                at(word::NETWORK, 0xFF << NETWORK, (network as u64) << NETWORK)
+                at(word::NETWORK, 0xFF << NETWORK, (network as u32) << NETWORK)
             }
             Term::Transport(transport) => {
-                let value = (transport as u64) << TRANSPORT;
+                let value = (transport as u32) << TRANSPORT;
                 at(word::TYPES, 0xFF << TRANSPORT, value)
             }
             Term::Protocol(protocol) => at(word::TYPES, 0xFF, protocol.into()),
             Term::EtherType(ether_type) => {
-                let value = u64::from(ether_type) << ETHER_TYPE;
-                at(word::TYPES, 0xFFFF << ETHER_TYPE, value)
+                let value = u32::from(ether_type) << ETHER_TYPE;
+                at(word::ETHER_TYPE, 0xFFFF << ETHER_TYPE, value)
             }
             Term::V4(side, value, mask) => {
                 let (value, mask) = ((value & mask).swap_bytes(), mask.swap_bytes());
-                at(address_word(side), mask.into(), value.into())
+                at(address_word(side), mask, value)
             }
             Term::Port(side, first, last) if first <= last => {
                 let shift = if side == Side::Src { 16 } else { 0 };
                 Self {
                     word: word::PORTS,
                     mask: 0xFFFF << shift,
-                    low: u64::from(first) << shift,
-                    span: u64::from(last - first) << shift,
+                    low: u32::from(first) << shift,
+                    span: u32::from(last - first) << shift,
                 }
             }
-            Term::Tagged => {
-                let (mask, low) = (0xFF << TAG_COUNT, 1 << TAG_COUNT);
-                Self {
-                    word: word::NETWORK,
-                    mask,
-                    low,
-                    span: mask - low,
-                }
-            }
+            Term::Tagged => Self {
+                word: word::NETWORK,
+                mask: 0xFF,
+                low: 1,
+                span: 0xFE,
+            },
             Term::Vlan(id) if id < 4096 => at(word::TAGS, 0xFFF, id.into()),
             Term::Fragment => Self {
-                word: word::NETWORK,
-                mask: 0xFFF9,
+                word: word::FRAGMENT,
+                mask: PART,
                 low: 1,
-                span: 0xFFF8,
+                span: PART - 1,
             },
             // A range or identifier that nothing is in; the others are lowered before.
             Term::Port(..) | Term::Vlan(_) | Term::V6(..) | Term::Multicast => Self::NEVER,

@@ -126,6 +126,16 @@ pub(super) mod flag {
     pub const PADDED: u8 = 1 << 2;
     /// There was an error: what is here is what was good before it.
     pub const PARTIAL: u8 = 1 << 3;
-    /// IPv4 said "do not fragment". At the place where IPv4 has it.
-    pub const DONT_FRAGMENT: u8 = 1 << 6;
+}
+
+/// What IPv4 says of fragments, in 16 bits; of those of IPv6 it is made.
+pub(super) mod fragment {
+    /// More come after it.
+    pub const MORE: u32 = 1 << 13;
+    /// It is not to be made into fragments.
+    pub const DONT: u32 = 1 << 14;
+    /// Its place in the datagram, in units of eight bytes.
+    pub const OFFSET: u32 = (1 << 13) - 1;
+    /// What is not 0 in a part of a datagram.
+    pub const PART: u32 = MORE | OFFSET;
 }

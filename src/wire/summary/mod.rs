@@ -30,8 +30,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
 pub use burst::summarize_burst;
-use facts::flag;
 pub use facts::{Extensions, FragmentInfo, Link, Network, Transport};
+use facts::{flag, fragment};
 
 use super::ParseError;
 
@@ -77,9 +77,10 @@ pub struct Summary {
     ether_type: u16,
     /// TCI of the two outermost tags.
     tags: [u16; 2],
-    fragment_id: u32,
-    /// As in IPv6: offset in units of eight bytes above three bits, the lowest of them "more".
-    fragment: u16,
+    /// As IPv4 has it: the lower 16 bits of the identification above flags and offset.
+    fragment: u32,
+    /// The upper 16 bits of the identification, of IPv6.
+    fragment_id_high: u16,
     network_offset: u8,
     extensions: Extensions,
     tag_count: u8,
@@ -290,7 +291,7 @@ impl Summary {
 
     /// Whether it is a part of a datagram only.
     pub const fn is_fragment(&self) -> bool {
-        self.fragment & !0b110 != 0
+        self.fragment & fragment::PART != 0
     }
 
     /// Its place in the datagram, if it is a fragment.
@@ -299,15 +300,15 @@ impl Summary {
             return None;
         }
         Some(FragmentInfo {
-            id: self.fragment_id,
-            offset: self.fragment & !0b111,
-            more: self.fragment & 1 != 0,
+            id: (self.fragment_id_high as u32) << 16 | self.fragment >> 16,
+            offset: (self.fragment << 3) as u16,
+            more: self.fragment & fragment::MORE != 0,
         })
     }
 
     /// Whether IPv4 forbids to fragment it.
     pub const fn dont_fragment(&self) -> bool {
-        self.flags & flag::DONT_FRAGMENT != 0
+        self.fragment & fragment::DONT != 0
     }
 
     /// Whether the receiver is a group, of IP or, where there is none, of the link layer.
@@ -336,37 +337,41 @@ impl Summary {
 
     /// All of it in words, as a little-endian processor has it in memory: there it is one load.
     #[inline(always)]
-    pub(super) fn words(&self) -> [u64; 8] {
-        let halves = |bytes: [u8; 16]| {
-            let both = u128::from_le_bytes(bytes);
-            [both as u64, (both >> 64) as u64]
-        };
-        let ([a, b], [c, d]) = (halves(self.src), halves(self.dst));
+    pub(super) fn words(&self) -> [u32; 16] {
         let bytes = |a, b, c, d| u32::from_le_bytes([a, b, c, d]);
-        let wide = |low: u32, high: u32| u64::from(low) | (u64::from(high) << 32);
         let pair = |low: u16, high: u16| u32::from(low) | (u32::from(high) << 16);
+        let ([a, b, c, d], [e, f, g, h]) = (quarters(&self.src), quarters(&self.dst));
         let types = bytes(
             self.protocol,
             self.tcp_flags,
             self.flags,
             self.transport as u8,
         );
-        let [d, e, f, g] = [
-            d,
-            wide(self.ports, pair(self.payload_offset, self.payload_len)),
-            wide(types, pair(self.transport_offset, self.ether_type)),
-            wide(pair(self.tags[0], self.tags[1]), self.fragment_id),
-        ];
-        let place = pair(
-            self.fragment,
-            u16::from_le_bytes([self.network_offset, self.extensions.0]),
-        );
+        let place = u16::from_le_bytes([self.network_offset, self.extensions.0]);
         let counts = bytes(
             self.tag_count,
             self.label_count,
             self.network as u8,
             self.link as u8,
         );
-        [a, b, c, d, e, f, g, wide(place, counts)]
+        let [i, j, k, l] = [
+            self.ports,
+            pair(self.payload_offset, self.payload_len),
+            types,
+            pair(self.transport_offset, self.ether_type),
+        ];
+        let [m, n, o] = [
+            pair(self.tags[0], self.tags[1]),
+            self.fragment,
+            pair(self.fragment_id_high, place),
+        ];
+        [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, counts]
     }
+}
+
+#[inline(always)]
+fn quarters(bytes: &[u8; 16]) -> [u32; 4] {
+    let quarter =
+        |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    [quarter(0), quarter(4), quarter(8), quarter(12)]
 }

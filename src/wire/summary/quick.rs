@@ -1,28 +1,19 @@
 //! The straight lines: UDP and TCP over either IP, with no tag or one, without fragments, IPv4 options and
-//! extension headers. Everything else, and everything that is wrong, is for [`walk`](super::walk).
+//! extension headers. Everything else, and nearly everything that is wrong, is for [`walk`](super::walk).
 //!
 //! Frames come in any order, and a branch that depends on what a frame is misses as often as not; a miss
-//! costs as much as all of the arithmetic here. So a frame is first put into one of a few classes by its
-//! types alone, and within a class nothing branches on what it says but on whether it is right: both
-//! transports are read side by side, and the one that it is not is masked out.
+//! costs as much as all of the arithmetic here. So nothing branches on what a frame says but on its types and on
+//! whether it is right: both transports are read side by side, and the one that it is not is masked out.
 
-use super::super::ParseError;
-use super::{Extensions, Link, Network, Summary, Transport, flag, walk};
-
-/// What a frame seems to be that is not plain.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    V6,
-    TaggedV4,
-    TaggedV6,
-    Other,
-}
-
-/// How many classes there are.
-pub(super) const CLASSES: usize = 4;
+use super::super::{Layer, ParseError};
+use super::{Extensions, Link, Network, Summary, Transport, flag, fragment, walk};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86DD;
+const TAG: u16 = 0x8100;
+/// Where the network layer is behind no tag, and behind one.
+const PLAIN: usize = 14;
+const TAGGED: usize = 18;
 /// The first byte of IPv4 without options.
 const NO_OPTIONS: u8 = 0x45;
 
@@ -38,24 +29,6 @@ const fn pick(condition: bool, yes: usize, no: usize) -> usize {
     (yes & mask) | (no & !mask)
 }
 
-/// The class of a frame that is not plain, by its types, without a branch on them.
-#[inline(always)]
-pub(super) fn class(frame: &[u8]) -> usize {
-    let Some(head) = frame.first_chunk::<20>() else {
-        return Class::Other as usize;
-    };
-    let (outer, inner) = (be16(head, 12), be16(head, 16));
-    let is_v4 = (inner == IPV4) & (head[18] == NO_OPTIONS);
-    let other = Class::Other as usize;
-    let in_tag = pick(inner == IPV6, Class::TaggedV6 as usize, other);
-    let in_tag = pick(is_v4, Class::TaggedV4 as usize, in_tag);
-    pick(
-        outer == IPV6,
-        Class::V6 as usize,
-        pick(outer == 0x8100, in_tag, other),
-    )
-}
-
 /// What nearly all frames are is read in place, the rest behind a call: paths that end in the same code are
 /// made one by the compiler, which then fetches each byte through a pointer.
 #[inline(always)]
@@ -69,81 +42,72 @@ pub(super) fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
 /// IPv4 without options and tags, which is right.
 #[inline(always)]
 pub(super) fn plain(frame: &[u8]) -> Option<Summary> {
-    is_plain(frame).then(|| v4::<14>(frame)).flatten()
-}
-
-/// IPv4 without options and tags.
-#[inline(always)]
-pub(super) fn is_plain(frame: &[u8]) -> bool {
-    let Some(head) = frame.first_chunk::<15>() else {
-        return false;
-    };
-    (be16(head, 12) == IPV4) & (head[14] == NO_OPTIONS)
+    let link: &[u8; 14] = frame.first_chunk()?;
+    match be16(link, 12) {
+        IPV4 => v4::<PLAIN>(frame),
+        _ => None,
+    }
 }
 
 #[inline(never)]
 fn others(frame: &[u8]) -> Result<Summary, ParseError> {
-    const V6: usize = Class::V6 as usize;
-    const TAGGED_V4: usize = Class::TaggedV4 as usize;
-    const TAGGED_V6: usize = Class::TaggedV6 as usize;
-    match class(frame) {
-        V6 => apart::<14, true>(frame),
-        TAGGED_V4 => apart::<18, false>(frame),
-        TAGGED_V6 => apart::<18, true>(frame),
-        _ => walk::strict(frame),
-    }
+    rest(frame, (), |(), result| result, |()| walk::strict(frame))
 }
 
+/// What is not [`plain`], to where it is wanted: moved there it would be read before it is written out.
 #[inline(never)]
-fn apart<const AT: usize, const IS_V6: bool>(frame: &[u8]) -> Result<Summary, ParseError> {
-    match read::<AT, IS_V6>(frame) {
-        Some(summary) => Ok(summary),
-        None => walk::strict(frame),
-    }
+pub(super) fn others_to(frame: &[u8], to: &mut Result<Summary, ParseError>) {
+    rest(
+        frame,
+        to,
+        |to, result| *to = result,
+        |to| walk::strict_to(frame, to),
+    );
 }
 
 #[inline(always)]
-fn read<const AT: usize, const IS_V6: bool>(frame: &[u8]) -> Option<Summary> {
-    if IS_V6 {
-        v6::<AT>(frame)
-    } else {
-        v4::<AT>(frame)
-    }
-}
-
-/// A frame of one class, to where it is wanted.
-#[inline(always)]
-pub(super) fn read_to<const AT: usize, const IS_V6: bool>(
+fn rest<T, R>(
     frame: &[u8],
-    result: &mut Result<Summary, ParseError>,
-) {
-    match read::<AT, IS_V6>(frame) {
-        Some(summary) => *result = Ok(summary),
-        None => walk::strict_to(frame, result),
+    to: T,
+    put: impl FnOnce(T, Result<Summary, ParseError>) -> R,
+    walk: impl FnOnce(T) -> R,
+) -> R {
+    match one_of_others(frame) {
+        Some(result) => put(to, result),
+        None => walk(to),
     }
 }
 
-/// IPv4 without options at byte `AT`, 14 or 18.
+#[inline(always)]
+fn one_of_others(frame: &[u8]) -> Option<Result<Summary, ParseError>> {
+    let link: &[u8; 18] = frame.first_chunk()?;
+    match (be16(link, 12), be16(link, 16)) {
+        (IPV4, _) => cut(frame).map(Err),
+        (IPV6, _) => v6::<PLAIN>(frame).map(Ok),
+        (TAG, IPV4) => v4::<TAGGED>(frame).map(Ok),
+        (TAG, IPV6) => v6::<TAGGED>(frame).map(Ok),
+        _ => None,
+    }
+}
+
+/// IPv4 that is longer than its frame: what captures are full of.
+#[inline(always)]
+fn cut(frame: &[u8]) -> Option<ParseError> {
+    let head: &[u8; 34] = frame.first_chunk()?;
+    let (stated, left) = (usize::from(be16(head, PLAIN + 2)), frame.len() - PLAIN);
+    let is_cut = (head[PLAIN] == NO_OPTIONS) & (stated > left);
+    is_cut.then(|| ParseError::truncated(Layer::Ipv4, PLAIN, stated, left))
+}
+
+/// IPv4 without options at byte `AT`.
 #[inline(always)]
 fn v4<const AT: usize>(frame: &[u8]) -> Option<Summary> {
     let head: &[u8; 40] = frame.get(AT..)?.first_chunk()?;
-    let [
-        _,
-        _,
-        len_high,
-        len_low,
-        _,
-        _,
-        fragment_high,
-        fragment_low,
-        _,
-        protocol,
-        ..,
-    ] = *head;
-    let end = AT + usize::from(u16::from_be_bytes([len_high, len_low]));
-    let ends = Ends::new(head.last_chunk()?, protocol, AT + 20, end)?;
-    let is_fragment = (fragment_high & 0xBF) | fragment_low != 0;
-    if is_fragment | (end > frame.len()) {
+    let part = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+    let end = AT + usize::from(be16(head, 2));
+    let ends = Ends::new(head.last_chunk()?, head[9], AT + 20, end)?;
+    let is_part = part & fragment::PART != 0;
+    if (head[0] != NO_OPTIONS) | is_part | (end > frame.len()) {
         return None;
     }
     let addresses: [&[u8; 4]; 2] = [
@@ -151,26 +115,25 @@ fn v4<const AT: usize>(frame: &[u8]) -> Option<Summary> {
         head.get(16..)?.first_chunk()?,
     ];
     let [src, dst] = addresses.map(|address| u128::from(u32::from_le_bytes(*address)));
-    let mut summary = common::<AT>(frame, protocol, AT + 20, ends)?;
+    let mut summary = common::<AT>(frame, head[9], AT + 20, ends)?;
     summary.src = src.to_le_bytes();
     summary.dst = dst.to_le_bytes();
-    summary.flags |= fragment_high & flag::DONT_FRAGMENT;
+    summary.fragment = part;
     summary.network = Network::Ipv4;
     summary.ether_type = IPV4;
     Some(summary)
 }
 
-/// IPv6 at byte `AT`, 14 or 18.
+/// IPv6 at byte `AT`.
 #[inline(always)]
 fn v6<const AT: usize>(frame: &[u8]) -> Option<Summary> {
     let head: &[u8; 60] = frame.get(AT..)?.first_chunk()?;
-    let [first, _, _, _, len_high, len_low, protocol, ..] = *head;
-    let end = AT + 40 + usize::from(u16::from_be_bytes([len_high, len_low]));
-    let ends = Ends::new(head.last_chunk()?, protocol, AT + 40, end)?;
-    if (first >> 4 != 6) | (end > frame.len()) {
+    let end = AT + 40 + usize::from(be16(head, 4));
+    let ends = Ends::new(head.last_chunk()?, head[6], AT + 40, end)?;
+    if (head[0] >> 4 != 6) | (end > frame.len()) {
         return None;
     }
-    let mut summary = common::<AT>(frame, protocol, AT + 40, ends)?;
+    let mut summary = common::<AT>(frame, head[6], AT + 40, ends)?;
     summary.src = *head.get(8..)?.first_chunk()?;
     summary.dst = *head.get(24..)?.first_chunk()?;
     summary.network = Network::Ipv6;
@@ -218,7 +181,7 @@ fn common<const AT: usize>(
 ) -> Option<Summary> {
     let link: &[u8; 16] = frame.first_chunk()?;
     let is_padded = ends.end < frame.len();
-    let is_tagged = AT == 18;
+    let is_tagged = AT == TAGGED;
     Some(Summary {
         ports: ends.ports,
         payload_offset: ends.payload as u16,
@@ -234,8 +197,8 @@ fn common<const AT: usize>(
         transport_offset: transport_offset as u16,
         ether_type: 0,
         tags: [if is_tagged { be16(link, 14) } else { 0 }, 0],
-        fragment_id: 0,
         fragment: 0,
+        fragment_id_high: 0,
         network_offset: AT as u8,
         extensions: Extensions::NONE,
         tag_count: is_tagged as u8,

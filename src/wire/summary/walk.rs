@@ -4,6 +4,7 @@
 use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
+    fragment,
 };
 
 mod number {
@@ -352,14 +353,7 @@ impl<'a> Walk<'a> {
 
     #[inline(always)]
     fn ipv4_fragment(&mut self, head: &[u8; 20]) {
-        let field = u16::from_be_bytes([head[6], head[7]]);
-        if field & 0x4000 != 0 {
-            self.found.flags |= flag::DONT_FRAGMENT;
-        }
-        self.found.fragment = (field << 3) | ((field >> 13) & 1);
-        if self.found.fragment != 0 {
-            self.found.fragment_id = u16::from_be_bytes([head[4], head[5]]).into();
-        }
+        self.found.fragment = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
     }
 
     /// The authentication header is the only extension that IPv4 has.
@@ -466,10 +460,11 @@ impl<'a> Walk<'a> {
     #[inline(always)]
     fn ipv6_fragment(&mut self) -> Result<u8, ParseError> {
         let head: &[u8; 8] = self.peek(Layer::Fragment)?;
-        self.found.fragment = u16::from_be_bytes([head[2], head[3]]) & !0b110;
-        if self.found.fragment != 0 {
-            self.found.fragment_id = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-        }
+        let field = u16::from_be_bytes([head[2], head[3]]);
+        let more = u32::from(field & 1) * fragment::MORE;
+        let id = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
+        self.found.fragment = (id << 16) | more | u32::from(field >> 3);
+        self.found.fragment_id_high = (id >> 16) as u16;
         self.found.extensions = self.found.extensions.union(Extensions::FRAGMENT);
         self.at += 8;
         Ok(head[0])
@@ -478,7 +473,7 @@ impl<'a> Walk<'a> {
     /// Whether what follows is from the middle of a datagram: then that is noted.
     #[inline(always)]
     fn is_later_fragment(&mut self) -> bool {
-        let later = self.found.fragment & !0b111 != 0;
+        let later = self.found.fragment & fragment::OFFSET != 0;
         if later {
             self.found.transport = Transport::Fragment;
             self.found.transport_offset = narrow(self.at);
@@ -519,7 +514,7 @@ impl<'a> Walk<'a> {
             ));
         }
         // A first fragment has less than the length says.
-        if self.found.fragment == 0 {
+        if !self.found.is_fragment() {
             self.bound(Layer::Udp, len);
         }
         self.found.transport = Transport::Udp;
