@@ -6,10 +6,14 @@
 //! | `ring/u64/burst32`, `ring/64B/burst32` | sends 32 at once | receives 32 at once | messages |
 //! | `ring/pingpong` | sends one, waits for the answer | answers | round trips |
 //!
-//! Every ring has [`PLACES`] places. Whoever finds it full or empty pauses once and tries again; in the
-//! ping-pong without a pause. In `…/burst1` framepool is its `FlagRing`, which waits as its `Spin` does, twice as
-//! long each time (omango does the same within its calls), and `framepool-index` its `Ring`, waiting like the
-//! others; elsewhere framepool is its `Ring`. Values go in and come out by copy, out of and into memory of each side's own.
+//! Every ring has [`PLACES`] places, and each of its ends lies on cache lines of its own. Whoever finds it full
+//! or empty waits and tries again; each contender is measured with each of the three waits of
+//! [`cross`], and its fastest counts. (In the ping-pong nobody pauses.) Values go in and come out by copy, out
+//! of and into memory of each side's own. What is sent has been in that memory for a while: a value that is
+//! stored word by word and at once loaded as a vector would wait for the stores, and those for the
+//! lines of the other core, whatever ring it is.
+//!
+//! In `…/burst1` framepool is its `FlagRing`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
 
 use std::array;
 use std::hint::spin_loop;
@@ -23,7 +27,7 @@ use bbqueue::traits::{
 use framepool::ring;
 use ringbuf::traits::{Consumer as _, Producer as _, Split};
 
-use crate::cross::{self, Contender, Outcome, insist};
+use crate::cross::{self, Apart, Contender, Named, Once, Outcome, insist};
 use crate::harness::{FRAMEPOOL, escape};
 use crate::options::Options;
 use crate::pool::BURST;
@@ -100,78 +104,69 @@ trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
 
-/// framepool's own wait: [`ring::Spin`].
-fn flagged<'a, T: Message>(bench: &str, name: &str) -> Contender<'a> {
-    let (mut tx, mut rx) = ring::allocate_flagged::<T>(PLACES).expect("memory for a ring");
-    Contender::new(
-        (bench, name, 1, 1),
-        move |n| {
-            for i in 0..n {
-                let mut value = T::numbered(i);
-                escape(&mut value);
-                let _ = tx.push_wait::<ring::Spin>(value);
-            }
-        },
-        move |n| {
-            for _ in 0..n {
-                let mut value = rx.pop_wait::<ring::Spin>();
-                escape(&mut value);
-            }
-        },
-    )
-}
-
-fn single<'a, T: Message>(
+fn single<'a, T: Message, W: Named>(
     bench: &str,
     name: &str,
-    (mut tx, mut rx): (impl Send1<T> + 'a, impl Receive1<T> + 'a),
+    (tx, rx): (impl Send1<T> + 'a, impl Receive1<T> + 'a),
 ) -> Contender<'a> {
+    let (mut tx, mut rx) = (Apart(tx), Apart(rx));
     Contender::new(
         (bench, name, 1, 1),
         move |n| {
+            let tx = &mut tx.0;
+            let mut values: [T; BURST] = array::from_fn(|i| T::numbered(i as u64));
             for i in 0..n {
-                let mut value = T::numbered(i);
-                escape(&mut value);
+                escape(&mut values);
+                let value = values[i as usize % BURST];
+                let mut wait = W::default();
                 while !tx.send(value) {
-                    spin_loop();
+                    wait.wait();
                 }
             }
         },
         move |n| {
+            let rx = &mut rx.0;
             for _ in 0..n {
-                let mut value = insist(|| rx.receive());
+                let mut value = insist::<W, _>(|| rx.receive());
                 escape(&mut value);
             }
         },
     )
+    .waiting(W::NAME)
 }
 
-fn burst<'a, T: Message>(
+fn burst<'a, T: Message, W: Named>(
     bench: &str,
     name: &str,
-    (mut tx, mut rx): (impl Send32<T> + 'a, impl Receive32<T> + 'a),
+    (tx, rx): (impl Send32<T> + 'a, impl Receive32<T> + 'a),
 ) -> Contender<'a> {
+    let (mut tx, mut rx) = (Apart(tx), Apart(rx));
     Contender::new(
         (bench, name, 1, BURST),
         move |n| {
+            let tx = &mut tx.0;
             let mut values: [T; BURST] = array::from_fn(|i| T::numbered(i as u64));
             for _ in 0..n / BURST as u64 {
                 escape(&mut values);
+                let mut wait = W::default();
                 while !tx.send32(&values) {
-                    spin_loop();
+                    wait.wait();
                 }
             }
         },
         move |n| {
+            let rx = &mut rx.0;
             let mut values = [T::default(); BURST];
             for _ in 0..n / BURST as u64 {
+                let mut wait = W::default();
                 while !rx.receive32(&mut values) {
-                    spin_loop();
+                    wait.wait();
                 }
                 escape(&mut values);
             }
         },
     )
+    .waiting(W::NAME)
 }
 
 /// A ring there and a ring back.
@@ -187,18 +182,21 @@ where
             }
         }
     }
-    let ((mut there, mut at_b), (mut back, mut at_a)) = (make(), make());
+    let ((there, at_b), (back, at_a)) = (make(), make());
+    let (mut a, mut b) = (Apart((there, at_a)), Apart((back, at_b)));
     Contender::new(
         (bench, name, 1, 1),
         move |n| {
+            let (there, at_a) = &mut a.0;
             for i in 0..n {
                 while !there.send(i) {}
-                answer(&mut at_a);
+                answer(at_a);
             }
         },
         move |n| {
+            let (back, at_b) = &mut b.0;
             for _ in 0..n {
-                let value = answer(&mut at_b);
+                let value = answer(at_b);
                 while !back.send(value) {}
             }
         },
@@ -206,30 +204,53 @@ where
 }
 
 fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
-    let mut all = vec![
-        flagged::<T>(bench, FRAMEPOOL),
-        single(bench, "framepool-index", ours::<T>()),
-        single(bench, "rtrb", rtrb_ends::<T>()),
-        single(bench, "omango", omango_ends::<T>()),
-        single(bench, "ringbuf", ringbuf_ends::<T>()),
-        single(bench, "gil", gil_ends::<T>()),
-        single(bench, "heapless", heapless_ends::<T>()),
-        single(bench, "arrayqueue", queue_ends::<T>()),
-    ];
-    all.extend(dpdk::<T>(bench, false)?);
+    let mut all = Vec::new();
+    singles_waiting::<T, Once>(bench, &mut all)?;
+    singles_waiting::<T, ring::Spin>(bench, &mut all)?;
+    singles_waiting::<T, ring::Patient>(bench, &mut all)?;
     Ok(all)
 }
 
+fn singles_waiting<'a, T: Message, W: Named>(
+    bench: &str,
+    all: &mut Vec<Contender<'a>>,
+) -> Result<(), String> {
+    all.extend([
+        single::<T, W>(bench, FRAMEPOOL, flagged_ends::<T>()),
+        single::<T, W>(bench, "framepool-index", ours::<T>()),
+        single::<T, W>(bench, "rtrb", rtrb_ends::<T>()),
+        single::<T, W>(bench, "omango", omango_ends::<T>()),
+        single::<T, W>(bench, "ringbuf", ringbuf_ends::<T>()),
+        single::<T, W>(bench, "gil", gil_ends::<T>()),
+        single::<T, W>(bench, "heapless", heapless_ends::<T>()),
+        single::<T, W>(bench, "arrayqueue", queue_ends::<T>()),
+    ]);
+    all.extend(dpdk::<T, W>(bench, false)?);
+    Ok(())
+}
+
 fn bursts<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
-    let mut all = vec![
-        burst(bench, FRAMEPOOL, ours::<T>()),
-        burst(bench, "rtrb", rtrb_ends::<T>()),
-        burst(bench, "ringbuf", ringbuf_ends::<T>()),
-        burst(bench, "gil", gil_ends::<T>()),
-        burst::<T>(bench, "bbqueue", bbqueue_ends(size_of::<T>())),
-    ];
-    all.extend(dpdk::<T>(bench, true)?);
+    let mut all = Vec::new();
+    bursts_waiting::<T, Once>(bench, &mut all)?;
+    bursts_waiting::<T, ring::Spin>(bench, &mut all)?;
+    bursts_waiting::<T, ring::Patient>(bench, &mut all)?;
     Ok(all)
+}
+
+fn bursts_waiting<'a, T: Message, W: Named>(
+    bench: &str,
+    all: &mut Vec<Contender<'a>>,
+) -> Result<(), String> {
+    all.extend([
+        burst::<T, W>(bench, FRAMEPOOL, ours::<T>()),
+        burst::<T, W>(bench, "framepool-flags", flagged_ends::<T>()),
+        burst::<T, W>(bench, "rtrb", rtrb_ends::<T>()),
+        burst::<T, W>(bench, "ringbuf", ringbuf_ends::<T>()),
+        burst::<T, W>(bench, "gil", gil_ends::<T>()),
+        burst::<T, W>(bench, "bbqueue", bbqueue_ends(size_of::<T>())),
+    ]);
+    all.extend(dpdk::<T, W>(bench, true)?);
+    Ok(())
 }
 
 fn ping_pongs<'a>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
@@ -247,21 +268,25 @@ fn ping_pongs<'a>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
 }
 
 #[cfg(not(feature = "dpdk"))]
-fn dpdk<'a, T: Message>(_: &str, _: bool) -> Result<Option<Contender<'a>>, String> {
+fn dpdk<'a, T: Message, W: Named>(_: &str, _: bool) -> Result<Option<Contender<'a>>, String> {
     Ok(None)
 }
 
 /// An `rte_ring` of elements of any size, by its C loops.
 #[cfg(feature = "dpdk")]
-fn dpdk<'a, T: Message>(bench: &str, bursts: bool) -> Result<Option<Contender<'a>>, String> {
+fn dpdk<'a, T: Message, W: Named>(
+    bench: &str,
+    bursts: bool,
+) -> Result<Option<Contender<'a>>, String> {
     let tx = Arc::new(crate::dpdk::Ring::of(PLACES, T::BYTES)?);
     let rx = tx.clone();
     let n = if bursts { BURST } else { 1 };
-    Ok(Some(Contender::new(
+    let contender = Contender::new(
         (bench, "dpdk", 1, n),
-        move |messages| tx.send(messages, T::BYTES, bursts),
-        move |messages| rx.receive(messages, T::BYTES, bursts),
-    )))
+        move |messages| tx.send(messages, T::BYTES, bursts, W::PAUSES),
+        move |messages| rx.receive(messages, T::BYTES, bursts, W::PAUSES),
+    );
+    Ok(Some(contender.waiting(W::NAME)))
 }
 
 // ---- framepool
@@ -311,6 +336,31 @@ impl<T: Message> Send1<T> for FlaggedTx<T> {
     #[inline]
     fn send(&mut self, value: T) -> bool {
         self.0.push(value).is_ok()
+    }
+}
+
+impl<T: Message> Send32<T> for FlaggedTx<T> {
+    #[inline]
+    fn send32(&mut self, values: &[T; BURST]) -> bool {
+        // All or nothing, by whether there is room for the first: the consumer takes 32 at a time too.
+        let mut sent = self.0.push_slice(values);
+        while (1..BURST).contains(&sent) {
+            spin_loop();
+            sent += self.0.push_slice(&values[sent..]);
+        }
+        sent == BURST
+    }
+}
+
+impl<T: Message> Receive32<T> for FlaggedRx<T> {
+    #[inline]
+    fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
+        let mut got = self.0.pop_slice(out);
+        while (1..BURST).contains(&got) {
+            spin_loop();
+            got += self.0.pop_slice(&mut out[got..]);
+        }
+        got == BURST
     }
 }
 
