@@ -115,13 +115,19 @@ impl<'r, T> Producer<'r, T> {
     /// There is room for `n`, and they are written.
     #[inline(always)]
     pub(super) unsafe fn publish(&mut self, n: usize) {
-        self.tail = self.tail.wrapping_add(n as Word);
+        // SAFETY: the caller's promises.
+        unsafe { self.publish_up_to(self.tail.wrapping_add(n as Word)) };
+    }
+
+    /// The same, up to a position.
+    ///
+    /// # Safety
+    /// As above.
+    #[inline(always)]
+    unsafe fn publish_up_to(&mut self, tail: Word) {
+        self.tail = tail;
         // Release: pairs with the consumer's acquire of `tail`, which so sees the values.
-        self.place
-            .control()
-            .tail
-            .0
-            .store(self.tail, Ordering::Release);
+        self.place.control().tail.0.store(tail, Ordering::Release);
     }
 
     #[cold]
@@ -141,11 +147,13 @@ impl<'r, T> Producer<'r, T> {
             self.refuse();
             return Err(Full(value));
         }
-        self.place.expect_write(self.tail, room);
+        // Read once: for all that the compiler knows, the value may be written over it.
+        let tail = self.tail;
+        self.place.expect_write(tail, room);
         // SAFETY: there is room, so the position is ours, and written before it is published.
         unsafe {
-            self.place.write(self.tail, value);
-            self.publish(1);
+            self.place.write(tail, value);
+            self.publish_up_to(tail.wrapping_add(1));
         }
         Ok(())
     }

@@ -57,15 +57,17 @@ impl<T> FlagProducer<'_, T> {
     /// [`Full`] with the value.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
-        let slot = self.0.slot();
+        // Read once: for all that the compiler knows, the value may be written over it.
+        let at = self.0.at;
+        let slot = self.0.slot_at(at);
         if slot.is_full() {
             self.0.fail();
             return Err(Full(value));
         }
-        self.0.expect_write();
+        self.0.expect_write(at);
         // SAFETY: it is not full, and this is the producer.
         unsafe { slot.fill(value) };
-        self.0.advance();
+        self.0.at = at.wrapping_add(1);
         Ok(())
     }
 
@@ -170,14 +172,16 @@ impl<'r, T> FlagConsumer<'r, T> {
     /// one slot and no other shared memory.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        let slot = self.0.slot();
+        // Read once, as in `push`: the flag is written in between.
+        let at = self.0.at;
+        let slot = self.0.slot_at(at);
         if !slot.is_full() {
             self.0.fail();
             return None;
         }
         // SAFETY: it is full, and this is the consumer.
         let value = unsafe { slot.take() };
-        self.0.advance();
+        self.0.at = at.wrapping_add(1);
         Some(value)
     }
 

@@ -112,38 +112,23 @@ impl<T> Side<'_, T> {
         }
     }
 
-    /// The slot `n` after the next one. Not bound to `self`, so that it is found once an operation.
+    /// The slot of a position. Not bound to `self`, so that it is found once an operation.
     #[inline(always)]
-    fn slot_after<'a>(&self, n: usize) -> &'a Slot<T>
+    pub(super) fn slot_at<'a>(&self, position: Word) -> &'a Slot<T>
     where
         Self: 'a,
     {
-        let index = (self.at as usize).wrapping_add(n) & self.mask;
         // SAFETY: the index is at most `mask`, and the slots live until this end has left; no
         // operation keeps the reference.
-        unsafe { self.slots.add(index).as_ref() }
-    }
-
-    /// The next slot.
-    #[inline(always)]
-    pub(super) fn slot<'a>(&self) -> &'a Slot<T>
-    where
-        Self: 'a,
-    {
-        self.slot_after(0)
-    }
-
-    #[inline(always)]
-    pub(super) fn advance(&mut self) {
-        self.at = self.at.wrapping_add(1);
+        unsafe { self.slots.add(position as usize & self.mask).as_ref() }
     }
 
     /// Asks for a line that will be written to soon, unless there is a value in it that the consumer has yet
     /// to read. Where several slots share a line the look at the first one's flag has brought it already.
     #[inline(always)]
-    pub(super) fn expect_write(&self) {
+    pub(super) fn expect_write(&self, position: Word) {
         if size_of::<Slot<T>>() >= 64 {
-            let slot = self.slot_after(ahead::<Slot<T>>());
+            let slot = self.slot_at(position.wrapping_add(ahead::<Slot<T>>() as Word));
             // Relaxed: nothing is read or written on the strength of it.
             if slot.full.load(Ordering::Relaxed) == 0 {
                 prefetch_write((&raw const *slot).cast());
@@ -162,7 +147,7 @@ impl<T> Side<'_, T> {
 
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
-        self.slot().is_full()
+        self.slot_at(self.at).is_full()
     }
 
     #[cold]
@@ -176,7 +161,8 @@ impl<T> Side<'_, T> {
         let (mut known, mut end) = (0, self.capacity());
         while known < end {
             let middle = known + (end - known) / 2;
-            if self.slot_after(middle).is_full() == full {
+            let slot = self.slot_at(self.at.wrapping_add(middle as Word));
+            if slot.is_full() == full {
                 known = middle + 1;
             } else {
                 end = middle;
@@ -208,8 +194,8 @@ impl<T> Rest<'_, '_, T> {
         while self.met <= self.side.mask {
             // From the consumer's next slot on, or from any: they are dropped in the order of the ring.
             self.met += 1;
-            let slot = self.side.slot();
-            self.side.advance();
+            let slot = self.side.slot_at(self.side.at);
+            self.side.at = self.side.at.wrapping_add(1);
             if slot.is_full() {
                 // SAFETY: full, and nobody else is left.
                 drop(unsafe { slot.take() });
