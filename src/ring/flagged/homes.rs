@@ -37,10 +37,10 @@ unsafe fn ends<'r, T>(
 /// A ring whose slots carry flags, as a value: for a `static`, where it is all zeros and lies in `.bss`, or
 /// for the stack or a struct. `N` is a power of two; all of them are usable.
 ///
-/// Take it where values come one by one. Near or far, a value then costs the move of its own line and no
-/// other, where [`Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is the
-/// other way round: this ring pays for a flag a value, that one for a position a burst. A slot
-/// is larger than the value by four bytes and padding, and there is no access in place.
+/// Take it where values come one by one: a value then costs the move of its own line and no other, where
+/// [`Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is mostly the other
+/// way round: this ring pays for a flag a value, that one for a position a burst. A slot is
+/// larger than the value by four bytes and padding, and there is no access in place.
 ///
 /// Nothing is published late: a value can be seen, and a place used, as soon as the push or pop is over.
 ///
