@@ -9,16 +9,8 @@
 //!
 //! Both threads stay for the whole run, so that allocators with state per thread keep theirs. Contender
 //! by contender they meet at a gate, do their halves, and meet again; core A's clock runs from gate to
-//! gate. Up to 1024 blocks are on their way. Whoever finds the ring full or empty waits and looks again. How
-//! long it waits decides as much as what ring it is, so in `cross/…` each contender is measured
-//! with each of three waits, and its fastest counts, in either placement:
-//!
-//! | wait | between looks |
-//! |---|---|
-//! | `once` | one pause |
-//! | `double` | 8 pauses, 16, 32, 64, 64 …: framepool's `Spin` |
-//! | `long` | 64 pauses: framepool's `Patient` |
-//!
+//! gate. Up to 1024 blocks are on their way. In `cross/…` each contender is measured with each of three
+//! [waits](crate::waits), and its fastest counts, in either placement.
 //! Whoever finds the pool exhausted pauses once and tries again.
 //!
 //! Between any two samples the round trip of a cache line is measured, which sorts them: see
@@ -41,6 +33,7 @@ use crate::harness::{
 };
 use crate::options::Options;
 use crate::pool::{BURST, batch32, ids, lifo};
+use crate::waits::{Apart, Named, Once, insist};
 
 /// Blocks on their way at once.
 const IN_FLIGHT: usize = 1024;
@@ -65,47 +58,6 @@ pub struct Contender<'a> {
     a: Box<dyn FnMut(u64) + 'a>,
     b: Box<dyn FnMut(u64) + Send + 'a>,
 }
-
-/// A wait with a name.
-pub trait Named: Wait + 'static {
-    const NAME: &'static str;
-    /// Pauses before the second look, and the most between two.
-    #[cfg(feature = "dpdk")]
-    const PAUSES: [u32; 2];
-}
-
-/// One pause.
-#[derive(Default)]
-pub struct Once;
-
-impl Wait for Once {
-    #[inline]
-    fn wait(&mut self) {
-        spin_loop();
-    }
-}
-
-impl Named for Once {
-    const NAME: &'static str = "once";
-    #[cfg(feature = "dpdk")]
-    const PAUSES: [u32; 2] = [1, 1];
-}
-
-impl Named for Spin {
-    const NAME: &'static str = "double";
-    #[cfg(feature = "dpdk")]
-    const PAUSES: [u32; 2] = [8, 64];
-}
-
-impl Named for Patient {
-    const NAME: &'static str = "long";
-    #[cfg(feature = "dpdk")]
-    const PAUSES: [u32; 2] = [64, 64];
-}
-
-/// On cache lines of its own: where two ends share a line, that is what is measured.
-#[repr(align(128))]
-pub struct Apart<T>(pub T);
 
 /// The pools of all contenders, made once.
 struct Pools {
@@ -516,17 +468,6 @@ fn contend<'a, S: Send + 'a>(
         move |n| run(&mut a, n),
         move |n| run(&mut b, n),
     )
-}
-
-#[inline(always)]
-pub fn insist<W: Wait, T>(mut attempt: impl FnMut() -> Option<T>) -> T {
-    let mut wait = W::default();
-    loop {
-        match attempt() {
-            Some(value) => return value,
-            None => wait.wait(),
-        }
-    }
 }
 
 #[inline(always)]
