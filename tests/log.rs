@@ -62,12 +62,18 @@ fn every_public_type<T: defmt::Format, F>() {
             ring::AsyncProducer<'static, F>,
             ring::AsyncConsumer<'static, F>,
         )>();
-        is_logged::<(ring::Drain<'_, 'static, F>, ring::Spin, ring::NoRoom)>();
+        is_logged::<(
+            ring::Drain<'_, 'static, F>,
+            ring::Spin,
+            ring::Patient,
+            ring::NoRoom,
+        )>();
         is_logged::<(ring::Full<F>, ring::Abandoned<F>, ring::RingError)>();
         is_logged::<(ring::ProducerStats, ring::ConsumerStats)>();
         is_logged::<(
             ring::FlagProducer<'static, F>,
             ring::FlagConsumer<'static, F>,
+            ring::FlagDrain<'_, 'static, F>,
         )>();
         #[cfg(feature = "std")]
         is_logged::<ring::Yield>();

@@ -286,3 +286,30 @@ fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
         assert_eq!(live.load(std::sync::atomic::Ordering::SeqCst), 0);
     });
 }
+
+#[test]
+fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
+    model(3, || {
+        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let t = thread::spawn(move || {
+            assert_eq!(tx.push_iter((0..2).map(Box::new)), 2);
+            // The consumer may take some meanwhile: at most so many are there, and so much room at least.
+            let len = tx.len();
+            let pushed = tx.push_iter((2..4).map(Box::new));
+            assert!(len <= 2 && pushed >= 2 - len);
+            2 + pushed as u32
+        });
+        let mut next = 0;
+        for _ in 0..2 {
+            // The producer may push more meanwhile: so many are there at least.
+            let len = rx.len();
+            for _ in 0..len {
+                assert_eq!(rx.pop().as_deref(), Some(&next));
+                next += 1;
+            }
+        }
+        let pushed = t.join().unwrap();
+        let left: Vec<u32> = rx.drain().map(|value| *value).collect();
+        assert!(left.iter().copied().eq(next..pushed));
+    });
+}

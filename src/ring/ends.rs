@@ -10,8 +10,19 @@ use crate::sync::{Exclusive, Ordering, Word, prefetch_write};
 /// Room for one value.
 pub(super) type Slot<T> = Exclusive<MaybeUninit<T>>;
 
-/// Bytes ahead of the position at which the producer asks for the line that it will write to.
-const AHEAD: usize = 256;
+/// How far ahead of itself a producer of single values asks for the line that it will write to: so many
+/// bytes, or so many slots if that is farther. The other core takes hundreds of cycles to give a line up.
+const AHEAD: (usize, usize) = (256, 16);
+
+/// Slots ahead of a position whose line a producer of single values asks for.
+pub(super) const fn ahead<S>() -> usize {
+    let (bytes, slots) = AHEAD;
+    match bytes.checked_div(size_of::<S>()) {
+        Some(fit) if fit > slots => fit,
+        Some(_) => slots,
+        None => 0,
+    }
+}
 
 /// Frees a ring's memory, once nobody uses it.
 pub(super) type Free<T> = unsafe fn(NonNull<Control>, NonNull<Slot<T>>, usize);
@@ -83,16 +94,14 @@ impl<T> Place<'_, T> {
         unsafe { self.slots.add(self.index(position)).as_ref() }
     }
 
-    /// Asks for the line that will be written to soon.
+    /// Asks for a line that will be written to soon. Only where there is known to be room: elsewhere the
+    /// consumer would lose a line that it has yet to read.
     #[inline(always)]
-    pub(super) fn expect_write(&self, position: Word) {
-        let ahead = if size_of::<T>() == 0 {
-            0
-        } else {
-            (AHEAD / size_of::<T>()).max(1)
-        };
-        let slot = self.slot(position.wrapping_add(ahead as Word));
-        prefetch_write((&raw const *slot).cast());
+    pub(super) fn expect_write(&self, position: Word, room: usize) {
+        if room > ahead::<T>() {
+            let slot = self.slot(position.wrapping_add(ahead::<T>() as Word));
+            prefetch_write((&raw const *slot).cast());
+        }
     }
 
     /// The slots of `n` positions, as they lie: up to the end, and from the start.

@@ -3,8 +3,8 @@
 use defmt::{Format, Formatter, write};
 
 use crate::ring::{
-    Abandoned, AsyncConsumer, AsyncProducer, Consumer, Drain, FlagConsumer, FlagProducer, Full,
-    Peeked, Producer, Reserved,
+    Abandoned, AsyncConsumer, AsyncProducer, Consumer, Drain, FlagConsumer, FlagDrain,
+    FlagProducer, Full, Peeked, Producer, Reserved,
 };
 
 impl<T> Format for Producer<'_, T> {
@@ -85,6 +85,12 @@ impl<T> Format for FlagConsumer<'_, T> {
             self.capacity(),
             self.stats()
         );
+    }
+}
+
+impl<T> Format for FlagDrain<'_, '_, T> {
+    fn format(&self, f: Formatter<'_>) {
+        write!(f, "FlagDrain({})", self.consumer());
     }
 }
 

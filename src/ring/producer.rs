@@ -2,14 +2,20 @@
 
 use core::fmt;
 #[cfg(not(loom))]
-use core::ptr::NonNull;
+use core::{mem::MaybeUninit, ptr::NonNull, sync::atomic::compiler_fence};
 
 use crate::ring::control::{CONSUMER, PRODUCER};
 use crate::ring::ends::Place;
 use crate::ring::error::{Full, NoRoom};
 use crate::ring::reserved::Reserved;
 use crate::ring::stats::ProducerStats;
+#[cfg(not(loom))]
+use crate::sync::prefetch_write;
 use crate::sync::{Ordering, Word, wide};
+
+/// The most bytes that a burst asks for ahead of itself.
+#[cfg(not(loom))]
+const BURST_AHEAD: usize = 2048;
 
 /// The one end of a ring that values are pushed into. `Send`, not `Sync`: every operation takes
 /// `&mut self`, so there is one producer, on whichever thread.
@@ -109,13 +115,19 @@ impl<'r, T> Producer<'r, T> {
     /// There is room for `n`, and they are written.
     #[inline(always)]
     pub(super) unsafe fn publish(&mut self, n: usize) {
-        self.tail = self.tail.wrapping_add(n as Word);
+        // SAFETY: the caller's promises.
+        unsafe { self.publish_up_to(self.tail.wrapping_add(n as Word)) };
+    }
+
+    /// The same, up to a position.
+    ///
+    /// # Safety
+    /// As above.
+    #[inline(always)]
+    unsafe fn publish_up_to(&mut self, tail: Word) {
+        self.tail = tail;
         // Release: pairs with the consumer's acquire of `tail`, which so sees the values.
-        self.place
-            .control()
-            .tail
-            .0
-            .store(self.tail, Ordering::Release);
+        self.place.control().tail.0.store(tail, Ordering::Release);
     }
 
     #[cold]
@@ -130,15 +142,18 @@ impl<'r, T> Producer<'r, T> {
     /// [`Full`] with the value. That the consumer is gone is no error: [`is_abandoned`](Self::is_abandoned).
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
-        if self.room(1) == 0 {
+        let room = self.room(1);
+        if room == 0 {
             self.refuse();
             return Err(Full(value));
         }
-        self.place.expect_write(self.tail);
+        // Read once: for all that the compiler knows, the value may be written over it.
+        let tail = self.tail;
+        self.place.expect_write(tail, room);
         // SAFETY: there is room, so the position is ours, and written before it is published.
         unsafe {
-            self.place.write(self.tail, value);
-            self.publish(1);
+            self.place.write(tail, value);
+            self.publish_up_to(tail.wrapping_add(1));
         }
         Ok(())
     }
@@ -184,11 +199,28 @@ impl<'r, T> Producer<'r, T> {
             let [(to, n), (start, rest)] = self.place.spans(self.tail, values.len());
             let from = NonNull::from(values).cast::<T>();
             if rest == 0 {
-                to.cast().copy_from_nonoverlapping(from, values.len());
+                let ahead = self.writable_ahead(values.len());
+                copy_in_order(from, to.cast(), values.len(), ahead);
             } else {
                 to.cast().copy_from_nonoverlapping(from, n);
                 start.cast().copy_from_nonoverlapping(from.add(n), rest);
             }
+        }
+    }
+
+    /// How many bytes behind a burst of `n` values in one piece will be written to next: as many as it
+    /// has itself, up to a bound. 0 if some of them are not known to be free, or lie beyond the end.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    fn writable_ahead(&self, n: usize) -> usize {
+        let bytes = (n * size_of::<T>()).min(BURST_AHEAD);
+        let places = n + bytes / size_of::<T>().max(1);
+        let known = self.limit.wrapping_sub(self.tail) as usize;
+        let in_one_piece = self.capacity() - self.place.index(self.tail);
+        if places <= known.min(in_one_piece) {
+            bytes
+        } else {
+            0
         }
     }
 
@@ -333,6 +365,44 @@ impl<'r, T> Producer<'r, T> {
             enqueued: wide(self.tail.wrapping_sub(self.first)),
             refused: self.refused,
         }
+    }
+}
+
+/// A cache line, of anything.
+#[cfg(not(loom))]
+type Line = MaybeUninit<[u8; 64]>;
+
+/// Copies line by line, from the first to the last, and asks on the way for the lines that lie `ahead` bytes
+/// behind each, unless that is 0: so they are on their way from the other core while these are written.
+///
+/// # Safety
+/// As for [`NonNull::copy_to_nonoverlapping`].
+#[cfg(not(loom))]
+#[inline(always)]
+unsafe fn copy_in_order<T>(from: NonNull<T>, to: NonNull<T>, n: usize, ahead: usize) {
+    // What is short needs no order, and elsewhere there is nothing to ask with.
+    if cfg!(not(target_arch = "x86_64")) || n * size_of::<T>() < size_of::<Line>() {
+        // SAFETY: the caller's promises.
+        return unsafe { from.copy_to_nonoverlapping(to, n) };
+    }
+    let (lines, rest) = (
+        n * size_of::<T>() / size_of::<Line>(),
+        n * size_of::<T>() % size_of::<Line>(),
+    );
+    let (from, to) = (from.cast::<Line>(), to.cast::<Line>());
+    // SAFETY: so many bytes are there, on both sides.
+    unsafe {
+        for i in 0..lines {
+            let to = to.add(i);
+            if ahead > 0 {
+                prefetch_write(to.as_ptr().cast::<u8>().wrapping_add(ahead));
+            }
+            to.write_unaligned(from.add(i).read_unaligned());
+            // No memory is ordered by this: it keeps the compiler from making one `memcpy` of the loop.
+            compiler_fence(Ordering::Release);
+        }
+        let (from, to) = (from.add(lines).cast::<u8>(), to.add(lines).cast::<u8>());
+        from.copy_to_nonoverlapping(to, rest);
     }
 }
 

@@ -9,8 +9,9 @@
 //!
 //! Both threads stay for the whole run, so that allocators with state per thread keep theirs. Contender
 //! by contender they meet at a gate, do their halves, and meet again; core A's clock runs from gate to
-//! gate. Up to 1024 blocks are on their way. Whoever finds the ring full or empty, or the pool
-//! exhausted, spins.
+//! gate. Up to 1024 blocks are on their way. In `cross/…` each contender is measured with each of three
+//! [waits](crate::waits), and its fastest counts, in either placement.
+//! Whoever finds the pool exhausted pauses once and tries again.
 //!
 //! Between any two samples the round trip of a cache line is measured, which sorts them: see
 //! [`Placement`]. A sample that began in one placement and ended in the other is dropped.
@@ -22,6 +23,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::*};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use framepool::ring::{Patient, Spin, Wait};
 use framepool::{Block, Burst, Pool, ring};
 use rtrb::{Producer, PushError, RingBuffer};
 
@@ -31,6 +33,7 @@ use crate::harness::{
 };
 use crate::options::Options;
 use crate::pool::{BURST, batch32, ids, lifo};
+use crate::waits::{Apart, Named, Once, insist};
 
 /// Blocks on their way at once.
 const IN_FLIGHT: usize = 1024;
@@ -151,13 +154,11 @@ pub fn line<'a>(bench: &str) -> Contender<'a> {
 fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
     let mut all = Vec::new();
     match bench {
-        "cross/burst1" => {
-            all.push(hand_over_blocks(bench, pools));
-            all.extend(hand_over_peers(bench, pools, 1));
-        }
-        "cross/burst32" => {
-            all.push(hand_over_bursts(bench, pools));
-            all.extend(hand_over_peers(bench, pools, BURST));
+        "cross/burst1" | "cross/burst32" => {
+            all.extend(hand_overs::<Once>(bench, pools)?);
+            all.extend(hand_overs::<Spin>(bench, pools)?);
+            all.extend(hand_overs::<Patient>(bench, pools)?);
+            return Ok(all);
         }
         "contended/1" => {
             let one = |s: &mut _, n| lifo::<Cached<'a>>(s, n);
@@ -221,22 +222,44 @@ fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, S
     Ok(all)
 }
 
+/// All that hand blocks over, with one wait.
+fn hand_overs<'a, W: Named>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
+    let (ours, burst) = match bench {
+        "cross/burst1" => (hand_over_blocks::<W>(bench, pools), 1),
+        _ => (hand_over_bursts::<W>(bench, pools), BURST),
+    };
+    let mut all = vec![ours];
+    all.extend(hand_over_peers::<W>(bench, pools, burst));
+    #[cfg(feature = "dpdk")]
+    all.push(dpdk_hand_over::<W>(bench, pools)?);
+    all.iter_mut().for_each(|one| one.series.wait = W::NAME);
+    Ok(all)
+}
+
 #[cfg(feature = "dpdk")]
-fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, String> {
+fn dpdk_hand_over<'a, W: Named>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, String> {
     let (mut a, mut b) = (pools.dpdk.user(512)?, pools.dpdk.user(512)?);
     let [ring1, ring32] = &pools.rings;
     let name = "dpdk-c512";
     Ok(match bench {
         "cross/burst1" => Contender::new(
             (bench, name, 1, 1),
-            move |n| a.produce(ring1, n, false),
-            move |n| b.consume(ring1, n, false),
+            move |n| a.produce(ring1, n, false, W::PAUSES),
+            move |n| b.consume(ring1, n, false, W::PAUSES),
         ),
-        "cross/burst32" => Contender::new(
+        _ => Contender::new(
             (bench, name, 1, BURST),
-            move |n| a.produce(ring32, n, true),
-            move |n| b.consume(ring32, n, true),
+            move |n| a.produce(ring32, n, true, W::PAUSES),
+            move |n| b.consume(ring32, n, true, W::PAUSES),
         ),
+    })
+}
+
+#[cfg(feature = "dpdk")]
+fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, String> {
+    let (mut a, mut b) = (pools.dpdk.user(512)?, pools.dpdk.user(512)?);
+    let name = "dpdk-c512";
+    Ok(match bench {
         "contended/1" => {
             Contender::new((bench, name, 2, 1), move |n| a.lifo(n), move |n| b.lifo(n))
         }
@@ -249,6 +272,12 @@ fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, St
 }
 
 impl<'a> Contender<'a> {
+    /// Says how it waits.
+    pub fn waiting(mut self, wait: &'static str) -> Self {
+        self.series.wait = wait;
+        self
+    }
+
     pub fn new(
         (bench, name, ops, step): (&str, &str, u64, usize),
         a: impl FnMut(u64) + 'a,
@@ -290,43 +319,50 @@ impl<A: std::alloc::GlobalAlloc> TryTake for Global<A> {
     }
 }
 
-fn hand_over_peers<'a>(bench: &str, pools: &'a Pools, burst: usize) -> Vec<Contender<'a>> {
-    fn global<'a, A: std::alloc::GlobalAlloc + Send + 'a>(
+fn hand_over_peers<'a, W: Named>(
+    bench: &str,
+    pools: &'a Pools,
+    burst: usize,
+) -> Vec<Contender<'a>> {
+    fn global<'a, W: Named, A: std::alloc::GlobalAlloc + Send + 'a>(
         (bench, name, burst): (&str, &str, usize),
         make: fn() -> A,
     ) -> Contender<'a> {
-        hand_over(bench, name, Global(make()), Global(make()), burst)
+        hand_over::<W, _>(bench, name, Global(make()), Global(make()), burst)
     }
     let (a, b) = (Queue(&pools.queue), Queue(&pools.queue));
     vec![
-        global((bench, "snmalloc", burst), || snmalloc_rs::SnMalloc),
-        global((bench, "mimalloc", burst), || mimalloc::MiMalloc),
-        global((bench, "jemalloc", burst), || tikv_jemallocator::Jemalloc),
-        hand_over(bench, "arrayqueue", a, b, burst),
+        global::<W, _>((bench, "snmalloc", burst), || snmalloc_rs::SnMalloc),
+        global::<W, _>((bench, "mimalloc", burst), || mimalloc::MiMalloc),
+        global::<W, _>((bench, "jemalloc", burst), || tikv_jemallocator::Jemalloc),
+        hand_over::<W, _>(bench, "arrayqueue", a, b, burst),
     ]
 }
 
 /// Single takes and gives; through the ring one by one, or in chunks of 32.
-fn hand_over<'a, S>(bench: &str, name: &str, a: S, b: S, burst: usize) -> Contender<'a>
+fn hand_over<'a, W, S>(bench: &str, name: &str, a: S, b: S, burst: usize) -> Contender<'a>
 where
+    W: Named,
     S: TryTake + Send + 'a,
     S::Handle: Send + 'a,
 {
-    let (mut a, mut b) = (a, b);
-    let (mut sender, mut receiver) = RingBuffer::<S::Handle>::new(IN_FLIGHT);
+    let (sender, receiver) = RingBuffer::<S::Handle>::new(IN_FLIGHT);
+    let (mut a, mut b) = (Apart((a, sender)), Apart((b, receiver)));
     if burst == 1 {
         return Contender::new(
             (bench, name, 1, 1),
             move |blocks| {
+                let (a, sender) = &mut a.0;
                 for _ in 0..blocks {
-                    let mut handle = insist(|| a.try_take());
+                    let mut handle = insist::<Once, _>(|| a.try_take());
                     escape(&mut handle);
-                    send_by_rtrb(&mut sender, handle);
+                    send_by_rtrb::<W, _>(sender, handle);
                 }
             },
             move |blocks| {
+                let (b, receiver) = &mut b.0;
                 for _ in 0..blocks {
-                    let mut handle = insist(|| receiver.pop().ok());
+                    let mut handle = insist::<W, _>(|| receiver.pop().ok());
                     escape(&mut handle);
                     b.give(handle);
                 }
@@ -336,21 +372,26 @@ where
     Contender::new(
         (bench, name, 1, BURST),
         move |blocks| {
+            let (a, sender) = &mut a.0;
             for _ in 0..blocks / BURST as u64 {
-                let mut handles: [S::Handle; BURST] = array::from_fn(|_| insist(|| a.try_take()));
+                let mut handles: [S::Handle; BURST] =
+                    array::from_fn(|_| insist::<Once, _>(|| a.try_take()));
                 escape(&mut handles);
                 // Not through `insist`: a chunk borrows the sender.
+                let mut wait = W::default();
                 while sender.write_chunk_uninit(BURST).is_err() {
-                    spin_loop();
+                    wait.wait();
                 }
                 let chunk = sender.write_chunk_uninit(BURST);
                 chunk.expect("room for 32").fill_from_iter(handles);
             }
         },
         move |blocks| {
+            let (b, receiver) = &mut b.0;
             for _ in 0..blocks / BURST as u64 {
+                let mut wait = W::default();
                 while receiver.read_chunk(BURST).is_err() {
-                    spin_loop();
+                    wait.wait();
                 }
                 let chunk = receiver.read_chunk(BURST).expect("32 blocks");
                 for mut handle in chunk {
@@ -363,7 +404,7 @@ where
 }
 
 /// framepool's own way: blocks through its ring for values one by one.
-fn hand_over_blocks<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
+fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) =
         ring::allocate_flagged::<Block<'a>>(IN_FLIGHT).expect("memory for a ring");
@@ -371,14 +412,14 @@ fn hand_over_blocks<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
         (bench, FRAMEPOOL, 1, 1),
         move |blocks| {
             for _ in 0..blocks {
-                let mut block = insist(|| a.alloc().ok());
+                let mut block = insist::<Once, _>(|| a.alloc().ok());
                 escape(&mut block);
-                assert!(sender.push_wait::<ring::Spin>(block).is_ok());
+                assert!(sender.push_wait::<W>(block).is_ok());
             }
         },
         move |blocks| {
             for _ in 0..blocks {
-                let mut block = receiver.pop_wait::<ring::Spin>().expect("a producer");
+                let mut block = receiver.pop_wait::<W>().expect("a producer");
                 escape(&mut block);
                 assert!(b.free(block).is_ok());
             }
@@ -387,21 +428,21 @@ fn hand_over_blocks<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
 }
 
 /// The same in bursts: whole `Burst` values.
-fn hand_over_bursts<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
+fn hand_over_bursts<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) = ring::<Burst<'a, BURST>>(IN_FLIGHT / BURST);
     Contender::new(
         (bench, FRAMEPOOL, 1, BURST),
         move |blocks| {
             for _ in 0..blocks / BURST as u64 {
-                let mut burst = insist(|| a.alloc_burst(BURST).ok());
+                let mut burst = insist::<Once, _>(|| a.alloc_burst(BURST).ok());
                 escape(&mut burst);
-                send(&mut sender, burst);
+                assert!(sender.push_wait::<W>(burst).is_ok());
             }
         },
         move |blocks| {
             for _ in 0..blocks / BURST as u64 {
-                let mut burst = insist(|| receiver.pop());
+                let mut burst = receiver.pop_wait::<W>().expect("a producer");
                 escape(&mut burst);
                 assert!(b.free_burst(burst).is_ok());
             }
@@ -411,14 +452,6 @@ fn hand_over_bursts<'a>(bench: &str, pools: &'a Pools) -> Contender<'a> {
 
 fn ring<T>(places: usize) -> ring::Ends<'static, T> {
     ring::allocate(places).expect("memory for a ring")
-}
-
-#[inline(always)]
-fn send<T>(sender: &mut ring::Producer<'_, T>, mut value: T) {
-    while let Err(full) = sender.push(value) {
-        value = full.into_inner();
-        spin_loop();
-    }
 }
 
 /// The same loop on both cores, each with a front of its own.
@@ -438,20 +471,11 @@ fn contend<'a, S: Send + 'a>(
 }
 
 #[inline(always)]
-pub fn insist<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
-    loop {
-        match attempt() {
-            Some(value) => return value,
-            None => spin_loop(),
-        }
-    }
-}
-
-#[inline(always)]
-fn send_by_rtrb<T>(sender: &mut Producer<T>, mut value: T) {
+fn send_by_rtrb<W: Wait, T>(sender: &mut Producer<T>, mut value: T) {
+    let mut wait = W::default();
     while let Err(PushError::Full(back)) = sender.push(value) {
         value = back;
-        spin_loop();
+        wait.wait();
     }
 }
 

@@ -19,6 +19,11 @@ struct Side {
     cache: *mut Opaque,
 }
 
+/// `struct wait`: pauses before the second look, and the most between two; each time twice as many.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Wait([u32; 2]);
+
 unsafe extern "C" {
     fn fp_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int;
     fn fp_pool_new(name: *const c_char, count: c_uint, size: c_uint, cache: c_uint) -> *mut Opaque;
@@ -27,8 +32,8 @@ unsafe extern "C" {
     fn fp_cache_free(side: Side);
     fn fp_ring_new(name: *const c_char, count: c_uint) -> *mut Opaque;
     fn fp_ring_of(name: *const c_char, count: c_uint, size: c_uint) -> *mut Opaque;
-    fn fp_ring_send(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint);
-    fn fp_ring_receive(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint);
+    fn fp_ring_send(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint, wait: Wait);
+    fn fp_ring_receive(ring: *mut Opaque, messages: u64, size: c_uint, n: c_uint, wait: Wait);
     fn fp_ring_free(ring: *mut Opaque);
     fn fp_lifo(side: Side, n: u64);
     fn fp_batch32(side: Side, n: u64);
@@ -39,10 +44,10 @@ unsafe extern "C" {
     fn fp_random_whole(side: Side, n: u64, order: *const u16);
     fn fp_line_write(side: Side, n: u64, size: c_uint);
     fn fp_latency(side: Side, order: *const u16, gets: *mut u32, puts: *mut u32);
-    fn fp_produce1(side: Side, ring: *mut Opaque, blocks: u64);
-    fn fp_produce32(side: Side, ring: *mut Opaque, blocks: u64);
-    fn fp_consume1(side: Side, ring: *mut Opaque, blocks: u64);
-    fn fp_consume32(side: Side, ring: *mut Opaque, blocks: u64);
+    fn fp_produce1(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
+    fn fp_produce32(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
+    fn fp_consume1(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
+    fn fp_consume32(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
 }
 
 /// Starts DPDK's environment on the calling thread, which it pins to the first core.
@@ -208,23 +213,23 @@ impl User {
     }
 
     /// Hands blocks over, 1 or 32 at a time.
-    pub fn produce(&mut self, ring: &Ring, blocks: u64, bulk: bool) {
+    pub fn produce(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `lifo`; each ring has one producer and one consumer.
         unsafe {
             match bulk {
-                true => fp_produce32(self.0, ring.0.as_ptr(), blocks),
-                false => fp_produce1(self.0, ring.0.as_ptr(), blocks),
+                true => fp_produce32(self.0, ring.0.as_ptr(), blocks, Wait(pauses)),
+                false => fp_produce1(self.0, ring.0.as_ptr(), blocks, Wait(pauses)),
             }
         }
     }
 
     /// Takes blocks over and frees them.
-    pub fn consume(&mut self, ring: &Ring, blocks: u64, bulk: bool) {
+    pub fn consume(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `produce`.
         unsafe {
             match bulk {
-                true => fp_consume32(self.0, ring.0.as_ptr(), blocks),
-                false => fp_consume1(self.0, ring.0.as_ptr(), blocks),
+                true => fp_consume32(self.0, ring.0.as_ptr(), blocks, Wait(pauses)),
+                false => fp_consume1(self.0, ring.0.as_ptr(), blocks, Wait(pauses)),
             }
         }
     }
@@ -264,17 +269,33 @@ impl Ring {
     }
 
     /// Sends messages of 8 or 64 bytes, one by one or 32 at once.
-    pub fn send(&self, messages: u64, size: usize, bulk: bool) {
+    pub fn send(&self, messages: u64, size: usize, bulk: bool, pauses: [u32; 2]) {
         let n = if bulk { BURST } else { 1 };
         // SAFETY: the ring lives, for elements of that size, and has one producer: the bench.
-        unsafe { fp_ring_send(self.0.as_ptr(), messages, size as c_uint, n as c_uint) };
+        unsafe {
+            fp_ring_send(
+                self.0.as_ptr(),
+                messages,
+                size as c_uint,
+                n as c_uint,
+                Wait(pauses),
+            )
+        };
     }
 
     /// Receives them.
-    pub fn receive(&self, messages: u64, size: usize, bulk: bool) {
+    pub fn receive(&self, messages: u64, size: usize, bulk: bool, pauses: [u32; 2]) {
         let n = if bulk { BURST } else { 1 };
         // SAFETY: the ring lives, for elements of that size, and has one consumer: the bench.
-        unsafe { fp_ring_receive(self.0.as_ptr(), messages, size as c_uint, n as c_uint) };
+        unsafe {
+            fp_ring_receive(
+                self.0.as_ptr(),
+                messages,
+                size as c_uint,
+                n as c_uint,
+                Wait(pauses),
+            )
+        };
     }
 }
 

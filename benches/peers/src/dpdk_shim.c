@@ -280,30 +280,46 @@ void fp_latency(struct side s, const uint16_t *order, uint32_t *gets, uint32_t *
 	}
 }
 
-/* Hands `blocks` blocks over, `n` at a time; spins while the pool or the ring has no room. */
-INLINE void produce(struct side s, struct rte_ring *ring, uint64_t blocks, unsigned n)
+/* Pauses before the second look, and the most between two. */
+struct wait {
+	uint32_t first, most;
+};
+
+INLINE void idle(uint32_t *pauses, struct wait w)
+{
+	for (uint32_t i = 0; i < *pauses; i++)
+		rte_pause();
+	*pauses = *pauses * 2 < w.most ? *pauses * 2 : w.most;
+}
+
+/* Hands `blocks` blocks over, `n` at a time; waits while the pool or the ring has no room. */
+INLINE void produce(struct side s, struct rte_ring *ring, uint64_t blocks, unsigned n, struct wait w)
 {
 	for (uint64_t i = 0; i < blocks; i += n) {
+		uint32_t pauses = w.first;
 		void *objs[BURST];
 
 		while (try_get(s, objs, n, 1) != 0)
 			rte_pause();
 		ESCAPE(objs);
 		while (rte_ring_sp_enqueue_bulk(ring, objs, n, NULL) == 0)
-			rte_pause();
+			idle(&pauses, w);
 	}
 }
 
-INLINE void consume(struct side s, struct rte_ring *ring, uint64_t blocks, unsigned n)
+INLINE void consume(struct side s, struct rte_ring *ring, uint64_t blocks, unsigned n, struct wait w)
 {
+	uint32_t pauses = w.first;
+
 	for (uint64_t i = 0; i < blocks;) {
 		void *objs[BURST];
 		unsigned got = rte_ring_sc_dequeue_burst(ring, objs, n, NULL);
 
 		if (got == 0) {
-			rte_pause();
+			idle(&pauses, w);
 			continue;
 		}
+		pauses = w.first;
 		ESCAPE(objs);
 		/* A constant count where it is the usual one: the copy is unrolled. */
 		if (likely(got == n))
@@ -314,24 +330,24 @@ INLINE void consume(struct side s, struct rte_ring *ring, uint64_t blocks, unsig
 	}
 }
 
-void fp_produce1(struct side s, struct rte_ring *ring, uint64_t blocks)
+void fp_produce1(struct side s, struct rte_ring *ring, uint64_t blocks, struct wait w)
 {
-	produce(s, ring, blocks, 1);
+	produce(s, ring, blocks, 1, w);
 }
 
-void fp_produce32(struct side s, struct rte_ring *ring, uint64_t blocks)
+void fp_produce32(struct side s, struct rte_ring *ring, uint64_t blocks, struct wait w)
 {
-	produce(s, ring, blocks, BURST);
+	produce(s, ring, blocks, BURST, w);
 }
 
-void fp_consume1(struct side s, struct rte_ring *ring, uint64_t blocks)
+void fp_consume1(struct side s, struct rte_ring *ring, uint64_t blocks, struct wait w)
 {
-	consume(s, ring, blocks, 1);
+	consume(s, ring, blocks, 1, w);
 }
 
-void fp_consume32(struct side s, struct rte_ring *ring, uint64_t blocks)
+void fp_consume32(struct side s, struct rte_ring *ring, uint64_t blocks, struct wait w)
 {
-	consume(s, ring, blocks, BURST);
+	consume(s, ring, blocks, BURST, w);
 }
 
 /* A ring of elements of a size, for one producer and one consumer. */
@@ -341,43 +357,51 @@ struct rte_ring *fp_ring_of(const char *name, unsigned count, unsigned size)
 				    RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
-/* Sends messages of `size` bytes, `n` at a time. */
-INLINE void ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+/* Sends messages of `size` bytes, `n` at a time, from memory where they are already. */
+INLINE void ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
+		      struct wait w)
 {
-	uint64_t message[BURST * 8] = {0};
+	uint64_t values[BURST * 8] = {0};
 
 	for (uint64_t i = 0; i < messages; i += n) {
-		message[0] = i;
-		ESCAPE(message);
+		uint64_t *message = n == 1 ? values + i % BURST * (size / 8) : values;
+		uint32_t pauses = w.first;
+
+		ESCAPE(values);
 		while (rte_ring_sp_enqueue_bulk_elem(ring, message, size, n, NULL) == 0)
-			rte_pause();
+			idle(&pauses, w);
 	}
 }
 
-INLINE void ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+INLINE void ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
+			 struct wait w)
 {
 	uint64_t message[BURST * 8];
 
 	for (uint64_t i = 0; i < messages; i += n) {
+		uint32_t pauses = w.first;
+
 		while (rte_ring_sc_dequeue_bulk_elem(ring, message, size, n, NULL) == 0)
-			rte_pause();
+			idle(&pauses, w);
 		ESCAPE(message);
 	}
 }
 
 /* Sizes and counts as constants, as where they are known: the copies are unrolled. */
-void fp_ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+void fp_ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
+		  struct wait w)
 {
 	if (size == 8)
-		n == 1 ? ring_send(ring, messages, 8, 1) : ring_send(ring, messages, 8, BURST);
+		n == 1 ? ring_send(ring, messages, 8, 1, w) : ring_send(ring, messages, 8, BURST, w);
 	else
-		n == 1 ? ring_send(ring, messages, 64, 1) : ring_send(ring, messages, 64, BURST);
+		n == 1 ? ring_send(ring, messages, 64, 1, w) : ring_send(ring, messages, 64, BURST, w);
 }
 
-void fp_ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n)
+void fp_ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
+		     struct wait w)
 {
 	if (size == 8)
-		n == 1 ? ring_receive(ring, messages, 8, 1) : ring_receive(ring, messages, 8, BURST);
+		n == 1 ? ring_receive(ring, messages, 8, 1, w) : ring_receive(ring, messages, 8, BURST, w);
 	else
-		n == 1 ? ring_receive(ring, messages, 64, 1) : ring_receive(ring, messages, 64, BURST);
+		n == 1 ? ring_receive(ring, messages, 64, 1, w) : ring_receive(ring, messages, 64, BURST, w);
 }

@@ -60,6 +60,8 @@ impl Placement {
 pub struct Row {
     pub bench: String,
     pub contender: String,
+    /// How it waited, if that was tried in several ways: the way that was fastest.
+    pub wait: &'static str,
     pub placement: Placement,
     /// ns per operation.
     pub median: f64,
@@ -84,11 +86,24 @@ pub fn escape<T>(value: &mut T) {
     std::hint::black_box(value);
 }
 
+impl Row {
+    /// The contender, and how it waited.
+    pub fn label(&self) -> String {
+        match self.wait {
+            "" => self.contender.clone(),
+            wait => format!("{}, {wait}", self.contender),
+        }
+    }
+}
+
 /// Samples of one contender, each with its placement.
 #[derive(Debug)]
 pub struct Series {
     pub bench: String,
     pub contender: String,
+    /// How it waits, where it is measured with several waits: of series that differ in nothing else the
+    /// fastest in a placement counts, and the others are left out.
+    pub wait: &'static str,
     /// The bench and contender that the ratio is to.
     pub base: (String, String),
     pub samples: Vec<(Placement, f64)>,
@@ -99,6 +114,7 @@ impl Series {
         Self {
             bench: bench.to_owned(),
             contender: contender.to_owned(),
+            wait: "",
             base: (bench.to_owned(), FRAMEPOOL.to_owned()),
             samples: Vec::new(),
         }
@@ -117,31 +133,50 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     (values[(n - 1) / 2] + values[n / 2]) / 2.0
 }
 
+/// Of the series of one contender in one bench the one with the least median in a placement, and that.
+fn best<'a>(
+    all: &'a [Series],
+    (bench, contender): (&str, &str),
+    placement: Placement,
+) -> Option<(&'a Series, Vec<f64>, f64)> {
+    all.iter()
+        .filter(|series| series.bench == bench && series.contender == contender)
+        .map(|series| (series, series.at(placement)))
+        .filter(|(_, values)| values.len() >= FEWEST)
+        .map(|(series, values)| (series, values.clone(), median(values)))
+        .min_by(|(.., a), (.., b)| a.total_cmp(b))
+}
+
 /// One run's rows: medians by placement, and ratios within it.
 pub fn rows(all: &[Series]) -> Vec<Row> {
-    let mut rows = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     for placement in [Placement::Single, Placement::Near, Placement::Far] {
-        for series in all {
-            let values = series.at(placement);
-            if values.len() < FEWEST {
+        for Series {
+            bench,
+            contender,
+            base,
+            ..
+        } in all
+        {
+            let Some((series, values, median_ns)) = best(all, (bench, contender), placement) else {
+                continue;
+            };
+            let is_there = |row: &Row| {
+                (&row.bench, &row.contender, row.placement) == (bench, contender, placement)
+            };
+            if rows.iter().any(is_there) {
                 continue;
             }
-            let base = all
-                .iter()
-                .find(|b| (&b.bench, &b.contender) == (&series.base.0, &series.base.1))
-                .map(|b| b.at(placement))
-                .filter(|values| values.len() >= FEWEST);
-            let min = values.iter().copied().fold(f64::INFINITY, f64::min);
-            let samples = values.len();
-            let median_ns = median(values);
             rows.push(Row {
-                bench: series.bench.clone(),
-                contender: series.contender.clone(),
+                bench: bench.clone(),
+                contender: contender.clone(),
+                wait: series.wait,
                 placement,
                 median: median_ns,
-                min,
-                samples,
-                ratio: base.map(|base| median_ns / median(base)),
+                min: values.iter().copied().fold(f64::INFINITY, f64::min),
+                samples: values.len(),
+                ratio: best(all, (&base.0, &base.1), placement)
+                    .map(|(.., base_ns)| median_ns / base_ns),
             });
         }
     }
@@ -160,9 +195,12 @@ pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
         };
         let (mut same, others): (Vec<Row>, Vec<Row>) = left.into_iter().partition(is_same);
         left = others.into();
+        let first_wait = first.wait;
         same.push(first);
         let ratios: Vec<f64> = same.iter().filter_map(|row| row.ratio).collect();
+        let is_same_wait = same.iter().all(|row| row.wait == first_wait);
         let all = Row {
+            wait: if is_same_wait { first_wait } else { "various" },
             median: median(same.iter().map(|row| row.median).collect()),
             min: same.iter().map(|row| row.min).fold(f64::INFINITY, f64::min),
             samples: same.iter().map(|row| row.samples).sum(),

@@ -36,7 +36,9 @@ mod pool;
 mod region;
 mod report;
 mod ring;
+mod rings;
 mod time;
+mod waits;
 mod wire;
 
 use std::process::ExitCode;

@@ -17,10 +17,11 @@ pub fn rows(rows: &[Row], options: &Options) -> bool {
 fn json(row: &Row) -> String {
     let ratio = row.ratio.map_or("null".to_owned(), |r| format!("{r:.3}"));
     format!(
-        "{{\"bench\":\"{}\",\"contender\":\"{}\",\"median_ns\":{:.4},\"min_ns\":{:.4},\"ratio\":{ratio},\
-         \"placement\":{}}}",
+        "{{\"bench\":\"{}\",\"contender\":\"{}\",\"wait\":\"{}\",\"median_ns\":{:.4},\"min_ns\":{:.4},\
+         \"ratio\":{ratio},\"placement\":{}}}",
         row.bench,
         row.contender,
+        row.wait,
         row.median,
         row.min,
         placement(row.placement),
@@ -52,7 +53,7 @@ fn table(rows: &[Row]) {
         let ratio = row.ratio.map_or(String::new(), |r| format!("{r:.2}"));
         println!(
             "  {:<36} {:>9.2} {:>9.2} {ratio:>7} {}",
-            row.contender,
+            row.label(),
             row.median,
             row.min,
             verdict(row)

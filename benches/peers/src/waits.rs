@@ -1,0 +1,66 @@
+//! How a contender on two cores waits for the other end.
+//!
+//! How long it waits between two looks decides as much as what ring it is: each look takes a line away from
+//! the other end. So no contender is measured with one wait alone:
+//!
+//! | wait | between looks |
+//! |---|---|
+//! | `once` | one pause |
+//! | `double` | 8 pauses, 16, 32, 64, 64 …: framepool's `Spin` |
+//! | `long` | 64 pauses: framepool's `Patient` |
+
+use std::hint::spin_loop;
+
+use framepool::ring::{Patient, Spin, Wait};
+
+/// A wait with a name.
+pub trait Named: Wait + 'static {
+    const NAME: &'static str;
+    /// Pauses before the second look, and the most between two.
+    #[cfg(feature = "dpdk")]
+    const PAUSES: [u32; 2];
+}
+
+/// One pause.
+#[derive(Default)]
+pub struct Once;
+
+impl Wait for Once {
+    #[inline]
+    fn wait(&mut self) {
+        spin_loop();
+    }
+}
+
+impl Named for Once {
+    const NAME: &'static str = "once";
+    #[cfg(feature = "dpdk")]
+    const PAUSES: [u32; 2] = [1, 1];
+}
+
+impl Named for Spin {
+    const NAME: &'static str = "double";
+    #[cfg(feature = "dpdk")]
+    const PAUSES: [u32; 2] = [8, 64];
+}
+
+impl Named for Patient {
+    const NAME: &'static str = "long";
+    #[cfg(feature = "dpdk")]
+    const PAUSES: [u32; 2] = [64, 64];
+}
+
+/// On cache lines of its own: where two ends share a line, that is what is measured.
+#[repr(align(128))]
+pub struct Apart<T>(pub T);
+
+#[inline(always)]
+pub fn insist<W: Wait, T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+    let mut wait = W::default();
+    loop {
+        match attempt() {
+            Some(value) => return value,
+            None => wait.wait(),
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What a ring with flags promises beside `tests/ring.rs`: its homes, its bulk operations, its count.
+#![cfg(all(feature = "ring", feature = "std", not(loom)))]
+#![allow(missing_docs)]
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::mem::MaybeUninit;
+use std::rc::Rc;
+
+use framepool::ring::{self, FlagRing, RingError};
+
+/// Counts how many of them live.
+#[derive(Debug)]
+struct Counted(Rc<Cell<usize>>, u32);
+
+impl Counted {
+    fn new(live: &Rc<Cell<usize>>, id: u32) -> Self {
+        live.set(live.get() + 1);
+        Self(live.clone(), id)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+/// Whatever is done to a ring with flags, and where its memory is, it is a queue of so many places.
+#[test]
+fn a_ring_with_flags_takes_and_gives_as_many_as_a_queue_would() {
+    for capacity in [1_usize, 2, 4, 16] {
+        let mut memory = vec![MaybeUninit::uninit(); 4096];
+        let size = ring::flagged_region_size::<u32>(capacity).unwrap();
+        assert!(size < memory.len() && ring::flagged_region_align::<u32>() <= 128);
+        let (mut tx, mut rx) = ring::flagged_in_memory::<u32>(&mut memory[3..], capacity).unwrap();
+        let mut model = VecDeque::new();
+        let (mut next, mut seed) = (0_u32, 1_u32);
+        for _ in 0..if cfg!(miri) { 40 } else { 300 } {
+            seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let n = (seed >> 24) as usize % (capacity + 2);
+            let room = capacity - model.len();
+            let new: Vec<u32> = (next..).take(n).collect();
+            match seed >> 22 & 3 {
+                0 => {
+                    assert_eq!(tx.push_slice(&new), n.min(room));
+                    model.extend(&new[..n.min(room)]);
+                }
+                1 => {
+                    assert_eq!(tx.push_iter(new.iter().copied()), n.min(room));
+                    model.extend(&new[..n.min(room)]);
+                }
+                2 => {
+                    let mut out = vec![0; n];
+                    let taken = n.min(model.len());
+                    assert_eq!(rx.pop_slice(&mut out), taken);
+                    assert!(out[..taken].iter().copied().eq(model.drain(..taken)));
+                }
+                _ => {
+                    let taken = n.min(model.len());
+                    assert!(rx.drain().take(n).eq(model.drain(..taken)));
+                }
+            }
+            next += n as u32;
+            assert_eq!((tx.len(), rx.len()), (model.len(), model.len()));
+            let (empty, full) = (model.is_empty(), model.len() == capacity);
+            assert_eq!((tx.is_empty(), rx.is_empty()), (empty, empty));
+            assert_eq!((tx.is_full(), rx.is_full()), (full, full));
+        }
+    }
+}
+
+#[test]
+fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
+    let size = ring::flagged_region_size::<u64>(8).unwrap();
+    let align = ring::flagged_region_align::<u64>();
+    let mut memory = vec![MaybeUninit::uninit(); size + align];
+    let skip = memory.as_ptr().addr().wrapping_neg() % align;
+    let error = ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size - 1], 8).unwrap_err();
+    let (required, available) = (size, size - 1);
+    assert_eq!(
+        error,
+        RingError::RegionTooSmall {
+            required,
+            available
+        }
+    );
+    let error = ring::flagged_in_memory::<u64>(&mut memory, 6).unwrap_err();
+    assert_eq!(error, RingError::NotPowerOfTwo { asked: 6 });
+    let (mut tx, mut rx) =
+        ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
+    assert_eq!(tx.push_iter(0..9), 8);
+    assert!(rx.drain().eq(0..8));
+}
+
+#[test]
+fn a_borrowed_ring_with_flags_starts_empty_each_time() {
+    let live = Rc::new(Cell::new(0));
+    let mut ring: FlagRing<Counted, 4> = FlagRing::new();
+    let (mut tx, mut rx) = ring.split_mut();
+    tx.push_iter((0..3).map(|i| Counted::new(&live, i)));
+    assert_eq!(rx.pop().unwrap().1, 0);
+    drop((tx, rx));
+    assert_eq!(live.get(), 0);
+    // Forgotten: what is in it is forgotten too, and no one finds it.
+    let mut ring: FlagRing<u32, 4> = FlagRing::new();
+    let (mut tx, rx) = ring.split_mut();
+    tx.push(7).unwrap();
+    core::mem::forget((tx, rx));
+    let (tx, mut rx) = ring.split_mut();
+    assert!(rx.pop().is_none() && tx.is_empty() && !tx.is_abandoned());
+}
+
+#[test]
+fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split() {
+    let mut ring = Box::new(FlagRing::<u8, 4>::new());
+    let (mut tx, rx) = ring.split_mut();
+    tx.push(1).unwrap();
+    core::mem::forget((tx, rx));
+    let ring = Box::into_raw(ring);
+    // SAFETY: never freed before the last use, which is below.
+    let split = unsafe { &*ring }.split().map(drop);
+    assert_eq!(split, Err(RingError::AlreadySplit));
+    // SAFETY: from `into_raw`, and no end of it is left.
+    drop(unsafe { Box::from_raw(ring) });
+}
+
+#[test]
+fn values_of_every_size_go_through_in_bursts_and_one_by_one() {
+    fn through<const SIZE: usize>() {
+        for capacity in [2, 8, 64] {
+            let (mut tx, mut rx) = ring::allocate(capacity).unwrap();
+            let (mut flag_tx, mut flag_rx) = ring::allocate_flagged(capacity).unwrap();
+            let mut next = 0_u8;
+            for n in (1..=capacity)
+                .cycle()
+                .take(if cfg!(miri) { 20 } else { 200 })
+            {
+                let values: Vec<[u8; SIZE]> =
+                    (0..n).map(|i| [next.wrapping_add(i as u8); SIZE]).collect();
+                next = next.wrapping_add(n as u8);
+                assert_eq!((tx.push_slice(&values), tx.len()), (n, n));
+                let mut out = vec![[0; SIZE]; n];
+                assert_eq!((rx.pop_slice(&mut out), &out), (n, &values));
+                assert_eq!(flag_tx.push_slice(&values), n);
+                assert!(flag_rx.drain().eq(values));
+            }
+        }
+    }
+    through::<0>();
+    through::<1>();
+    through::<8>();
+    through::<24>();
+    through::<64>();
+    through::<100>();
+    if !cfg!(miri) {
+        through::<2048>();
+    }
+}
