@@ -103,12 +103,6 @@ impl Control {
         before & ((PRODUCER | CONSUMER) << LEFT) != 0
     }
 
-    /// As [`depart`](Self::depart), for ends that have a reference.
-    pub(super) fn leave(&self, end: u32) -> bool {
-        // SAFETY: borrowed, so it lives.
-        unsafe { Self::depart(NonNull::from(self), end) }
-    }
-
     /// Whether that end is gone. What it published before is visible once this is true.
     pub(super) fn is_gone(&self, end: u32) -> bool {
         // Acquire: pairs with the release in `mark_gone`.

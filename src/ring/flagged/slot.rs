@@ -177,7 +177,8 @@ impl<T> Side<'_, T> {
     /// Called once for each end, which does nothing more afterwards.
     pub(super) unsafe fn leave(&mut self, end: u32) {
         self.control().mark_gone(end);
-        if self.control().leave(end) {
+        // SAFETY: the control lives until this end has left, which is now; no reference to it is kept.
+        if unsafe { Control::depart(self.control, end) } {
             Rest { side: self, met: 0 }.run();
         }
     }
