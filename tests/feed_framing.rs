@@ -243,11 +243,37 @@ fn a_whole_soupbintcp_packet_of_a_wrong_length_is_not_waited_for() {
     assert!(matches!(
         error.reason,
         Reason::BadLength {
-            stated: 2,
-            least: 30,
-            most: 30
+            stated: 3,
+            least: 31,
+            most: 31
         }
     ));
+    assert_eq!(error.offset, 0);
+}
+
+/// By the iterator as by [`Soup::parse`]: the length is wrong, and the next packet follows.
+#[test]
+fn soupbintcp_packets_of_every_wrong_length_are_skipped() {
+    for packet in soups() {
+        let right = soup_bytes(&[packet]);
+        let kind = packet.kind();
+        let is_free = matches!(kind, b'+' | b'S' | b'U');
+        for len in (1..60).filter(|&len| !is_free && len != right.len() - 2) {
+            let mut bytes = vec![b'1'; 2 + len];
+            bytes[..3].copy_from_slice(&[0, len as u8, kind]);
+            bytes.extend(soup_bytes(&[Soup::EndOfSession]));
+            let error = Soup::parse(&bytes).unwrap_err();
+            let due = right.len() as u32 - 2;
+            let reason = Reason::BadLength {
+                stated: len as u32,
+                least: due,
+                most: due,
+            };
+            assert_eq!((error.offset, error.reason), (0, reason), "{kind}");
+            let packets: Vec<_> = Packets::new(&bytes).collect();
+            assert_eq!(packets, [Err(error), Ok(Soup::EndOfSession)]);
+        }
+    }
 }
 
 #[test]
@@ -260,11 +286,11 @@ fn soupbintcp_packets_that_make_no_sense_are_said_and_skipped() {
     assert_eq!(
         (e.offset, e.reason),
         (
-            6,
+            3,
             Reason::BadLength {
-                stated: 1,
-                least: 0,
-                most: 0
+                stated: 2,
+                least: 1,
+                most: 1
             }
         )
     );
@@ -277,10 +303,11 @@ fn soupbintcp_packets_that_make_no_sense_are_said_and_skipped() {
     assert_eq!(
         (e.offset, e.reason),
         (
-            13,
-            Reason::Truncated {
-                needed: 1,
-                available: 0
+            10,
+            Reason::BadLength {
+                stated: 1,
+                least: 2,
+                most: 2
             }
         )
     );
