@@ -263,3 +263,28 @@ proptest! {
         prop_assert_eq!(cancel.shares(), shares);
     }
 }
+
+#[test]
+fn a_contract_date_is_in_front_of_what_offsets_point_to() {
+    let of = |leg_offset, variance_offset, tail: &[u8]| {
+        let instrument = pitch::fields::FuturesInstrument {
+            leg_offset,
+            variance_offset,
+            ..Default::default()
+        };
+        let mut bytes = instrument.to_bytes().to_vec();
+        bytes.extend(tail);
+        bytes[0] = bytes.len() as u8;
+        let instrument = pitch::FuturesInstrument::parse(&bytes).unwrap();
+        instrument.contract_date()
+    };
+    let date = 20_260_105_u32.to_le_bytes();
+    assert_eq!(of(0, 0, &date), Some(20_260_105));
+    assert_eq!(of(45, 0, &date), Some(20_260_105));
+    assert_eq!(of(0, 255, &date), Some(20_260_105));
+    // Versions without it have legs, the variance block, or nothing there.
+    assert_eq!(of(41, 0, &date), None);
+    assert_eq!(of(44, 0, &date), None);
+    assert_eq!(of(0, 41, &date), None);
+    assert_eq!(of(0, 0, &date[..3]), None);
+}

@@ -1,5 +1,6 @@
-//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the US equities
-//! and options specification 2.41 and of the futures specification 1.1.6.
+//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the specifications for
+//! US equities (2.41.29 to 2.41.64), US options (2.39.4 to 2.41.64), the options auction feed (1.1.1 to
+//! 1.1.39), and futures (1.1.6 to 1.2.19).
 //!
 //! ```text
 //!  ┌────────┬───────┬──────┬──────────┬─────┬──────┬──────────┬──
