@@ -471,6 +471,12 @@ fn unknown_messages_of_pitch_and_xdp_are_said_and_skipped() {
         }
     );
     assert_eq!(results[1].unwrap_err().offset, 12);
+    let mut raw = pitch::Packet::parse(&unit).unwrap().messages();
+    let mut next = || raw.next_raw().unwrap().unwrap();
+    assert_eq!(
+        (next(), next()),
+        ((0xFE, &unit[8..12]), (0x2D, &unit[12..15]))
+    );
     assert!(matches!(results[2], Ok(pitch::Message::EndOfSession(_))));
     assert_eq!(results.len(), 3);
 }
@@ -479,7 +485,8 @@ fn unknown_messages_of_pitch_and_xdp_are_said_and_skipped() {
 fn builders_refuse_what_they_cannot_count() {
     let mut buffer = vec![0; 1 << 17];
     let mut unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap();
-    for _ in 0..255 {
+    for count in 0..255 {
+        assert_eq!(unit.count(), count);
         unit.push(|_| Ok(2)).unwrap();
     }
     let full = EmitError::TooLong {
@@ -500,6 +507,7 @@ fn builders_refuse_what_they_cannot_count() {
         packet.push(|_| Ok(usize::MAX)),
         Err(EmitError::NoRoom { .. })
     ));
+    assert_eq!(packet.count(), 0);
     let packet = xdp::Packet::parse(packet.finish()).unwrap();
     assert_eq!(
         (packet.count(), packet.delivery()),

@@ -116,8 +116,8 @@ messages! {
         trade_condition: u8 => 26..27;
     }
 
-    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order
-    /// Executed at Price/Size.
+    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order Executed at
+    /// Price/Size.
     0x24 OrderExecutedAtPrice[38] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -236,8 +236,7 @@ messages! {
         trade_condition: u8 => 33..34;
     }
 
-    /// An execution of an order that was not shown, with a long symbol. Cboe PITCH 2.41: Trade
-    /// (expanded).
+    /// An execution of an order that was not shown, of a long symbol. Cboe PITCH 2.41: Trade (expanded).
     0x30 TradeExpanded[43] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -286,8 +285,7 @@ messages! {
         underlying: Alpha<8> => 30..38;
     }
 
-    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading
-    /// Status.
+    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading Status.
     0x31 TradingStatus[18] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -581,8 +579,7 @@ messages! {
         open_interest: u32 => 16..20;
     }
 
-    /// What a symbol of variance futures stands for. Cboe Futures PITCH 1.2.13: Futures Variance
-    /// Symbol Mapping.
+    /// What a symbol of variance futures stands for. Cboe Futures PITCH 1.2.13: Futures Variance Symbol Mapping.
     0xFA VarianceSymbolMapping[40] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -598,17 +595,5 @@ messages! {
         final_returns: u16 => 36..38;
         /// Returns of the days so far.
         elapsed_returns: u16 => 38..40;
-    }
-}
-
-impl FuturesInstrument<'_> {
-    /// The contract's date, as the decimal number YYYYMMDD, where the version has it (since 1.1.12): in
-    /// front of what the offsets point to.
-    pub fn contract_date(&self) -> Option<u32> {
-        let date = Self::LEN..Self::LEN + 4;
-        let is_before = |offset: u8| offset == 0 || usize::from(offset) >= date.end;
-        let has_room = is_before(self.leg_offset()) && is_before(self.variance_offset());
-        let date = self.tail().first_chunk().filter(|_| has_room)?;
-        Some(u32::from_le_bytes(*date))
     }
 }
