@@ -6,12 +6,15 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-/// Bytes of one turn of either loop.
+/// Bytes of one turn of the short loop.
 const TURN: usize = 64;
+/// Bytes of one turn of the long loop, and how many words it adds to each lane.
+const WIDE: usize = WORDS * TURN;
+const WORDS: usize = 4;
 /// Bytes from which on vectors are worth their beginning and their end.
 const LONG: usize = 256;
 /// Turns whose words of 16 bits, all together, do not exceed 32 bits.
-const TURNS: usize = 1 << 11;
+const TURNS: usize = (1 << 17) / WIDE;
 
 /// A ones' complement sum that is being taken, over parts of a packet in any order.
 ///
@@ -135,8 +138,8 @@ fn words(bytes: &[u8]) -> u64 {
 
 #[inline(never)]
 fn long(bytes: &[u8]) -> u64 {
-    let (turns, behind) = bytes.split_at(bytes.len() & !(TURN - 1));
-    let sums = turns.chunks(TURNS * TURN).map(lanes);
+    let (turns, behind) = bytes.split_at(bytes.len() & !(WIDE - 1));
+    let sums = turns.chunks(TURNS * WIDE).map(lanes);
     sums.map(u64::from).fold(short(behind), add)
 }
 
@@ -144,13 +147,16 @@ fn long(bytes: &[u8]) -> u64 {
 #[inline(always)]
 fn lanes(turns: &[u8]) -> u32 {
     let mut lanes = [0_u32; TURN / 2];
-    for turn in turns.chunks_exact(TURN) {
-        let Some(turn) = turn.first_chunk::<TURN>() else {
+    for turn in turns.chunks_exact(WIDE) {
+        let Some(turn) = turn.first_chunk::<WIDE>() else {
             continue;
         };
         for (i, lane) in lanes.iter_mut().enumerate() {
-            let word = u16::from_ne_bytes([turn[2 * i], turn[2 * i + 1]]);
-            *lane = lane.wrapping_add(word.into());
+            for word in 0..WORDS {
+                let at = 2 * i + word * TURN;
+                let word = u16::from_ne_bytes([turn[at], turn[at + 1]]);
+                *lane = lane.wrapping_add(word.into());
+            }
         }
     }
     lanes.iter().fold(0, |sum, &lane| sum.wrapping_add(lane))
@@ -194,7 +200,7 @@ fn less_than_a_word(mut bytes: &[u8]) -> u64 {
 }
 
 /// Adds words of 64 bits, each with the carry of the one before: one instruction each, where there is one for
-/// that.
+/// that. A sum and its carry are never as large as both can be, as two words are not: the last carry has room.
 #[inline(always)]
 fn chain<const N: usize>(mut sum: u64, bytes: &[u8; N]) -> u64 {
     let mut carry = false;
@@ -253,7 +259,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "hundreds of kilobytes")]
     fn lanes_do_not_run_over() {
-        let ones = std::vec![0xFF; 2 * TURNS * TURN + 3 * TURN + 5];
+        let ones = std::vec![0xFF; 2 * TURNS * WIDE + 3 * WIDE + 5];
         assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
     }
 
