@@ -2,6 +2,9 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
+#[path = "support/itch_beside.rs"]
+mod itch_beside;
+
 use framepool::wire::feed::{itch, pitch, xdp};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
@@ -252,6 +255,19 @@ proptest! {
             bytes[0] = *kind;
             by_table_as_by_type(&bytes);
         }
+    }
+
+    #[test]
+    fn itch5_reads_the_same(noise in prop::collection::vec(any::<u8>(), 128)) {
+        for (kind, len, _) in itch::TYPES {
+            let mut bytes = noise[..*len].to_vec();
+            bytes[0] = *kind;
+            itch_beside::beside(&bytes);
+            itch_beside::beside(&bytes[..len - 1]);
+            bytes.push(0);
+            itch_beside::beside(&bytes);
+        }
+        itch_beside::beside(&noise[..1 + usize::from(noise[0]) % 50]);
     }
 
     #[test]
