@@ -2,7 +2,7 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::fix::{DATA_FIELDS, Message, Messages, Version, Writer};
+use framepool::wire::feed::fix::{DATA_FIELDS, MOST, Message, Messages, Version, Writer};
 use framepool::wire::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
@@ -538,4 +538,22 @@ fn a_body_length_of_zeros_without_end_is_not_waited_for() {
     let bytes = [&b"8=FIX.4.2\x019="[..], &[b'0'; 30]].concat();
     let error = Message::parse(&bytes).unwrap_err();
     assert!(matches!(error.reason, Reason::BadValue { .. }), "{error}");
+}
+
+/// The longest body that counts for no lie.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes")]
+fn a_maximal_message_arrives() {
+    let mut buffer = vec![0; MOST + 64];
+    let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
+    let data = vec![1; MOST - "35=B|95=16777194|96=|".len()];
+    writer.data(95, &data).unwrap();
+    let bytes = writer.finish().unwrap();
+    let (message, len) = Message::parse(bytes).unwrap();
+    assert_eq!((message.body_length(), len), (MOST, bytes.len()));
+    assert_eq!(message.get(96).unwrap().value, data);
+    let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
+    writer.data(95, &[&data[..], &[1]].concat()).unwrap();
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, EmitError::TooLong { most: MOST, .. }));
 }

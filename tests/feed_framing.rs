@@ -515,6 +515,61 @@ fn builders_refuse_what_they_cannot_count() {
     );
 }
 
+/// As short and as long as each framing can say.
+#[test]
+fn empty_and_maximal_messages_arrive() {
+    let longest = vec![0x5A; 65_535];
+    let messages = mold(&[Vec::new(), longest.clone(), Vec::new()]);
+    let packet = moldudp64::Packet::parse(&messages).unwrap();
+    let found: Result<Vec<&[u8]>, _> = packet.messages().collect();
+    assert_eq!(found.unwrap(), [&[][..], &longest, &[]]);
+
+    let packets = [Soup::Sequenced(b""), Soup::Debug(&longest[..65_534])];
+    let mut bytes = vec![0; 1 << 17];
+    let mut len = 0;
+    for packet in packets {
+        len += packet.emit(&mut bytes[len..]).unwrap();
+    }
+    assert!(Packets::new(&bytes[..len]).eq(packets.map(Ok)));
+    let too_long = Soup::Debug(&longest).emit(&mut bytes).unwrap_err();
+    assert!(matches!(
+        too_long,
+        EmitError::TooLong {
+            len: 65_536,
+            most: 65_535,
+            ..
+        }
+    ));
+
+    // A unit of nothing, and one full of the longest message there is room for.
+    let copy = |message: Vec<u8>| {
+        move |out: &mut [u8]| {
+            out[..message.len()].copy_from_slice(&message);
+            Ok(message.len())
+        }
+    };
+    let mut buffer = vec![0; 1 << 17];
+    let unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap().finish();
+    let unit = pitch::Packet::parse(unit).unwrap();
+    assert!(unit.is_heartbeat() && unit.messages().next().is_none());
+    let mut message = vec![0; 255];
+    (message[0], message[1]) = (255, 0x2D);
+    let mut unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap();
+    (0..255).for_each(|_| unit.push(copy(message.clone())).unwrap());
+    let unit = pitch::Packet::parse(unit.finish()).unwrap();
+    assert_eq!(unit.messages().filter(|m| m.is_ok()).count(), 255);
+
+    let mut message = vec![0; 65_535 - 16];
+    message[..4].copy_from_slice(&[0xEF, 0xFF, 102, 0]);
+    let mut packet = xdp::Builder::new(&mut buffer, xdp::Delivery::Original, 1, (1, 2)).unwrap();
+    packet.push(copy(message.clone())).unwrap();
+    let bytes = packet.finish();
+    assert_eq!(bytes.len(), 65_535);
+    let mut messages = xdp::Packet::parse(bytes).unwrap().messages();
+    assert_eq!(messages.next_raw(), Some(Ok((102, &message[..]))));
+    assert!(messages.next_raw().is_none() && messages.rest().is_empty());
+}
+
 #[test]
 fn delivery_flags_come_back() {
     for flag in 0..=255 {

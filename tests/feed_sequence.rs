@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use framepool::wire::feed::{
-    Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, Protocol, Rule, Run, SequenceTracker, Venue,
-    Verdict, Width,
+    Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, PORT_RULES, Protocol, Rule, Run,
+    SequenceTracker, Venue, Verdict, Width,
 };
 use proptest::prelude::*;
 
@@ -228,6 +228,28 @@ fn the_first_rule_that_matches_decides() {
             .classify(&endpoint([1, 2, 3, 4], 9))
             .is_some()
     );
+}
+
+#[test]
+fn ports_alone_tell_venues_apart() {
+    let classifier = Classifier::new(&PORT_RULES);
+    let venue = |source_port, destination_port| {
+        let packet = Endpoint {
+            source: [192, 0, 2, 1].into(),
+            destination: std::net::Ipv6Addr::LOCALHOST.into(),
+            source_port,
+            destination_port,
+        };
+        let rule = classifier.classify(&packet)?;
+        assert_eq!(rule.protocol, Protocol::Fix);
+        Some(rule.venue)
+    };
+    for base in [4000, 7000, 8000, 9000] {
+        let venues = [1, 2, 3].map(|port| venue(base + port, 50_000).unwrap());
+        assert_eq!(venues, [Venue::Nyse, Venue::Nasdaq, Venue::CboeBzx]);
+        assert_eq!(venue(50_000, base + 2), Some(Venue::Nasdaq));
+        assert_eq!((venue(base, 50_000), venue(50_000, base + 4)), (None, None));
+    }
 }
 
 #[derive(Debug, Clone)]

@@ -53,4 +53,4 @@ pub use emit::EmitError;
 pub use number::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
 pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
 pub use stream::StreamBuffer;
-pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Rule, Venue};
+pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, Venue};
