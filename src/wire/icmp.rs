@@ -58,7 +58,8 @@ macro_rules! icmp {
             /// What the checksum must be, under which is also what `pseudo` sums up.
             fn computed(&self, pseudo: Sum) -> u16 {
                 let bytes = self.as_bytes();
-                let (before, behind) = (part(bytes, 0, field::CHECKSUM), part(bytes, field::REST, usize::MAX));
+                let before = part(bytes, 0, field::CHECKSUM);
+                let behind = part(bytes, field::REST, usize::MAX);
                 pseudo.bytes(before).bytes(behind).checksum()
             }
 
@@ -67,8 +68,7 @@ macro_rules! icmp {
                     return Ok(());
                 }
                 let (found, computed) = (self.checksum().into(), self.computed(pseudo).into());
-                let reason = Reason::BadChecksum { found, computed };
-                Err(ParseError::new($layer, reason, field::CHECKSUM))
+                Err(ParseError::bad_checksum($layer, field::CHECKSUM, found, computed))
             }
 
             /// All fields.
@@ -146,7 +146,7 @@ macro_rules! icmp {
             /// Writes the header to the start of `to`, as it is; returns its length.
             ///
             /// # Errors
-            /// [`Reason::Truncated`] where `to` is shorter. Nothing was written.
+            /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter. Nothing was written.
             pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
                 at_least($layer, to, field::END)?;
                 put(to, field::TYPE, [self.kind, self.code]);

@@ -3,7 +3,7 @@
 use super::checksum::{Sum, update};
 use super::icmp::{field, icmp};
 use super::view::{at_least, get, get8, get16, part, part_mut, put};
-use super::{Layer, ParseError, Reason};
+use super::{Layer, ParseError};
 
 icmp! {
     /// An ICMP message: the bytes given are all of it, as the checksum covers it.
@@ -34,7 +34,7 @@ impl<T: AsRef<[u8]>> Icmpv4<T> {
     /// Verifies the checksum. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify(&self) -> Result<(), ParseError> {
         self.verified(Sum::new())
     }
@@ -49,6 +49,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Icmpv4<T> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Reason;
     use super::*;
 
     #[test]

@@ -5,7 +5,7 @@ use core::net::Ipv6Addr;
 use super::checksum::{Sum, update};
 use super::icmp::{field, icmp};
 use super::view::{at_least, get, get8, get16, part, part_mut, put};
-use super::{Layer, ParseError, Reason};
+use super::{Layer, ParseError};
 
 /// The number of the protocol in IPv6.
 const PROTOCOL: u8 = 58;
@@ -40,7 +40,7 @@ impl<T: AsRef<[u8]>> Icmpv6<T> {
     /// Verifies the checksum, which the addresses are under as well. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
         self.verified(self.pseudo(src, dst))
     }

@@ -31,7 +31,8 @@
 //! | `error.rs` | [`ParseError`]: layer, reason, offset |
 //! | `ethernet.rs`, `llc.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
 //! | `ipv4.rs`, `ipv6.rs`, `ipv6_ext.rs` | IP, and its extension headers |
-//! | `icmp.rs`, `icmpv4.rs`, `icmpv6.rs`, `udp.rs`, `tcp.rs` | what is in IP; the first is what the next two share |
+//! | `icmpv4.rs`, `icmpv6.rs`, `udp.rs`, `tcp.rs` | what is in IP |
+//! | `icmp.rs` | what both ICMPs share |
 //! | `options.rs`, `tcp_options.rs` | options of IP and TCP |
 //! | `view.rs` | what all views share |
 #![forbid(unsafe_code)]

@@ -204,11 +204,13 @@ impl<'a> Frame<'a> {
         let found = self.trailer()?;
         let computed = sum(self.bytes.get(..self.trailer).unwrap_or_default());
         if found != computed {
-            let reason = Reason::BadChecksum {
-                found: found.into(),
-                computed: computed.into(),
-            };
-            return Err(ParseError::new(Layer::Fix, reason, self.trailer));
+            let (found, computed) = (found.into(), computed.into());
+            return Err(ParseError::bad_checksum(
+                Layer::Fix,
+                self.trailer,
+                found,
+                computed,
+            ));
         }
         if !self
             .bytes

@@ -579,7 +579,7 @@ messages! {
         open_interest: u32 => 16..20;
     }
 
-    /// What a symbol of variance futures stands for. Cboe Futures PITCH 1.2.13: Futures Variance Symbol Mapping.
+    /// What a symbol of variance futures means. Cboe Futures PITCH 1.2.13: Futures Variance Symbol Mapping.
     0xFA VarianceSymbolMapping[40] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;

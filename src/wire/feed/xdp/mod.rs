@@ -1,5 +1,5 @@
-//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed, versions 2.1g to 2.5g;
-//! of the BBO feed the quote, versions 2.3a to 2.5d.
+//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed, versions 2.1g to
+//! 2.5g; of the BBO feed the quote, versions 2.3a to 2.5d.
 //!
 //! ```text
 //!  ┌──────┬──────┬───────┬──────────┬─────────┬─────────────┬──────┬──────┬──────────┬──
