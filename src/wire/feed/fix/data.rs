@@ -140,10 +140,13 @@ mod tests {
 
     #[test]
     fn the_bits_are_those_of_the_table() {
-        for tag in 0..100_000 {
+        // All tags that the table may have, and under Miri some of them.
+        let step = if cfg!(miri) { 499 } else { 1 };
+        for tag in (0..100_000).step_by(step) {
             let is_listed = DATA_FIELDS.iter().any(|pair| pair.0 == tag);
             assert_eq!(is_length(tag), is_listed, "{tag}");
         }
+        assert!(DATA_FIELDS.iter().all(|pair| is_length(pair.0)));
         assert!(!is_length(u32::MAX));
         assert!(DATA_FIELDS.is_sorted());
     }
