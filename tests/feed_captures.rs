@@ -5,6 +5,9 @@
 #![cfg(all(feature = "wire", not(miri)))]
 #![allow(missing_docs)]
 
+#[path = "support/itch_beside.rs"]
+mod itch_beside;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -131,6 +134,7 @@ fn of_itch(payload: &[u8]) -> Names {
         let len = message.emit(&mut out).unwrap();
         assert_eq!(&out[..len], block, "{message:?}");
         assert_eq!(itch::Raw::parse(block)?.typed(), Some(message));
+        itch_beside::beside(block);
         names.push(name(message));
     }
     let mut walk = packet.messages();

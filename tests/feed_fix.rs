@@ -2,8 +2,8 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::EmitError;
-use framepool::wire::feed::fix::{DATA_FIELDS, Message, Messages, Version, Writer};
+use framepool::wire::feed::fix::{DATA_FIELDS, MOST, Message, Messages, Version, Writer};
+use framepool::wire::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
 
@@ -206,16 +206,71 @@ fn data_may_have_separators_in_it() {
 
 #[test]
 fn data_whose_length_lies_ends_at_the_next_separator() {
-    for lie in ["2", "4", "99", "4294967295", "18446744073709551615"] {
+    for lie in [
+        "2",
+        "4",
+        "99",
+        "4294967295",
+        "18446744073709551615",
+        "99999999999999999999999",
+    ] {
         let body = format!("35=B|95={lie}|96=abc|1=2|");
         let found = fields(&body);
         assert_eq!(found.len(), 4, "{lie}");
         assert!(found[2].is_err(), "{lie}");
         assert_eq!(found[3], ok("1=2"));
     }
-    // A length that is none, and one whose data does not come next, count for nothing.
-    assert_eq!(fields("35=B|95=x|96=abc|")[2], ok("96=abc"));
-    assert_eq!(fields("35=B|95=2|1=2|96=abc|")[3], ok("96=abc"));
+}
+
+#[test]
+fn a_length_field_that_is_no_number_is_said() {
+    for (bad, at) in [("x", 0), ("3x", 1), ("-1", 0), ("1.5", 1), (" 3", 0)] {
+        let body = format!("35=B|95={bad}|96=abc|1=2|");
+        let expect = [ok("35=B"), Err(8 + at), ok("96=abc"), ok("1=2")];
+        assert_eq!(fields(&body), expect, "{bad}");
+    }
+    let bytes = message("35=B|95=3x|96=abc|");
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let error = message.fields().find_map(Result::err).unwrap();
+    assert_eq!(error.reason, Reason::BadValue { found: b'x'.into() });
+}
+
+#[test]
+fn a_length_field_without_its_data_is_said() {
+    for (body, expect) in [
+        (
+            "35=B|95=2|1=2|96=abc|",
+            vec![ok("35=B"), ok("95=2"), Err(10), ok("1=2"), ok("96=abc")],
+        ),
+        ("35=B|95=2|", vec![ok("35=B"), ok("95=2"), Err(10)]),
+        (
+            // Two in a row, the second one with its data.
+            "35=B|95=2|354=1|355=||",
+            vec![
+                ok("35=B"),
+                ok("95=2"),
+                Err(10),
+                ok("354=1"),
+                ok("355=\\x01"),
+            ],
+        ),
+        (
+            "35=B|354=1|96=a|",
+            vec![ok("35=B"), ok("354=1"), Err(11), ok("96=a")],
+        ),
+        // What stands there makes no sense itself, which is said.
+        (
+            "35=B|95=2|x=1|1=2|",
+            vec![ok("35=B"), ok("95=2"), Err(10), ok("1=2")],
+        ),
+    ] {
+        assert_eq!(fields(body), expect, "{body}");
+    }
+    let bytes = message("35=B|95=2|1=2|");
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let error = message.fields().find_map(Result::err).unwrap();
+    assert_eq!(error.reason, Reason::Missing { wanted: 96 });
+    assert_eq!(message.get(1).unwrap().value, b"2");
 }
 
 #[test]
@@ -328,6 +383,36 @@ fn a_stream_goes_on_behind_what_is_no_message() {
     ));
 }
 
+/// A length that could be true holds back what is behind it, until it is more than there is room for.
+#[test]
+fn a_lying_body_length_holds_back_no_more_than_the_limit() {
+    let good = message("35=0|49=A|");
+    let mut stream = b"8=FIX.4.4\x019=5000\x0135=0\x01".to_vec();
+    stream.extend(&good);
+    let mut memory = [0; 256];
+    let mut buffer = StreamBuffer::new(&mut memory);
+    buffer.space()[..stream.len()].copy_from_slice(&stream);
+    buffer.commit(stream.len());
+
+    let mut waiting = Messages::new(buffer.filled());
+    assert!(waiting.next().is_none());
+    assert_eq!(
+        (waiting.consumed(), waiting.needed()),
+        (0, 5000 + 17 + 7 - stream.len())
+    );
+    let mut limited = Messages::with_most(buffer.filled(), buffer.capacity());
+    let error = limited.next().unwrap().unwrap_err();
+    let (stated, least, most) = (5000, 1, 256);
+    let reason = Reason::BadLength {
+        stated,
+        least,
+        most,
+    };
+    assert_eq!((error.offset, error.reason), (12, reason));
+    assert_eq!(limited.next().unwrap().unwrap().as_bytes(), good);
+    assert!(limited.next().is_none() && limited.rest().is_empty());
+}
+
 #[test]
 fn the_writer_refuses_what_would_not_be_read_back() {
     let mut buffer = [0; 64];
@@ -418,7 +503,9 @@ proptest! {
         // Fields are what lies between separators: none is left out, but for those inside of data.
         let ends = with_type.iter().filter(|byte| **byte == 1).count();
         let mut fields = message.fields();
-        let count = fields.by_ref().count();
+        // What stands where data should is said to, and follows.
+        let is_missing = |e: &ParseError| matches!(e.reason, Reason::Missing { .. });
+        let count = fields.by_ref().filter(|f| !f.as_ref().is_err_and(is_missing)).count();
         prop_assert!(count <= ends && count > 0);
         prop_assert_eq!(fields.offset(), bytes.len() - 7);
         let mut messages = Messages::new(&body);
@@ -451,4 +538,22 @@ fn a_body_length_of_zeros_without_end_is_not_waited_for() {
     let bytes = [&b"8=FIX.4.2\x019="[..], &[b'0'; 30]].concat();
     let error = Message::parse(&bytes).unwrap_err();
     assert!(matches!(error.reason, Reason::BadValue { .. }), "{error}");
+}
+
+/// The longest body that counts for no lie.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes")]
+fn a_maximal_message_arrives() {
+    let mut buffer = vec![0; MOST + 64];
+    let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
+    let data = vec![1; MOST - "35=B|95=16777194|96=|".len()];
+    writer.data(95, &data).unwrap();
+    let bytes = writer.finish().unwrap();
+    let (message, len) = Message::parse(bytes).unwrap();
+    assert_eq!((message.body_length(), len), (MOST, bytes.len()));
+    assert_eq!(message.get(96).unwrap().value, data);
+    let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
+    writer.data(95, &[&data[..], &[1]].concat()).unwrap();
+    let error = writer.finish().unwrap_err();
+    assert!(matches!(error, EmitError::TooLong { most: MOST, .. }));
 }

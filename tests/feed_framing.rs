@@ -243,11 +243,37 @@ fn a_whole_soupbintcp_packet_of_a_wrong_length_is_not_waited_for() {
     assert!(matches!(
         error.reason,
         Reason::BadLength {
-            stated: 2,
-            least: 30,
-            most: 30
+            stated: 3,
+            least: 31,
+            most: 31
         }
     ));
+    assert_eq!(error.offset, 0);
+}
+
+/// By the iterator as by [`Soup::parse`]: the length is wrong, and the next packet follows.
+#[test]
+fn soupbintcp_packets_of_every_wrong_length_are_skipped() {
+    for packet in soups() {
+        let right = soup_bytes(&[packet]);
+        let kind = packet.kind();
+        let is_free = matches!(kind, b'+' | b'S' | b'U');
+        for len in (1..60).filter(|&len| !is_free && len != right.len() - 2) {
+            let mut bytes = vec![b'1'; 2 + len];
+            bytes[..3].copy_from_slice(&[0, len as u8, kind]);
+            bytes.extend(soup_bytes(&[Soup::EndOfSession]));
+            let error = Soup::parse(&bytes).unwrap_err();
+            let due = right.len() as u32 - 2;
+            let reason = Reason::BadLength {
+                stated: len as u32,
+                least: due,
+                most: due,
+            };
+            assert_eq!((error.offset, error.reason), (0, reason), "{kind}");
+            let packets: Vec<_> = Packets::new(&bytes).collect();
+            assert_eq!(packets, [Err(error), Ok(Soup::EndOfSession)]);
+        }
+    }
 }
 
 #[test]
@@ -260,11 +286,11 @@ fn soupbintcp_packets_that_make_no_sense_are_said_and_skipped() {
     assert_eq!(
         (e.offset, e.reason),
         (
-            6,
+            3,
             Reason::BadLength {
-                stated: 1,
-                least: 0,
-                most: 0
+                stated: 2,
+                least: 1,
+                most: 1
             }
         )
     );
@@ -277,10 +303,11 @@ fn soupbintcp_packets_that_make_no_sense_are_said_and_skipped() {
     assert_eq!(
         (e.offset, e.reason),
         (
-            13,
-            Reason::Truncated {
-                needed: 1,
-                available: 0
+            10,
+            Reason::BadLength {
+                stated: 1,
+                least: 2,
+                most: 2
             }
         )
     );
@@ -444,6 +471,12 @@ fn unknown_messages_of_pitch_and_xdp_are_said_and_skipped() {
         }
     );
     assert_eq!(results[1].unwrap_err().offset, 12);
+    let mut raw = pitch::Packet::parse(&unit).unwrap().messages();
+    let mut next = || raw.next_raw().unwrap().unwrap();
+    assert_eq!(
+        (next(), next()),
+        ((0xFE, &unit[8..12]), (0x2D, &unit[12..15]))
+    );
     assert!(matches!(results[2], Ok(pitch::Message::EndOfSession(_))));
     assert_eq!(results.len(), 3);
 }
@@ -452,7 +485,8 @@ fn unknown_messages_of_pitch_and_xdp_are_said_and_skipped() {
 fn builders_refuse_what_they_cannot_count() {
     let mut buffer = vec![0; 1 << 17];
     let mut unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap();
-    for _ in 0..255 {
+    for count in 0..255 {
+        assert_eq!(unit.count(), count);
         unit.push(|_| Ok(2)).unwrap();
     }
     let full = EmitError::TooLong {
@@ -473,11 +507,67 @@ fn builders_refuse_what_they_cannot_count() {
         packet.push(|_| Ok(usize::MAX)),
         Err(EmitError::NoRoom { .. })
     ));
+    assert_eq!(packet.count(), 0);
     let packet = xdp::Packet::parse(packet.finish()).unwrap();
     assert_eq!(
         (packet.count(), packet.delivery()),
         (0, xdp::Delivery::Other(99))
     );
+}
+
+/// As short and as long as each framing can say.
+#[test]
+fn empty_and_maximal_messages_arrive() {
+    let longest = vec![0x5A; 65_535];
+    let messages = mold(&[Vec::new(), longest.clone(), Vec::new()]);
+    let packet = moldudp64::Packet::parse(&messages).unwrap();
+    let found: Result<Vec<&[u8]>, _> = packet.messages().collect();
+    assert_eq!(found.unwrap(), [&[][..], &longest, &[]]);
+
+    let packets = [Soup::Sequenced(b""), Soup::Debug(&longest[..65_534])];
+    let mut bytes = vec![0; 1 << 17];
+    let mut len = 0;
+    for packet in packets {
+        len += packet.emit(&mut bytes[len..]).unwrap();
+    }
+    assert!(Packets::new(&bytes[..len]).eq(packets.map(Ok)));
+    let too_long = Soup::Debug(&longest).emit(&mut bytes).unwrap_err();
+    assert!(matches!(
+        too_long,
+        EmitError::TooLong {
+            len: 65_536,
+            most: 65_535,
+            ..
+        }
+    ));
+
+    // A unit of nothing, and one full of the longest message there is room for.
+    let copy = |message: Vec<u8>| {
+        move |out: &mut [u8]| {
+            out[..message.len()].copy_from_slice(&message);
+            Ok(message.len())
+        }
+    };
+    let mut buffer = vec![0; 1 << 17];
+    let unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap().finish();
+    let unit = pitch::Packet::parse(unit).unwrap();
+    assert!(unit.is_heartbeat() && unit.messages().next().is_none());
+    let mut message = vec![0; 255];
+    (message[0], message[1]) = (255, 0x2D);
+    let mut unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap();
+    (0..255).for_each(|_| unit.push(copy(message.clone())).unwrap());
+    let unit = pitch::Packet::parse(unit.finish()).unwrap();
+    assert_eq!(unit.messages().filter(|m| m.is_ok()).count(), 255);
+
+    let mut message = vec![0; 65_535 - 16];
+    message[..4].copy_from_slice(&[0xEF, 0xFF, 102, 0]);
+    let mut packet = xdp::Builder::new(&mut buffer, xdp::Delivery::Original, 1, (1, 2)).unwrap();
+    packet.push(copy(message.clone())).unwrap();
+    let bytes = packet.finish();
+    assert_eq!(bytes.len(), 65_535);
+    let mut messages = xdp::Packet::parse(bytes).unwrap().messages();
+    assert_eq!(messages.next_raw(), Some(Ok((102, &message[..]))));
+    assert!(messages.next_raw().is_none() && messages.rest().is_empty());
 }
 
 #[test]

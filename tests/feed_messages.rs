@@ -2,6 +2,9 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
+#[path = "support/itch_beside.rs"]
+mod itch_beside;
+
 use framepool::wire::feed::{itch, pitch, xdp};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
@@ -255,6 +258,19 @@ proptest! {
     }
 
     #[test]
+    fn itch5_reads_the_same(noise in prop::collection::vec(any::<u8>(), 128)) {
+        for (kind, len, _) in itch::TYPES {
+            let mut bytes = noise[..*len].to_vec();
+            bytes[0] = *kind;
+            itch_beside::beside(&bytes);
+            itch_beside::beside(&bytes[..len - 1]);
+            bytes.push(0);
+            itch_beside::beside(&bytes);
+        }
+        itch_beside::beside(&noise[..1 + usize::from(noise[0]) % 50]);
+    }
+
+    #[test]
     fn timestamps_have_48_bits(timestamp: u64, shares: u32) {
         let cancel = itch::fields::OrderCancel { timestamp, shares, ..Default::default() };
         let bytes = cancel.to_bytes();
@@ -262,4 +278,29 @@ proptest! {
         prop_assert_eq!(cancel.timestamp(), timestamp & 0xFFFF_FFFF_FFFF);
         prop_assert_eq!(cancel.shares(), shares);
     }
+}
+
+#[test]
+fn a_contract_date_is_in_front_of_what_offsets_point_to() {
+    let of = |leg_offset, variance_offset, tail: &[u8]| {
+        let instrument = pitch::fields::FuturesInstrument {
+            leg_offset,
+            variance_offset,
+            ..Default::default()
+        };
+        let mut bytes = instrument.to_bytes().to_vec();
+        bytes.extend(tail);
+        bytes[0] = bytes.len() as u8;
+        let instrument = pitch::FuturesInstrument::parse(&bytes).unwrap();
+        instrument.contract_date()
+    };
+    let date = 20_260_105_u32.to_le_bytes();
+    assert_eq!(of(0, 0, &date), Some(20_260_105));
+    assert_eq!(of(45, 0, &date), Some(20_260_105));
+    assert_eq!(of(0, 255, &date), Some(20_260_105));
+    // Versions without it have legs, the variance block, or nothing there.
+    assert_eq!(of(41, 0, &date), None);
+    assert_eq!(of(44, 0, &date), None);
+    assert_eq!(of(0, 41, &date), None);
+    assert_eq!(of(0, 0, &date[..3]), None);
 }

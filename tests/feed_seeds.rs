@@ -125,16 +125,42 @@ fn fix() -> Seeds {
 }
 
 fn sequence() -> Seeds {
-    let packet =
-        |(first, count): &(u64, u16)| [&first.to_le_bytes()[..], &count.to_le_bytes()].concat();
-    let walks: [&[(u64, u16)]; 3] = [
-        &[(200, 1), (201, 5), (210, 2), (206, 4), (200, 20)],
-        &[(u32::MAX as u64 - 1, 4), (1, 1), (5, 1), (3, 9)],
-        &[(u64::MAX, 2), (0, 0), (9, 0), (3, 3)],
+    const END: u8 = 0;
+    const RESET: u8 = 1;
+    const PACKET: u8 = 2;
+    let step = |(first, count, what): &(u64, u16, u8)| {
+        [&first.to_le_bytes()[..], &count.to_le_bytes(), &[*what]].concat()
+    };
+    let walks: [&[(u64, u16, u8)]; 3] = [
+        &[
+            (200, 1, PACKET),
+            (201, 5, PACKET),
+            (210, 2, PACKET),
+            (206, 4, PACKET),
+            (200, 20, PACKET),
+            (220, 0, END),
+            (220, 3, PACKET),
+        ],
+        &[
+            (u32::MAX as u64 - 1, 4, PACKET),
+            (1, 1, PACKET),
+            (5, 1, PACKET),
+            (1, 0, RESET),
+            (3, 9, PACKET),
+        ],
+        &[
+            (u64::MAX, 2, PACKET),
+            (0, 0, PACKET),
+            (9, 0, PACKET),
+            (3, 3, PACKET),
+            (30, 0, END),
+            (7, 0, RESET),
+            (7, 2, PACKET),
+        ],
     ];
     walks
         .iter()
-        .map(|walk| walk.iter().flat_map(packet).collect())
+        .map(|walk| walk.iter().flat_map(step).collect())
         .collect()
 }
 

@@ -5,8 +5,8 @@
 use std::collections::BTreeSet;
 
 use framepool::wire::feed::{
-    Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, Protocol, Rule, Run, SequenceTracker, Venue,
-    Verdict, Width,
+    Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, PORT_RULES, Protocol, Rule, Run,
+    SequenceTracker, Venue, Verdict, Width,
 };
 use proptest::prelude::*;
 
@@ -230,6 +230,28 @@ fn the_first_rule_that_matches_decides() {
     );
 }
 
+#[test]
+fn ports_alone_tell_venues_apart() {
+    let classifier = Classifier::new(&PORT_RULES);
+    let venue = |source_port, destination_port| {
+        let packet = Endpoint {
+            source: [192, 0, 2, 1].into(),
+            destination: std::net::Ipv6Addr::LOCALHOST.into(),
+            source_port,
+            destination_port,
+        };
+        let rule = classifier.classify(&packet)?;
+        assert_eq!(rule.protocol, Protocol::Fix);
+        Some(rule.venue)
+    };
+    for base in [4000, 7000, 8000, 9000] {
+        let venues = [1, 2, 3].map(|port| venue(base + port, 50_000).unwrap());
+        assert_eq!(venues, [Venue::Nyse, Venue::Nasdaq, Venue::CboeBzx]);
+        assert_eq!(venue(50_000, base + 2), Some(Venue::Nasdaq));
+        assert_eq!((venue(base, 50_000), venue(50_000, base + 4)), (None, None));
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Packet {
@@ -240,6 +262,14 @@ enum Step {
     },
     Heartbeat {
         ahead: u64,
+    },
+    /// The session ends, so far ahead.
+    End {
+        ahead: u64,
+    },
+    /// Numbers begin anew.
+    Reset {
+        start: u64,
     },
 }
 
@@ -259,36 +289,49 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         line,
     });
     let heartbeat = (0u64..3).prop_map(|ahead| Step::Heartbeat { ahead });
+    let end = (0u64..3).prop_map(|ahead| Step::End { ahead });
+    let reset = any::<u64>().prop_map(|start| Step::Reset { start });
     prop::collection::vec(
-        prop_oneof![3 => packet, 3 => straight, 1 => heartbeat],
+        prop_oneof![12 => packet, 12 => straight, 4 => heartbeat, 1 => end, 1 => reset],
         1..60,
     )
 }
 
-/// Sees every message once, wherever the numbers start: compared with a set of all that came.
-fn follows_the_model(width: Width, start: u64, steps: &[Step]) {
+/// Sees every message once, wherever the numbers start: compared with a set of all that came since they began.
+fn follows_the_model(width: Width, mut start: u64, steps: &[Step]) {
     let mut arbiter = Arbiter::<2, 64>::over(SequenceTracker::new(width).starting_at(start));
-    let narrow = |n: u64| {
-        if width == Width::Bits32 {
-            u64::from(n as u32)
-        } else {
-            n
-        }
+    let narrow = |n: u64| match width {
+        Width::Bits32 => u64::from(n as u32),
+        Width::Bits64 => n,
     };
     // Counted from the start, which is what wraps.
-    let (mut seen, mut next, mut missing) = (BTreeSet::new(), 0u64, 0);
+    let (mut seen, mut next, mut is_over) = (BTreeSet::new(), 0u64, false);
+    let (mut new, mut missing, mut lost, mut resets, mut after_end) = (0, 0, 0, 0, 0);
     let mut messages = [0; 2];
     for step in steps {
+        let gaps = |seen: &BTreeSet<u64>, next| (0..next).filter(|n| !seen.contains(n)).count();
         match *step {
             Step::Heartbeat { ahead } => {
-                arbiter.accept(
-                    0,
-                    narrow(start.wrapping_add(next + ahead)),
-                    0,
-                    |_| unreachable!(),
-                );
+                let at = narrow(start.wrapping_add(next + ahead));
+                arbiter.accept(0, at, 0, |_| unreachable!());
+                // Nothing follows the end.
+                let ahead = if is_over { 0 } else { ahead };
                 next += ahead;
                 missing += ahead;
+            }
+            Step::End { ahead } => {
+                arbiter.end(narrow(start.wrapping_add(next + ahead)));
+                is_over = true;
+                next += ahead;
+                missing += ahead;
+            }
+            Step::Reset { start: anew } => {
+                lost += gaps(&seen, next) as u64;
+                resets += 1;
+                start = narrow(anew);
+                arbiter.reset(start);
+                seen.clear();
+                (next, is_over) = (0, false);
             }
             Step::Packet {
                 back,
@@ -303,34 +346,42 @@ fn follows_the_model(width: Width, start: u64, steps: &[Step]) {
                     narrow(start.wrapping_add(first)),
                     count,
                     |run: Run| {
-                        assert_eq!(
-                            (run.index, run.first),
-                            (at, narrow(start.wrapping_add(first + at)))
-                        );
+                        let due = narrow(start.wrapping_add(first + at));
+                        assert_eq!((run.index, run.first), (at, due));
                         assert!(run.count > 0);
-                        for i in at..at + run.count {
-                            assert_eq!(run.verdict.is_new(), seen.insert(first + i), "{run:?}");
+                        for i in first + at..first + at + run.count {
+                            let is_late = is_over && i >= next;
+                            assert_eq!(run.verdict == Verdict::AfterEnd, is_late, "{run:?}");
+                            let is_new = !is_late && seen.insert(i);
+                            assert_eq!(run.verdict.is_new(), is_new, "{run:?}");
+                            new += u64::from(is_new);
+                            after_end += u64::from(is_late);
                         }
                         at += run.count;
                     },
                 );
                 assert_eq!(at, count);
                 messages[line] += count;
-                missing += first.saturating_sub(next);
-                next = next.max(first + count);
+                if !is_over {
+                    missing += first.saturating_sub(next);
+                    next = next.max(first + count);
+                }
             }
         }
         let tracker = arbiter.tracker();
         assert_eq!(tracker.next(), Some(narrow(start.wrapping_add(next))));
-        let gaps = (0..next).filter(|n| !seen.contains(n)).count() as u64;
+        let gaps = gaps(&seen, next) as u64;
         assert_eq!(tracker.outstanding(), gaps);
         let stats = tracker.stats();
-        assert_eq!((stats.new, stats.missing), (seen.len() as u64, missing));
-        assert_eq!((stats.filled, stats.lost), (missing - gaps, 0));
+        assert_eq!((stats.new, stats.missing), (new, missing));
+        assert_eq!((stats.filled, stats.lost), (missing - gaps - lost, lost));
+        assert_eq!((stats.resets, stats.after_end), (resets, after_end));
+        assert_eq!(tracker.has_ended(), is_over);
+        assert_eq!(tracker.is_complete(), is_over && gaps + lost == 0);
     }
     let lines = [0, 1].map(|line| arbiter.line(line).unwrap());
     assert_eq!(lines.map(|line| line.messages), messages);
-    assert_eq!(lines[0].won + lines[1].won, seen.len() as u64);
+    assert_eq!(lines[0].won + lines[1].won, new);
     for line in lines {
         assert_eq!(line.won + line.duplicates + line.late, line.messages);
     }

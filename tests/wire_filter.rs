@@ -79,6 +79,10 @@ fn what_expressions_want() {
     assert_eq!(wanted("icmp and net 192.0"), ["icmpv4"]);
     assert_eq!(wanted("icmp and net 192.0.3"), [""; 0]);
     assert_eq!(wanted("icmp and net 192/8"), ["icmpv4"]);
+    assert_eq!(wanted("icmp and net 192.0.2.0/23"), ["icmpv4"]);
+    assert_eq!(wanted("icmp and net 192.0.2.1/32"), ["icmpv4"]);
+    assert_eq!(wanted("icmp and net 0/0"), ["icmpv4"]);
+    assert_eq!(wanted("icmp6 and net 2001:db8::1/128"), ["icmpv6"]);
     assert_eq!(wanted("multicast").len(), every);
     assert_eq!(wanted("portrange 26400-26415 and not udp"), [""; 0]);
     assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);
@@ -126,6 +130,11 @@ fn what_is_no_expression_says_where() {
         ("net 10.0.0.0/33", FilterReason::BadAddress, 4),
         ("net ::/129", FilterReason::BadAddress, 4),
         ("net 1.2.3.4.5", FilterReason::BadAddress, 4),
+        ("net 10.0.0.5/8", FilterReason::HostBits, 4),
+        ("dst net 10.1/15", FilterReason::HostBits, 8),
+        ("net 10.0.0.1/0", FilterReason::HostBits, 4),
+        ("net 2001:db8::1/127", FilterReason::HostBits, 4),
+        ("net 2001:db8::1/33", FilterReason::HostBits, 4),
     ] {
         let error = text.parse::<Filter>().expect_err(text);
         assert_eq!(

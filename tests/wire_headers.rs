@@ -180,6 +180,120 @@ proptest! {
         prop_assert!(tcp.verify_v6(v6.into(), v6.into()).is_err());
     }
 
+    /// A header whose fields were all set over another is the header with these fields. Lengths stay.
+    #[test]
+    fn setters_make_the_header(
+        (dst, src, tag, label, ttl) in any::<([u8; 6], [u8; 6], u16, u32, u8)>(),
+        (operation, oui, numbers) in any::<(u16, [u8; 3], [u32; 3])>(),
+        (v4, v6, flags, port) in any::<([u8; 4], [u8; 16], [bool; 3], u16)>(),
+        old in any::<[u8; 64]>(),
+    ) {
+        /// The view over old bytes, after these calls, has the fields of the header given.
+        macro_rules! set {
+            ($view:ident over $old:expr; $($set:ident($($value:expr),*)),*; $header:expr $(,)?) => {{
+                let mut bytes = $old;
+                let mut view = $view::new_checked(&mut bytes[..]).unwrap();
+                $( view.$set($($value),*); )*
+                let header = $header;
+                prop_assert_eq!(view.header(), header);
+                let mut emitted = [0; 64];
+                let len = header.emit(&mut emitted).unwrap();
+                prop_assert_eq!(&bytes[..len], &emitted[..len], "{}", stringify!($view));
+            }};
+        }
+        let ether_type = port | 0x0600;
+        let mut ethernet = old;
+        ethernet[12] |= 8;
+        set!(Ethernet over ethernet; set_dst(dst), set_src(src), set_ether_type(ether_type);
+            EthernetHeader { dst, src, ether_type });
+        let (priority, drop_eligible, id) = ((tag >> 13) as u8, flags[0], tag & 0xFFF);
+        set!(Vlan over old; set_tci(!tag), set_priority(priority), set_drop_eligible(drop_eligible),
+            set_id(tag), set_ether_type(port); VlanHeader { priority, drop_eligible, id, ether_type: port });
+        set!(Mpls over old; set_label(label), set_traffic_class(priority), set_bottom(flags[1]), set_ttl(ttl);
+            MplsHeader { label: label & 0xF_FFFF, traffic_class: priority, is_bottom: flags[1], ttl });
+
+        let mut unnumbered = old;
+        unnumbered[..3].copy_from_slice(&[0, 0, 3]);
+        let (dsap, ssap) = (ttl & 0x7F, v4[0]);
+        set!(Llc over unnumbered; set_dsap(dsap), set_ssap(ssap), set_snap(SnapHeader { oui, protocol: port });
+            LlcHeader { dsap, ssap, control: 3, snap: None });
+        unnumbered[..2].copy_from_slice(&[0xAA; 2]);
+        let snap = SnapHeader { oui, protocol: port };
+        set!(Llc over unnumbered; set_snap(snap); LlcHeader::snap(snap));
+
+        let mut arp = old;
+        arp[..6].copy_from_slice(&[0, 1, 8, 0, 6, 4]);
+        let mut view = Arp::new_checked(&mut arp[..]).unwrap();
+        view.set_operation(operation);
+        view.sender_hardware_mut().copy_from_slice(&src);
+        view.sender_protocol_mut().copy_from_slice(&v4);
+        view.target_hardware_mut().copy_from_slice(&dst);
+        view.target_protocol_mut().copy_from_slice(&v6[..4]);
+        let target = Ipv4Addr::new(v6[0], v6[1], v6[2], v6[3]);
+        let header = ArpHeader { operation, sender_hardware: src, sender: v4.into(), target_hardware: dst, target };
+        prop_assert_eq!(view.header(), Some(header));
+
+        let mut ip = old;
+        ip[0] = 0x45;
+        ip[2..4].copy_from_slice(&64_u16.to_be_bytes());
+        // The reserved flag is left as it is, and a header has none.
+        ip[6] &= 0x7F;
+        let (dscp, ecn, total_len) = (ttl & 0x3F, v4[1] & 3, 20 + port % 45);
+        set!(Ipv4 over ip; set_dscp(ttl), set_ecn(v4[1]), set_total_len(total_len), set_id(tag), set_ttl(ttl),
+            set_dont_fragment(flags[0]), set_fragment(port, flags[1]), set_protocol(v6[0]), set_checksum(operation),
+            set_src(v4.into()), set_dst(target);
+            Ipv4Header {
+                dscp, ecn, total_len, id: tag, dont_fragment: flags[0], more_fragments: flags[1],
+                fragment_offset: port & !7, ttl, protocol: v6[0], checksum: operation, src: v4.into(), dst: target,
+                options: &[],
+            });
+
+        ip[0] = 0x60;
+        ip[4..6].copy_from_slice(&24_u16.to_be_bytes());
+        let payload_len = port % 25;
+        set!(Ipv6 over ip; set_traffic_class(ttl), set_flow_label(label), set_payload_len(payload_len),
+            set_next_header(v4[0]), set_hop_limit(v4[1]), set_src(v6.into()), set_dst(Ipv6Addr::LOCALHOST);
+            Ipv6Header {
+                traffic_class: ttl, flow_label: label & 0xF_FFFF, payload_len, next_header: v4[0], hop_limit: v4[1],
+                src: v6.into(), dst: Ipv6Addr::LOCALHOST,
+            });
+
+        let mut extension = old;
+        extension[1] = 1;
+        let body = [&[old[2], ttl][..], &old[4..16]].concat();
+        set!(Ipv6Extension over extension; set_next_header(v4[0]), set_segments_left(ttl);
+            Ipv6ExtensionHeader { next_header: v4[0], body: &body });
+        // What is reserved is left as it is.
+        let mut fragment = old;
+        (fragment[1], fragment[3]) = (0, fragment[3] & !6);
+        set!(Ipv6Fragment over fragment; set_next_header(v4[0]), set_fragment(port, flags[2]), set_id(numbers[0]);
+            Ipv6FragmentHeader { next_header: v4[0], offset: port & !7, more: flags[2], id: numbers[0] });
+        let mut authentication = old;
+        authentication[1..4].copy_from_slice(&[4, 0, 0]);
+        set!(Authentication over authentication; set_next_header(v4[0]), set_spi(numbers[0]), set_sequence(numbers[1]);
+            AuthenticationHeader { next_header: v4[0], spi: numbers[0], sequence: numbers[1], icv: &old[12..24] });
+
+        let (kind, code, rest) = (v4[2], v4[3], numbers[2].to_be_bytes());
+        set!(Icmpv4 over old; set_kind(kind), set_code(code), set_checksum(port), set_rest(rest);
+            Icmpv4Header { kind, code, checksum: port, rest });
+        set!(Icmpv6 over old; set_kind(kind), set_code(code), set_checksum(port), set_rest(rest);
+            Icmpv6Header { kind, code, checksum: port, rest });
+        let mut udp = old;
+        udp[4..6].copy_from_slice(&64_u16.to_be_bytes());
+        let len = 8 + tag % 57;
+        set!(Udp over udp; set_src_port(port), set_dst_port(tag), set_len(len), set_checksum(operation);
+            UdpHeader { src_port: port, dst_port: tag, len, checksum: operation });
+        let mut tcp = old;
+        tcp[12] = 0x60;
+        set!(Tcp over tcp; set_src_port(port), set_dst_port(tag), set_sequence(numbers[0]),
+            set_acknowledgement(numbers[1]), set_flags(ttl), set_window(operation), set_checksum(!port),
+            set_urgent(!tag);
+            TcpHeader {
+                src_port: port, dst_port: tag, sequence: numbers[0], acknowledgement: numbers[1], flags: ttl,
+                window: operation, checksum: !port, urgent: !tag, options: &old[20..24],
+            });
+    }
+
     /// No view panics on anything, nor does what a view gives out.
     #[test]
     fn views_of_anything(bytes in prop::collection::vec(any::<u8>(), 0..100)) {

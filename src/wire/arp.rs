@@ -2,14 +2,14 @@
 
 use core::net::Ipv4Addr;
 
-use super::view::{at_least, get, get8, get16, part, put, view};
+use super::view::{at_least, get, get16, part, part_mut, put, view};
 use super::{Layer, ParseError, Reason};
 
 mod field {
     pub const HARDWARE: usize = 0;
     pub const PROTOCOL: usize = 2;
+    /// Two lengths, the protocol's behind the hardware's.
     pub const HARDWARE_LEN: usize = 4;
-    pub const PROTOCOL_LEN: usize = 5;
     pub const OPERATION: usize = 6;
     pub const ADDRESSES: usize = 8;
 }
@@ -51,6 +51,18 @@ fn end(bytes: &[u8]) -> usize {
     field::ADDRESSES + 2 * (usize::from(hardware) + usize::from(protocol))
 }
 
+/// Where the address is that is behind so many of each kind. It is a protocol address if there are more of the
+/// others.
+fn place(bytes: &[u8], hardware: usize, protocol: usize) -> (usize, usize) {
+    let lens: [u8; 2] = get(bytes, field::HARDWARE_LEN);
+    let [hardware_len, protocol_len] = lens.map(usize::from);
+    let from = field::ADDRESSES + hardware * hardware_len + protocol * protocol_len;
+    match hardware > protocol {
+        true => (from, from + protocol_len),
+        false => (from, from + hardware_len),
+    }
+}
+
 impl<T: AsRef<[u8]>> Arp<T> {
     /// The kind of hardware address, 1 for Ethernet.
     pub fn hardware(&self) -> u16 {
@@ -87,22 +99,9 @@ impl<T: AsRef<[u8]>> Arp<T> {
         self.address(2, 1)
     }
 
-    /// The address behind so many of each kind. It is a protocol address if there are more of the others.
     fn address(&self, hardware: usize, protocol: usize) -> &[u8] {
-        let bytes = self.as_bytes();
-        let hardware_len = usize::from(get8(bytes, field::HARDWARE_LEN));
-        let protocol_len = usize::from(get8(bytes, field::PROTOCOL_LEN));
-        let at = field::ADDRESSES + hardware * hardware_len + protocol * protocol_len;
-        let is_protocol = hardware > protocol;
-        part(
-            bytes,
-            at,
-            at + if is_protocol {
-                protocol_len
-            } else {
-                hardware_len
-            },
-        )
+        let (from, to) = place(self.as_bytes(), hardware, protocol);
+        part(self.as_bytes(), from, to)
     }
 
     /// All fields, where it is IPv4 over Ethernet.
@@ -122,6 +121,31 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Arp<T> {
     /// Sets what is asked or answered.
     pub fn set_operation(&mut self, operation: u16) {
         put(self.0.as_mut(), field::OPERATION, operation.to_be_bytes());
+    }
+
+    /// The sender's hardware address, to write to.
+    pub fn sender_hardware_mut(&mut self) -> &mut [u8] {
+        self.address_mut(0, 0)
+    }
+
+    /// The sender's protocol address, to write to.
+    pub fn sender_protocol_mut(&mut self) -> &mut [u8] {
+        self.address_mut(1, 0)
+    }
+
+    /// The target's hardware address, to write to.
+    pub fn target_hardware_mut(&mut self) -> &mut [u8] {
+        self.address_mut(1, 1)
+    }
+
+    /// The target's protocol address, to write to.
+    pub fn target_protocol_mut(&mut self) -> &mut [u8] {
+        self.address_mut(2, 1)
+    }
+
+    fn address_mut(&mut self, hardware: usize, protocol: usize) -> &mut [u8] {
+        let (from, to) = place(self.as_bytes(), hardware, protocol);
+        part_mut(self.0.as_mut(), from, to)
     }
 }
 

@@ -231,6 +231,11 @@ impl ParseError {
         Self::new(layer, reason, offset)
     }
 
+    /// A checksum at `offset` that is not the one that its bytes ask for.
+    pub const fn bad_checksum(layer: Layer, offset: usize, found: u32, computed: u32) -> Self {
+        Self::new(layer, Reason::BadChecksum { found, computed }, offset)
+    }
+
     /// The same error, seen by one whose bytes begin `by` earlier.
     pub const fn shifted(self, by: usize) -> Self {
         Self::new(

@@ -1,18 +1,11 @@
 //! ICMP (RFC 792).
 
 use super::checksum::{Sum, update};
-use super::view::{at_least, get, get8, get16, part, part_mut, put, view};
-use super::{Layer, ParseError, Reason};
+use super::icmp::{field, icmp};
+use super::view::{at_least, get, get8, get16, part, part_mut, put};
+use super::{Layer, ParseError};
 
-mod field {
-    pub const TYPE: usize = 0;
-    pub const CODE: usize = 1;
-    pub const CHECKSUM: usize = 2;
-    pub const REST: usize = 4;
-    pub const END: usize = 8;
-}
-
-view! {
+icmp! {
     /// An ICMP message: the bytes given are all of it, as the checksum covers it.
     ///
     /// ```
@@ -29,160 +22,34 @@ view! {
     /// assert_eq!((echo.identifier(), echo.sequence(), echo.payload()), (1, 7, &b"ping"[..]));
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
-    Icmpv4
-}
+    Icmpv4;
 
-#[inline]
-fn check(bytes: &[u8]) -> Result<(), ParseError> {
-    at_least(Layer::Icmpv4, bytes, field::END)
+    /// The fields of an ICMP header.
+    Icmpv4Header;
+
+    Layer::Icmpv4
 }
 
 impl<T: AsRef<[u8]>> Icmpv4<T> {
-    /// The type.
-    pub fn kind(&self) -> u8 {
-        get8(self.as_bytes(), field::TYPE)
-    }
-
-    /// The code within the type.
-    pub fn code(&self) -> u8 {
-        get8(self.as_bytes(), field::CODE)
-    }
-
-    /// The checksum.
-    pub fn checksum(&self) -> u16 {
-        get16(self.as_bytes(), field::CHECKSUM)
-    }
-
-    /// The second half of the header, whose meaning depends on the type.
-    pub fn rest(&self) -> [u8; 4] {
-        get(self.as_bytes(), field::REST)
-    }
-
-    /// The identifier of an echo.
-    pub fn identifier(&self) -> u16 {
-        get16(self.as_bytes(), field::REST)
-    }
-
-    /// The sequence number of an echo.
-    pub fn sequence(&self) -> u16 {
-        get16(self.as_bytes(), field::REST + 2)
-    }
-
-    /// What is behind the header: of an error the datagram that caused it.
-    pub fn payload(&self) -> &[u8] {
-        part(self.as_bytes(), field::END, usize::MAX)
-    }
-
     /// Verifies the checksum. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify(&self) -> Result<(), ParseError> {
-        if Sum::new().bytes(self.as_bytes()).checksum() == 0 {
-            return Ok(());
-        }
-        let (found, computed) = (self.checksum().into(), self.computed().into());
-        let reason = Reason::BadChecksum { found, computed };
-        Err(ParseError::new(Layer::Icmpv4, reason, field::CHECKSUM))
-    }
-
-    fn computed(&self) -> u16 {
-        let sum = Sum::new().bytes(self.as_bytes());
-        sum.word(!self.checksum()).checksum()
-    }
-
-    /// All fields.
-    pub fn header(&self) -> Icmpv4Header {
-        Icmpv4Header {
-            kind: self.kind(),
-            code: self.code(),
-            checksum: self.checksum(),
-            rest: self.rest(),
-        }
+        self.verified(Sum::new())
     }
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Icmpv4<T> {
-    /// Sets the type.
-    pub fn set_kind(&mut self, kind: u8) {
-        put(self.0.as_mut(), field::TYPE, [kind]);
-    }
-
-    /// Sets the type and brings the checksum up to date. O(1).
-    pub fn change_kind(&mut self, kind: u8) {
-        let before = get16(self.as_bytes(), field::TYPE);
-        self.set_kind(kind);
-        let after = get16(self.as_bytes(), field::TYPE);
-        self.set_checksum(update(self.checksum(), before, after));
-    }
-
-    /// Sets the code.
-    pub fn set_code(&mut self, code: u8) {
-        put(self.0.as_mut(), field::CODE, [code]);
-    }
-
-    /// Sets the checksum.
-    pub fn set_checksum(&mut self, checksum: u16) {
-        put(self.0.as_mut(), field::CHECKSUM, checksum.to_be_bytes());
-    }
-
-    /// Sets the second half of the header.
-    pub fn set_rest(&mut self, rest: [u8; 4]) {
-        put(self.0.as_mut(), field::REST, rest);
-    }
-
     /// Makes the checksum. O(length).
     pub fn fill_checksum(&mut self) {
-        self.set_checksum(self.computed());
-    }
-
-    /// What is behind the header, to write to.
-    pub fn payload_mut(&mut self) -> &mut [u8] {
-        part_mut(self.0.as_mut(), field::END, usize::MAX)
-    }
-}
-
-/// The fields of an ICMP header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Icmpv4Header {
-    /// The type.
-    pub kind: u8,
-    /// The code within the type.
-    pub code: u8,
-    /// The checksum.
-    pub checksum: u16,
-    /// The second half of the header, whose meaning depends on the type.
-    pub rest: [u8; 4],
-}
-
-impl Icmpv4Header {
-    /// Bytes of the header.
-    pub const LEN: usize = field::END;
-
-    /// Reads the header at the start of some bytes.
-    ///
-    /// # Errors
-    /// As [`Icmpv4::new_checked`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        Icmpv4::new_checked(bytes).map(|view| view.header())
-    }
-
-    /// Writes the header to the start of `to`, as it is; returns its length.
-    ///
-    /// # Errors
-    /// [`Reason::Truncated`] where `to` is shorter. Nothing was written.
-    pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
-        at_least(Layer::Icmpv4, to, field::END)?;
-        put(to, field::TYPE, [self.kind, self.code]);
-        put(to, field::CHECKSUM, self.checksum.to_be_bytes());
-        put(to, field::REST, self.rest);
-        Ok(field::END)
+        self.set_checksum(self.computed(Sum::new()));
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::Reason;
     use super::*;
 
     #[test]
@@ -194,5 +61,15 @@ mod tests {
             computed: 0xF7FF,
         };
         assert_eq!(error, ParseError::new(Layer::Icmpv4, reason, 2));
+    }
+
+    /// Nothing but zeros is zero; all else that sums up to zero is minus zero.
+    #[test]
+    fn the_checksum_of_zeros_is_minus_zero() {
+        let mut bytes = [0, 0, 0x4D, 0, 0, 0, 0, 0];
+        let mut message = Icmpv4::new_checked(&mut bytes).unwrap();
+        assert!(message.verify().is_err());
+        message.fill_checksum();
+        assert_eq!((message.checksum(), message.verify()), (0xFFFF, Ok(())));
     }
 }

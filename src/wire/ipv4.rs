@@ -185,8 +185,12 @@ impl<T: AsRef<[u8]>> Ipv4<T> {
             return Ok(());
         }
         let (found, computed) = (self.checksum().into(), self.computed().into());
-        let reason = Reason::BadChecksum { found, computed };
-        Err(ParseError::new(Layer::Ipv4, reason, field::CHECKSUM))
+        Err(ParseError::bad_checksum(
+            Layer::Ipv4,
+            field::CHECKSUM,
+            found,
+            computed,
+        ))
     }
 
     fn sum(&self) -> Sum {

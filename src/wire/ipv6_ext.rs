@@ -19,7 +19,8 @@ mod field {
 }
 
 view! {
-    /// An extension header of the common form: hop-by-hop options, destination options, routing.
+    /// An extension header of the common form: hop-by-hop options, destination options, routing. Which of
+    /// them it is only the header before it says: errors name the destination options.
     ///
     /// ```
     /// use framepool::wire::{Layer, Ipv6Extension, Ipv6ExtensionHeader};

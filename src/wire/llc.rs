@@ -1,6 +1,6 @@
 //! IEEE 802.2 LLC, and SNAP behind it (RFC 1042).
 
-use super::view::{at_least, get, get8, get16, part, put, view};
+use super::view::{at_least, get, get8, get16, part, part_mut, put, view};
 use super::{Layer, ParseError};
 
 mod field {
@@ -109,6 +109,24 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Llc<T> {
     /// Sets the service access point of the sender.
     pub fn set_ssap(&mut self, ssap: u8) {
         put(self.0.as_mut(), field::SSAP, [ssap]);
+    }
+
+    /// Sets what SNAP says, if it follows.
+    pub fn set_snap(&mut self, snap: SnapHeader) {
+        if is_snap(self.as_bytes()) {
+            put(self.0.as_mut(), field::OUI, snap.oui);
+            put(
+                self.0.as_mut(),
+                field::PROTOCOL,
+                snap.protocol.to_be_bytes(),
+            );
+        }
+    }
+
+    /// What is behind the header, to write to.
+    pub fn payload_mut(&mut self) -> &mut [u8] {
+        let from = self.header_len();
+        part_mut(self.0.as_mut(), from, usize::MAX)
     }
 }
 

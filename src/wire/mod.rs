@@ -32,6 +32,7 @@
 //! | `ethernet.rs`, `llc.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
 //! | `ipv4.rs`, `ipv6.rs`, `ipv6_ext.rs` | IP, and its extension headers |
 //! | `icmpv4.rs`, `icmpv6.rs`, `udp.rs`, `tcp.rs` | what is in IP |
+//! | `icmp.rs` | what both ICMPs share |
 //! | `options.rs`, `tcp_options.rs` | options of IP and TCP |
 //! | `view.rs` | what all views share |
 #![forbid(unsafe_code)]
@@ -42,6 +43,7 @@ mod error;
 mod ethernet;
 pub mod feed;
 mod filter;
+mod icmp;
 mod icmpv4;
 mod icmpv6;
 mod ipv4;

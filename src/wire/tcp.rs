@@ -6,7 +6,7 @@ use super::checksum::Sum;
 use super::options::Options;
 use super::tcp_options::TcpOptions;
 use super::view::{at_least, get8, get16, get32, part, part_mut, put, put_bits, view};
-use super::{Layer, ParseError, Reason};
+use super::{Layer, ParseError};
 
 mod field {
     pub const SRC_PORT: usize = 0;
@@ -144,7 +144,7 @@ impl<T: AsRef<[u8]>> Tcp<T> {
     /// Verifies the checksum over IPv4. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v4(&self, src: Ipv4Addr, dst: Ipv4Addr) -> Result<(), ParseError> {
         self.verify(self.pseudo_v4(src, dst))
     }
@@ -152,7 +152,7 @@ impl<T: AsRef<[u8]>> Tcp<T> {
     /// Verifies the checksum over IPv6. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v6(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
         self.verify(self.pseudo_v6(src, dst))
     }
@@ -162,8 +162,12 @@ impl<T: AsRef<[u8]>> Tcp<T> {
             return Ok(());
         }
         let (found, computed) = (self.checksum().into(), self.computed(pseudo).into());
-        let reason = Reason::BadChecksum { found, computed };
-        Err(ParseError::new(Layer::Tcp, reason, field::CHECKSUM))
+        Err(ParseError::bad_checksum(
+            Layer::Tcp,
+            field::CHECKSUM,
+            found,
+            computed,
+        ))
     }
 
     fn computed(&self, pseudo: Sum) -> u16 {
@@ -307,8 +311,9 @@ impl<'a> TcpHeader<'a> {
     /// Writes the header to the start of `to`, as it is; returns its length.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] where `to` is shorter, [`Reason::BadLength`] where the options are longer than
-    /// 40 bytes or no multiple of four. Nothing was written.
+    /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter,
+    /// [`Reason::BadLength`](super::Reason::BadLength) where the options are longer than 40 bytes or no
+    /// multiple of four. Nothing was written.
     pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         let options = self.options.len();
         if options > MOST_OPTIONS || options % 4 != 0 {

@@ -4,7 +4,7 @@ use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::checksum::Sum;
 use super::view::{at_least, get16, part, part_mut, put, view};
-use super::{Layer, ParseError, Reason};
+use super::{Layer, ParseError};
 
 mod field {
     pub const SRC_PORT: usize = 0;
@@ -84,7 +84,7 @@ impl<T: AsRef<[u8]>> Udp<T> {
     /// Verifies the checksum for IPv4, where zero says that there is none. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v4(&self, src: Ipv4Addr, dst: Ipv4Addr) -> Result<(), ParseError> {
         if self.checksum() == 0 {
             return Ok(());
@@ -95,7 +95,7 @@ impl<T: AsRef<[u8]>> Udp<T> {
     /// Verifies the checksum for IPv6, where there has to be one. O(length).
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`].
+    /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v6(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
         self.verify(Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len_field().into()))
     }
@@ -107,8 +107,12 @@ impl<T: AsRef<[u8]>> Udp<T> {
             return Ok(());
         }
         let (found, computed) = (found.into(), self.computed(pseudo).into());
-        let reason = Reason::BadChecksum { found, computed };
-        Err(ParseError::new(Layer::Udp, reason, field::CHECKSUM))
+        Err(ParseError::bad_checksum(
+            Layer::Udp,
+            field::CHECKSUM,
+            found,
+            computed,
+        ))
     }
 
     fn datagram(&self) -> &[u8] {
@@ -204,7 +208,7 @@ impl UdpHeader {
     /// Writes the header to the start of `to`, as it is; returns its length.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] where `to` is shorter. Nothing was written.
+    /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter. Nothing was written.
     pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         at_least(Layer::Udp, to, field::END)?;
         put(to, field::SRC_PORT, self.src_port.to_be_bytes());

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use framepool::wire::feed::{Protocol, itch, moldudp64, pitch, soupbintcp, xdp};
+use framepool::wire::feed::{Protocol, fix, itch, moldudp64, pitch, soupbintcp, xdp};
 use framepool::wire::{Layer, ParseError, Reason};
 
 use crate::venues::{NAMES, Stream, VENUES};
@@ -52,7 +52,14 @@ impl Decoded {
             Protocol::ItchMoldUdp64 => self.itch(stream.venue, packet),
             Protocol::Pitch => self.pitch(stream.venue, packet),
             Protocol::Xdp => self.xdp(stream.venue, packet),
-            Protocol::SoupBinTcp => self.soup(stream.venue, packet),
+            Protocol::SoupBinTcp => {
+                self.soup(stream.venue, packet);
+                Ok(())
+            }
+            Protocol::Fix => {
+                self.fix(stream.venue, packet);
+                Ok(())
+            }
             _ => Ok(()),
         };
         if let Err(error) = walked {
@@ -76,14 +83,24 @@ impl Decoded {
         self.count(venue, message.map(|message| message.kind().into()));
     }
 
-    fn soup(&mut self, venue: usize, segment: &[u8]) -> Result<(), ParseError> {
+    fn soup(&mut self, venue: usize, segment: &[u8]) {
         // A capture's segments may begin or end inside a packet: what is not whole is passed over.
         for packet in soupbintcp::Packets::new(segment) {
-            if let soupbintcp::Packet::Sequenced(message) = packet? {
-                self.itch_message(venue, itch::Raw::parse(message));
+            match packet {
+                Ok(soupbintcp::Packet::Sequenced(message)) => {
+                    self.itch_message(venue, itch::Raw::parse(message));
+                }
+                Ok(_) => {}
+                Err(error) => self.errors.count(error),
             }
         }
-        Ok(())
+    }
+
+    fn fix(&mut self, venue: usize, segment: &[u8]) {
+        for message in fix::Messages::new(segment) {
+            let kind = message.map(|m| m.msg_type().first().copied().unwrap_or_default());
+            self.count(venue, kind.map(u16::from));
+        }
     }
 
     fn pitch(&mut self, venue: usize, packet: &[u8]) -> Result<(), ParseError> {

@@ -8,7 +8,8 @@ use std::ops::Range;
 use framepool::wire::feed::moldudp64::{self, Kind};
 use framepool::wire::feed::xdp::Delivery;
 use framepool::wire::feed::{
-    Classifier, EXAMPLE_RULES, Endpoint, Protocol, SequenceTracker, Venue, Width, itch, pitch, xdp,
+    Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, SequenceTracker, Venue, Width,
+    itch, pitch, xdp,
 };
 use framepool::wire::{ParseError, Summary, Transport};
 
@@ -56,9 +57,10 @@ impl Others {
         let bytes = frame.get(payload.clone()).unwrap_or_default();
         // Of a datagram in fragments only the first has a transport header, and none is whole.
         let whole = summary.fragment().is_none();
-        let found = classify(summary).or_else(|| {
-            let udp = summary.transport() == Transport::Udp;
-            (udp && whole && is_itch(bytes)).then_some(UNCLASSIFIED)
+        let found = classify(summary, &EXAMPLE_RULES).or_else(|| match summary.transport() {
+            Transport::Udp => (whole && is_itch(bytes)).then_some(UNCLASSIFIED),
+            Transport::Tcp => bytes.starts_with(b"8=FIX").then(|| fix_stream(summary)),
+            _ => None,
         });
         if let Some(stream) = found.filter(|_| whole && !bytes.is_empty()) {
             return Some((stream, payload));
@@ -79,9 +81,16 @@ const UNCLASSIFIED: Stream = Stream {
     protocol: Protocol::ItchMoldUdp64,
 };
 
-/// By the rules that the library ships as an example.
-fn classify(summary: &Summary) -> Option<Stream> {
-    let rule = Classifier::new(&EXAMPLE_RULES).classify(&endpoint(summary)?)?;
+/// Whose FIX it is, by ports as far as they are known.
+fn fix_stream(summary: &Summary) -> Stream {
+    let protocol = Protocol::Fix;
+    let venue = UNCLASSIFIED.venue;
+    classify(summary, &PORT_RULES).unwrap_or(Stream { venue, protocol })
+}
+
+/// By rules that the library ships as examples.
+fn classify(summary: &Summary, rules: &[Rule]) -> Option<Stream> {
+    let rule = Classifier::new(rules).classify(&endpoint(summary)?)?;
     let venue = match rule.venue {
         Venue::Nasdaq => 0,
         Venue::NasdaqBx => 1,

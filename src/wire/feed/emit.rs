@@ -136,35 +136,3 @@ impl<'b> Writer<'b> {
         self.out.get_mut(..self.len).unwrap_or_default()
     }
 }
-
-/// Appends a message to a packet of at most 65,535 bytes that counts its messages in eight bits: what `emit`
-/// writes behind the first `len` bytes of `buffer`, and says to have written. The packet is as it was where
-/// that fails.
-pub(super) fn append(
-    layer: Layer,
-    buffer: &mut [u8],
-    len: &mut usize,
-    count: &mut u8,
-    emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
-) -> Result<(), EmitError> {
-    let too_long = EmitError::TooLong {
-        layer,
-        len: 256,
-        most: 255,
-    };
-    let more = count.checked_add(1).ok_or(too_long)?;
-    let available = buffer.len();
-    let space = buffer.get_mut(*len..available.min(u16::MAX.into()));
-    let space = space.unwrap_or_default();
-    let room = space.len();
-    let written = emit(space)?;
-    if written > room {
-        return Err(EmitError::NoRoom {
-            layer,
-            needed: len.saturating_add(written),
-            available,
-        });
-    }
-    (*len, *count) = (*len + written, more);
-    Ok(())
-}

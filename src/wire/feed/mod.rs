@@ -29,7 +29,8 @@
 //! | `table` | how a table of fields becomes types |
 //! | `number` | fixed-point prices, padded text |
 //! | `emit` | writing, and why it may fail |
-//! | `blocks` | messages behind their lengths |
+//! | `blocks` | messages behind their lengths: ITCH |
+//! | `units` | messages that state their lengths, behind a header that does: PITCH, XDP |
 
 mod arbiter;
 mod blocks;
@@ -43,6 +44,7 @@ mod sequence;
 pub mod soupbintcp;
 mod stream;
 mod table;
+mod units;
 mod venue;
 pub mod xdp;
 
@@ -51,4 +53,4 @@ pub use emit::EmitError;
 pub use number::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
 pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
 pub use stream::StreamBuffer;
-pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Rule, Venue};
+pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, Venue};

@@ -40,6 +40,8 @@ use crate::wire::{Layer, ParseError, Reason};
 
 /// Bytes before those that a length counts.
 const PREFIX: usize = 2;
+/// The most that a length can say.
+const MOST: usize = u16::MAX as usize;
 /// Bytes of what a login request says behind its type.
 const LOGIN_REQUEST: usize = 46;
 /// Bytes of what an accepted login says behind its type.
@@ -101,17 +103,18 @@ impl<'a> Packet<'a> {
     ///
     /// # Errors
     /// [`Reason::Truncated`] says that more bytes are needed for a whole packet, and how many in all.
-    /// Everything else is wrong for good; the packet's bytes can be skipped unless its length is 0.
+    /// Everything else is wrong for good: [`Reason::BadLength`] where the length is not that of the type,
+    /// [`Reason::UnknownType`], [`Reason::BadValue`] where a sequence number is none. The packet's bytes
+    /// can be skipped unless its length is 0.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let body = body(bytes)?;
-        let packet = Self::of(body).map_err(|error| whole(error, body).shifted(PREFIX))?;
-        Ok((packet, PREFIX + body.len()))
+        Ok((Self::of(body)?, PREFIX + body.len()))
     }
 
-    /// The packet by what its length counts: its type and the rest.
+    /// The packet by what its length counts: its type and the rest. Errors count from the packet's start.
     fn of(body: &'a [u8]) -> Result<Self, ParseError> {
         let Some((&kind, data)) = body.split_first() else {
-            return Err(ParseError::truncated(Layer::SoupBinTcp, 0, 1, 0));
+            return Err(bad_length(0, 1, MOST));
         };
         match kind {
             b'+' => Ok(Self::Debug(data)),
@@ -127,7 +130,7 @@ impl<'a> Packet<'a> {
             kind => {
                 let found = u32::from(kind);
                 let reason = Reason::UnknownType { found };
-                Err(ParseError::new(Layer::SoupBinTcp, reason, 0))
+                Err(ParseError::new(Layer::SoupBinTcp, reason, PREFIX))
             }
         }
     }
@@ -178,7 +181,7 @@ impl<'a> Packet<'a> {
             return Err(EmitError::TooLong {
                 layer: Layer::SoupBinTcp,
                 len,
-                most: u16::MAX.into(),
+                most: MOST,
             });
         };
         writer.patch(0, &stated.to_be_bytes());
@@ -186,15 +189,9 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// What is wrong with a packet that has all its bytes: no more of them would help, so that its length is.
-fn whole(error: ParseError, body: &[u8]) -> ParseError {
-    match error.reason {
-        Reason::Truncated { needed, .. } => {
-            let (len, need) = (body.len().saturating_sub(1), needed as usize);
-            ParseError::bad_length(Layer::SoupBinTcp, 1, len, need, need)
-        }
-        _ => error,
-    }
+/// A length that cannot be: zero, or another than that of the type behind it, whose bytes are all there.
+fn bad_length(stated: usize, least: usize, most: usize) -> ParseError {
+    ParseError::bad_length(Layer::SoupBinTcp, 0, stated, least, most)
 }
 
 /// What the length at the start of `bytes` counts.
@@ -203,18 +200,14 @@ fn body(bytes: &[u8]) -> Result<&[u8], ParseError> {
     let (len, rest) = bytes.split_first_chunk::<2>().ok_or(short(PREFIX + 1))?;
     let len = usize::from(u16::from_be_bytes(*len));
     if len == 0 {
-        let most = u16::MAX.into();
-        return Err(ParseError::bad_length(Layer::SoupBinTcp, 0, 0, 1, most));
+        return Err(bad_length(0, 1, MOST));
     }
     rest.get(..len).ok_or(short(PREFIX + len))
 }
 
 /// The data of a packet whose size is fixed.
 fn sized<const N: usize>(data: &[u8]) -> Result<&[u8; N], ParseError> {
-    let refuse = |_| match data.len() {
-        len if len < N => ParseError::truncated(Layer::SoupBinTcp, 1, N, len),
-        len => ParseError::bad_length(Layer::SoupBinTcp, 1, len, N, N),
-    };
+    let refuse = |_| bad_length(1 + data.len(), 1 + N, 1 + N);
     data.try_into().map_err(refuse)
 }
 
@@ -222,7 +215,7 @@ fn login_accepted(data: &[u8]) -> Result<Packet<'_>, ParseError> {
     let data = sized::<LOGIN_ACCEPTED>(data)?;
     Ok(Packet::LoginAccepted {
         session: Alpha(at::<0, 10, LOGIN_ACCEPTED>(data)),
-        sequence: sequence(&at::<10, 20, LOGIN_ACCEPTED>(data), 11)?,
+        sequence: sequence(&at::<10, 20, LOGIN_ACCEPTED>(data), 13)?,
     })
 }
 
@@ -232,7 +225,7 @@ fn login_request(data: &[u8]) -> Result<Login, ParseError> {
         username: Alpha(at::<0, 6, LOGIN_REQUEST>(data)),
         password: Alpha(at::<6, 10, LOGIN_REQUEST>(data)),
         session: Alpha(at::<16, 10, LOGIN_REQUEST>(data)),
-        sequence: sequence(&at::<26, 20, LOGIN_REQUEST>(data), 27)?,
+        sequence: sequence(&at::<26, 20, LOGIN_REQUEST>(data), 29)?,
     })
 }
 
@@ -315,7 +308,7 @@ impl<'a> Iterator for Packets<'a> {
         match body(self.rest()) {
             Ok(body) => {
                 self.consumed += PREFIX + body.len();
-                Some(Packet::of(body).map_err(|error| error.shifted(at + PREFIX)))
+                Some(Packet::of(body).map_err(|error| error.shifted(at)))
             }
             Err(ParseError {
                 reason: Reason::Truncated { .. },

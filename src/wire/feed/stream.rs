@@ -63,6 +63,11 @@ impl<'b> StreamBuffer<'b> {
         }
     }
 
+    /// Bytes of the memory: no message that is longer will ever be whole.
+    pub const fn capacity(&self) -> usize {
+        self.memory.len()
+    }
+
     /// What has arrived and is not consumed.
     pub fn filled(&self) -> &[u8] {
         self.memory.get(self.start..self.end).unwrap_or_default()

@@ -395,7 +395,7 @@ macro_rules! messages {
         pub const TYPES: &[($kind, usize, &str)] = &[ $( ($code, $len, stringify!($name)), )* ];
 
         #[inline(always)]
-        fn kind_of(bytes: &[u8]) -> Result<$kind, ParseError> {
+        pub(super) fn kind_of(bytes: &[u8]) -> Result<$kind, ParseError> {
             match bytes.first_chunk::<$ke>() {
                 Some(bytes) => {
                     Ok(<$kind as $order<{ $ke - $ks }>>::get(at::<$ks, { $ke - $ks }, $ke>(bytes)))

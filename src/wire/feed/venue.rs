@@ -234,3 +234,31 @@ pub const EXAMPLE_RULES: [Rule; 6] = [
     ),
     Rule::ports(Venue::Nasdaq, Protocol::SoupBinTcp, (8_000, 8_099)),
 ];
+
+/// Another example, without addresses: the ports by which framepool's ancestor told three venues apart, whose
+/// sessions it took for FIX.
+///
+/// ```
+/// use framepool::wire::feed::{Classifier, Endpoint, PORT_RULES, Venue};
+///
+/// let packet = Endpoint {
+///     source: [192, 0, 2, 1].into(),
+///     destination: [192, 0, 2, 2].into(),
+///     source_port: 9002,
+///     destination_port: 50_000,
+/// };
+/// let rule = Classifier::new(&PORT_RULES).classify(&packet).unwrap();
+/// assert_eq!(rule.venue, Venue::Nasdaq);
+/// ```
+pub const PORT_RULES: [Rule; 12] = {
+    let venues = [Venue::Nyse, Venue::Nasdaq, Venue::CboeBzx];
+    let bases = [4001, 7001, 8001, 9001];
+    let mut rules = [Rule::ports(Venue::Nyse, Protocol::Fix, (0, 0)); 12];
+    let mut i = 0;
+    while i < rules.len() {
+        let port = bases[i / 3] + (i % 3) as u16;
+        rules[i] = Rule::ports(venues[i % 3], Protocol::Fix, (port, port));
+        i += 1;
+    }
+    rules
+};

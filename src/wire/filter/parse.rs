@@ -26,6 +26,8 @@ pub enum FilterReason {
     BadNumber,
     /// No address, or no prefix.
     BadAddress,
+    /// A prefix with bits set behind it, as in `net 10.0.0.5/8`: which host or network is meant is not clear.
+    HostBits,
     /// More terms than a filter can hold.
     TooLong,
     /// Parentheses or negations within each other, too many.
@@ -65,6 +67,7 @@ impl fmt::Display for FilterError {
             FilterReason::Unexpected => "this has no meaning here",
             FilterReason::BadNumber => "no number, or one that is too large",
             FilterReason::BadAddress => "no address, or no prefix",
+            FilterReason::HostBits => "bits are set that are not the network's",
             FilterReason::TooLong => "too many terms",
             FilterReason::TooDeep => "too many parentheses or negations within each other",
         };
@@ -84,8 +87,9 @@ impl core::error::Error for FilterError {}
 /// ```
 ///
 /// `and` and `or` bind alike, from left to right; `not` binds closer. Numbers are decimal, or hexadecimal
-/// behind `0x`. `udp` and `tcp` are the protocol of IP, also where it is a later fragment. Unlike
-/// tcpdump's, `vlan` says nothing about the terms behind it: those find their headers behind any tag.
+/// behind `0x`. A network's address has no bits set behind its prefix. `udp` and `tcp` are the protocol of IP,
+/// also where it is a later fragment. Unlike tcpdump's, `vlan` says nothing about the terms behind it: those
+/// find their headers behind any tag.
 impl FromStr for Filter {
     type Err = FilterError;
 
@@ -305,6 +309,9 @@ impl<'a> Parser<'a> {
             }
             None => whole_bytes(word).ok_or(error)?,
         };
+        if has_host_bits(address, bits) {
+            return Err(FilterError::new(FilterReason::HostBits, error.offset));
+        }
         match address {
             IpAddr::V4(address) if bits <= 32 => self.term(Term::net_v4(side, address, bits)),
             IpAddr::V6(address) if bits <= 128 => self.term(Term::net_v6(side, address, bits)),
@@ -331,6 +338,15 @@ impl<'a> Parser<'a> {
         };
         number.filter(|&n| n <= most).ok_or(error)
     }
+}
+
+/// Whether bits are set behind the first `bits`.
+fn has_host_bits(address: IpAddr, bits: u8) -> bool {
+    let from_the_top = match address {
+        IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
+        IpAddr::V6(address) => address.to_bits(),
+    };
+    from_the_top.checked_shl(bits.into()).unwrap_or(0) != 0
 }
 
 /// Digits alone: a sign is no part of a number here.

@@ -19,9 +19,20 @@ macro_rules! again {
     };
 }
 
+/// A checksum that was made holds.
+macro_rules! holds {
+    ($bytes:expr, $view:ident, $fill:ident, $verify:ident $(, $address:expr)*) => {
+        let mut bytes = $bytes.to_vec();
+        if let Ok(mut view) = $view::new_checked(&mut bytes[..]) {
+            view.$fill($($address),*);
+            assert_eq!(view.$verify($($address),*), Ok(()));
+        }
+    };
+}
+
 fuzz_target!(|bytes: &[u8]| {
     let Some((choice, bytes)) = bytes.split_first() else { return };
-    let local = core::net::Ipv4Addr::LOCALHOST;
+    let (v4, v6) = (core::net::Ipv4Addr::LOCALHOST, core::net::Ipv6Addr::LOCALHOST);
     match choice % 14 {
         0 => again!(bytes, Ethernet, EthernetHeader),
         1 => again!(bytes, Vlan, VlanHeader),
@@ -34,6 +45,7 @@ fuzz_target!(|bytes: &[u8]| {
                 assert!(ip.options().count() <= 40);
                 let _ = (ip.verify(), ip.payload());
             }
+            holds!(bytes, Ipv4, fill_checksum, verify);
         }
         6 => again!(bytes, Ipv6, Ipv6Header),
         7 => {
@@ -44,20 +56,30 @@ fuzz_target!(|bytes: &[u8]| {
         }
         8 => again!(bytes, Ipv6Fragment, Ipv6FragmentHeader),
         9 => again!(bytes, Authentication, AuthenticationHeader),
-        10 => again!(bytes, Icmpv4, Icmpv4Header),
-        11 => again!(bytes, Icmpv6, Icmpv6Header),
+        10 => {
+            again!(bytes, Icmpv4, Icmpv4Header);
+            holds!(bytes, Icmpv4, fill_checksum, verify);
+        }
+        11 => {
+            again!(bytes, Icmpv6, Icmpv6Header);
+            holds!(bytes, Icmpv6, fill_checksum, verify, v6, v6);
+        }
         12 => {
             again!(bytes, Udp, UdpHeader);
             if let Ok(udp) = Udp::new_checked(bytes) {
-                let _ = (udp.verify_v4(local, local), udp.payload());
+                let _ = (udp.verify_v4(v4, v4), udp.payload());
             }
+            holds!(bytes, Udp, fill_checksum_v4, verify_v4, v4, v4);
+            holds!(bytes, Udp, fill_checksum_v6, verify_v6, v6, v6);
         }
         _ => {
             again!(bytes, Tcp, TcpHeader);
             if let Ok(tcp) = Tcp::new_checked(bytes) {
                 assert!(tcp.options().count() <= 40);
-                let _ = (tcp.verify_v4(local, local), tcp.payload());
+                let _ = (tcp.verify_v4(v4, v4), tcp.payload());
             }
+            holds!(bytes, Tcp, fill_checksum_v4, verify_v4, v4, v4);
+            holds!(bytes, Tcp, fill_checksum_v6, verify_v6, v6, v6);
         }
     }
 });

@@ -178,6 +178,36 @@ fn a_filter_lets_through_what_it_matches_and_counts_the_rest() {
     }
 }
 
+/// A segment of TCP from one port to another.
+fn segment(ports: [u16; 2], payload: &[u8]) -> Vec<u8> {
+    let mut tcp = ports.map(u16::to_be_bytes).concat();
+    tcp.resize(20, 0);
+    tcp[12] = 5 << 4;
+    tcp.extend(payload);
+    ethernet(0x0800, &ipv4(6, &tcp))
+}
+
+#[test]
+fn fix_over_tcp_is_told_by_what_it_begins_with_and_venues_by_ports() {
+    let wrong = "8=FIX.4.2|9=5|35=0|10=162|";
+    let right = "8=FIX.4.2|9=5|35=0|10=161|";
+    let both = [wrong, right].concat().replace('|', "\x01");
+    let frames = [
+        segment([50_000, 9002], both.as_bytes()),
+        segment([4001, 50_000], right.replace('|', "\x01").as_bytes()),
+        segment([50_000, 50_001], right.replace('|', "\x01").as_bytes()),
+        segment([50_000, 9002], b"GET / HTTP/1.1"),
+    ];
+    let report = replay("fix", &usual_pcap(&frames));
+    report.assert(&[("packets", 4), ("messages", 3), ("other_tcp", 1)]);
+    report.assert(&[
+        ("messages_nasdaq", 1),
+        ("messages_nyse", 1),
+        ("messages_unclassified", 1),
+    ]);
+    assert_eq!(report.text("errors"), "1: 1 FIX bad checksum");
+}
+
 #[test]
 fn frames_of_interfaces_that_were_never_declared_are_counted_apart() {
     let mut section = Section::new(Order::Little);

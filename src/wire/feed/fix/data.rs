@@ -1,79 +1,124 @@
 //! Fields whose values may have any byte in them, and the fields before them that say how long they are.
 
-/// Length field and data field, by their tags: those of FIX 4.0 to 5.0 SP2 and FIXT 1.1, and of its
-/// extension packs as far as their tags are below 3000.
-pub const DATA_FIELDS: [(u32, u32); 52] = [
-    (90, 91),     // SecureDataLen, SecureData
-    (93, 89),     // SignatureLength, Signature
-    (95, 96),     // RawDataLength, RawData
-    (212, 213),   // XmlDataLen, XmlData
-    (348, 349),   // EncodedIssuerLen, EncodedIssuer
-    (350, 351),   // EncodedSecurityDescLen, EncodedSecurityDesc
-    (352, 353),   // EncodedListExecInstLen, EncodedListExecInst
-    (354, 355),   // EncodedTextLen, EncodedText
-    (356, 357),   // EncodedSubjectLen, EncodedSubject
-    (358, 359),   // EncodedHeadlineLen, EncodedHeadline
-    (360, 361),   // EncodedAllocTextLen, EncodedAllocText
-    (362, 363),   // EncodedUnderlyingIssuerLen, EncodedUnderlyingIssuer
-    (364, 365),   // EncodedUnderlyingSecurityDescLen, EncodedUnderlyingSecurityDesc
-    (445, 446),   // EncodedListStatusTextLen, EncodedListStatusText
-    (618, 619),   // EncodedLegIssuerLen, EncodedLegIssuer
-    (621, 622),   // EncodedLegSecurityDescLen, EncodedLegSecurityDesc
-    (1184, 1185), // SecurityXMLLen, SecurityXML
-    (1277, 1278), // DerivativeEncodedIssuerLen, DerivativeEncodedIssuer
-    (1280, 1281), // DerivativeEncodedSecurityDescLen, DerivativeEncodedSecurityDesc
-    (1282, 1283), // DerivativeSecurityXMLLen, DerivativeSecurityXML
-    (1397, 1398), // EncodedMktSegmDescLen, EncodedMktSegmDesc
-    (1401, 1402), // EncryptedPasswordLen, EncryptedPassword
-    (1403, 1404), // EncryptedNewPasswordLen, EncryptedNewPassword
-    (1468, 1469), // EncodedSecurityListDescLen, EncodedSecurityListDesc
-    // Extension packs.
-    (1525, 1527),
-    (1578, 1579),
-    (1620, 1621),
-    (1664, 1665),
-    (1678, 1697),
-    (1733, 1734),
-    (1871, 1872),
-    (1874, 1875),
-    (2072, 2073),
-    (2074, 2075),
-    (2111, 2112),
-    (2179, 2180),
-    (2287, 2288),
-    (2351, 2352),
-    (2372, 2371),
-    (2481, 2482),
-    (2494, 2493),
-    (2522, 2521),
-    (2637, 2638),
-    (2651, 2652),
-    (2665, 2666),
-    (2715, 2716),
-    (2718, 2719),
-    (2721, 2722),
-    (2797, 2798),
-    (2802, 2801),
-    (2809, 2808),
-    (2815, 2814),
+/// Length field and data field, by their tags, in the order of the length fields: all of FIX 4.0 to 5.0 SP2
+/// and FIXT 1.1, and of the extension packs up to EP 280.
+#[rustfmt::skip]
+pub const DATA_FIELDS: [(u32, u32); 83] = [
+    (90, 91),       // SecureData
+    (93, 89),       // Signature
+    (95, 96),       // RawData
+    (212, 213),     // XmlData
+    (348, 349),     // EncodedIssuer
+    (350, 351),     // EncodedSecurityDesc
+    (352, 353),     // EncodedListExecInst
+    (354, 355),     // EncodedText
+    (356, 357),     // EncodedSubject
+    (358, 359),     // EncodedHeadline
+    (360, 361),     // EncodedAllocText
+    (362, 363),     // EncodedUnderlyingIssuer
+    (364, 365),     // EncodedUnderlyingSecurityDesc
+    (445, 446),     // EncodedListStatusText
+    (618, 619),     // EncodedLegIssuer
+    (621, 622),     // EncodedLegSecurityDesc
+    (1184, 1185),   // SecurityXML
+    (1277, 1278),   // DerivativeEncodedIssuer
+    (1280, 1281),   // DerivativeEncodedSecurityDesc
+    (1282, 1283),   // DerivativeSecurityXML
+    (1397, 1398),   // EncodedMktSegmDesc
+    (1401, 1402),   // EncryptedPassword
+    (1403, 1404),   // EncryptedNewPassword
+    (1468, 1469),   // EncodedSecurityListDesc
+    (1525, 1527),   // EncodedDocumentationText
+    (1578, 1579),   // EncodedEventText
+    (1620, 1621),   // InstrumentScopeEncodedSecurityDesc
+    (1664, 1665),   // EncodedRejectText
+    (1678, 1697),   // EncodedOptionExpirationDesc
+    (1733, 1734),   // EncodedFirmAllocText
+    (1871, 1872),   // LegSecurityXML
+    (1874, 1875),   // UnderlyingSecurityXML
+    (2072, 2073),   // EncodedUnderlyingEventText
+    (2074, 2075),   // EncodedLegEventText
+    (2111, 2112),   // EncodedAttachment
+    (2179, 2180),   // EncodedLegOptionExpirationDesc
+    (2287, 2288),   // EncodedUnderlyingOptionExpirationDesc
+    (2351, 2352),   // EncodedComplianceText
+    (2372, 2371),   // EncodedTradeContinuationText
+    (2481, 2482),   // EncodedMDStatisticDesc
+    (2494, 2493),   // EncodedLegDocumentationText
+    (2522, 2521),   // EncodedWarningText
+    (2637, 2638),   // EncodedMiscFeeSubTypeDesc
+    (2651, 2652),   // EncodedCommissionDesc
+    (2665, 2666),   // EncodedAllocCommissionDesc
+    (2715, 2716),   // EncodedFinancialInstrumentFullName
+    (2718, 2719),   // EncodedLegFinancialInstrumentFullName
+    (2721, 2722),   // EncodedUnderlyingFinancialInstrumentFullName
+    (2797, 2798),   // EncodedMatchExceptionText
+    (2802, 2801),   // EncodedReplaceText
+    (2809, 2808),   // EncodedCancelText
+    (2815, 2814),   // EncodedPostTradePaymentDesc
+    (40004, 40005), // EncodedAdditionalTermBondDesc
+    (40008, 40009), // EncodedAdditionalTermBondIssuer
+    (40978, 40979), // EncodedLegStreamText
+    (40980, 40981), // EncodedLegProvisionText
+    (40982, 40983), // EncodedStreamText
+    (40984, 40985), // EncodedPaymentText
+    (40986, 40987), // EncodedProvisionText
+    (40988, 40989), // EncodedUnderlyingStreamText
+    (41083, 41084), // EncodedDeliveryStreamCycleDesc
+    (41101, 41102), // EncodedMarketDisruptionFallbackUnderlierSecurityDesc
+    (41107, 41108), // EncodedExerciseDesc
+    (41256, 41257), // EncodedStreamCommodityDesc
+    (41320, 41321), // EncodedLegAdditionalTermBondDesc
+    (41324, 41325), // EncodedLegAdditionalTermBondIssuer
+    (41458, 41459), // EncodedLegDeliveryStreamCycleDesc
+    (41476, 41477), // EncodedLegMarketDisruptionFallbackUnderlierSecurityDesc
+    (41482, 41483), // EncodedLegExerciseDesc
+    (41653, 41654), // EncodedLegStreamCommodityDesc
+    (41710, 41711), // EncodedUnderlyingAdditionalTermBondDesc
+    (41806, 41807), // EncodedUnderlyingDeliveryStreamCycleDesc
+    (41811, 41812), // EncodedUnderlyingExerciseDesc
+    (41873, 41874), // EncodedUnderlyingMarketDisruptionFallbackUnderlierSecurityDesc
+    (41969, 41970), // EncodedUnderlyingStreamCommodityDesc
+    (42025, 42026), // EncodedUnderlyingAdditionalTermBondIssuer
+    (42171, 42172), // EncodedUnderlyingProvisionText
+    (42451, 42452), // LegPaymentStreamFormulaImage
+    (42652, 42653), // PaymentStreamFormulaImage
+    (42947, 42948), // UnderlyingPaymentStreamFormulaImage
+    (43109, 42684), // PaymentStreamFormula
+    (43110, 42486), // LegPaymentStreamFormula
+    (43111, 42982), // UnderlyingPaymentStreamFormula
 ];
 
-/// One bit for each tag that is a length field's.
-const LENGTHS: [u64; 44] = {
-    let mut bits = [0; 44];
+/// Words of the bits below, and the first tag of the upper ones: tags leave a wide gap.
+const WORDS: usize = 44;
+const UPPER: u32 = 39_936;
+
+/// One bit for each tag that is a length field's, counted from `from`.
+const fn lengths<const WORDS: usize>(from: u32) -> [u64; WORDS] {
+    let mut bits = [0; WORDS];
     let mut i = 0;
     while i < DATA_FIELDS.len() {
-        let tag = DATA_FIELDS[i].0 as usize;
-        bits[tag / 64] |= 1 << (tag % 64);
+        if let Some(tag) = DATA_FIELDS[i].0.checked_sub(from) {
+            let word = (tag / 64) as usize;
+            if word < WORDS {
+                bits[word] |= 1 << (tag % 64);
+            }
+        }
         i += 1;
     }
     bits
-};
+}
+
+static LOWER: [u64; WORDS] = lengths(0);
+static HIGHER: [u64; 50] = lengths(UPPER);
 
 /// Whether the field of this tag says how long the value of the next one is.
 #[inline(always)]
 pub(super) fn is_length(tag: u32) -> bool {
-    let word = LENGTHS.get((tag / 64) as usize);
+    let word = match LOWER.get((tag / 64) as usize) {
+        None if tag >= UPPER => HIGHER.get((tag - UPPER) as usize / 64),
+        word => word,
+    };
     word.is_some_and(|word| word >> (tag % 64) & 1 == 1)
 }
 
@@ -87,4 +132,22 @@ pub(super) fn data_of(length: u32) -> Option<u32> {
 pub(super) fn length_of(data: u32) -> Option<u32> {
     let pair = DATA_FIELDS.iter().find(|pair| pair.1 == data)?;
     Some(pair.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bits_are_those_of_the_table() {
+        // All tags that the table may have, and under Miri some of them.
+        let step = if cfg!(miri) { 499 } else { 1 };
+        for tag in (0..100_000).step_by(step) {
+            let is_listed = DATA_FIELDS.iter().any(|pair| pair.0 == tag);
+            assert_eq!(is_length(tag), is_listed, "{tag}");
+        }
+        assert!(DATA_FIELDS.iter().all(|pair| is_length(pair.0)));
+        assert!(!is_length(u32::MAX));
+        assert!(DATA_FIELDS.is_sorted());
+    }
 }

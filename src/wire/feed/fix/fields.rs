@@ -128,8 +128,16 @@ impl fmt::Display for Decimal {
 
 /// The fields of a message or of a part of it, in the order of the wire.
 ///
-/// A field without a tag, or without a value, is an error, and the next one follows. A data field whose
-/// length is a lie is an error, and ends where the next separator is.
+/// Whatever is wrong is an error, behind which the next field follows:
+///
+/// | what is wrong | error, and where |
+/// |---|---|
+/// | no tag, or no value | [`Reason::BadValue`] at the byte that should be another |
+/// | a length field that is no number | [`Reason::BadValue`] at its first byte that is no digit |
+/// | a length field without its data field behind it | [`Reason::Missing`] with the data field's tag, at the field that stands there, which follows |
+/// | data that does not end where its length says | [`Reason::BadLength`] at the value, which is taken to end at the next separator |
+///
+/// A data field without a length before it ends at the next separator, as any other.
 ///
 /// ```text
 ///   at                soh, by the lowest bit of `ends`
@@ -230,14 +238,24 @@ impl<'a> Fields<'a> {
             let value = self.data(start, soh, expected.1)?;
             return Ok(Field { tag, value });
         }
+        if expected.0 != 0 {
+            self.go_on_at(at);
+            return Err(without_data(expected.0, at));
+        }
         match self.bytes.get(start..soh) {
             Some(value) if !value.is_empty() => {
-                let field = Field { tag, value };
-                self.expect_data(&field);
-                Ok(field)
+                self.expect_data(tag, value, start)?;
+                Ok(Field { tag, value })
             }
             _ => Err(self.malformed(at, soh)),
         }
+    }
+
+    /// Makes the field at `at` the next one.
+    fn go_on_at(&mut self, at: usize) {
+        self.at = at;
+        self.chunk = at.wrapping_sub(64);
+        self.ends = 0;
     }
 
     /// The value of a data field that begins at `start`, where the field before said its length.
@@ -245,9 +263,7 @@ impl<'a> Fields<'a> {
         let end = start.saturating_add(len);
         match (self.bytes.get(start..end), self.bytes.get(end)) {
             (Some(value), Some(&SOH)) if end < self.end => {
-                self.at = end + 1;
-                self.chunk = self.at.wrapping_sub(64);
-                self.ends = 0;
+                self.go_on_at(end + 1);
                 Ok(value)
             }
             _ => {
@@ -258,12 +274,27 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Notes what a length field says about the next one.
-    fn expect_data(&mut self, field: &Field<'_>) {
-        let len = field.as_u64().and_then(|len| usize::try_from(len).ok());
-        if let (Some(tag), Some(len)) = (data::data_of(field.tag), len) {
-            self.data = (tag, len);
+    /// Notes what a field at `start` says about the next one, if it is a length field.
+    fn expect_data(&mut self, tag: u32, value: &[u8], start: usize) -> Result<(), ParseError> {
+        let Some(data) = data::data_of(tag) else {
+            return Ok(());
+        };
+        if let Some(at) = value.iter().position(|byte| !byte.is_ascii_digit()) {
+            let found = value.get(at).copied().unwrap_or_default().into();
+            let reason = Reason::BadValue { found };
+            return Err(ParseError::new(Layer::Fix, reason, start + at));
         }
+        // What does not fit into a number is longer than any data.
+        let len = decimal(value).and_then(|len| usize::try_from(len).ok());
+        self.data = (data, len.unwrap_or(usize::MAX));
+        Ok(())
+    }
+
+    /// The last field is a length field.
+    #[cold]
+    fn without_data(&mut self) -> ParseError {
+        let (wanted, _) = core::mem::take(&mut self.data);
+        without_data(wanted, self.end)
     }
 
     /// What is wrong with the field in `at..soh`.
@@ -284,6 +315,11 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// A length field is not followed by the data field of this tag, but by what is at `at`.
+fn without_data(wanted: u32, at: usize) -> ParseError {
+    ParseError::new(Layer::Fix, Reason::Missing { wanted }, at)
+}
+
 impl<'a> Iterator for Fields<'a> {
     type Item = Result<Field<'a>, ParseError>;
 
@@ -291,7 +327,7 @@ impl<'a> Iterator for Fields<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.at;
         if at >= self.end {
-            return None;
+            return (self.data.0 != 0).then(|| Err(self.without_data()));
         }
         let soh = self.next_end();
         self.at = soh + 1;

@@ -9,7 +9,8 @@ use crate::wire::{Layer, ParseError, Reason};
 const BEGIN: &[u8; 5] = b"8=FIX";
 /// Bytes of the checksum field, its separator included.
 const TRAILER: usize = 7;
-/// The most bytes of a body, unless another limit is set: more than that is a lie.
+/// The most bytes of a body that anyone sends, and the limit unless a lower one is set: more than that is a
+/// lie.
 pub const MOST: usize = 1 << 24;
 /// Digits of BodyLength, zeros in front of it included: zeros without end are nothing to wait for.
 const MOST_DIGITS: usize = 20;
@@ -203,11 +204,13 @@ impl<'a> Frame<'a> {
         let found = self.trailer()?;
         let computed = sum(self.bytes.get(..self.trailer).unwrap_or_default());
         if found != computed {
-            let reason = Reason::BadChecksum {
-                found: found.into(),
-                computed: computed.into(),
-            };
-            return Err(ParseError::new(Layer::Fix, reason, self.trailer));
+            let (found, computed) = (found.into(), computed.into());
+            return Err(ParseError::bad_checksum(
+                Layer::Fix,
+                self.trailer,
+                found,
+                computed,
+            ));
         }
         if !self
             .bytes
@@ -333,15 +336,37 @@ fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), P
         }
     }
     if length > most {
-        return Err(ParseError::bad_length(Layer::Fix, at + 2, length, 1, most));
+        return Err(too_long(digits, at + 2, most));
     }
     Err(short())
+}
+
+/// A BodyLength that is more than the limit: all of its digits, as far as they are there.
+#[cold]
+fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
+    let digits = digits.iter().take(MOST_DIGITS);
+    let stated = digits
+        .take_while(|digit| digit.is_ascii_digit())
+        .fold(0_usize, |n, digit| {
+            n.saturating_mul(10)
+                .saturating_add(usize::from(digit - b'0'))
+        });
+    ParseError::bad_length(Layer::Fix, at, stated, 1, most)
 }
 
 /// The messages at the start of what has arrived of a stream.
 ///
 /// Ends before a message that is not whole. Of a message with a wrong checksum the end is known, and the
 /// next one follows; after other errors the next one begins where the next `8=FIX` is.
+///
+/// # A BodyLength that lies
+/// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
+/// says. One that is longer than what has arrived cannot be told from a message of which more is to come:
+/// everything behind it is held back until so many bytes are there, up to the limit. [`new`](Self::new) has
+/// [`MOST`] for a limit, so as to refuse no message that might be right. Whoever reads a stream sets a lower
+/// one by [`with_most`](Self::with_most): what the parties agreed on (MaxMessageSize), or the size of the
+/// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), as no longer message will ever
+/// be whole. The same bytes may be gone over again with another limit.
 ///
 /// ```
 /// use framepool::wire::feed::fix::Messages;
@@ -352,6 +377,12 @@ fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), P
 /// assert_eq!(messages.next().unwrap()?.msg_type(), b"0");
 /// assert!(messages.next().is_none());
 /// assert_eq!(messages.rest(), b"8=FI");
+///
+/// let lying = b"8=FIX.4.2\x019=9000\x0135=0\x0110=161\x018=FIX.4.2\x019=5\x0135=0\x0110=161\x01";
+/// assert!(Messages::new(lying).next().is_none());
+/// let mut messages = Messages::with_most(lying, 4096);
+/// assert!(messages.next().unwrap().is_err());
+/// assert_eq!(messages.next().unwrap()?.msg_type(), b"0");
 /// # Ok::<(), framepool::wire::ParseError>(())
 /// ```
 #[derive(Debug, Clone)]
@@ -363,13 +394,14 @@ pub struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    /// Goes over the messages of `bytes`. A body has at most [`MOST`] bytes.
+    /// Goes over the messages of `bytes`. A body has at most [`MOST`] bytes: see
+    /// [above](Self#a-bodylength-that-lies) for what that means to a stream.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self::with_most(bytes, MOST)
     }
 
-    /// Goes over the messages of `bytes` whose bodies have at most `most` bytes: a longer one is an
-    /// error, not one to wait for.
+    /// Goes over the messages of `bytes` whose bodies have at most `most` bytes, or [`MOST`] if that is
+    /// less: a longer one is an error, not one to wait for.
     pub const fn with_most(bytes: &'a [u8], most: usize) -> Self {
         Self {
             bytes,

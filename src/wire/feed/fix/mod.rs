@@ -8,7 +8,9 @@
 //!
 //! [`Message::parse`] finds where the message ends by its BodyLength and verifies its CheckSum;
 //! [`Message::fields`] goes over its fields without copying them. Data fields (RawData, XmlData,
-//! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts.
+//! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts. What
+//! is wrong with a field is an error of [`Fields`]; what a BodyLength that lies does to a stream is told at
+//! [`Messages`].
 //!
 //! | I want | take |
 //! |---|---|

@@ -213,7 +213,9 @@ impl<'a> Raw<'a> {
     /// The field at `place`. Read in any case, then kept or not: there is no branch to mispredict.
     #[inline(always)]
     fn field<const N: usize>(&self, place: u8) -> Option<[u8; N]> {
-        let field = self.bytes.get(usize::from(place)..)?.first_chunk()?;
+        let place = usize::from(place);
+        // One comparison: that the field begins before it ends is known.
+        let field = self.bytes.get(place..place + N)?.first_chunk()?;
         (place != 0).then_some(*field)
     }
 

@@ -116,8 +116,8 @@ messages! {
         trade_condition: u8 => 26..27;
     }
 
-    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order
-    /// Executed at Price/Size.
+    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order Executed at
+    /// Price/Size.
     0x24 OrderExecutedAtPrice[38] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -236,8 +236,7 @@ messages! {
         trade_condition: u8 => 33..34;
     }
 
-    /// An execution of an order that was not shown, with a long symbol. Cboe PITCH 2.41: Trade
-    /// (expanded).
+    /// An execution of an order that was not shown, of a long symbol. Cboe PITCH 2.41: Trade (expanded).
     0x30 TradeExpanded[43] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -274,19 +273,19 @@ messages! {
 
     /// What a symbol of this feed stands for. Not sequenced. Cboe PITCH 2.41: Symbol Mapping,
     /// options.
-    0x2E SymbolMapping[38] {
+    0x2E SymbolMapping[30] {
         /// The symbol in this feed.
         feed_symbol: Alpha<6> => 2..8;
         /// The symbol of the Options Symbology Initiative.
         osi_symbol: Alpha<21> => 8..29;
         /// `N` normal, `C` closing only.
         symbol_condition: u8 => 29..30;
-        /// The underlying's symbol.
+    } may have {
+        /// The underlying's symbol (since 2.41).
         underlying: Alpha<8> => 30..38;
     }
 
-    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading
-    /// Status.
+    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading Status.
     0x31 TradingStatus[18] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -369,7 +368,7 @@ messages! {
     }
 
     /// What an auction of options would do now. Cboe PITCH 2.41: Options Auction Update.
-    0xD1 OptionsAuctionUpdate[64] {
+    0xD1 OptionsAuctionUpdate[48] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
@@ -388,6 +387,7 @@ messages! {
         auction_only_price: LongPrice => 39..47;
         /// Why an opening is delayed, as a code.
         opening_condition: u8 => 47..48;
+    } may have {
         /// The composite market's bid.
         bid_price: LongPrice => 48..56;
         /// The composite market's offer.
@@ -395,7 +395,7 @@ messages! {
     }
 
     /// An auction begins. Cboe PITCH 2.41: Auction Notification, options.
-    0xAD AuctionNotification[47] {
+    0xAD AuctionNotification[43] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
@@ -416,7 +416,8 @@ messages! {
         participant: Alpha<4> => 35..39;
         /// Nanoseconds since the last [`Time`] at which the auction ends.
         auction_end_offset: u32 => 39..43;
-        /// The client's identifier (options).
+    } may have {
+        /// The client's identifier (since 2.41).
         client_id: Alpha<4> => 43..47;
     }
 
@@ -482,8 +483,9 @@ messages! {
         trade_date: u32 => 14..18;
     }
 
-    /// What a symbol of futures stands for; legs and the variance block are in the tail. Cboe
-    /// Futures PITCH 1.1.6: Futures Instrument Definition.
+    /// What a symbol of futures stands for. In the tail are the contract's date (since 1.1.12: see
+    /// [`contract_date`](FuturesInstrument::contract_date)), legs, and the variance block (until 1.1.12).
+    /// Cboe Futures PITCH 1.1.6: Futures Instrument Definition.
     0xBB FuturesInstrument[41] {
         /// Nanoseconds since the last [`Time`].
         time_offset: u32 => 2..6;
@@ -499,7 +501,7 @@ messages! {
         expiration: u32 => 23..27;
         /// The size of a contract.
         contract_size: u16 => 27..29;
-        /// `A` active, `I` inactive, `N` not traded, as a code.
+        /// `A` active, `I` inactive, `T` test, as a code.
         listing_state: u8 => 29..30;
         /// The least step of the price.
         price_increment: LongPrice => 30..38;
@@ -507,7 +509,7 @@ messages! {
         leg_count: u8 => 38..39;
         /// Where in the message the legs begin, 0 for none.
         leg_offset: u8 => 39..40;
-        /// Where in the message the variance block is, 0 for none.
+        /// Where in the message the variance block is, 0 for none; reserved since 1.2.
         variance_offset: u8 => 40..41;
     }
 
@@ -551,5 +553,47 @@ messages! {
         ecrp_volume: u32 => 60..64;
         /// Which prices are valid, and whether high and low are quotes.
         flags: u8 => 64..65;
+    }
+
+    /// The prices between which a symbol may trade. Cboe Futures PITCH 1.2.13: Price Limits, futures.
+    0xBE PriceLimits[28] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The highest price.
+        upper: LongPrice => 12..20;
+        /// The least price.
+        lower: LongPrice => 20..28;
+    }
+
+    /// Contracts that are open. Cboe Futures PITCH 1.2.13: Open Interest, futures.
+    0xD3 OpenInterest[20] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The trade date, as the decimal number YYYYMMDD.
+        trade_date: u32 => 12..16;
+        /// Contracts open.
+        open_interest: u32 => 16..20;
+    }
+
+    /// What a symbol of variance futures means. Cboe Futures PITCH 1.2.13: Futures Variance Symbol Mapping.
+    0xFA VarianceSymbolMapping[40] {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+        /// Nanoseconds since the last [`Time`], of the unit.
+        unit_timestamp: u32 => 6..10;
+        /// The symbol in this feed.
+        feed_symbol: Alpha<6> => 10..16;
+        /// The symbol of the future.
+        futures_symbol: Alpha<12> => 16..28;
+        /// The variance that has accrued today, in the specification's fixed point.
+        accrued_day_variance: i64 => 28..36;
+        /// Returns of the whole term.
+        final_returns: u16 => 36..38;
+        /// Returns of the days so far.
+        elapsed_returns: u16 => 38..40;
     }
 }

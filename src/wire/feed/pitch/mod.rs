@@ -1,5 +1,6 @@
-//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the US equities
-//! and options specification 2.41 and of the futures specification 1.1.6.
+//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the specifications for
+//! US equities (2.41.29 to 2.41.64), US options (2.39.4 to 2.41.64), the options auction feed (1.1.1 to
+//! 1.1.39), and futures (1.1.6 to 1.2.19).
 //!
 //! ```text
 //!  ┌────────┬───────┬──────┬──────────┬─────┬──────┬──────────┬──
@@ -42,23 +43,23 @@ mod messages;
 
 pub use messages::*;
 
-use super::emit::{EmitError, Writer, append};
+use super::emit::EmitError;
 use super::table::{Le, at};
+use super::units::{self, Unit, Walk};
 use crate::wire::{Layer, ParseError};
+use messages::kind_of;
 
 /// Bytes of the sequenced unit header.
 pub const HEADER: usize = 8;
-/// Bytes of the length and the type of a message.
-const PREFIX: usize = 2;
+/// Bytes of a message's length, and of its type.
+const WIDTH: usize = 1;
+/// Where the count of messages is.
+const COUNT: usize = 2;
 
 /// A sequenced unit: its header checked, its messages not yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Packet<'a> {
-    header: &'a [u8; HEADER],
-    body: &'a [u8],
-    rest: &'a [u8],
-}
+pub struct Packet<'a>(Unit<'a, HEADER>);
 
 impl<'a> Packet<'a> {
     /// The unit that `bytes` begin with: the payload of a UDP datagram, or what has arrived of a
@@ -67,42 +68,28 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// Fewer bytes than the header has or states, or a length that leaves no room for the header.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let short = |needed| ParseError::truncated(Layer::Pitch, 0, needed, bytes.len());
-        let (header, rest) = bytes.split_first_chunk().ok_or(short(HEADER))?;
-        let length = usize::from(<u16 as Le<2>>::get(at::<0, 2, HEADER>(header)));
-        let Some(body) = length.checked_sub(HEADER) else {
-            let most = u16::MAX.into();
-            return Err(ParseError::bad_length(
-                Layer::Pitch,
-                0,
-                length,
-                HEADER,
-                most,
-            ));
-        };
-        let (body, rest) = rest.split_at_checked(body).ok_or(short(length))?;
-        Ok(Self { header, body, rest })
+        Unit::parse(Layer::Pitch, bytes).map(Self)
     }
 
     /// Bytes of the unit, its header included.
     pub fn length(&self) -> u16 {
-        Le::get(at::<0, 2, HEADER>(self.header))
+        Le::get(at::<0, 2, HEADER>(self.0.header))
     }
 
     /// Messages that the header promises.
     pub fn count(&self) -> u8 {
-        Le::get(at::<2, 1, HEADER>(self.header))
+        Le::get(at::<COUNT, 1, HEADER>(self.0.header))
     }
 
     /// The unit, for which sequence numbers count; 0 for what is of none.
     pub fn unit(&self) -> u8 {
-        Le::get(at::<3, 1, HEADER>(self.header))
+        Le::get(at::<3, 1, HEADER>(self.0.header))
     }
 
     /// The sequence number of the first message, or of the next one in a heartbeat; 0 if they have
     /// none.
     pub fn sequence(&self) -> u32 {
-        Le::get(at::<4, 4, HEADER>(self.header))
+        Le::get(at::<4, 4, HEADER>(self.0.header))
     }
 
     /// Whether it only says that the line is up, and which sequence number comes next.
@@ -112,16 +99,12 @@ impl<'a> Packet<'a> {
 
     /// What follows the unit in the bytes given: nothing, in multicast.
     pub const fn rest(&self) -> &'a [u8] {
-        self.rest
+        self.0.rest
     }
 
     /// The messages, one by one.
     pub fn messages(&self) -> Messages<'a> {
-        Messages {
-            rest: self.body,
-            end: HEADER + self.body.len(),
-            left: self.count(),
-        }
+        Messages(self.0.walk(self.count()))
     }
 }
 
@@ -131,48 +114,23 @@ impl<'a> Packet<'a> {
 /// message follows; after a length that cannot be, nothing does.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Messages<'a> {
-    rest: &'a [u8],
-    end: usize,
-    left: u8,
-}
+pub struct Messages<'a>(Walk<'a, WIDTH>);
 
 impl<'a> Messages<'a> {
     /// The next message as it is: its type and all of its bytes.
     pub fn next_raw(&mut self) -> Option<Result<(u8, &'a [u8]), ParseError>> {
-        self.left = self.left.checked_sub(1)?;
-        if let &[len, kind, ..] = self.rest {
-            let len = usize::from(len);
-            if len >= PREFIX {
-                if let Some((message, rest)) = self.rest.split_at_checked(len) {
-                    self.rest = rest;
-                    return Some(Ok((kind, message)));
-                }
-            }
-        }
-        Some(Err(self.cut()))
-    }
-
-    #[cold]
-    fn cut(&mut self) -> ParseError {
-        self.left = 0;
-        let (offset, available) = (self.offset(), self.rest.len());
-        let stated = self.rest.first().map_or(PREFIX, |&len| usize::from(len));
-        if stated < PREFIX {
-            let most = u8::MAX.into();
-            return ParseError::bad_length(Layer::Pitch, offset, stated, PREFIX, most);
-        }
-        ParseError::truncated(Layer::Pitch, offset, stated, available)
+        let message = self.0.next(Layer::Pitch)?;
+        Some(message.and_then(|message| Ok((kind_of(message)?, message))))
     }
 
     /// Where the next message is.
     pub const fn offset(&self) -> usize {
-        self.end - self.rest.len()
+        self.0.offset()
     }
 
     /// What has not been read: behind the last message nothing, in a unit as it should be.
     pub const fn rest(&self) -> &'a [u8] {
-        self.rest
+        self.0.rest()
     }
 }
 
@@ -182,27 +140,33 @@ impl<'a> Iterator for Messages<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.offset();
-        let message = self
-            .next_raw()?
-            .and_then(|(_, bytes)| Message::parse(bytes).map_err(|error| error.shifted(at)));
-        Some(message)
+        let message = self.0.next(Layer::Pitch)?;
+        Some(message.and_then(|bytes| Message::parse(bytes).map_err(|error| error.shifted(at))))
     }
 }
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
+impl FuturesInstrument<'_> {
+    /// The contract's date, as the decimal number YYYYMMDD, where the version has it (since 1.1.12): in
+    /// front of what the offsets point to.
+    pub fn contract_date(&self) -> Option<u32> {
+        let date = Self::LEN..Self::LEN + 4;
+        let is_before = |offset: u8| offset == 0 || usize::from(offset) >= date.end;
+        let has_room = is_before(self.leg_offset()) && is_before(self.variance_offset());
+        let date = self.tail().first_chunk().filter(|_| has_room)?;
+        Some(u32::from_le_bytes(*date))
+    }
+}
+
 /// Makes a sequenced unit in a buffer of the caller. Without a message it is a heartbeat.
 #[derive(Debug)]
-pub struct Builder<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
-    count: u8,
-}
+pub struct Builder<'b>(units::Builder<'b>);
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Builder<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count);
+        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count());
     }
 }
 
@@ -212,14 +176,9 @@ impl<'b> Builder<'b> {
     /// # Errors
     /// `buffer` is shorter than a header.
     pub fn new(buffer: &'b mut [u8], unit: u8, sequence: u32) -> Result<Self, EmitError> {
-        let mut writer = Writer::new(Layer::Pitch, buffer);
         let [a, b, c, d] = sequence.to_le_bytes();
-        writer.put(&[HEADER as u8, 0, 0, unit, a, b, c, d])?;
-        Ok(Self {
-            buffer,
-            len: HEADER,
-            count: 0,
-        })
+        let header = [0, 0, 0, unit, a, b, c, d];
+        units::Builder::new(Layer::Pitch, buffer, &header).map(Self)
     }
 
     /// Appends what `emit` writes and says to have written.
@@ -231,21 +190,16 @@ impl<'b> Builder<'b> {
         &mut self,
         emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
     ) -> Result<(), EmitError> {
-        append(
-            Layer::Pitch,
-            self.buffer,
-            &mut self.len,
-            &mut self.count,
-            emit,
-        )
+        self.0.push(emit)
+    }
+
+    /// Messages so far.
+    pub const fn count(&self) -> u8 {
+        self.0.count()
     }
 
     /// The unit's bytes.
     pub fn finish(self) -> &'b [u8] {
-        let [a, b] = (self.len as u16).to_le_bytes();
-        if let Some(head) = self.buffer.first_chunk_mut::<3>() {
-            *head = [a, b, self.count];
-        }
-        self.buffer.get(..self.len).unwrap_or_default()
+        self.0.finish(COUNT)
     }
 }

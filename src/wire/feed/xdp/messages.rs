@@ -1,5 +1,5 @@
-//! The messages of the XDP Common Client and Integrated Feed Client specifications 2.x, and the quote of
-//! the BBO feed.
+//! The control messages of the XDP Common Client specification, the messages of the Integrated Feed (2.1g and
+//! 2.3a; 2.5a and 2.5g of Pillar), and the quote of the BBO Feed (2.3a to 2.5d).
 
 use super::super::emit::{EmitError, Writer};
 use super::super::number::Alpha;
@@ -21,12 +21,12 @@ messages! {
     stamp: stamp;
     tail: &'a [u8];
 
-    /// Sequence numbers begin anew. NYSE XDP 2.x: Common Client: Sequence Number Reset.
+    /// Sequence numbers begin anew. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Sequence
+    /// Number Reset.
     1 SequenceNumberReset[14] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The product: which feed.
         product_id: u8 => 12..13;
@@ -34,8 +34,8 @@ messages! {
         channel_id: u8 => 13..14;
     }
 
-    /// Seconds for the nanoseconds of what follows. NYSE XDP 2.x: Common Client: Source Time
-    /// Reference.
+    /// Seconds for the nanoseconds of what follows. NYSE XDP Common Client, as in Integrated Feed 2.1 to
+    /// 2.5: Source Time Reference.
     2 SourceTimeReference[16] {
         /// The symbol's or channel's number.
         id: u32 => 4..8;
@@ -45,7 +45,8 @@ messages! {
         source_time: u32 => 12..16;
     }
 
-    /// What a number of a symbol stands for. NYSE XDP 2.x: Common Client: Symbol Index Mapping.
+    /// What a number of a symbol stands for. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
+    /// Symbol Index Mapping.
     3 SymbolIndexMapping[44] {
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 4..8;
@@ -81,7 +82,8 @@ messages! {
         reserved2: u16 => 42..44;
     }
 
-    /// Asks for messages again. NYSE XDP 2.x: Common Client: Retransmission Request.
+    /// Asks for messages again. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Retransmission
+    /// Request.
     10 RetransmissionRequest[24] {
         /// The first sequence number.
         begin: u32 => 4..8;
@@ -95,7 +97,7 @@ messages! {
         channel_id: u8 => 23..24;
     }
 
-    /// Answers a request. NYSE XDP 2.x: Common Client: Request Response.
+    /// Answers a request. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Request Response.
     11 RequestResponse[29] {
         /// The request's sequence number.
         request_seq_num: u32 => 4..8;
@@ -113,13 +115,15 @@ messages! {
         response: u8 => 28..29;
     }
 
-    /// Answers a heartbeat of the request server. NYSE XDP 2.x: Common Client: Heartbeat Response.
+    /// Answers a heartbeat of the request server. NYSE XDP Common Client, as in Integrated Feed 2.1 to
+    /// 2.5: Heartbeat Response.
     12 HeartbeatResponse[14] {
         /// Who asks.
         source_id: Alpha<10> => 4..14;
     }
 
-    /// Asks for symbols. NYSE XDP 2.x: Common Client: Symbol Index Mapping Request.
+    /// Asks for symbols. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Symbol Index Mapping
+    /// Request.
     13 SymbolIndexMappingRequest[21] {
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 4..8;
@@ -133,7 +137,7 @@ messages! {
         retransmit_method: u8 => 20..21;
     }
 
-    /// Asks for a refresh. NYSE XDP 2.x: Common Client: Refresh Request.
+    /// Asks for a refresh. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Refresh Request.
     15 RefreshRequest[20] {
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 4..8;
@@ -145,7 +149,8 @@ messages! {
         channel_id: u8 => 19..20;
     }
 
-    /// Messages that cannot be had again. NYSE XDP 2.x: Common Client: Message Unavailable.
+    /// Messages that cannot be had again. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
+    /// Message Unavailable.
     31 MessageUnavailable[14] {
         /// The first sequence number.
         begin: u32 => 4..8;
@@ -157,12 +162,12 @@ messages! {
         channel_id: u8 => 13..14;
     }
 
-    /// A symbol's book is empty from here on. NYSE XDP 2.x: Common Client: Symbol Clear.
+    /// A symbol's book is empty from here on. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
+    /// Symbol Clear.
     32 SymbolClear[20] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
@@ -170,12 +175,12 @@ messages! {
         next_seq: u32 => 16..20;
     }
 
-    /// Another session begins for a symbol. NYSE XDP 2.x: Common Client: Trading Session Change.
+    /// Another session begins for a symbol. NYSE XDP Common Client, as in BBO Feed 2.4: Trading Session
+    /// Change.
     33 TradingSessionChange[21] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
@@ -185,12 +190,12 @@ messages! {
         trading_session: u8 => 20..21;
     }
 
-    /// A symbol halts, resumes, or is restricted. NYSE XDP 2.x: Common Client: Security Status.
+    /// A symbol halts, resumes, or is restricted. NYSE XDP Common Client, as in Integrated Feed 2.1 to
+    /// 2.5: Security Status.
     34 SecurityStatus[46] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
@@ -220,7 +225,8 @@ messages! {
         session_state: u8 => 45..46;
     }
 
-    /// What a refresh has in it. NYSE XDP 2.x: Common Client: Refresh Header.
+    /// What a refresh has in it. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Refresh
+    /// Header.
     35 RefreshHeader[16] {
         /// This packet of the refresh.
         current_packet: u16 => 4..6;
@@ -232,7 +238,7 @@ messages! {
         last_symbol_seq: u32 => 12..16;
     }
 
-    /// A new order. NYSE XDP 2.x: Integrated Feed: Add Order.
+    /// A new order. NYSE XDP Integrated Feed 2.1 to 2.5: Add Order.
     100 AddOrder[39] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -255,7 +261,7 @@ messages! {
         parity_splits: u8 => 38..39;
     }
 
-    /// An order has another size or price. NYSE XDP 2.x: Integrated Feed: Modify Order.
+    /// An order has another size or price. NYSE XDP Integrated Feed 2.1 to 2.5: Modify Order.
     101 ModifyOrder[35] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -278,7 +284,7 @@ messages! {
         new_splits: u8 => 34..35;
     }
 
-    /// An order is gone. NYSE XDP 2.x: Integrated Feed: Delete Order.
+    /// An order is gone. NYSE XDP Integrated Feed 2.1 to 2.5: Delete Order.
     102 DeleteOrder[25] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -293,7 +299,7 @@ messages! {
         parity_splits: u8 => 24..25;
     }
 
-    /// An order was executed, wholly or in part. NYSE XDP 2.x: Integrated Feed: Order Execution.
+    /// An order was executed, wholly or in part. NYSE XDP Integrated Feed 2.1 to 2.5: Order Execution.
     103 OrderExecution[42] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -318,7 +324,7 @@ messages! {
         db_exec_id: u32 => 38..42;
     }
 
-    /// An order was replaced by another. NYSE XDP 2.x: Integrated Feed: Replace Order.
+    /// An order was replaced by another. NYSE XDP Integrated Feed 2.1 to 2.5: Replace Order.
     104 ReplaceOrder[42] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -341,12 +347,11 @@ messages! {
         new_splits: u8 => 41..42;
     }
 
-    /// What an auction would do now. NYSE XDP 2.x: Integrated Feed: Imbalance.
+    /// What an auction would do now. NYSE XDP Integrated Feed 2.1 to 2.5: Imbalance.
     105 Imbalance[67] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
@@ -391,12 +396,11 @@ messages! {
         unpaired_side: u8 => 71..72;
     }
 
-    /// An order that is in the book. NYSE XDP 2.x: Integrated Feed: Add Order Refresh.
+    /// An order that is in the book. NYSE XDP Integrated Feed 2.1 to 2.5: Add Order Refresh.
     106 AddOrderRefresh[43] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
@@ -416,7 +420,7 @@ messages! {
         parity_splits: u8 => 42..43;
     }
 
-    /// An execution of an order that was not shown. NYSE XDP 2.x: Integrated Feed: Non-Displayed
+    /// An execution of an order that was not shown. NYSE XDP Integrated Feed 2.1 to 2.5: Non-Displayed
     /// Trade.
     110 NonDisplayedTrade[33] {
         /// Nanoseconds of the time of the event, its seconds being in the last
@@ -438,7 +442,7 @@ messages! {
         db_exec_id: u32 => 29..33;
     }
 
-    /// A cross. NYSE XDP 2.x: Integrated Feed: Cross Trade.
+    /// A cross. NYSE XDP Integrated Feed 2.1 to 2.5: Cross Trade.
     111 CrossTrade[29] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -457,7 +461,7 @@ messages! {
         cross_type: u8 => 28..29;
     }
 
-    /// A trade that is void. NYSE XDP 2.x: Integrated Feed: Trade Cancel.
+    /// A trade that is void. NYSE XDP Integrated Feed 2.1 to 2.5: Trade Cancel.
     112 TradeCancel[20] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -470,7 +474,7 @@ messages! {
         trade_id: u32 => 16..20;
     }
 
-    /// A cross had another volume. NYSE XDP 2.x: Integrated Feed: Cross Correction.
+    /// A cross had another volume. NYSE XDP Integrated Feed 2.1 to 2.5: Cross Correction.
     113 CrossCorrection[24] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -485,7 +489,7 @@ messages! {
         volume: u32 => 20..24;
     }
 
-    /// Retail interest in a symbol. NYSE XDP 2.x: Integrated Feed: Retail Price Improvement.
+    /// Retail interest in a symbol. NYSE XDP Integrated Feed 2.1 to 2.5: Retail Price Improvement.
     114 RetailPriceImprovement[17] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -498,7 +502,7 @@ messages! {
         rpi: u8 => 16..17;
     }
 
-    /// The best bid and offer. In the tail is what versions add. NYSE XDP 2.x: BBO Feed: Quote.
+    /// The best bid and offer. In the tail is what versions add. NYSE XDP BBO Feed 2.3 to 2.5: Quote.
     140 Quote[34] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -521,12 +525,11 @@ messages! {
         rpi: u8 => 33..34;
     }
 
-    /// The day in figures. NYSE XDP 2.x: Integrated Feed: Stock Summary.
+    /// The day in figures. NYSE XDP Integrated Feed 2.1 to 2.5: Stock Summary.
     223 StockSummary[36] {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
+        /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;

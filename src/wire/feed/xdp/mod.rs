@@ -1,4 +1,5 @@
-//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed.
+//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed, versions 2.1g to
+//! 2.5g; of the BBO feed the quote, versions 2.3a to 2.5d.
 //!
 //! ```text
 //!  ┌──────┬──────┬───────┬──────────┬─────────┬─────────────┬──────┬──────┬──────────┬──
@@ -30,14 +31,18 @@ mod messages;
 
 pub use messages::*;
 
-use super::emit::{EmitError, Writer, append};
-use super::table::{Le, at};
+use super::emit::EmitError;
+use super::table::{Le, at, put};
+use super::units::{self, Unit, Walk};
 use crate::wire::{Layer, ParseError};
+use messages::kind_of;
 
 /// Bytes of the packet header.
 pub const HEADER: usize = 16;
-/// Bytes of the size and the type of a message.
-const PREFIX: usize = 4;
+/// Bytes of a message's size, and of its type.
+const WIDTH: usize = 2;
+/// Where the count of messages is.
+const COUNT: usize = 3;
 
 /// Why a packet was sent: the delivery flag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,11 +116,7 @@ impl Delivery {
 /// A packet: its header checked, its messages not yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Packet<'a> {
-    header: &'a [u8; HEADER],
-    body: &'a [u8],
-    rest: &'a [u8],
-}
+pub struct Packet<'a>(Unit<'a, HEADER>);
 
 impl<'a> Packet<'a> {
     /// The packet that `bytes` begin with: the payload of a UDP datagram, or what has arrived of a
@@ -124,61 +125,43 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// Fewer bytes than the header has or states, or a size that leaves no room for the header.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let short = |needed| ParseError::truncated(Layer::NyseXdp, 0, needed, bytes.len());
-        let (header, rest) = bytes.split_first_chunk().ok_or(short(HEADER))?;
-        let size = usize::from(<u16 as Le<2>>::get(at::<0, 2, HEADER>(header)));
-        let Some(body) = size.checked_sub(HEADER) else {
-            let most = u16::MAX.into();
-            return Err(ParseError::bad_length(
-                Layer::NyseXdp,
-                0,
-                size,
-                HEADER,
-                most,
-            ));
-        };
-        let (body, rest) = rest.split_at_checked(body).ok_or(short(size))?;
-        Ok(Self { header, body, rest })
+        Unit::parse(Layer::NyseXdp, bytes).map(Self)
     }
 
     /// Bytes of the packet, its header included.
     pub fn size(&self) -> u16 {
-        Le::get(at::<0, 2, HEADER>(self.header))
+        Le::get(at::<0, 2, HEADER>(self.0.header))
     }
 
     /// Why it was sent.
     pub fn delivery(&self) -> Delivery {
-        Delivery::from_flag(Le::get(at::<2, 1, HEADER>(self.header)))
+        Delivery::from_flag(Le::get(at::<2, 1, HEADER>(self.0.header)))
     }
 
     /// Messages that the header promises.
     pub fn count(&self) -> u8 {
-        Le::get(at::<3, 1, HEADER>(self.header))
+        Le::get(at::<COUNT, 1, HEADER>(self.0.header))
     }
 
     /// The sequence number of the first message, or of the next one in a heartbeat.
     pub fn sequence(&self) -> u32 {
-        Le::get(at::<4, 4, HEADER>(self.header))
+        Le::get(at::<4, 4, HEADER>(self.0.header))
     }
 
     /// When it was sent: seconds since 1970, and nanoseconds.
     pub fn send_time(&self) -> (u32, u32) {
-        let seconds = Le::get(at::<8, 4, HEADER>(self.header));
-        (seconds, Le::get(at::<12, 4, HEADER>(self.header)))
+        let seconds = Le::get(at::<8, 4, HEADER>(self.0.header));
+        (seconds, Le::get(at::<12, 4, HEADER>(self.0.header)))
     }
 
     /// What follows the packet in the bytes given: nothing, in multicast.
     pub const fn rest(&self) -> &'a [u8] {
-        self.rest
+        self.0.rest
     }
 
     /// The messages, one by one.
     pub fn messages(&self) -> Messages<'a> {
-        Messages {
-            rest: self.body,
-            end: HEADER + self.body.len(),
-            left: self.count(),
-        }
+        Messages(self.0.walk(self.count()))
     }
 }
 
@@ -188,51 +171,23 @@ impl<'a> Packet<'a> {
 /// message follows; after a size that cannot be, nothing does.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Messages<'a> {
-    rest: &'a [u8],
-    end: usize,
-    left: u8,
-}
+pub struct Messages<'a>(Walk<'a, WIDTH>);
 
 impl<'a> Messages<'a> {
     /// The next message as it is: its type and all of its bytes.
     pub fn next_raw(&mut self) -> Option<Result<(u16, &'a [u8]), ParseError>> {
-        self.left = self.left.checked_sub(1)?;
-        if let &[a, b, c, d, ..] = self.rest {
-            let size = usize::from(u16::from_le_bytes([a, b]));
-            if size >= PREFIX {
-                if let Some((message, rest)) = self.rest.split_at_checked(size) {
-                    self.rest = rest;
-                    return Some(Ok((u16::from_le_bytes([c, d]), message)));
-                }
-            }
-        }
-        Some(Err(self.cut()))
-    }
-
-    #[cold]
-    fn cut(&mut self) -> ParseError {
-        self.left = 0;
-        let (offset, available) = (self.offset(), self.rest.len());
-        let stated = match self.rest.first_chunk::<2>() {
-            Some(size) => usize::from(u16::from_le_bytes(*size)),
-            None => PREFIX,
-        };
-        if stated < PREFIX {
-            let most = u16::MAX.into();
-            return ParseError::bad_length(Layer::NyseXdp, offset, stated, PREFIX, most);
-        }
-        ParseError::truncated(Layer::NyseXdp, offset, stated, available)
+        let message = self.0.next(Layer::NyseXdp)?;
+        Some(message.and_then(|message| Ok((kind_of(message)?, message))))
     }
 
     /// Where the next message is.
     pub const fn offset(&self) -> usize {
-        self.end - self.rest.len()
+        self.0.offset()
     }
 
     /// What has not been read: behind the last message nothing, in a packet as it should be.
     pub const fn rest(&self) -> &'a [u8] {
-        self.rest
+        self.0.rest()
     }
 }
 
@@ -242,10 +197,8 @@ impl<'a> Iterator for Messages<'a> {
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         let at = self.offset();
-        let message = self
-            .next_raw()?
-            .and_then(|(_, bytes)| Message::parse(bytes).map_err(|error| error.shifted(at)));
-        Some(message)
+        let message = self.0.next(Layer::NyseXdp)?;
+        Some(message.and_then(|bytes| Message::parse(bytes).map_err(|error| error.shifted(at))))
     }
 }
 
@@ -253,16 +206,12 @@ impl core::iter::FusedIterator for Messages<'_> {}
 
 /// Makes a packet in a buffer of the caller.
 #[derive(Debug)]
-pub struct Builder<'b> {
-    buffer: &'b mut [u8],
-    len: usize,
-    count: u8,
-}
+pub struct Builder<'b>(units::Builder<'b>);
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Builder<'_> {
     fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count);
+        defmt::write!(f, "Builder {{ count: {=u8} }}", self.count());
     }
 }
 
@@ -278,16 +227,12 @@ impl<'b> Builder<'b> {
         sequence: u32,
         time: (u32, u32),
     ) -> Result<Self, EmitError> {
-        let mut writer = Writer::new(Layer::NyseXdp, buffer);
-        writer.put(&[HEADER as u8, 0, delivery.flag(), 0])?;
-        writer.put(&sequence.to_le_bytes())?;
-        writer.put(&time.0.to_le_bytes())?;
-        writer.put(&time.1.to_le_bytes())?;
-        Ok(Self {
-            buffer,
-            len: HEADER,
-            count: 0,
-        })
+        let mut header = [0; HEADER];
+        put::<2, 1, HEADER>(&mut header, [delivery.flag()]);
+        put::<4, 4, HEADER>(&mut header, Le::put(sequence));
+        put::<8, 4, HEADER>(&mut header, Le::put(time.0));
+        put::<12, 4, HEADER>(&mut header, Le::put(time.1));
+        units::Builder::new(Layer::NyseXdp, buffer, &header).map(Self)
     }
 
     /// Appends what `emit` writes and says to have written.
@@ -299,25 +244,16 @@ impl<'b> Builder<'b> {
         &mut self,
         emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
     ) -> Result<(), EmitError> {
-        append(
-            Layer::NyseXdp,
-            self.buffer,
-            &mut self.len,
-            &mut self.count,
-            emit,
-        )
+        self.0.push(emit)
+    }
+
+    /// Messages so far.
+    pub const fn count(&self) -> u8 {
+        self.0.count()
     }
 
     /// The packet's bytes.
     pub fn finish(self) -> &'b [u8] {
-        let [a, b] = (self.len as u16).to_le_bytes();
-        let len = self.len;
-        if let Some(place) = self.buffer.get_mut(..2) {
-            place.copy_from_slice(&[a, b]);
-        }
-        if let Some(count) = self.buffer.get_mut(3) {
-            *count = self.count;
-        }
-        self.buffer.get(..len).unwrap_or_default()
+        self.0.finish(COUNT)
     }
 }
