@@ -91,6 +91,68 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
         ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
     assert_eq!(tx.push_iter(0..9), 8);
     assert!(rx.drain().eq(0..8));
+    // Wherever it begins, what is said to be required is, and is enough.
+    for start in skip..=skip + align {
+        let lost = (skip + align - start) % align;
+        let mut memory = vec![MaybeUninit::uninit(); size + 2 * align];
+        let start = memory.as_ptr().addr().wrapping_neg() % align + align - lost;
+        let required = lost + size;
+        let error = ring::flagged_in_memory::<u64>(&mut memory[start..start + required - 1], 8)
+            .unwrap_err();
+        let available = required - 1;
+        assert_eq!(
+            error,
+            RingError::RegionTooSmall {
+                required,
+                available
+            }
+        );
+        let memory = &mut memory[start..start + required];
+        let (mut tx, mut rx) = ring::flagged_in_memory::<u64>(memory, 8).unwrap();
+        assert_eq!(tx.push_iter(start as u64..), 8);
+        assert!(rx.drain().eq(start as u64..start as u64 + 8));
+    }
+}
+
+/// Values that want more than a pair of lines have it, in every home: a build with debug assertions, and Miri,
+/// refuse to read from elsewhere.
+#[test]
+fn slots_with_flags_lie_where_the_alignment_of_values_wants_them() {
+    #[repr(align(512))]
+    struct Page(u8);
+
+    assert_eq!(ring::flagged_region_align::<Page>(), 512);
+    let size = ring::flagged_region_size::<Page>(2).unwrap();
+    let mut memory = vec![MaybeUninit::uninit(); size + 1024];
+    let skip = memory.as_ptr().addr().wrapping_neg() % 512 + 1;
+    let mut borrowed = FlagRing::<Page, 2>::new();
+    for (mut tx, mut rx) in [
+        ring::flagged_in_memory(&mut memory[skip..], 2).unwrap(),
+        ring::allocate_flagged(2).unwrap(),
+        borrowed.split_mut(),
+    ] {
+        for i in 0..5 {
+            tx.push(Page(i)).ok().unwrap();
+            assert_eq!(rx.pop().map(|page| page.0), Some(i));
+        }
+    }
+}
+
+#[test]
+fn ends_with_flags_count_what_did_not_fit_and_nothing_else() {
+    let (mut tx, mut rx) = ring::allocate_flagged(4).unwrap();
+    assert_eq!((tx.push_iter(0..4), tx.push_iter(0..4)), (4, 0));
+    assert_eq!(tx.stats().refused, 0);
+    assert_eq!((tx.push_slice(&[]), tx.push_slice(&[1, 2])), (0, 0));
+    assert_eq!((tx.stats().enqueued, tx.stats().refused), (4, 1));
+    let mut out = [0; 6];
+    assert_eq!((rx.pop_slice(&mut []), rx.stats().starved), (0, 0));
+    assert_eq!(rx.pop_slice(&mut out), 4);
+    let stats = rx.stats();
+    assert_eq!((stats.dequeued, stats.starved), (4, 1));
+    assert!(!tx.is_abandoned() && !rx.is_abandoned());
+    drop(tx);
+    assert!(rx.is_abandoned());
 }
 
 #[test]
@@ -241,7 +303,7 @@ fn what_is_left_is_dropped_once_and_in_order() {
                 drop(rx.pop());
             }
             all.take();
-            for i in 0..3 {
+            for i in 0..4 {
                 tx.push(Dropped(&all, i, panics && i == 1)).ok().unwrap();
             }
             let last: Box<dyn FnOnce()> = if producer_last {
@@ -253,7 +315,7 @@ fn what_is_left_is_dropped_once_and_in_order() {
             };
             let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(last));
             assert_eq!(result.is_err(), panics);
-            assert_eq!(all.take(), [0, 1, 2]);
+            assert_eq!(all.take(), [0, 1, 2, 3]);
         }
     }
 }
