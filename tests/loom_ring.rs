@@ -4,18 +4,27 @@
 #![cfg(all(loom, feature = "ring"))]
 #![allow(missing_docs)]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use framepool::ring::{self, Consumer, Yield};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
+/// Explores what `f` does. One interleaving is none: loom may take a model that it cannot see into for done.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
         .map_or(0, |more| more.parse().expect("a number of preemptions"));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions + more);
-    builder.check(f);
+    let explored = Arc::new(AtomicUsize::new(0));
+    let count = explored.clone();
+    builder.check(move || {
+        count.fetch_add(1, SeqCst);
+        f();
+    });
+    assert!(explored.load(SeqCst) > 1);
 }
 
 /// Takes up to `n` looks, and checks that what comes is what follows `next`.
@@ -103,25 +112,25 @@ fn what_is_written_in_place_is_seen_after_the_commit() {
 }
 
 /// Says that it lives.
-struct Counted(std::sync::Arc<std::sync::atomic::AtomicUsize>);
+struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
-    fn new(count: &std::sync::Arc<std::sync::atomic::AtomicUsize>) -> Self {
-        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, SeqCst);
         Self(count.clone())
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+        self.0.fetch_sub(1, SeqCst);
     }
 }
 
 #[test]
 fn of_two_ends_that_go_at_once_one_drops_what_is_left() {
     model(4, || {
-        let live = std::sync::Arc::default();
+        let live = Arc::default();
         let (mut tx, mut rx) = ring::allocate(2).unwrap();
         tx.push(Counted::new(&live)).ok().unwrap();
         let count = live.clone();
@@ -131,7 +140,7 @@ fn of_two_ends_that_go_at_once_one_drops_what_is_left() {
         drop(rx.pop());
         drop(rx);
         t.join().unwrap();
-        assert_eq!(live.load(std::sync::atomic::Ordering::SeqCst), 0);
+        assert_eq!(live.load(SeqCst), 0);
     });
 }
 
@@ -174,7 +183,7 @@ fn who_waits_gets_what_comes_or_learns_that_nothing_will() {
 struct Signal(Mutex<bool>, Condvar);
 
 impl Wake for Signal {
-    fn wake(self: std::sync::Arc<Self>) {
+    fn wake(self: Arc<Self>) {
         *self.0.lock().unwrap() = true;
         self.1.notify_one();
     }
@@ -182,7 +191,7 @@ impl Wake for Signal {
 
 /// Polls until it is ready, sleeping in between.
 fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
-    let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
+    let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
     let waker = Waker::from(signal.clone());
     loop {
         if let Poll::Ready(result) = poll(&mut Context::from_waker(&waker)) {
@@ -232,7 +241,7 @@ fn a_pop_wakes_who_has_no_room_and_so_does_going() {
 #[test]
 fn ends_that_go_at_once_keep_no_waker() {
     model(3, || {
-        let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
+        let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
         let waker = Waker::from(signal.clone());
         let Ok((tx, mut rx)) = ring::asynchronous(ring::allocate::<u8>(1).unwrap()) else {
             panic!("the ends of one ring");
@@ -241,7 +250,7 @@ fn ends_that_go_at_once_keep_no_waker() {
         let _ = rx.poll_pop(&mut Context::from_waker(&waker));
         drop((rx, waker));
         t.join().unwrap();
-        assert_eq!(std::sync::Arc::strong_count(&signal), 1);
+        assert_eq!(Arc::strong_count(&signal), 1);
     });
 }
 
@@ -271,9 +280,35 @@ fn slots_with_flags_change_hands_round_the_end() {
 }
 
 #[test]
+fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will() {
+    model(2, || {
+        let (mut tx, mut rx) = ring::allocate_flagged(1).unwrap();
+        let t = thread::spawn(move || {
+            tx.push_wait::<Yield>(1).unwrap();
+            // The place that was freed before the consumer went is used.
+            tx.push_wait::<Yield>(2).unwrap();
+            assert!(tx.push_wait::<Yield>(3).is_err());
+        });
+        assert_eq!(rx.pop_wait::<Yield>(), Some(1));
+        drop(rx);
+        t.join().unwrap();
+    });
+    model(2, || {
+        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let t = thread::spawn(move || {
+            tx.push(1).unwrap();
+            tx.push(2).unwrap();
+        });
+        let taken = core::iter::from_fn(|| rx.pop_wait::<Yield>());
+        assert_eq!(taken.sum::<u32>(), 3);
+        t.join().unwrap();
+    });
+}
+
+#[test]
 fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
     model(4, || {
-        let live = std::sync::Arc::default();
+        let live = Arc::default();
         let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
         tx.push(Counted::new(&live)).ok().unwrap();
         let count = live.clone();
@@ -283,7 +318,7 @@ fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
         drop(rx.pop());
         drop(rx);
         t.join().unwrap();
-        assert_eq!(live.load(std::sync::atomic::Ordering::SeqCst), 0);
+        assert_eq!(live.load(SeqCst), 0);
     });
 }
 

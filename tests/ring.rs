@@ -3,6 +3,7 @@
 #![allow(missing_docs)]
 
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::thread;
 
@@ -187,6 +188,39 @@ fn slots_are_contiguous_up_to_the_end_and_from_the_start() {
         }
         tx.push(0).unwrap();
         rx.pop().unwrap();
+    }
+}
+
+/// What counts as written is out of reach: nobody puts nothing in its place.
+#[test]
+fn slots_are_those_that_are_left() {
+    let (mut tx, mut rx) = ends::<Box<u32>>(4);
+    for start in 0..4 {
+        let mut room = tx.reserve(4).unwrap();
+        for written in 0..=4 {
+            assert_eq!(room.slots().count(), 4 - written);
+            room.slots().for_each(|slot| *slot = MaybeUninit::uninit());
+            if let Some(slot) = room.slots().next() {
+                slot.write(Box::new(7));
+                // SAFETY: just written, and not counted.
+                unsafe { slot.assume_init_drop() };
+            }
+            let value = Box::new(written as u32);
+            assert_eq!(room.write(value).is_ok(), written < 4);
+        }
+        assert_eq!(room.commit(), 4);
+        assert!(rx.drain().map(|value| *value).eq(0..4));
+        // Some by `write` and the rest in place.
+        let mut room = tx.reserve(3).unwrap();
+        room.write(Box::new(start)).unwrap();
+        (1..).zip(room.slots()).for_each(|(i, slot)| {
+            slot.write(Box::new(start + i));
+        });
+        // SAFETY: one was written, and then both that were left.
+        assert_eq!(unsafe { room.commit_first(3) }, 3);
+        assert!(rx.drain().map(|value| *value).eq(start..start + 3));
+        tx.push_iter((0..2).map(Box::new));
+        assert_eq!(rx.drain().count(), 2);
     }
 }
 

@@ -5,9 +5,10 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
-use framepool::ring::{self, Ring, RingError, Spin};
+use framepool::ring::{self, FlagRing, Ring, RingError, Spin};
 
 /// Counts how many of them live.
 #[derive(Debug)]
@@ -45,6 +46,29 @@ fn a_static_ring_is_split_once() {
     t.join().unwrap();
     drop(rx);
     assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
+}
+
+/// Who asks for the ends too late is refused, and the ends do not notice.
+#[test]
+fn a_split_that_is_refused_changes_nothing() {
+    static RING: Ring<Arc<()>, 4> = Ring::new();
+    static FLAGS: FlagRing<Arc<()>, 4> = FlagRing::new();
+    let value = Arc::new(());
+    let (mut tx, mut rx) = RING.split().unwrap();
+    tx.push(value.clone()).unwrap();
+    tx.push(value.clone()).unwrap();
+    drop(tx);
+    assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
+    assert!(rx.is_abandoned() && rx.pop().is_some());
+    drop(rx);
+    let (mut tx, rx) = FLAGS.split().unwrap();
+    tx.push(value.clone()).unwrap();
+    drop(rx);
+    assert_eq!(FLAGS.split().unwrap_err(), RingError::AlreadySplit);
+    assert!(tx.is_abandoned());
+    drop(tx);
+    // The last end has dropped what nobody took.
+    assert_eq!(Arc::strong_count(&value), 1);
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]

@@ -76,8 +76,10 @@ impl Control {
     /// Claims both ends, once in the life of a ring.
     #[cfg(not(loom))]
     pub(super) fn claim(&self) -> bool {
+        // Exchanged, not swapped: whoever comes too late must not undo what says that an end is gone.
         // Relaxed: the words start as they are; nothing was written before that must be seen.
-        section(|cs| self.ends.0.swap(cs, SPLIT, Ordering::Relaxed)) == 0
+        let relaxed = Ordering::Relaxed;
+        section(|cs| self.ends.0.compare_exchange(cs, 0, SPLIT, relaxed, relaxed)).is_ok()
     }
 
     /// Notes that an end will do nothing more.

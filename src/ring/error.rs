@@ -19,7 +19,7 @@ pub enum RingError {
     CapacityTooLarge {
         /// Slots asked for.
         asked: usize,
-        /// Bytes of one value.
+        /// Bytes of one slot: of a value, with its flag where slots have one.
         element: usize,
     },
     /// The region is too small.

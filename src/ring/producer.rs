@@ -279,8 +279,9 @@ impl<'r, T> Producer<'r, T> {
     }
 
     /// Moves values in for as long as there is room, published together when the iterator ends or the ring
-    /// is full. How many. The iterator is not asked for a value that has no place; if it panics, what it had
-    /// given is dropped and nothing is published.
+    /// is full. How many. The iterator is not asked for a value that has no place, so whether there was one
+    /// more is not known, and none counts as refused; if it panics, what it had given is dropped and nothing is
+    /// published.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let room = self.room(usize::MAX);
         let mut reserved = Reserved::new(self, room);

@@ -113,20 +113,23 @@ impl<'a, 'r, T> Reserved<'a, 'r, T> {
         self.commit()
     }
 
-    /// The places, as they lie: those up to the ring's end, and those from its start. Writing a place
-    /// through this does not count it as written: [`commit_first`](Self::commit_first).
+    /// The places left, as they lie: those up to the ring's end, and those from its start. They begin behind
+    /// what was [`write`](Self::write)n, which safe code could otherwise overwrite with nothing. Writing
+    /// a place through this does not count it as written: [`commit_first`](Self::commit_first), which counts
+    /// from the first of all.
     #[cfg(not(loom))]
     #[inline]
     pub fn as_mut_slices(&mut self) -> (&mut [MaybeUninit<T>], &mut [MaybeUninit<T>]) {
+        let (first, left) = (self.position(self.written), self.len - self.written);
         // SAFETY: there is room for `len`, so the slots are the producer's, which is borrowed.
         unsafe {
-            let spans = self.producer.place().spans(self.producer.tail(), self.len);
+            let spans = self.producer.place().spans(first, left);
             let [a, b] = spans.map(|(at, n)| core::slice::from_raw_parts_mut(at.as_ptr(), n));
             (a, b)
         }
     }
 
-    /// The places one by one, in order: as [`as_mut_slices`](Self::as_mut_slices).
+    /// The places left, one by one, in order: as [`as_mut_slices`](Self::as_mut_slices).
     #[cfg(not(loom))]
     pub fn slots(&mut self) -> impl Iterator<Item = &mut MaybeUninit<T>> {
         let (a, b) = self.as_mut_slices();

@@ -138,13 +138,14 @@ where
             let (there, at_a) = &mut a.0;
             for i in 0..n {
                 while !there.send(i) {}
-                answer(at_a);
+                escape(&mut answer(at_a));
             }
         },
         move |n| {
             let (back, at_b) = &mut b.0;
             for _ in 0..n {
-                let value = answer(at_b);
+                let mut value = answer(at_b);
+                escape(&mut value);
                 while !back.send(value) {}
             }
         },

@@ -166,26 +166,14 @@ impl<T: Message> Receive1<T> for rtrb::Consumer<T> {
 impl<T: Message> Send32<T> for rtrb::Producer<T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        let Ok(chunk) = self.write_chunk_uninit(BURST) else {
-            return false;
-        };
-        chunk.fill_from_iter(values.iter().copied());
-        true
+        self.push_entire_slice(values).is_ok()
     }
 }
 
 impl<T: Message> Receive32<T> for rtrb::Consumer<T> {
     #[inline]
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
-        let Ok(chunk) = self.read_chunk(BURST) else {
-            return false;
-        };
-        let (a, b) = chunk.as_slices();
-        let (to_a, to_b) = out.split_at_mut(a.len());
-        to_a.copy_from_slice(a);
-        to_b.copy_from_slice(b);
-        chunk.commit_all();
-        true
+        self.pop_entire_slice(out).is_ok()
     }
 }
 

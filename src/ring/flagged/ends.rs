@@ -118,7 +118,9 @@ impl<T> FlagProducer<'_, T> {
     }
 
     /// Pushes values for as long as there is room, each seen at once. How many. The iterator is not asked for
-    /// a value that has no place.
+    /// a value that has no place, so whether there was one more is not known, and none counts as refused. If
+    /// it panics, what it had given is in the ring. From one that never ends, this returns only when the ring is
+    /// full.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let (mut values, mut pushed) = (values.into_iter(), 0);
         while !self.0.is_full() {
@@ -128,7 +130,6 @@ impl<T> FlagProducer<'_, T> {
             // There was a place, and nobody else fills it.
             pushed += usize::from(self.push(value).is_ok());
         }
-        self.0.fail();
         pushed
     }
 

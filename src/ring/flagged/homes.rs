@@ -1,6 +1,6 @@
 //! Where the memory of a ring with flags comes from: as `ring/homes.rs` does it.
 
-#[cfg(any(feature = "std", not(loom)))]
+#[cfg(not(loom))]
 use core::alloc::Layout;
 #[cfg(not(loom))]
 use core::fmt;

@@ -17,6 +17,8 @@ use crate::sync::{AtomicU32, Exclusive, Ordering, Word, prefetch_write};
 pub(super) struct Slot<T> {
     value: Exclusive<MaybeUninit<T>>,
     full: AtomicU32,
+    #[cfg(loom)]
+    touched: AtomicU32,
 }
 
 impl<T> Slot<T> {
@@ -33,11 +35,22 @@ impl<T> Slot<T> {
         Self {
             full: AtomicU32::new(0),
             value: Exclusive::new(MaybeUninit::uninit()),
+            touched: AtomicU32::new(0),
         }
+    }
+
+    /// Loom reorders accesses only where the other thread's was the last one, of those that a store
+    /// depends on: an end that looks at a flag and then stores hides the other end's looks, and next to
+    /// nothing is explored. An exchange depends on any, and as it is relaxed it orders nothing.
+    #[inline(always)]
+    fn touch(&self) {
+        #[cfg(loom)]
+        crate::sync::section(|cs| self.touched.fetch_add(cs, 1, Ordering::Relaxed));
     }
 
     #[inline(always)]
     pub(super) fn is_full(&self) -> bool {
+        self.touch();
         // Acquire: pairs with the other end's release of the flag.
         self.full.load(Ordering::Acquire) != 0
     }
@@ -48,6 +61,7 @@ impl<T> Slot<T> {
     /// It is not full, and the caller is the producer.
     #[inline(always)]
     pub(super) unsafe fn fill(&self, value: T) {
+        self.touch();
         // SAFETY: not full: the room is the caller's.
         unsafe { self.value.with(|v| (*v).write(value)) };
         // Release: pairs with the consumer's acquire, which then reads.
@@ -60,6 +74,7 @@ impl<T> Slot<T> {
     /// It is full, and the caller is the consumer, or alone.
     #[inline(always)]
     pub(super) unsafe fn take(&self) -> T {
+        self.touch();
         // SAFETY: full: there is a value, and it is the caller's.
         let value = unsafe { self.value.with(|v| (*v).assume_init_read()) };
         // Release: pairs with the producer's acquire, which then writes.
