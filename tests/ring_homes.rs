@@ -5,9 +5,10 @@
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread;
 
-use framepool::ring::{self, Ring, RingError, Spin};
+use framepool::ring::{self, FlagRing, Ring, RingError, Spin};
 
 /// Counts how many of them live.
 #[derive(Debug)]
@@ -45,6 +46,28 @@ fn a_static_ring_is_split_once() {
     t.join().unwrap();
     drop(rx);
     assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
+}
+
+#[test]
+fn who_asks_in_vain_for_ends_changes_nothing_for_those_who_have_them() {
+    static LIVE: AtomicUsize = AtomicUsize::new(0);
+    struct Alive;
+    impl Drop for Alive {
+        fn drop(&mut self) {
+            LIVE.fetch_sub(1, Relaxed);
+        }
+    }
+    static RING: Ring<Alive, 2> = Ring::new();
+    static FLAGS: FlagRing<Alive, 2> = FlagRing::new();
+    let ((mut tx, rx), (mut flag_tx, flag_rx)) = (RING.split().unwrap(), FLAGS.split().unwrap());
+    LIVE.store(2, Relaxed);
+    assert!(tx.push(Alive).is_ok() && flag_tx.push(Alive).is_ok());
+    drop((tx, flag_tx));
+    assert!(RING.split().is_err() && FLAGS.split().is_err());
+    // Still known, so that who waits does not wait for ever and what is left is dropped.
+    assert!(rx.is_abandoned() && flag_rx.is_abandoned());
+    drop((rx, flag_rx));
+    assert_eq!(LIVE.load(Relaxed), 0);
 }
 
 #[cfg(all(target_os = "linux", not(miri)))]

@@ -73,11 +73,12 @@ impl Control {
         self.head.0.store(position, Ordering::Relaxed);
     }
 
-    /// Claims both ends, once in the life of a ring.
+    /// Claims both ends, once in the life of a ring. Where somebody has, the word stays: it says who is gone.
     #[cfg(not(loom))]
     pub(super) fn claim(&self) -> bool {
         // Relaxed: the words start as they are; nothing was written before that must be seen.
-        section(|cs| self.ends.0.swap(cs, SPLIT, Ordering::Relaxed)) == 0
+        let relaxed = Ordering::Relaxed;
+        section(|cs| { &self.ends.0 }.compare_exchange(cs, 0, SPLIT, relaxed, relaxed)).is_ok()
     }
 
     /// Notes that an end will do nothing more.
