@@ -1,6 +1,7 @@
 //! What the two ends share besides the slots.
 
 use core::ptr::NonNull;
+use core::task::Waker;
 
 use crate::ring::waker::WakeCell;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, full_fence, section};
@@ -118,9 +119,16 @@ impl Control {
 
     /// Wakes whoever sleeps in this cell, after something was stored that it would want to see.
     pub(super) fn announce(cell: &WakeCell) {
+        if let Some(sleeper) = Self::sleeper(cell) {
+            sleeper.wake();
+        }
+    }
+
+    /// Whom to wake, after something was stored that it would want to see.
+    pub(super) fn sleeper(cell: &WakeCell) -> Option<Waker> {
         // Pairs with the fence in `WakeCell::register`: either this sees the waker there, or who
         // registered it sees what was stored before.
         full_fence();
-        cell.wake();
+        cell.take()
     }
 }
