@@ -107,12 +107,15 @@ fn what_cannot_be_a_ring_is_an_error() {
     );
     let half = 1 << (usize::BITS - 1);
     assert_eq!(SharedRing::<u64>::bytes(half), None);
-    assert!(matches!(create(0, half), E::RegionTooSmall { .. }));
-    assert!(matches!(create(LEN, 1), E::RegionTooSmall { .. }));
-    assert!(matches!(
-        create(usize::MAX - 63, 1),
-        E::RegionTooSmall { .. }
-    ));
+    let too_small = |required| E::RegionTooSmall {
+        required,
+        available,
+    };
+    assert_eq!(create(0, half), too_small(usize::MAX));
+    assert_eq!(create(64, half), too_small(usize::MAX));
+    let required = LEN + SharedRing::<u64>::bytes(1).unwrap();
+    assert_eq!(create(LEN, 1), too_small(required));
+    assert_eq!(create(usize::MAX - 63, 1), too_small(usize::MAX));
     assert_eq!(
         SharedRing::<[u8; 0]>::create(&region, 0, 1).unwrap_err(),
         E::ZeroSize
@@ -122,6 +125,7 @@ fn what_cannot_be_a_ring_is_an_error() {
     assert_eq!(attach(0), E::NoRing { found: 0 });
     assert_eq!(attach(4), E::Misaligned { offset: 4 });
     assert!(matches!(attach(LEN - 64), E::RegionTooSmall { .. }));
+    assert_eq!(attach(usize::MAX - 63), too_small(usize::MAX));
     // Made once, for one kind of value.
     SharedRing::<u64>::create(&region, 0, 16).unwrap();
     assert_eq!(create(0, 16), E::AlreadyMade);
