@@ -37,6 +37,9 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
     value = Some(2);
     assert!(tx.poll_push(&mut value, &mut context).is_pending());
     assert_eq!(value, Some(2));
+    // Looked twice, and counted once.
+    assert_eq!(rx.as_consumer().stats().starved, 1);
+    assert_eq!(tx.as_producer().stats().refused, 1);
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(Some(1)));
     assert_eq!(woken.0.load(Relaxed), 2);
     assert!(tx.poll_push(&mut value, &mut context).is_ready());
