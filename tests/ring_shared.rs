@@ -198,6 +198,14 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     }
     // A lie that can be true: what is there is what is there.
     poke(&region, TAIL, 5);
+    assert_eq!(rx.peek_up_to(9).unwrap().len(), 4);
+    // Nothing that was there goes by itself.
+    poke(&region, TAIL, 3);
+    let (found, own) = (3, 1);
+    let error = SharedRingError::Corrupt { found, own };
+    assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap_err(), error);
+    assert_eq!(rx.len(), 4);
+    poke(&region, TAIL, 5);
     assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap(), 4);
     // The producer's own position is its own.
     let values = [2; 9];
