@@ -179,6 +179,26 @@ fn who_waits_gets_what_comes_or_learns_that_nothing_will() {
     });
 }
 
+#[test]
+fn who_waits_misses_nothing_of_an_end_that_goes() {
+    model(2, || {
+        let (mut tx, mut rx) = ring::allocate(1).unwrap();
+        let t = thread::spawn(move || tx.push(1).unwrap());
+        assert_eq!(rx.pop_wait::<Yield>(), Some(1));
+        assert_eq!(rx.pop_wait::<Yield>(), None);
+        t.join().unwrap();
+    });
+    model(2, || {
+        let (mut tx, mut rx) = ring::allocate(1).unwrap();
+        tx.push(1).unwrap();
+        let t = thread::spawn(move || assert_eq!(rx.pop(), Some(1)));
+        // The place was free before the consumer went.
+        assert!(tx.push_wait::<Yield>(2).is_ok());
+        assert!(tx.push_wait::<Yield>(3).is_err());
+        t.join().unwrap();
+    });
+}
+
 /// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
 struct Signal(Mutex<bool>, Condvar);
 

@@ -37,6 +37,9 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
     value = Some(2);
     assert!(tx.poll_push(&mut value, &mut context).is_pending());
     assert_eq!(value, Some(2));
+    // Looked twice, and counted once.
+    assert_eq!(rx.as_consumer().stats().starved, 1);
+    assert_eq!(tx.as_producer().stats().refused, 1);
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(Some(1)));
     assert_eq!(woken.0.load(Relaxed), 2);
     assert!(tx.poll_push(&mut value, &mut context).is_ready());
@@ -135,4 +138,43 @@ fn who_panics_after_a_push_has_woken_the_consumer() {
     assert!(caught.is_err());
     assert_eq!(woken.0.load(Relaxed), 1);
     assert_eq!(rx.try_pop(), Some(1));
+}
+
+/// A waker that panics when it is called.
+struct Fragile;
+
+impl Wake for Fragile {
+    fn wake(self: Arc<Self>) {
+        panic!("not now");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_keeps_no_end_from_leaving() {
+    let value = Arc::new(());
+    let fragile = Arc::new(Fragile);
+    let waker = fragile.clone().into();
+    let mut context = Context::from_waker(&waker);
+    for producer_first in [true, false] {
+        let (mut tx, mut rx) = ends(1);
+        if producer_first {
+            assert!(rx.poll_pop(&mut context).is_pending());
+        } else {
+            tx.try_push(value.clone()).unwrap();
+            let second = &mut Some(value.clone());
+            assert!(tx.poll_push(second, &mut context).is_pending());
+        }
+        let caught = if producer_first {
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(tx)))
+        } else {
+            let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(rx)));
+            assert!(tx.as_producer().is_abandoned());
+            drop(tx);
+            caught
+        };
+        assert!(caught.is_err());
+        // It left, so the second one dropped what was in the ring (and Miri sees that it was freed).
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+    assert_eq!(Arc::strong_count(&fragile), 2);
 }

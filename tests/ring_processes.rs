@@ -11,14 +11,19 @@
 use std::io::{BufRead, BufReader};
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
 use std::time::Duration;
 
 use framepool::SharedRegion;
 use framepool::ring::{
-    SharedProducer, SharedPushError, SharedRing, SharedRingError, SharedWaitError, Spin, Yield,
+    SharedProducer, SharedPushError, SharedRing, SharedRingError, SharedWaitError, Spin, Wait,
+    Yield,
 };
+
+const PRODUCER: usize = 16;
 
 fn shared() -> SharedRegion {
     SharedRegion::builder(64 << 10).create().unwrap()
@@ -250,7 +255,6 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
 
 #[test]
 fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
-    const PRODUCER: usize = 16;
     let region = shared();
     let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
@@ -272,4 +276,64 @@ fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
     }
     drop(tx);
     assert!(ring.producer_after(process).is_ok());
+}
+
+#[test]
+fn a_copy_that_fork_made_does_not_let_the_end_go() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    // SAFETY: what the child does is ask for its number, which is safe beside threads that it does not have.
+    let child = match unsafe { libc::fork() } {
+        0 => {
+            drop((tx, rx));
+            // SAFETY: ends this process and nothing else.
+            unsafe { libc::_exit(0) }
+        }
+        child => child,
+    };
+    let mut status = 1;
+    // SAFETY: `status` is there to be written to.
+    assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
+    assert_eq!(status, 0);
+    let me = Some(std::process::id());
+    assert_eq!((ring.producer_process(), ring.consumer_process()), (me, me));
+    assert!(!rx.is_abandoned() && !tx.is_abandoned());
+    drop(tx);
+    assert!(rx.is_abandoned());
+}
+
+/// Waits with the peer changing while it does: at the hundredth look its process is another one, dead.
+#[derive(Default)]
+struct Replaced;
+
+static REGION: OnceLock<SharedRegion> = OnceLock::new();
+static WAITS: AtomicUsize = AtomicUsize::new(0);
+static HOLDER: AtomicU64 = AtomicU64::new(0);
+
+impl Wait for Replaced {
+    fn wait(&mut self) {
+        if WAITS.fetch_add(1, Relaxed) == 100 {
+            let word = &REGION.get().unwrap().atomics(PRODUCER * 8, 1).unwrap()[0];
+            word.store(HOLDER.load(Relaxed), Relaxed);
+        }
+    }
+}
+
+#[test]
+fn who_waits_watches_the_process_that_has_the_end_now() {
+    let region = REGION.get_or_init(shared);
+    let ring = SharedRing::<u64>::create(region, 0, 4).unwrap();
+    // It lives, and is looked at first.
+    let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let process = child.id();
+    let holder = word.load(Relaxed) >> 32 << 32 | u64::from(process);
+    HOLDER.store(holder, Relaxed);
+    let long = Duration::from_secs(60);
+    let died = Err(SharedWaitError::Died { process });
+    assert_eq!(rx.pop_wait_for::<Replaced>(long), died);
+    drop(tx);
 }

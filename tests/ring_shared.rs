@@ -107,12 +107,15 @@ fn what_cannot_be_a_ring_is_an_error() {
     );
     let half = 1 << (usize::BITS - 1);
     assert_eq!(SharedRing::<u64>::bytes(half), None);
-    assert!(matches!(create(0, half), E::RegionTooSmall { .. }));
-    assert!(matches!(create(LEN, 1), E::RegionTooSmall { .. }));
-    assert!(matches!(
-        create(usize::MAX - 63, 1),
-        E::RegionTooSmall { .. }
-    ));
+    let too_small = |required| E::RegionTooSmall {
+        required,
+        available,
+    };
+    assert_eq!(create(0, half), too_small(usize::MAX));
+    assert_eq!(create(64, half), too_small(usize::MAX));
+    let required = LEN + SharedRing::<u64>::bytes(1).unwrap();
+    assert_eq!(create(LEN, 1), too_small(required));
+    assert_eq!(create(usize::MAX - 63, 1), too_small(usize::MAX));
     assert_eq!(
         SharedRing::<[u8; 0]>::create(&region, 0, 1).unwrap_err(),
         E::ZeroSize
@@ -122,6 +125,7 @@ fn what_cannot_be_a_ring_is_an_error() {
     assert_eq!(attach(0), E::NoRing { found: 0 });
     assert_eq!(attach(4), E::Misaligned { offset: 4 });
     assert!(matches!(attach(LEN - 64), E::RegionTooSmall { .. }));
+    assert_eq!(attach(usize::MAX - 63), too_small(usize::MAX));
     // Made once, for one kind of value.
     SharedRing::<u64>::create(&region, 0, 16).unwrap();
     assert_eq!(create(0, 16), E::AlreadyMade);
@@ -193,6 +197,14 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
         assert!(rx.pop_slice(&mut [0; 9]).is_err());
     }
     // A lie that can be true: what is there is what is there.
+    poke(&region, TAIL, 5);
+    assert_eq!(rx.peek_up_to(9).unwrap().len(), 4);
+    // Nothing that was there goes by itself.
+    poke(&region, TAIL, 3);
+    let (found, own) = (3, 1);
+    let error = SharedRingError::Corrupt { found, own };
+    assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap_err(), error);
+    assert_eq!(rx.len(), 4);
     poke(&region, TAIL, 5);
     assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap(), 4);
     // The producer's own position is its own.

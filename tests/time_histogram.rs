@@ -84,6 +84,18 @@ fn check_moments<const P: u32, const N: usize, C: Count>(
     assert!((h.stddev().unwrap() - deviation).abs() <= bound);
 }
 
+fn check_corrected<const P: u32, const N: usize>(value: u64, interval: u64) {
+    let mut corrected = Histogram::<P, N>::new();
+    corrected.record_corrected(value, interval);
+    let mut expected = Histogram::<P, N>::new();
+    expected.record(value);
+    let missing = (1..).map(|i| value.saturating_sub(i * interval));
+    if interval > 0 {
+        expected.extend(missing.take_while(|&v| v >= interval));
+    }
+    assert!(corrected == expected);
+}
+
 fn check_summary<const P: u32, const N: usize, C: Count>(h: &Histogram<P, N, C>) {
     let summary = h.summary();
     for (p, value) in PERCENTILES.into_iter().zip(summary.percentiles) {
@@ -178,15 +190,10 @@ proptest! {
 
     #[test]
     fn corrected_values_are_the_missing_ones(value in 0_u64..5000, interval in 0_u64..1000) {
-        let mut corrected = Fine::new();
-        corrected.record_corrected(value, interval);
-        let mut expected = Fine::new();
-        expected.record(value);
-        let missing = (1..).map(|i| value.saturating_sub(i * interval));
-        if interval > 0 {
-            expected.extend(missing.take_while(|&v| v >= interval));
-        }
-        prop_assert!(corrected == expected);
+        check_corrected::<10, { buckets(10, 64) }>(value, interval);
+        // Most of them above its maximum.
+        check_corrected::<1, { buckets(1, 8) }>(value, interval);
+        check_corrected::<1, { buckets(1, 8) }>(value, interval % 8);
     }
 
     #[test]
@@ -396,8 +403,12 @@ fn row(line: &str) -> Row {
 
 /// Every value that counts is in one row, and one row has the longest bar.
 fn rows<const P: u32, const N: usize>(h: &Histogram<P, N>) -> Vec<Row> {
-    let rows: Vec<Row> = h.bars().to_string().lines().map(row).collect();
+    let picture = h.bars().to_string();
+    let rows: Vec<Row> = picture.lines().map(row).collect();
     assert!(rows.len() <= 24);
+    let ends = |line: &str| line.trim_end_matches('#').trim_end().len();
+    let end = picture.lines().next().map_or(0, ends);
+    assert!(picture.lines().all(|line| ends(line) == end), "{picture}");
     assert_eq!(rows.iter().map(|r| r.2).sum::<u64>(), h.count());
     assert!(rows.iter().all(|r| (r.2 > 0) == (r.3 > 0)));
     assert_eq!(rows.iter().map(|r| r.3).max(), Some(40));
@@ -405,6 +416,17 @@ fn rows<const P: u32, const N: usize>(h: &Histogram<P, N>) -> Vec<Row> {
     let (first, last) = (rows[0], rows[rows.len() - 1]);
     assert!(first.2 > 0 && last.2 > 0);
     rows
+}
+
+#[test]
+fn a_correction_ends_however_long_the_stall() {
+    let mut h = Histogram1::new();
+    h.record_corrected(u64::MAX, 3);
+    assert_eq!((h.count(), h.min(), h.lost()), (u64::MAX / 3, Some(3), 0));
+    // All but the 128 at the bottom are above the maximum.
+    let mut h = Histogram::<4, { buckets(4, 7) }>::new();
+    h.record_corrected(u64::MAX, 1);
+    assert_eq!((h.count(), h.clamped()), (u64::MAX, u64::MAX - 127));
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl<'r, T> AsyncProducer<'r, T> {
         poll_fn(|context| self.poll_push(&mut value, context)).await
     }
 
-    /// Appends the value in `value`, or registers to be woken when there is a place.
+    /// Appends the value in `value`, or registers to be woken when there is a place; that counts as one refusal.
     ///
     /// # Errors
     /// As for [`push`](Self::push). With no value in `value` it is `Ready(Ok)`.
@@ -91,7 +91,11 @@ impl<'r, T> AsyncProducer<'r, T> {
             let Some(v) = value.take() else {
                 return Poll::Ready(Ok(()));
             };
-            match self.try_push(v) {
+            let pushed = match registered && self.0.room(1) == 0 {
+                true => Err(Full(v)),
+                false => self.try_push(v),
+            };
+            match pushed {
                 Ok(()) => return Poll::Ready(Ok(())),
                 Err(Full(v)) if abandoned => return Poll::Ready(Err(Abandoned(v))),
                 Err(Full(v)) => *value = Some(v),
@@ -111,7 +115,8 @@ impl<'r, T> AsyncProducer<'r, T> {
         self.with(|producer| producer.push(value))
     }
 
-    /// Any operations of the producer, after which the consumer is woken once.
+    /// Any operations of the producer, after which the consumer is woken once. Who swaps it for another producer
+    /// has one that wakes nobody.
     ///
     /// ```
     /// # use framepool::ring;
@@ -147,13 +152,15 @@ impl<'r, T> AsyncConsumer<'r, T> {
         poll_fn(|context| self.poll_pop(context)).await
     }
 
-    /// Takes the oldest value, or registers to be woken when there is one.
+    /// Takes the oldest value, or registers to be woken when there is one; that counts once as starved.
     pub fn poll_pop(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
         // The second look comes after registering, so that no value is missed.
         for registered in [false, true] {
             let abandoned = self.0.is_abandoned();
-            if let Some(value) = self.try_pop() {
-                return Poll::Ready(Some(value));
+            if !registered || self.0.waiting(1) > 0 {
+                if let Some(value) = self.try_pop() {
+                    return Poll::Ready(Some(value));
+                }
             }
             if abandoned {
                 return Poll::Ready(None);
@@ -170,7 +177,8 @@ impl<'r, T> AsyncConsumer<'r, T> {
         self.with(Consumer::pop)
     }
 
-    /// Any operations of the consumer, after which the producer is woken once.
+    /// Any operations of the consumer, after which the producer is woken once. Who swaps it for another consumer
+    /// has one that wakes nobody.
     pub fn with<R>(&mut self, operations: impl FnOnce(&mut Consumer<'r, T>) -> R) -> R {
         /// On the way out, by a panic too: what was done before it is there to be seen.
         struct Announce<'a, 'r, T>(&'a mut Consumer<'r, T>);

@@ -1,6 +1,7 @@
 //! What the two ends share besides the slots.
 
 use core::ptr::NonNull;
+use core::task::Waker;
 
 use crate::ring::waker::WakeCell;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, full_fence, section};
@@ -73,7 +74,7 @@ impl Control {
         self.head.0.store(position, Ordering::Relaxed);
     }
 
-    /// Claims both ends, once in the life of a ring.
+    /// Claims both ends, once in the life of a ring. Where somebody has, the word stays: it says who is gone.
     #[cfg(not(loom))]
     pub(super) fn claim(&self) -> bool {
         // Exchanged, not swapped: whoever comes too late must not undo what says that an end is gone.
@@ -113,9 +114,16 @@ impl Control {
 
     /// Wakes whoever sleeps in this cell, after something was stored that it would want to see.
     pub(super) fn announce(cell: &WakeCell) {
+        if let Some(sleeper) = Self::sleeper(cell) {
+            sleeper.wake();
+        }
+    }
+
+    /// Whom to wake, after something was stored that it would want to see.
+    pub(super) fn sleeper(cell: &WakeCell) -> Option<Waker> {
         // Pairs with the fence in `WakeCell::register`: either this sees the waker there, or who
         // registered it sees what was stored before.
         full_fence();
-        cell.wake();
+        cell.take()
     }
 }

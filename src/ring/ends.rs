@@ -156,15 +156,26 @@ impl<T> Place<'_, T> {
         } else {
             (&control.filled, &control.freed)
         };
-        Control::announce(other);
-        // The other end may have gone between this one's last look and its putting a waker there. Dropped
-        // when all is done, as that is the user's code.
+        let sleeper = Control::sleeper(other);
+        // The other end may have gone between this one's last look and its putting a waker there.
         let _waker = own.take();
+        // Waking and dropping a waker is the user's code, which may panic: both come when all else is done.
         // SAFETY: it lives as long as this end has not left.
-        if !unsafe { Control::depart(self.control, end) } {
-            // From here on the memory is the other end's.
-            return;
+        if unsafe { Control::depart(self.control, end) } {
+            // SAFETY: both have left, this one last.
+            unsafe { self.finish() };
         }
+        // From here on the memory is the other end's, or nobody's.
+        if let Some(sleeper) = sleeper {
+            sleeper.wake();
+        }
+    }
+
+    /// Drops what is left and frees the memory.
+    ///
+    /// # Safety
+    /// Both ends have left; called once, by the last of them.
+    unsafe fn finish(&self) {
         let control = self.control();
         // Relaxed, both: `depart` has acquired what the other end stored last.
         let mut rest = Rest {

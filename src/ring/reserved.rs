@@ -16,7 +16,7 @@ use crate::sync::Word;
 ///   ┌────┬────┬────┐┌────┬────┬────┐
 ///   │ v  │ v  │ v  ││    │    │    │      commit: the consumer sees the three, the rest is as if
 ///   └────┴────┴────┘└────┴────┴────┘      never asked for
-///   tail            write goes here
+///   tail            write goes here, and this is what slots and as_mut_slices show
 /// ```
 ///
 /// Safe code writes values one by one ([`write`](Self::write)) and commits them. Who fills slots in
@@ -38,7 +38,7 @@ pub struct Reserved<'a, 'r, T> {
     producer: &'a mut Producer<'r, T>,
     /// Places: there is room for so many.
     len: usize,
-    /// Values in the first of them.
+    /// Values in the first of them. Invariant: at most `len`, and nobody but this type gets to these places.
     written: usize,
 }
 
@@ -97,8 +97,9 @@ impl<'a, 'r, T> Reserved<'a, 'r, T> {
         n
     }
 
-    /// Publishes the first `n` places, however they were filled; `n` above [`len`](Self::len) counts as
-    /// `len`. Values that were [`write`](Self::write)n behind them are dropped. How many.
+    /// Publishes the first `n` places, [`write`](Self::write)n or filled in another way, counted from the first of
+    /// all; `n` above [`len`](Self::len) counts as `len`. Values that were written behind them are dropped. How
+    /// many.
     ///
     /// # Safety
     /// The first `n` places hold values.
@@ -113,23 +114,38 @@ impl<'a, 'r, T> Reserved<'a, 'r, T> {
         self.commit()
     }
 
-    /// The places left, as they lie: those up to the ring's end, and those from its start. They begin behind
-    /// what was [`write`](Self::write)n, which safe code could otherwise overwrite with nothing. Writing
-    /// a place through this does not count it as written: [`commit_first`](Self::commit_first), which counts
-    /// from the first of all.
+    /// The places behind those that were [`write`](Self::write)n, as they lie: those up to the ring's end, and those
+    /// from its start. Filling a place through this does not count it as written:
+    /// [`commit_first`](Self::commit_first).
+    ///
+    /// ```
+    /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
+    /// let mut room = tx.reserve(3)?;
+    /// room.write(1)?;
+    /// let (behind, _) = room.as_mut_slices();
+    /// assert_eq!(behind.len(), 2);
+    /// behind[0].write(2);
+    /// // SAFETY: one was written, and one filled.
+    /// assert_eq!(unsafe { room.commit_first(2) }, 2);
+    /// assert_eq!(rx.pop_array(), Some([1, 2]));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[cfg(not(loom))]
     #[inline]
     pub fn as_mut_slices(&mut self) -> (&mut [MaybeUninit<T>], &mut [MaybeUninit<T>]) {
-        let (first, left) = (self.position(self.written), self.len - self.written);
-        // SAFETY: there is room for `len`, so the slots are the producer's, which is borrowed.
+        // Not those that were written: `commit` publishes them as values, and whoever has a `MaybeUninit` may
+        // make it hold none.
+        let (from, n) = (self.position(self.written), self.len - self.written);
+        // SAFETY: there is room for `len`, so the slots are the producer's, which is borrowed; `written` is at
+        // most `len`.
         unsafe {
-            let spans = self.producer.place().spans(first, left);
+            let spans = self.producer.place().spans(from, n);
             let [a, b] = spans.map(|(at, n)| core::slice::from_raw_parts_mut(at.as_ptr(), n));
             (a, b)
         }
     }
 
-    /// The places left, one by one, in order: as [`as_mut_slices`](Self::as_mut_slices).
+    /// The places that were not written one by one, in order: as [`as_mut_slices`](Self::as_mut_slices).
     #[cfg(not(loom))]
     pub fn slots(&mut self) -> impl Iterator<Item = &mut MaybeUninit<T>> {
         let (a, b) = self.as_mut_slices();

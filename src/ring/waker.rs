@@ -15,7 +15,7 @@ const BUSY: u32 = 2;
 /// Room for one waker.
 ///
 /// ```text
-///            register                      wake (the other end)
+///            register                      take (the other end)
 ///   EMPTY ───────────────► BUSY            READY ─────► BUSY ─────► EMPTY, then calls it
 ///   READY ───────────────► BUSY            EMPTY, BUSY: nothing to do
 ///   BUSY ──► READY, fence, look again
@@ -73,17 +73,10 @@ impl WakeCell {
         unsafe { self.waker.with(|cell| (*cell).write(new)) };
         // Release: pairs with the acquire of `seize`.
         self.state.store(READY, Ordering::Release);
-        // Pairs with the fence in `Control::announce`.
+        // Pairs with the fence in `Control::sleeper`.
         full_fence();
         drop(old);
         true
-    }
-
-    /// Takes the waker out and calls it, if there is one.
-    pub(super) fn wake(&self) {
-        if let Some(waker) = self.take() {
-            waker.wake();
-        }
     }
 
     /// Takes the waker out.

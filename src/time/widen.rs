@@ -1,13 +1,14 @@
-//! Counters of 32 bits that do not run over.
+//! Counters of 32 bits and fewer that do not run over.
 
 use super::{Clock, Scale};
 use crate::sync::{AtomicU32, Ordering, acquire_fence, section};
 
-/// A 32-bit clock made 63 bits wide.
+/// A 32-bit clock made 63 bits wide, or a narrower one by 31 bits more than it has: a SysTick's 24 become 55. Of a
+/// wider one it takes the lower 32.
 ///
 /// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is. A reading must be
-/// completed at least once in every 2³¹ ticks (13 s at 168 MHz): a periodic interrupt that reads it sees
-/// to that. Given that, a reader may be interrupted inside [`now`](Clock::now) for however long.
+/// completed at least once in every half round, 2³¹ ticks of 32 bits (13 s at 168 MHz): a periodic interrupt that
+/// reads it sees to that. Given that, a reader may be interrupted inside [`now`](Clock::now) for however long.
 ///
 /// It works by keeping the number of the half round that the counter was last seen in, of which the lowest
 /// bit is the counter's top bit then. A reader that finds the two different is the first in the next half, and
@@ -54,9 +55,6 @@ pub struct Widened<C> {
     half: AtomicU32,
 }
 
-/// Bits of the counter that a half round has.
-const BITS: u32 = 31;
-
 impl<C: Clock> Widened<C> {
     /// Begins at the counter as the first reading finds it, with an upper half of 0.
     #[cfg(not(loom))]
@@ -81,20 +79,27 @@ impl<C: Clock> Widened<C> {
         &self.clock
     }
 
-    /// The 63 bits, by a way to read the counter.
+    /// Bits of the counter that a half round has: a constant where the clock's are.
+    #[inline(always)]
+    fn half_bits(&self) -> u32 {
+        self.clock.bits().clamp(1, u32::BITS) - 1
+    }
+
+    /// All bits, by a way to read the counter.
     #[inline(always)]
     fn widen(&self, read: impl Fn() -> u64) -> u64 {
+        let bits = self.half_bits();
         loop {
             // Acquire keeps the reading of the counter behind it, and pairs with the release in `move_on`: the
             // counter is in that half by now.
             let half = self.half.load(Ordering::Acquire);
             let low = read() as u32;
-            let (half, stood_still) = match (half ^ low >> BITS) & 1 {
+            let (half, stood_still) = match (half ^ low >> bits) & 1 {
                 0 => (half, self.is_still(half)),
                 _ => (half.wrapping_add(1), self.move_on(half)),
             };
             if stood_still {
-                return u64::from(half) << BITS | u64::from(low & (u32::MAX >> 1));
+                return u64::from(half) << bits | u64::from(low & ((1 << bits) - 1));
             }
         }
     }
@@ -140,7 +145,7 @@ impl<C: Clock> Clock for Widened<C> {
 
     #[inline(always)]
     fn bits(&self) -> u32 {
-        63
+        u32::BITS + self.half_bits()
     }
 }
 

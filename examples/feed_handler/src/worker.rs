@@ -63,7 +63,7 @@ pub fn consume<'p>(
             if frames.is_abandoned() && frames.is_empty() {
                 break;
             }
-            idle += 1;
+            idle = idle.saturating_add(1);
             sys::back_off(idle);
             continue;
         };

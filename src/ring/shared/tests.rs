@@ -1,13 +1,15 @@
 //! The ring over words of this process, so that Miri sees how values become words and back.
 
-use core::sync::atomic::AtomicU64;
+use core::sync::atomic::Ordering::SeqCst;
+use core::sync::atomic::{AtomicU64, AtomicUsize};
+use std::thread;
 use std::vec::Vec;
 
 use super::error::{SharedRingError, SharedWaitError};
 use super::plain::Plain;
 use super::ring::SharedRing;
-use super::words::{Words, end_of};
-use crate::ring::Spin;
+use super::words::{PRODUCER, Words, end_of};
+use crate::ring::{Spin, Wait, Yield};
 
 fn memory<T>(capacity: u64) -> Vec<AtomicU64> {
     let words = end_of::<T>(0, capacity).unwrap() / 8;
@@ -81,11 +83,48 @@ fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
     assert_eq!(rx.stats().starved, u64::MAX);
     drop(tx);
     assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));
-    memory[super::words::TAIL].store(9, core::sync::atomic::Ordering::Relaxed);
+    memory[super::words::TAIL].store(9, SeqCst);
     let error = ring.producer().unwrap_err();
     assert!(matches!(
         error,
         SharedRingError::Corrupt { found: 1, own: 9 }
     ));
     assert_eq!(ring.producer_process(), None);
+}
+
+/// Waits until both have come here, `times` times together.
+fn meet(arrived: &AtomicUsize, times: usize) {
+    arrived.fetch_add(1, SeqCst);
+    let mut wait = Yield::default();
+    while arrived.load(SeqCst) < 2 * times {
+        wait.wait();
+    }
+}
+
+#[test]
+fn of_two_that_want_an_end_at_once_one_has_it() {
+    const DEAD: u32 = 1 << 30;
+    let memory = memory::<u8>(1);
+    let ring = SharedRing::<u8>::of(Words::of(&memory, 1).unwrap());
+    let (arrived, had) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    // Miri gives the core away between any two steps; elsewhere they rarely meet.
+    let rounds = if cfg!(miri) { 30 } else { 200 };
+    let rival = || {
+        for round in 0..rounds {
+            // Nobody's, or one's who died.
+            let holder = if round % 2 == 0 { 0 } else { DEAD };
+            memory[PRODUCER].store(holder.into(), SeqCst);
+            meet(&arrived, 3 * round + 1);
+            let end = ring.producer_after(DEAD);
+            had.fetch_add(end.is_ok().into(), SeqCst);
+            meet(&arrived, 3 * round + 2);
+            drop(end);
+            meet(&arrived, 3 * round + 3);
+        }
+    };
+    thread::scope(|scope| {
+        scope.spawn(rival);
+        rival();
+    });
+    assert_eq!(had.load(SeqCst), rounds);
 }

@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::SharedRingError;
 use super::plain::Plain;
-use crate::region::{AccessError, SharedRegion};
+use crate::region::SharedRegion;
 
 const WORD: usize = size_of::<u64>();
 
@@ -49,21 +49,24 @@ pub(super) fn end_of<T>(offset: usize, capacity: u64) -> Option<usize> {
     offset.checked_add(words.checked_mul(WORD)?)
 }
 
-/// `count` words at a ring's place.
+/// The words at a ring's place, up to the region's byte `required`.
 fn words(
     region: &SharedRegion,
     offset: usize,
-    count: usize,
+    required: usize,
 ) -> Result<&[AtomicU64], SharedRingError> {
     if offset % 64 != 0 {
         return Err(SharedRingError::Misaligned { offset });
     }
-    region.atomics(offset, count).map_err(|error| match error {
-        AccessError::Misaligned { offset, .. } => SharedRingError::Misaligned { offset },
-        _ => SharedRingError::RegionTooSmall {
-            required: offset.saturating_add(count.saturating_mul(WORD)),
-            available: region.len(),
-        },
+    let available = region.len();
+    let count = required.saturating_sub(offset) / WORD;
+    let words = match required <= available {
+        true => region.atomics(offset, count).ok(),
+        false => None,
+    };
+    words.ok_or(SharedRingError::RegionTooSmall {
+        required,
+        available,
     })
 }
 
@@ -72,7 +75,7 @@ pub(super) fn header(
     region: &SharedRegion,
     offset: usize,
 ) -> Result<&[AtomicU64], SharedRingError> {
-    words(region, offset, SLOTS)
+    words(region, offset, offset.saturating_add(SLOTS * WORD))
 }
 
 impl<'r, T: Plain> Words<'r, T> {
@@ -90,17 +93,9 @@ impl<'r, T: Plain> Words<'r, T> {
         if !capacity.is_power_of_two() {
             return Err(SharedRingError::NotPowerOfTwo { asked: capacity });
         }
-        let available = region.len();
         let required = end_of::<T>(offset, capacity).unwrap_or(usize::MAX);
-        let words = words(region, offset, required.saturating_sub(offset) / WORD)?;
-        if required > available {
-            return Err(SharedRingError::RegionTooSmall {
-                required,
-                available,
-            });
-        }
         Ok(Self {
-            words,
+            words: words(region, offset, required)?,
             capacity,
             _of: PhantomData,
         })

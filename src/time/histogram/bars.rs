@@ -105,7 +105,14 @@ impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> 
         let high = Layout::<P, N>::high;
         let rows = self.rows(used.clone());
         let most = rows.clone().map(|row| self.sum(row)).max().unwrap_or(1);
-        let value = digits(high(used.end - 1).into());
+        // The last row may end behind the greatest value.
+        let value = digits(
+            rows.clone()
+                .map(|row| high(row.end - 1))
+                .max()
+                .unwrap_or(0)
+                .into(),
+        );
         for (i, row) in rows.enumerate() {
             let (low, high, count) = (
                 Layout::<P, N>::low(row.start),

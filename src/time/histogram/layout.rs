@@ -77,6 +77,16 @@ impl<const P: u32, const N: usize> Layout<P, N> {
         ((shift as usize) << P) + (value >> shift) as usize
     }
 
+    /// The least value that counts in the same bucket and is [above](Self::MAX) the range or not as this one is.
+    pub(super) const fn bottom(value: u64) -> u64 {
+        let index = Self::index(value);
+        if index < N {
+            Self::low(index)
+        } else {
+            Self::MAX.saturating_add(1)
+        }
+    }
+
     /// How far the values of a bucket were shifted down.
     const fn shift(index: usize) -> u32 {
         let octave = (index >> P) as u32;

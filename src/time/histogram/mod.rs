@@ -146,7 +146,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// `value - interval`, `value - 2 interval` and so on, down to `interval`.
     ///
     /// Whoever sends one request every `interval` and waits for each answer measures once while many
-    /// should have been sent ("coordinated omission"). An `interval` of 0 adds none. O(`value / interval`).
+    /// should have been sent ("coordinated omission"). An `interval` of 0 adds none. O(`value / interval`), and
+    /// never more than O(`N`): those of one bucket are counted at once.
     pub fn record_corrected(&mut self, value: u64, interval: u64) {
         self.record(value);
         if interval == 0 {
@@ -154,8 +155,12 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         }
         let mut missing = value.saturating_sub(interval);
         while missing >= interval {
-            self.record(missing);
-            missing -= interval;
+            // As many as share its bucket, the last of them no less than `least`. That is `interval` or more, so
+            // there is as much as `n` intervals to take away.
+            let least = Layout::<P, N>::bottom(missing).max(interval);
+            let n = (missing - least) / interval + 1;
+            self.record_n(missing, n);
+            missing -= n * interval;
         }
     }
 
