@@ -105,8 +105,8 @@ pub(crate) fn prefetch(at: *const u8) {
 #[inline(always)]
 pub(crate) fn prefetch_write(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
-    // SAFETY: a hint; no address is wrong. Where PREFETCHW is not known its encoding does nothing
-    // (3DNow!'s opcode 0F 0D, a no-op on every 64-bit processor without it).
+    // SAFETY: a hint; no address is wrong. Where PREFETCHW is not known its encoding, 0F 0D of 3DNow!, does
+    // nothing; only Intel's first 64-bit processors, before 2006, may take it for no instruction at all.
     unsafe {
         core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
     }

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use framepool::{AllocAsync, Block, BlockId, Burst, Cache, Pool, PoolConfig};
@@ -12,13 +13,20 @@ use loom::cell::UnsafeCell;
 use loom::sync::{Arc, Condvar, Mutex};
 use loom::thread;
 
-/// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more.
+/// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more. One interleaving is
+/// none: loom may take a model that it cannot see into for done.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
         .map_or(0, |more| more.parse().expect("a number of preemptions"));
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions + more);
-    builder.check(f);
+    let explored = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = explored.clone();
+    builder.check(move || {
+        count.fetch_add(1, SeqCst);
+        f();
+    });
+    assert!(explored.load(SeqCst) > 1);
 }
 
 /// A pool, and beside each block a cell that loom watches: whoever has a block uses its cell as its own

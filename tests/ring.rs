@@ -265,33 +265,6 @@ fn what_is_peeked_stays_unless_it_is_released() {
     assert_eq!((tx.len(), live.get()), (2, 2));
 }
 
-#[test]
-fn what_was_written_is_out_of_reach_of_who_fills_the_rest() {
-    for start in 0..4 {
-        let live = Rc::new(Cell::new(0));
-        let (mut tx, mut rx) = ends(4);
-        for i in 0..start {
-            tx.push(Counted::new(&live, i)).unwrap();
-            drop(rx.pop());
-        }
-        let mut room = tx.reserve(4).unwrap();
-        for i in 0..3 {
-            room.write(Counted::new(&live, i)).unwrap();
-            let (a, b) = room.as_mut_slices();
-            assert_eq!(a.len() + b.len(), 3 - i as usize);
-            // Whatever becomes of these places, the others hold values.
-            room.slots().for_each(|slot| *slot = MaybeUninit::uninit());
-        }
-        room.slots().for_each(|slot| {
-            slot.write(Counted::new(&live, 3));
-        });
-        // SAFETY: three were written, and one filled.
-        assert_eq!(unsafe { room.commit_first(4) }, 4);
-        assert!(rx.drain().map(|value| value.1).eq(0..4));
-        assert_eq!(live.get(), 0);
-    }
-}
-
 // ---- what is left
 
 #[test]

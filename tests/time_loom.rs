@@ -8,6 +8,23 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
+/// Explores what `f` does, with at most so many preemptions. One interleaving is none: loom may take a model that
+/// it cannot see into for done.
+fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    use std::sync::atomic::AtomicUsize;
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    let explored = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = explored.clone();
+    builder.check(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+        f();
+    });
+    let explored = explored.load(Ordering::SeqCst);
+    eprintln!("{explored} interleavings");
+    assert!(explored > 1);
+}
+
 /// Four buckets: 0, 1, 2 and 3, and all above it.
 type Shared = AtomicHistogram<1, { buckets(1, 2) }>;
 type Copy = Histogram<1, { buckets(1, 2) }>;
@@ -26,7 +43,7 @@ fn counts(shared: &Shared) -> [u64; 4] {
 
 #[test]
 fn a_reader_sees_whole_counters_that_only_grow() {
-    loom::model(|| {
+    model(3, || {
         let shared = Arc::new(Shared::new());
         let writer = thread::spawn({
             let shared = shared.clone();
@@ -50,7 +67,7 @@ fn a_reader_sees_whole_counters_that_only_grow() {
 
 #[test]
 fn the_next_recorder_adds_to_what_the_last_one_had() {
-    loom::model(|| {
+    model(3, || {
         let shared = Arc::new(Shared::new());
         let record = |shared: Arc<Shared>| {
             shared.recorder().map_or(0, |mut recorder| {
@@ -91,9 +108,7 @@ impl Clock for Device {
 
 #[test]
 fn a_reader_of_a_widened_clock_may_be_held_up_for_rounds() {
-    let mut bounded = loom::model::Builder::new();
-    bounded.preemption_bound = Some(2);
-    bounded.check(|| {
+    model(2, || {
         let time = Arc::new(AtomicU64::new(0x7000_0000));
         let clock = Arc::new(Widened::new(Device(time.clone())));
         let held_up = thread::spawn({

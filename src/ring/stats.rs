@@ -10,7 +10,8 @@
 pub struct ProducerStats {
     /// Values published.
     pub enqueued: u64,
-    /// Operations that found too little room: each counts once, however many values it had.
+    /// Operations that found too little room: each counts once, however many values it had. `push_iter` and
+    /// `reserve_up_to`, which take what room there is, refuse nothing.
     pub refused: u64,
 }
 

@@ -44,6 +44,8 @@ pub struct AtomicHistogram<const P: u32, const N: usize> {
     lost: AtomicWord,
     /// 1 while there is a recorder.
     claimed: AtomicU32,
+    #[cfg(loom)]
+    touched: AtomicU32,
 }
 
 impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
@@ -69,6 +71,7 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
             clamped: AtomicWord::new(0),
             lost: AtomicWord::new(0),
             claimed: AtomicU32::new(0),
+            touched: AtomicU32::new(0),
         }
     }
 
@@ -111,6 +114,15 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
         claim.ok().map(|_| Recorder { histogram: self })
     }
 
+    /// Loom reorders accesses only where the other thread's was the last one, of those that a store depends
+    /// on: a recorder that loads and then stores hides the readers' loads. An exchange depends on any, and
+    /// as it is relaxed it orders nothing.
+    #[inline(always)]
+    fn touch(&self) {
+        #[cfg(loom)]
+        section(|s| self.touched.fetch_add(s, 1, Ordering::Relaxed));
+    }
+
     /// Replaces what `into` holds by the counts of now. O(`N`), wait-free, undisturbing: reads alone.
     pub fn read<C: Count>(&self, into: &mut Histogram<P, N, C>) {
         // Relaxed everywhere: each counter is a fact of its own, and no other memory is reached through it.
@@ -118,6 +130,7 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
         into.clamped = read(&self.clamped);
         into.lost = read(&self.lost);
         for (to, from) in into.counts.iter_mut().zip(&self.counts) {
+            self.touch();
             let (count, rest) = C::ZERO.plus(read(from));
             *to = count;
             into.lost = into.lost.saturating_add(rest);
@@ -174,6 +187,7 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
         let Some(count) = self.histogram.counts.get(Layout::<P, N>::index(value)) else {
             return self.record_above(1);
         };
+        self.histogram.touch();
         // Relaxed: nobody else writes, so the load sees this recorder's last store (or the last one's, by
         // the claim); readers need the counter alone.
         match count.load(Ordering::Relaxed).checked_add(1) {

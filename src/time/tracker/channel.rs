@@ -53,7 +53,7 @@ pub struct ChannelStats {
     pub max: u64,
     /// The mean.
     pub mean: f64,
-    /// The last.
+    /// The last; 0 for a channel that keeps no recent samples.
     pub last: u64,
     /// What should not be exceeded.
     pub target: Option<NonZeroU64>,
