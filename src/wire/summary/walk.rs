@@ -463,8 +463,12 @@ impl<'a> Walk<'a> {
         let field = u16::from_be_bytes([head[2], head[3]]);
         let more = u32::from(field & 1) * fragment::MORE;
         let id = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-        self.found.fragment = (id << 16) | more | u32::from(field >> 3);
-        self.found.fragment_id_high = (id >> 16) as u16;
+        let place = more | u32::from(field >> 3);
+        // A datagram that is whole may be within a part of another, and is a part then.
+        if place != 0 || !self.found.is_fragment() {
+            self.found.fragment = (id << 16) | place;
+            self.found.fragment_id_high = (id >> 16) as u16;
+        }
         self.found.extensions = self.found.extensions.union(Extensions::FRAGMENT);
         self.at += 8;
         Ok(head[0])
