@@ -225,6 +225,12 @@ fn what_is_not_known_is_payload() {
         (arp.network(), arp.src()),
         (Network::Arp, Some(SRC4.into()))
     );
+    let others = summary_of("arp for others");
+    assert_eq!(
+        (others.network(), others.src(), others.dst()),
+        (Network::Arp, None, None)
+    );
+    assert_eq!(others.payload(), 38..38);
     assert_eq!(summary_of("icmpv4").icmp(), Some((8, 0)));
     assert_eq!(summary_of("icmpv6").icmp(), Some((128, 0)));
 }

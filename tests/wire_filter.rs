@@ -48,7 +48,7 @@ fn what_expressions_want() {
         assert!(udp.contains(&name), "{name}");
     }
     assert_eq!(wanted("not udp").len(), every - udp.len());
-    assert_eq!(wanted("arp"), ["arp"]);
+    assert_eq!(wanted("arp"), ["arp", "arp for others"]);
     assert_eq!(wanted("icmp or icmp6"), ["icmpv4", "icmpv6"]);
     assert_eq!(wanted("vlan"), ["one tag", "one tag, v6", "two tags"]);
     assert_eq!(wanted("vlan 100 and ip6"), ["one tag, v6"]);
@@ -73,6 +73,7 @@ fn what_expressions_want() {
     );
     assert_eq!(wanted("arp and src host 192.0.2.1"), ["arp"]);
     assert_eq!(wanted("arp and dst host 192.0.2.1"), [""; 0]);
+    assert_eq!(wanted("arp and net 0/0"), ["arp"]);
     assert_eq!(wanted("host 2001:db8::1 and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("src net 2001:db8::/32 and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("net 2001:db9::/32"), [""; 0]);
@@ -93,14 +94,14 @@ fn and_and_or_bind_alike_from_left_to_right() {
     // As in pcap-filter(7): not "icmp6 or (arp and icmp)".
     assert_eq!(wanted("icmp6 or arp and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("icmp6 or (arp and icmp6)"), ["icmpv6"]);
-    assert_eq!(wanted("arp or icmp6 and arp"), ["arp"]);
-    assert_eq!(wanted("arp or (icmp6 and icmp)"), ["arp"]);
+    assert_eq!(wanted("arp or icmp6 and arp"), ["arp", "arp for others"]);
+    assert_eq!(wanted("arp or (icmp6 and icmp)"), ["arp", "arp for others"]);
     assert_eq!(wanted("arp or icmp6 and icmp"), [""; 0]);
     assert_eq!(
         wanted("not arp and not ip and not ip6"),
         ["unknown type", "llc"]
     );
-    assert_eq!(wanted("!(!arp)"), ["arp"]);
+    assert_eq!(wanted("!(!arp)"), ["arp", "arp for others"]);
 }
 
 #[test]

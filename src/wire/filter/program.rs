@@ -347,7 +347,7 @@ impl Filter {
                 self.bit(Bits::Or(src, dst))
             }
             Term::V6(side, value, mask) => self.lower_v6(side, value, mask),
-            Term::V4(..) => self.both(Test::HAS_V4, Test::of(term)),
+            Term::V4(..) => self.lower_v4(term),
             Term::Port(..) => self.both(Test::HAS_PORTS, Test::of(term)),
             // Zero is also what stands there if there is none.
             Term::Protocol(0) => self.both(Test::IS_IP, Test::of(term)),
@@ -355,6 +355,15 @@ impl Filter {
             Term::Multicast => self.lower_multicast(),
             _ => self.test(Test::of(term)),
         }
+    }
+
+    /// ARP has addresses of IPv4 as well.
+    fn lower_v4(&mut self, term: Term) -> Result<u8, FilterError> {
+        let is_v4 = self.lower(Term::Network(Network::Ipv4))?;
+        let is_arp = self.test(Test::IS_ARP_V4)?;
+        let has_v4 = self.bit(Bits::Or(is_v4, is_arp))?;
+        let address = self.test(Test::of(term))?;
+        self.bit(Bits::And(has_v4, address))
     }
 
     fn lower_v6(&mut self, side: Side, value: u128, mask: u128) -> Result<u8, FilterError> {

@@ -290,6 +290,7 @@ impl<'a> Walk<'a> {
         self.found.network = Network::Arp;
         if head[..6] == [0, 1, 8, 0, 6, 4] {
             let whole: &[u8; 28] = self.peek(Layer::Arp)?;
+            self.found.flags |= flag::ARP_V4;
             self.found.src = widen([whole[14], whole[15], whole[16], whole[17]]);
             self.found.dst = widen([whole[24], whole[25], whole[26], whole[27]]);
         }
