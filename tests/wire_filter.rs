@@ -89,6 +89,38 @@ fn what_expressions_want() {
     assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);
 }
 
+/// However many tags there are, and whatever type comes first.
+#[test]
+fn every_number_of_tags_is_a_vlan() {
+    let filter: Filter = "vlan".parse().unwrap();
+    for count in 0..=MAX_TAGS {
+        let types = [0x88A8_u16, 0x8100, 0x9100].into_iter().cycle().take(count);
+        let tags: Vec<u8> = types
+            .flat_map(|t| [(t >> 8) as u8, t as u8, 0, 1])
+            .collect();
+        let frame = [&[0; 12], &tags[..], &[0x88, 0xCC, 0, 0]].concat();
+        let summary = summarize(&frame).unwrap();
+        assert_eq!(summary.tag_count(), count);
+        assert_eq!(filter.matches(&summary), count > 0, "{count}");
+        assert_eq!(filter.negated().unwrap().matches(&summary), count == 0);
+    }
+}
+
+/// Neither the bit that forbids fragments nor the one that has no meaning makes one.
+#[test]
+fn every_bit_of_a_fragment_and_no_other() {
+    let filter: Filter = "fragment".parse().unwrap();
+    let mut frame = samples().swap_remove(0).1;
+    for bit in 0..16 {
+        frame[20..22].copy_from_slice(&(1_u16 << bit).to_be_bytes());
+        let summary = summarize(&frame).unwrap();
+        assert_eq!(filter.matches(&summary), bit < 14, "{bit}");
+        assert_eq!(summary.is_fragment(), bit < 14, "{bit}");
+        assert_eq!(summary.dont_fragment(), bit == 14, "{bit}");
+        assert_eq!(bpf::run(&program(&filter), &frame) != 0, bit < 14);
+    }
+}
+
 #[test]
 fn and_and_or_bind_alike_from_left_to_right() {
     // As in pcap-filter(7): not "icmp6 or (arp and icmp)".
