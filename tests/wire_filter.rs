@@ -208,6 +208,33 @@ fn a_program_has_to_fit() {
     }
 }
 
+/// As many terms as there may be, all different, each of which decides.
+#[test]
+fn as_many_terms_as_there_may_be() {
+    let host = |n: u8| [192, 0, 2, n].into();
+    let host6 = |n: u8| core::net::Ipv6Addr::from([n; 16]);
+    let summary = summarize(&samples().swap_remove(0).1).unwrap();
+    for side in [Side::Src, Side::Dst, Side::Either] {
+        let most_v6 = if side == Side::Either { 14 } else { 28 };
+        let ports = |n: u8| Term::Port(side, 26_400 - u16::from(n), 26_400 - u16::from(n));
+        let kinds: [(usize, &dyn Fn(u8) -> Term); 4] = [
+            (MAX_TERMS, &ports),
+            (MAX_TERMS, &|n| Term::host_v4(side, host(n))),
+            (MAX_TERMS, &|n| Term::net_v6(side, host6(n), 32)),
+            (most_v6, &|n| Term::host_v6(side, host6(n))),
+        ];
+        for (most, kind) in kinds {
+            let terms: Vec<Term> = (0..most as u8).rev().map(kind).collect();
+            let any = Filter::any_of(&terms).unwrap();
+            let all = Filter::all_of(&terms).unwrap();
+            let is = |t: &Term| holds(*t, &summary);
+            assert_eq!(any.matches(&summary), terms.iter().any(is), "{terms:?}");
+            assert_eq!(all.matches(&summary), terms.iter().all(is), "{terms:?}");
+            assert_eq!(bpf::run(&program(&any), &[0; 100]), 0);
+        }
+    }
+}
+
 #[test]
 fn from_code_as_from_an_expression() {
     let udp: Filter = "udp".parse().unwrap();
