@@ -2,7 +2,7 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::fix::{DATA_FIELDS, MOST, Message, Messages, Version, Writer};
+use framepool::wire::feed::fix::{AROUND, DATA_FIELDS, MOST, Message, Messages, Version, Writer};
 use framepool::wire::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
@@ -400,9 +400,9 @@ fn a_lying_body_length_holds_back_no_more_than_the_limit() {
         (waiting.consumed(), waiting.needed()),
         (0, 5000 + 17 + 7 - stream.len())
     );
-    let mut limited = Messages::with_most(buffer.filled(), buffer.capacity());
+    let mut limited = Messages::with_most(buffer.filled(), buffer.capacity() - AROUND);
     let error = limited.next().unwrap().unwrap_err();
-    let (stated, least, most) = (5000, 1, 256);
+    let (stated, least, most) = (5000, 1, 256 - AROUND as u32);
     let reason = Reason::BadLength {
         stated,
         least,
@@ -411,6 +411,35 @@ fn a_lying_body_length_holds_back_no_more_than_the_limit() {
     assert_eq!((error.offset, error.reason), (12, reason));
     assert_eq!(limited.next().unwrap().unwrap().as_bytes(), good);
     assert!(limited.next().is_none() && limited.rest().is_empty());
+}
+
+/// A buffer holds every message whose body is within the limit that goes with it.
+#[test]
+fn a_message_at_the_limit_fits_into_its_buffer() {
+    for (begin, digits) in [("FIX.4.0", "200"), ("FIX.5.0SP2", "00000000000000000200")] {
+        let head = format!("8={begin}\x019={digits}\x01");
+        assert!(head.len() + "10=000|".len() <= AROUND);
+        let mut messages = Messages::with_most(head.as_bytes(), 200);
+        assert!(messages.next().is_none());
+        assert_eq!(messages.needed(), 200 + 7);
+        assert!(Messages::with_most(head.as_bytes(), 199).next().is_some());
+    }
+    let longest = "8=FIX.5.0SP2|9=00000000000000000200|10=000|";
+    assert_eq!(longest.len(), AROUND);
+}
+
+/// What is summed up is left behind: a message in it is a part of it, and is not summed up again.
+#[test]
+fn a_message_in_a_message_without_a_type_is_none() {
+    let good = message("35=0|49=A|");
+    let around = framed(&[b"96=".as_slice(), &good, b"\x01"].concat());
+    let stream = [&around[..], &good].concat();
+    let mut messages = Messages::new(&stream);
+    let error = messages.next().unwrap().unwrap_err();
+    assert_eq!(error.reason, Reason::Missing { wanted: 35 });
+    assert_eq!(messages.consumed(), around.len());
+    assert_eq!(messages.next().unwrap().unwrap().as_bytes(), good);
+    assert!(messages.next().is_none());
 }
 
 #[test]

@@ -164,6 +164,27 @@ fn fragments_know_their_place() {
     }
 }
 
+/// Whatever is within a part of a datagram is a part, also behind the header of a fragment that is whole.
+#[test]
+fn a_fragment_in_a_fragment_is_one() {
+    let header = |next: u8, place: u16, id: u8| {
+        let [high, low] = place.to_be_bytes();
+        [next, 0, high, low, 0, 0, 0, id]
+    };
+    let within = |outer: u16, inner: u16| {
+        let headers = [header(44, outer, 7), header(17, inner, 9)].concat();
+        let chain = [headers, udp(b"tick", true)].concat();
+        let summary = all_ways(&ethernet(0x86DD, &ipv6(44, &chain))).unwrap();
+        let place = summary.fragment().map(|f| (f.id, f.offset, f.more));
+        (place, summary.transport())
+    };
+    assert_eq!(within(0, 0), (None, Transport::Udp));
+    assert_eq!(within(1, 0), (Some((7, 0, true)), Transport::Udp));
+    assert_eq!(within(0, 1), (Some((9, 0, true)), Transport::Udp));
+    assert_eq!(within(1, 16), (Some((9, 16, false)), Transport::Fragment));
+    assert_eq!(within(16, 0), (Some((7, 16, false)), Transport::Fragment));
+}
+
 #[test]
 fn extensions_are_named() {
     let seen = summary_of("extensions").extensions();
@@ -202,6 +223,12 @@ fn what_is_not_known_is_payload() {
         (arp.network(), arp.src()),
         (Network::Arp, Some(SRC4.into()))
     );
+    let others = summary_of("arp for others");
+    assert_eq!(
+        (others.network(), others.src(), others.dst()),
+        (Network::Arp, None, None)
+    );
+    assert_eq!(others.payload(), 38..38);
     assert_eq!(summary_of("icmpv4").icmp(), Some((8, 0)));
     assert_eq!(summary_of("icmpv6").icmp(), Some((128, 0)));
 }
@@ -380,27 +407,25 @@ fn headers_in_a_row_are_bounded() {
     );
 }
 
+/// Its length is that of the whole datagram.
 #[test]
-fn a_wrong_checksum_names_its_layer() {
-    for (name, at, layer) in [
-        ("udp4", 27, Layer::Ipv4),
-        ("udp4", 43, Layer::Udp),
-        ("udp6", 65, Layer::Udp),
-        ("tcp4 with options", 60, Layer::Tcp),
-        ("tcp6", 60, Layer::Tcp),
-        ("icmpv4", 40, Layer::Icmpv4),
-        ("icmpv6", 60, Layer::Icmpv6),
-        ("one tag", 47, Layer::Udp),
-    ] {
-        let mut frame = sample(name);
-        let summary = summarize(&frame).unwrap();
-        frame[at] ^= 0x10;
-        let error = summary.verify(&frame).expect_err(name);
-        assert_eq!(error.layer, layer, "{name}");
-        assert!(matches!(error.reason, Reason::BadChecksum { .. }), "{name}");
-        let shorter = &frame[..summary.payload_offset() - 1];
-        assert!(summary.verify(shorter).is_err());
-    }
+fn a_first_fragment_has_less_than_its_length_says() {
+    let long = udp(&[7; 1000], false);
+    let header = Ipv4Header {
+        protocol: 17,
+        more_fragments: true,
+        ..Ipv4Header::default()
+    };
+    let frame = ethernet(0x0800, &ipv4_with(header, &long[..24]));
+    let summary = all_ways(&frame).unwrap();
+    assert_eq!(summary.ports(), Some((4660, 26400)));
+    assert_eq!(&frame[summary.payload()], [7; 16]);
+    let chain = [fragment6(17, 0, true), long[..24].to_vec()].concat();
+    let summary = all_ways(&ethernet(0x86DD, &ipv6(44, &chain))).unwrap();
+    assert_eq!(
+        (summary.transport(), summary.payload_len()),
+        (Transport::Udp, 16)
+    );
 }
 
 #[test]

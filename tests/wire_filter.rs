@@ -48,7 +48,7 @@ fn what_expressions_want() {
         assert!(udp.contains(&name), "{name}");
     }
     assert_eq!(wanted("not udp").len(), every - udp.len());
-    assert_eq!(wanted("arp"), ["arp"]);
+    assert_eq!(wanted("arp"), ["arp", "arp for others"]);
     assert_eq!(wanted("icmp or icmp6"), ["icmpv4", "icmpv6"]);
     assert_eq!(wanted("vlan"), ["one tag", "one tag, v6", "two tags"]);
     assert_eq!(wanted("vlan 100 and ip6"), ["one tag, v6"]);
@@ -73,6 +73,7 @@ fn what_expressions_want() {
     );
     assert_eq!(wanted("arp and src host 192.0.2.1"), ["arp"]);
     assert_eq!(wanted("arp and dst host 192.0.2.1"), [""; 0]);
+    assert_eq!(wanted("arp and net 0/0"), ["arp"]);
     assert_eq!(wanted("host 2001:db8::1 and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("src net 2001:db8::/32 and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("net 2001:db9::/32"), [""; 0]);
@@ -88,19 +89,51 @@ fn what_expressions_want() {
     assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);
 }
 
+/// However many tags there are, and whatever type comes first.
+#[test]
+fn every_number_of_tags_is_a_vlan() {
+    let filter: Filter = "vlan".parse().unwrap();
+    for count in 0..=MAX_TAGS {
+        let types = [0x88A8_u16, 0x8100, 0x9100].into_iter().cycle().take(count);
+        let tags: Vec<u8> = types
+            .flat_map(|t| [(t >> 8) as u8, t as u8, 0, 1])
+            .collect();
+        let frame = [&[0; 12], &tags[..], &[0x88, 0xCC, 0, 0]].concat();
+        let summary = summarize(&frame).unwrap();
+        assert_eq!(summary.tag_count(), count);
+        assert_eq!(filter.matches(&summary), count > 0, "{count}");
+        assert_eq!(filter.negated().unwrap().matches(&summary), count == 0);
+    }
+}
+
+/// Neither the bit that forbids fragments nor the one that has no meaning makes one.
+#[test]
+fn every_bit_of_a_fragment_and_no_other() {
+    let filter: Filter = "fragment".parse().unwrap();
+    let mut frame = samples().swap_remove(0).1;
+    for bit in 0..16 {
+        frame[20..22].copy_from_slice(&(1_u16 << bit).to_be_bytes());
+        let summary = summarize(&frame).unwrap();
+        assert_eq!(filter.matches(&summary), bit < 14, "{bit}");
+        assert_eq!(summary.is_fragment(), bit < 14, "{bit}");
+        assert_eq!(summary.dont_fragment(), bit == 14, "{bit}");
+        assert_eq!(bpf::run(&program(&filter), &frame) != 0, bit < 14);
+    }
+}
+
 #[test]
 fn and_and_or_bind_alike_from_left_to_right() {
     // As in pcap-filter(7): not "icmp6 or (arp and icmp)".
     assert_eq!(wanted("icmp6 or arp and icmp6"), ["icmpv6"]);
     assert_eq!(wanted("icmp6 or (arp and icmp6)"), ["icmpv6"]);
-    assert_eq!(wanted("arp or icmp6 and arp"), ["arp"]);
-    assert_eq!(wanted("arp or (icmp6 and icmp)"), ["arp"]);
+    assert_eq!(wanted("arp or icmp6 and arp"), ["arp", "arp for others"]);
+    assert_eq!(wanted("arp or (icmp6 and icmp)"), ["arp", "arp for others"]);
     assert_eq!(wanted("arp or icmp6 and icmp"), [""; 0]);
     assert_eq!(
         wanted("not arp and not ip and not ip6"),
         ["unknown type", "llc"]
     );
-    assert_eq!(wanted("!(!arp)"), ["arp"]);
+    assert_eq!(wanted("!(!arp)"), ["arp", "arp for others"]);
 }
 
 #[test]
@@ -172,6 +205,33 @@ fn a_program_has_to_fit() {
             filter.to_bpf(&mut out[..available]),
             Err(BpfError { available })
         );
+    }
+}
+
+/// As many terms as there may be, all different, each of which decides.
+#[test]
+fn as_many_terms_as_there_may_be() {
+    let host = |n: u8| [192, 0, 2, n].into();
+    let host6 = |n: u8| core::net::Ipv6Addr::from([n; 16]);
+    let summary = summarize(&samples().swap_remove(0).1).unwrap();
+    for side in [Side::Src, Side::Dst, Side::Either] {
+        let most_v6 = if side == Side::Either { 14 } else { 28 };
+        let ports = |n: u8| Term::Port(side, 26_400 - u16::from(n), 26_400 - u16::from(n));
+        let kinds: [(usize, &dyn Fn(u8) -> Term); 4] = [
+            (MAX_TERMS, &ports),
+            (MAX_TERMS, &|n| Term::host_v4(side, host(n))),
+            (MAX_TERMS, &|n| Term::net_v6(side, host6(n), 32)),
+            (most_v6, &|n| Term::host_v6(side, host6(n))),
+        ];
+        for (most, kind) in kinds {
+            let terms: Vec<Term> = (0..most as u8).rev().map(kind).collect();
+            let any = Filter::any_of(&terms).unwrap();
+            let all = Filter::all_of(&terms).unwrap();
+            let is = |t: &Term| holds(*t, &summary);
+            assert_eq!(any.matches(&summary), terms.iter().any(is), "{terms:?}");
+            assert_eq!(all.matches(&summary), terms.iter().all(is), "{terms:?}");
+            assert_eq!(bpf::run(&program(&any), &[0; 100]), 0);
+        }
     }
 }
 

@@ -263,6 +263,21 @@ mod tests {
         assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
     }
 
+    /// Words at both ends of what they can be, in any order: each carry of the chain comes, and is kept.
+    #[test]
+    fn no_carry_is_lost() {
+        let edges = [0, 1, u64::MAX - 1, u64::MAX].map(u64::to_ne_bytes);
+        for order in 0..256_usize {
+            let words = [order, order >> 2, order >> 4, order >> 6].map(|i| edges[i & 3]);
+            let bytes = words.as_flattened();
+            assert_eq!(Sum::new().bytes(bytes).fold(), plainly(bytes), "{words:?}");
+            for before in [1, u64::MAX - 1, u64::MAX] {
+                let both = [&before.to_ne_bytes(), bytes].concat();
+                assert_eq!(Sum(before).bytes(bytes).fold(), plainly(&both), "{words:?}");
+            }
+        }
+    }
+
     #[test]
     fn no_sum_is_too_large() {
         let sum = Sum(u64::MAX).bytes(&[0xFF; 64]).word(0xFFFF);

@@ -171,6 +171,13 @@ pub fn arp() -> Vec<u8> {
     emitted(|to| header.emit(to))
 }
 
+/// ARP for CHAOSnet, with addresses of two bytes.
+pub fn arp_for_others() -> Vec<u8> {
+    let mut bytes = vec![0, 1, 8, 4, 6, 2, 0, 1];
+    bytes.extend([0xC0; 16]);
+    bytes
+}
+
 pub fn label(label: u32, is_bottom: bool) -> Vec<u8> {
     let header = MplsHeader {
         label,
@@ -245,6 +252,7 @@ pub fn samples() -> Vec<(&'static str, Vec<u8>)> {
         ("one tag, v6", tagged(0x8100, 100, 0x86DD, &ipv6(6, &tcp6))),
         ("two tags", two_tags(&ipv4(6, &tcp4))),
         ("arp", ethernet(0x0806, &arp())),
+        ("arp for others", ethernet(0x0806, &arp_for_others())),
         ("options", ethernet(0x0800, &ipv4_with(alerted, &udp4))),
         (
             "first fragment",

@@ -86,6 +86,8 @@ mod slot {
     pub const TRANSPORT: u32 = 4;
     /// One if it is a fragment.
     pub const FRAGMENT: u32 = 5;
+    /// One if it is ARP for IPv4 over Ethernet.
+    pub const ARP_V4: u32 = 6;
 }
 
 const TAGGED: u32 = 0x10000;
@@ -303,7 +305,7 @@ impl Backwards<'_> {
                 (16, 24)
             };
             let in_arp = program.masked(arp, value, mask, yes, no)?;
-            let is_arp = program.slot(slot::ETHER_TYPE, ARP, in_arp, no)?;
+            let is_arp = program.slot(slot::ARP_V4, 1, in_arp, no)?;
             let in_ip = program.masked(ip, value, mask, yes, no)?;
             program.slot(slot::ETHER_TYPE, IPV4, in_ip, is_arp)
         })
@@ -358,7 +360,9 @@ impl Backwards<'_> {
     /// Fills the slots, then goes on at `next`.
     fn find_headers(&mut self, next: Label) -> Written {
         let v6 = self.find_ipv6(next)?;
-        let is_v6 = self.slot(slot::ETHER_TYPE, IPV6, v6, next)?;
+        let arp = self.find_arp(next)?;
+        let is_arp = self.slot(slot::ETHER_TYPE, ARP, arp, next)?;
+        let is_v6 = self.slot(slot::ETHER_TYPE, IPV6, v6, is_arp)?;
         let v4 = self.find_ipv4(next)?;
         let network = self.slot(slot::ETHER_TYPE, IPV4, v4, is_v6)?;
         let second = self.find_tag(18, network)?;
@@ -376,6 +380,7 @@ impl Backwards<'_> {
             (op::ST, slot::TAG),
             (op::ST, slot::TRANSPORT),
             (op::ST, slot::FRAGMENT),
+            (op::ST, slot::ARP_V4),
             (op::LD_IMM, NO_PROTOCOL),
             (op::ST, slot::PROTOCOL),
             (op::LDX_IMM, 14),
@@ -405,6 +410,15 @@ impl Backwards<'_> {
         let old = self.branch(op::JEQ, 0x9100, tag, next)?;
         let service = self.branch(op::JEQ, 0x88A8, tag, old)?;
         self.slot(slot::ETHER_TYPE, 0x8100, tag, service)
+    }
+
+    fn find_arp(&mut self, next: Label) -> Written {
+        self.go(next)?;
+        let is_v4 = self.put_all(&[(op::LD_IMM, 1), (op::ST, slot::ARP_V4)])?;
+        self.branch(op::JEQ, 0x0604, is_v4, next)?;
+        let lengths = self.put_all(&[(op::LDH_X, 4)])?;
+        self.branch(op::JEQ, 0x1_0800, lengths, next)?;
+        self.put_all(&[(op::LDX_MEM, slot::NETWORK), (op::LDW_X, 0)])
     }
 
     fn find_ipv4(&mut self, next: Label) -> Written {

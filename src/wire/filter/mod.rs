@@ -29,5 +29,6 @@ pub use parse::{FilterError, FilterReason};
 pub use program::Filter;
 pub use term::{Side, Term};
 
-/// The most terms in a filter.
+/// The most terms in a filter. Of IPv6 prefixes longer than 32 bits there may be fewer, as each word of the address
+/// is a test: 28 hosts, or 14 that may be at either end.
 pub const MAX_TERMS: usize = 32;

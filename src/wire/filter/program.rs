@@ -12,8 +12,8 @@
 //!    :                                                                                                    all of them?
 //! ```
 //!
-//! A group without tests takes no time. An expression that would take too many clauses or rows is evaluated as it
-//! stands.
+//! A group without tests takes no time. An expression that would take too many tests, clauses or rows is evaluated as
+//! it stands.
 
 use core::net::Ipv6Addr;
 
@@ -24,8 +24,10 @@ use super::{FilterError, FilterReason, MAX_TERMS};
 
 /// Nodes of an expression: every term, and what joins them.
 const MAX_NODES: usize = 4 * MAX_TERMS;
-/// Tests of all terms, one bit each.
-const MAX_TESTS: usize = 64;
+/// Tests of all terms.
+const MAX_TESTS: usize = 128;
+/// Tests that clauses can be made of: one bit each.
+const CLAUSE_TESTS: usize = 64;
 /// What joins tests, the tests included; numbers are bytes.
 const MAX_BITS: usize = 255;
 /// One bit each.
@@ -264,7 +266,7 @@ impl Filter {
     fn line_up(&mut self, clauses: &Clauses) -> Option<u32> {
         let mut all = 0;
         let tests = self.tests;
-        for (index, &test) in tests.iter().enumerate() {
+        for (index, &test) in tests.iter().enumerate().take(CLAUSE_TESTS) {
             let of = |bits: fn(&Clause) -> u64| {
                 let is_in = |c: &Clause| bits(c) >> index & 1 != 0;
                 clauses
@@ -347,7 +349,7 @@ impl Filter {
                 self.bit(Bits::Or(src, dst))
             }
             Term::V6(side, value, mask) => self.lower_v6(side, value, mask),
-            Term::V4(..) => self.both(Test::HAS_V4, Test::of(term)),
+            Term::V4(..) => self.lower_v4(term),
             Term::Port(..) => self.both(Test::HAS_PORTS, Test::of(term)),
             // Zero is also what stands there if there is none.
             Term::Protocol(0) => self.both(Test::IS_IP, Test::of(term)),
@@ -355,6 +357,15 @@ impl Filter {
             Term::Multicast => self.lower_multicast(),
             _ => self.test(Test::of(term)),
         }
+    }
+
+    /// ARP has addresses of IPv4 as well.
+    fn lower_v4(&mut self, term: Term) -> Result<u8, FilterError> {
+        let is_v4 = self.lower(Term::Network(Network::Ipv4))?;
+        let is_arp = self.test(Test::IS_ARP_V4)?;
+        let has_v4 = self.bit(Bits::Or(is_v4, is_arp))?;
+        let address = self.test(Test::of(term))?;
+        self.bit(Bits::And(has_v4, address))
     }
 
     fn lower_v6(&mut self, side: Side, value: u128, mask: u128) -> Result<u8, FilterError> {
@@ -395,6 +406,7 @@ impl Filter {
     /// The clauses of an expression, or of its contrary. `None` if they are too many.
     fn clauses_of(&self, of: u8, wanted: bool) -> Option<Clauses> {
         match (*self.bits.get(usize::from(of))?, wanted) {
+            (Bits::Test(test), _) if usize::from(test) >= CLAUSE_TESTS => None,
             (Bits::Test(test), true) => Clauses::one(1 << test, 0),
             (Bits::Test(test), false) => Clauses::one(0, 1 << test),
             (Bits::Not(a), _) => self.clauses_of(a, !wanted),
@@ -410,7 +422,8 @@ impl Filter {
     /// Whether a frame is wanted.
     ///
     /// # Cost
-    /// O(terms), without a branch on what the frame is: a few ns for ten. It reads the summary in whole vectors, which
+    /// O(terms), without a branch on what the frame is: a few ns for ten. Where terms are too many for that, or joined
+    /// in too many ways, they are asked one after the other. It reads the summary in whole vectors, which
     /// a processor cannot forward out of the stores of a summary that was made just before: over a burst, sum up all
     /// of it, then filter.
     // Where vectors are wide, a call takes as long as all of the rows.

@@ -58,15 +58,15 @@ pub(super) mod word {
 
 /// The bit of [`Network`] that both versions of IP have, and no other.
 pub(super) const IS_IP: u32 = 2;
-/// ARP and IPv4 are neighbours, and so are UDP and TCP: a range each.
+/// UDP and TCP are neighbours: a range.
 const _: () = {
     assert!(Network::Ipv4 as u32 & IS_IP != 0 && Network::Ipv6 as u32 & IS_IP != 0);
     assert!(Network::Unknown as u32 & IS_IP == 0 && Network::Arp as u32 & IS_IP == 0);
-    assert!(Network::Arp as u32 + 1 == Network::Ipv4 as u32);
     assert!(Transport::Udp as u32 + 1 == Transport::Tcp as u32);
 };
-/// The flag of a summary, among the types.
+/// The flags of a summary, among the types.
 pub(super) const LINK_GROUP: u32 = 1 << 16;
+pub(super) const ARP_V4: u32 = 1 << 17;
 /// Where the transport is among the types.
 pub(super) const TRANSPORT: u32 = 24;
 /// Where the frame's type is in its word.
@@ -130,12 +130,7 @@ impl Test {
     };
 
     pub(super) const IS_IP: Self = Self::at(word::NETWORK, IS_IP << NETWORK, IS_IP << NETWORK);
-    pub(super) const HAS_V4: Self = Self {
-        word: word::NETWORK,
-        mask: 0xFF << NETWORK,
-        low: (Network::Arp as u32) << NETWORK,
-        span: 1 << NETWORK,
-    };
+    pub(super) const IS_ARP_V4: Self = Self::at(word::TYPES, ARP_V4, ARP_V4);
     pub(super) const HAS_PORTS: Self = Self {
         word: word::TYPES,
         mask: 0xFF << TRANSPORT,

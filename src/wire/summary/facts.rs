@@ -122,6 +122,8 @@ pub struct FragmentInfo {
 pub(super) mod flag {
     /// The link address of the receiver is a group's, the broadcast address included.
     pub const LINK_GROUP: u8 = 1;
+    /// It is ARP, and for IPv4 over Ethernet: it has addresses.
+    pub const ARP_V4: u8 = 1 << 1;
     /// There are bytes behind what the headers account for.
     pub const PADDED: u8 = 1 << 2;
     /// There was an error: what is here is what was good before it.

@@ -208,12 +208,12 @@ impl Summary {
         matches!(self.network, Network::Ipv4 | Network::Ipv6)
     }
 
-    /// Sender: of IP, or of ARP for IPv4.
+    /// Sender: of IP, or of ARP for IPv4 over Ethernet.
     pub const fn src(&self) -> Option<IpAddr> {
         self.address(&self.src)
     }
 
-    /// Receiver: of IP, or of ARP for IPv4.
+    /// Receiver: of IP, or of ARP for IPv4 over Ethernet.
     pub const fn dst(&self) -> Option<IpAddr> {
         self.address(&self.dst)
     }
@@ -221,6 +221,7 @@ impl Summary {
     const fn address(&self, bytes: &[u8; 16]) -> Option<IpAddr> {
         match self.network {
             Network::Ipv6 => Some(IpAddr::V6(Ipv6Addr::from_bits(u128::from_be_bytes(*bytes)))),
+            Network::Arp if self.flags & flag::ARP_V4 == 0 => None,
             Network::Ipv4 | Network::Arp => {
                 let [a, b, c, d, ..] = *bytes;
                 Some(IpAddr::V4(Ipv4Addr::new(a, b, c, d)))

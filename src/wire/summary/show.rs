@@ -70,8 +70,8 @@ impl Summary {
         let bytes = if of_src { &self.src } else { &self.dst };
         let len = match self.network {
             Network::Ipv6 => 16,
-            Network::Ipv4 | Network::Arp => 4,
-            Network::Unknown => 0,
+            _ if self.src().is_some() => 4,
+            _ => 0,
         };
         bytes.get(..len).unwrap_or_default()
     }

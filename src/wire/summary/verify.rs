@@ -1,8 +1,8 @@
 //! The checksums of a frame that was summarised.
 
 use super::super::checksum::Sum;
-use super::super::view::{get8, get16};
-use super::super::{Layer, ParseError, Reason};
+use super::super::view::{get8, get16, part};
+use super::super::{Layer, ParseError};
 use super::{Extensions, Network, Summary, Transport};
 
 impl Summary {
@@ -13,7 +13,7 @@ impl Summary {
     /// summaries, and where UDP over IPv4 carries none.
     ///
     /// # Errors
-    /// [`Reason::BadChecksum`] with the layer whose checksum is wrong; [`Reason::Truncated`] where `frame` is
+    /// [`Reason::BadChecksum`](super::super::Reason::BadChecksum) with the layer whose checksum is wrong; [`Reason::Truncated`](super::super::Reason::Truncated) where `frame` is
     /// shorter than the one that was summarised.
     ///
     /// # Cost
@@ -44,7 +44,7 @@ impl Summary {
         let start = self.network_offset();
         let len = usize::from(get8(frame, start) & 0xF) * 4;
         let header = within(Layer::Ipv4, frame, start, start + len)?;
-        settled(Layer::Ipv4, Sum::new().bytes(header), header, 10, start)
+        settled(Layer::Ipv4, Sum::new(), header, 10, start)
     }
 
     fn verify_transport(&self, frame: &[u8]) -> Result<(), ParseError> {
@@ -65,8 +65,8 @@ impl Summary {
         match layer == Layer::Udp && get16(bytes, field) == 0 {
             true if is_v4 => Ok(()),
             // None was made; in IPv6 there has to be one.
-            true => Err(wrong(layer, sum.bytes(bytes), bytes, field, start)),
-            false => settled(layer, sum.bytes(bytes), bytes, field, start),
+            true => Err(wrong(layer, sum, bytes, field, start)),
+            false => settled(layer, sum, bytes, field, start),
         }
     }
 
@@ -83,26 +83,29 @@ fn within(layer: Layer, frame: &[u8], start: usize, end: usize) -> Result<&[u8],
     frame.get(start..end).ok_or(error)
 }
 
-/// `Ok` if the sum over bytes and their checksum comes out right.
+/// `Ok` if the sum over bytes and their checksum, and over what was summed before, comes out right.
 fn settled(
     layer: Layer,
-    sum: Sum,
+    before: Sum,
     bytes: &[u8],
     field: usize,
     start: usize,
 ) -> Result<(), ParseError> {
-    if sum.checksum() == 0 {
+    if before.bytes(bytes).checksum() == 0 {
         return Ok(());
     }
-    Err(wrong(layer, sum, bytes, field, start))
+    Err(wrong(layer, before, bytes, field, start))
 }
 
-fn wrong(layer: Layer, sum: Sum, bytes: &[u8], field: usize, start: usize) -> ParseError {
+#[cold]
+fn wrong(layer: Layer, before: Sum, bytes: &[u8], field: usize, start: usize) -> ParseError {
     let found = get16(bytes, field);
-    let computed = sum.word(!found).checksum();
-    let reason = Reason::BadChecksum {
-        found: found.into(),
-        computed: computed.into(),
+    // Over all but the field: taken off again it would leave minus zero of a message of zeros.
+    let (head, behind) = (part(bytes, 0, field), part(bytes, field + 2, usize::MAX));
+    let computed = match before.bytes(head).bytes(behind).checksum() {
+        // Zero would say that there is none.
+        0 if layer == Layer::Udp => 0xFFFF,
+        computed => computed,
     };
-    ParseError::new(layer, reason, start + field)
+    ParseError::bad_checksum(layer, start + field, found.into(), computed.into())
 }

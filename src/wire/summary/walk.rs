@@ -290,6 +290,7 @@ impl<'a> Walk<'a> {
         self.found.network = Network::Arp;
         if head[..6] == [0, 1, 8, 0, 6, 4] {
             let whole: &[u8; 28] = self.peek(Layer::Arp)?;
+            self.found.flags |= flag::ARP_V4;
             self.found.src = widen([whole[14], whole[15], whole[16], whole[17]]);
             self.found.dst = widen([whole[24], whole[25], whole[26], whole[27]]);
         }
@@ -463,8 +464,12 @@ impl<'a> Walk<'a> {
         let field = u16::from_be_bytes([head[2], head[3]]);
         let more = u32::from(field & 1) * fragment::MORE;
         let id = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
-        self.found.fragment = (id << 16) | more | u32::from(field >> 3);
-        self.found.fragment_id_high = (id >> 16) as u16;
+        let place = more | u32::from(field >> 3);
+        // A datagram that is whole may be within a part of another, and is a part then.
+        if place != 0 || !self.found.is_fragment() {
+            self.found.fragment = (id << 16) | place;
+            self.found.fragment_id_high = (id >> 16) as u16;
+        }
         self.found.extensions = self.found.extensions.union(Extensions::FRAGMENT);
         self.at += 8;
         Ok(head[0])

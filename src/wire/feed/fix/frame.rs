@@ -7,6 +7,8 @@ use crate::wire::{Layer, ParseError, Reason};
 
 /// What every message begins with.
 const BEGIN: &[u8; 5] = b"8=FIX";
+/// The tag of MsgType.
+const MSG_TYPE: u32 = 35;
 /// Bytes of the checksum field, its separator included.
 const TRAILER: usize = 7;
 /// The most bytes of a body that anyone sends, and the limit unless a lower one is set: more than that is a
@@ -14,6 +16,8 @@ const TRAILER: usize = 7;
 pub const MOST: usize = 1 << 24;
 /// Digits of BodyLength, zeros in front of it included: zeros without end are nothing to wait for.
 const MOST_DIGITS: usize = 20;
+/// The most bytes of a message that are not its body: BeginString, BodyLength and CheckSum.
+pub const AROUND: usize = "8=FIX.5.0SP2|9=|".len() + MOST_DIGITS + TRAILER;
 
 /// A version, by what the message begins with.
 ///
@@ -217,7 +221,7 @@ impl<'a> Frame<'a> {
             .get(self.start..)
             .is_some_and(|body| body.starts_with(b"35="))
         {
-            return Err(missing(35, self.start));
+            return Err(missing(MSG_TYPE, self.start));
         }
         Ok(Message {
             body: Section::new(self.bytes, self.start, self.trailer),
@@ -356,8 +360,9 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 
 /// The messages at the start of what has arrived of a stream.
 ///
-/// Ends before a message that is not whole. Of a message with a wrong checksum the end is known, and the
-/// next one follows; after other errors the next one begins where the next `8=FIX` is.
+/// Ends before a message that is not whole. Of a message with a wrong checksum, or without MsgType, the end is
+/// known, and the next one follows; after other errors the next one begins where the next `8=FIX` is. So no byte
+/// is summed twice: O(bytes), whatever they are.
 ///
 /// # A BodyLength that lies
 /// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
@@ -365,8 +370,8 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// everything behind it is held back until so many bytes are there, up to the limit. [`new`](Self::new) has
 /// [`MOST`] for a limit, so as to refuse no message that might be right. Whoever reads a stream sets a lower
 /// one by [`with_most`](Self::with_most): what the parties agreed on (MaxMessageSize), or the size of the
-/// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), as no longer message will ever
-/// be whole. The same bytes may be gone over again with another limit.
+/// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), less [`AROUND`], as no message
+/// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
 ///
 /// ```
 /// use framepool::wire::feed::fix::Messages;
@@ -462,8 +467,10 @@ impl<'a> Iterator for Messages<'a> {
             }
             Err(error) => match error.reason {
                 Reason::Truncated { .. } => None,
-                Reason::BadChecksum { .. } => {
-                    self.consumed += error.offset as usize + TRAILER;
+                // The checksum field is where BodyLength says: so is the end. To look for messages in what was
+                // summed would be to sum it once for each that seems to be there.
+                Reason::BadChecksum { .. } | Reason::Missing { wanted: MSG_TYPE } => {
+                    self.consumed += Frame::find(rest, self.most).map_or(1, |f| f.bytes.len());
                     Some(Err(error.shifted(at)))
                 }
                 _ => {

@@ -57,6 +57,6 @@ mod writer;
 
 pub use data::DATA_FIELDS;
 pub use fields::{Decimal, Field, Fields};
-pub use frame::{MOST, Message, Messages, Version};
+pub use frame::{AROUND, MOST, Message, Messages, Version};
 pub use section::{Group, Section};
 pub use writer::Writer;
