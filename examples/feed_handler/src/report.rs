@@ -229,6 +229,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
             &format!("over_target_{venue}"),
             stats.violations.to_string(),
         );
+        field(&format!("backwards_{venue}"), stats.backwards.to_string());
     }
     field("peak", stats.peak.to_string());
     field("exhaustions", stats.exhaustions.to_string());

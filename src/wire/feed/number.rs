@@ -34,8 +34,12 @@ pub type ShortPrice = Price<u16, 2>;
 pub type LongPrice = Price<i64, 4>;
 
 impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
-    /// A price of so many units.
+    /// A price of so many units. At most 19 decimals, which is all that 64 bits hold:
+    /// ```compile_fail,E0080
+    /// let price = framepool::wire::feed::Price::<u64, 20>::new(1);
+    /// ```
     pub const fn new(raw: T) -> Self {
+        const { assert!(DECIMALS < 20, "a price has at most 19 decimals") };
         Self { raw }
     }
 }

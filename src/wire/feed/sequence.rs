@@ -193,7 +193,8 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
 
     /// Judges the messages of a packet, in runs of which the same became: one run, where all is well.
     ///
-    /// A packet without messages is a heartbeat with the number that comes next.
+    /// A packet without messages is a heartbeat with the number that comes next. Numbers are compared by their
+    /// distance, so a `count` is less than 2^63, as that of every packet is.
     pub fn accept(&mut self, first: u64, count: u64) -> Runs<'_, GAPS> {
         let at = self.widen(first);
         if count == 0 {

@@ -182,7 +182,8 @@ impl Summary {
         self.payload_offset as usize
     }
 
-    /// Bytes of payload, by the headers' lengths: padding is not among them.
+    /// Bytes of payload, by the headers' lengths: padding is not among them. At most 65,535, which IP cannot exceed;
+    /// of a larger frame without IP it is that.
     pub const fn payload_len(&self) -> usize {
         self.payload_len as usize
     }

@@ -10,7 +10,8 @@ impl Summary {
     /// ICMP where all of it is there.
     ///
     /// The transport's is left out where it cannot be told: in fragments, behind a routing header, in partial
-    /// summaries, and where UDP over IPv4 carries none.
+    /// summaries, and where UDP over IPv4 carries none. Under a source route of IPv4 (RFC 791) that is not yet at its
+    /// end it is made for another receiver than the header's, and comes out wrong.
     ///
     /// # Errors
     /// [`Reason::BadChecksum`](super::super::Reason::BadChecksum) with the layer whose checksum is wrong; [`Reason::Truncated`](super::super::Reason::Truncated) where `frame` is

@@ -142,7 +142,10 @@ fn a_plot_is_drawn_and_a_target_counted() {
     let plot_path = plot.to_str().expect("a path of ours");
     let options = ["--plot", plot_path, "--target", "1"];
     let report = run::replay(&file, &options).report();
-    report.assert(&[("over_target_unclassified", 3)]);
+    report.assert(&[
+        ("over_target_unclassified", 3),
+        ("backwards_unclassified", 0),
+    ]);
     assert!(
         report.number("latency_p50_ns_unclassified") > 1.0,
         "{report:?}"
