@@ -5,6 +5,7 @@ use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use crate::ring::control::{Control, PRODUCER};
+use crate::ring::memory::Free;
 use crate::sync::{Exclusive, Ordering, Word, prefetch_write};
 
 /// Room for one value.
@@ -24,9 +25,6 @@ pub(super) const fn ahead<S>() -> usize {
     }
 }
 
-/// Frees a ring's memory, once nobody uses it.
-pub(super) type Free<T> = unsafe fn(NonNull<Control>, NonNull<Slot<T>>, usize);
-
 /// Where a ring is.
 ///
 /// # Invariants
@@ -37,7 +35,7 @@ pub(super) struct Place<'r, T> {
     slots: NonNull<Slot<T>>,
     mask: usize,
     control: NonNull<Control>,
-    free: Option<Free<T>>,
+    free: Option<Free<Slot<T>>>,
     /// Lives as long as the memory, and owns values; the pointers make it neither `Send` nor `Sync`.
     _of: PhantomData<(&'r (), T)>,
 }
@@ -55,7 +53,7 @@ impl<T> Place<'_, T> {
         control: NonNull<Control>,
         slots: NonNull<Slot<T>>,
         capacity: usize,
-        free: Option<Free<T>>,
+        free: Option<Free<Slot<T>>>,
     ) -> Self {
         Self {
             slots,

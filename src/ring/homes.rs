@@ -1,44 +1,19 @@
 //! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
 
-use core::alloc::Layout;
 #[cfg(not(loom))]
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use crate::ring::control::Control;
-use crate::ring::ends::{Free, Place, Slot};
+use crate::ring::ends::{Place, Slot};
 use crate::ring::error::RingError;
+use crate::ring::memory::{self, Free};
 use crate::ring::{Consumer, Producer};
 use crate::sync::Word;
 
 /// Both ends of one ring.
 pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
-
-/// The most slots: `tail - head` must tell a full ring from an empty one, and from a wrapped one.
-const MAX_CAPACITY: usize = Word::MAX as usize / 2 + 1;
-
-/// A capacity that a ring of such values can have, and the layout of its slots.
-pub(super) const fn slots<T>(capacity: usize) -> Result<Layout, RingError> {
-    let element = size_of::<Slot<T>>();
-    let too_large = RingError::CapacityTooLarge {
-        asked: capacity,
-        element,
-    };
-    if capacity == 0 {
-        return Err(RingError::ZeroCapacity);
-    }
-    if !capacity.is_power_of_two() {
-        return Err(RingError::NotPowerOfTwo { asked: capacity });
-    }
-    if capacity > MAX_CAPACITY {
-        return Err(too_large);
-    }
-    match Layout::array::<Slot<T>>(capacity) {
-        Ok(layout) => Ok(layout),
-        Err(_) => Err(too_large),
-    }
-}
 
 /// Both ends of a ring that nobody has an end of.
 ///
@@ -48,7 +23,7 @@ unsafe fn ends<'r, T>(
     control: NonNull<Control>,
     slots: NonNull<Slot<T>>,
     capacity: usize,
-    free: Option<Free<T>>,
+    free: Option<Free<Slot<T>>>,
     position: Word,
 ) -> Ends<'r, T> {
     // SAFETY: the caller's promises.
@@ -58,6 +33,25 @@ unsafe fn ends<'r, T>(
             Producer::new(place.clone(), position),
             Consumer::new(place, position),
         )
+    }
+}
+
+/// Both ends of a ring of new memory, whose slots need no initialisation: only loom's do.
+///
+/// # Safety
+/// As for [`ends`].
+unsafe fn made<'r, T>(
+    control: NonNull<Control>,
+    first: NonNull<Slot<T>>,
+    capacity: usize,
+    free: Option<Free<Slot<T>>>,
+    position: Word,
+) -> Ends<'r, T> {
+    // SAFETY: the caller's promises; so many slots are there.
+    unsafe {
+        #[cfg(loom)]
+        (0..capacity).for_each(|i| first.add(i).write(Slot::new(MaybeUninit::uninit())));
+        ends(control, first, capacity, free, position)
     }
 }
 
@@ -99,17 +93,10 @@ unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
 
 #[cfg(not(loom))]
 impl<T, const N: usize> Ring<T, N> {
-    const CHECKED: () = match slots::<T>(N) {
-        Ok(_) => (),
-        Err(RingError::ZeroCapacity) => panic!("a ring must have at least one slot"),
-        Err(RingError::NotPowerOfTwo { .. }) => panic!("a ring's capacity is a power of two"),
-        Err(_) => panic!("a ring of so many slots exceeds the address space"),
-    };
-
     /// An empty ring.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
-        let () = Self::CHECKED;
+        const { memory::check::<Slot<T>>(N) };
         Self {
             control: Control::new(),
             slots: [const { Slot::new(MaybeUninit::uninit()) }; N],
@@ -173,37 +160,18 @@ impl<T, const N: usize> fmt::Debug for Ring<T, N> {
     }
 }
 
-/// Bytes and alignment of a ring in a region.
-const fn in_region<T>(capacity: usize) -> Result<(Layout, usize), RingError> {
-    let slots = match slots::<T>(capacity) {
-        Ok(slots) => slots,
-        Err(error) => return Err(error),
-    };
-    match Layout::new::<Control>().extend(slots) {
-        Ok((layout, offset)) => Ok((layout, offset)),
-        Err(_) => Err(RingError::CapacityTooLarge {
-            asked: capacity,
-            element: size_of::<Slot<T>>(),
-        }),
-    }
-}
-
 /// Bytes that a ring takes of a region that is aligned to [`region_align`]; up to that less one more of
 /// one that is not.
 ///
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`.
 pub const fn region_size<T>(capacity: usize) -> Result<usize, RingError> {
-    match in_region::<T>(capacity) {
-        Ok((layout, _)) => Ok(layout.size()),
-        Err(error) => Err(error),
-    }
+    memory::size::<Slot<T>>(capacity)
 }
 
 /// What a ring's region should be aligned to: a pair of cache lines, or more if the values want more.
 pub const fn region_align<T>() -> usize {
-    let (control, slot) = (align_of::<Control>(), align_of::<Slot<T>>());
-    if control > slot { control } else { slot }
+    memory::align::<Slot<T>>()
 }
 
 /// A ring in the caller's memory, aligned or not: the bytes before the first aligned one are not used.
@@ -260,25 +228,10 @@ pub unsafe fn in_raw_memory<'m, T: 'm>(
     len: usize,
     capacity: usize,
 ) -> Result<Ends<'m, T>, RingError> {
-    let (layout, offset) = in_region::<T>(capacity)?;
-    let align = layout.align();
-    let skip = start.addr().get().wrapping_neg() % align;
-    let required = skip.saturating_add(layout.size());
-    if required > len {
-        let available = len;
-        return Err(RingError::RegionTooSmall {
-            required,
-            available,
-        });
-    }
-    // SAFETY: `required` bytes are there and the caller's to give; what lies at `skip` is aligned.
-    // Slots need no initialisation.
-    unsafe {
-        let control = start.add(skip).cast::<Control>();
-        control.write(Control::new());
-        let first = start.add(skip + offset).cast::<Slot<T>>();
-        Ok(ends(control, first, capacity, None, 0))
-    }
+    // SAFETY: the caller's promises.
+    let (control, first) = unsafe { memory::carve::<Slot<T>>(start, len, capacity)? };
+    // SAFETY: that ring is the ends' until both have left.
+    Ok(unsafe { made(control, first, capacity, None, 0) })
 }
 
 /// A ring in memory of its own, aligned to cache lines, freed with the second of its ends.
@@ -299,70 +252,16 @@ pub fn allocate<T>(capacity: usize) -> Result<Ends<'static, T>, RingError> {
 }
 
 /// As [`allocate`], at any position.
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(any(feature = "std", loom))]
 pub(super) fn allocate_at<T>(
     capacity: usize,
     position: Word,
 ) -> Result<Ends<'static, T>, RingError> {
-    let (layout, offset) = in_region::<T>(capacity)?;
-    // SAFETY: the layout has a size: that of the control words at least.
-    let start = NonNull::new(unsafe { std::alloc::alloc(layout) });
-    let start = start.ok_or(RingError::OutOfMemory {
-        size: layout.size(),
-    })?;
-    // SAFETY: so many bytes are there, aligned, and live until `free`; nobody else knows of them.
-    // Slots need no initialisation.
+    let (mut control, first) = memory::allocate::<Slot<T>>(capacity)?;
+    // SAFETY: it lives until `free`, and nobody else knows of it.
     unsafe {
-        let mut control = start.cast::<Control>();
-        control.write(Control::new());
         control.as_mut().reset(position);
-        let first = start.add(offset).cast::<Slot<T>>();
-        Ok(ends(control, first, capacity, Some(free::<T>), position))
-    }
-}
-
-/// Gives a ring's memory back to the allocator.
-///
-/// # Safety
-/// It is from `allocate_at`, both ends have left, and the slots hold nothing.
-#[cfg(all(feature = "std", not(loom)))]
-unsafe fn free<T>(control: NonNull<Control>, _: NonNull<Slot<T>>, capacity: usize) {
-    let Ok((layout, _)) = in_region::<T>(capacity) else {
-        return;
-    };
-    // SAFETY: the words' and then the allocation's last use; the layout is a function of the capacity.
-    unsafe {
-        control.drop_in_place();
-        std::alloc::dealloc(control.as_ptr().cast(), layout);
-    }
-}
-
-/// The same of loom's cells, which are to be initialised each.
-#[cfg(loom)]
-pub(super) fn allocate_at<T>(
-    capacity: usize,
-    position: Word,
-) -> Result<Ends<'static, T>, RingError> {
-    slots::<T>(capacity)?;
-    let slots: std::boxed::Box<[Slot<T>]> = (0..capacity)
-        .map(|_| Slot::new(MaybeUninit::uninit()))
-        .collect();
-    let slots = NonNull::from(std::boxed::Box::leak(slots)).cast();
-    let mut control = std::boxed::Box::new(Control::new());
-    control.reset(position);
-    let control = NonNull::from(std::boxed::Box::leak(control));
-    // SAFETY: both live until `free`, and nobody else knows of them.
-    Ok(unsafe { ends(control, slots, capacity, Some(free::<T>), position) })
-}
-
-/// # Safety
-/// They are from `allocate_at`, both ends have left, and the slots hold nothing.
-#[cfg(loom)]
-unsafe fn free<T>(control: NonNull<Control>, slots: NonNull<Slot<T>>, capacity: usize) {
-    let slots = NonNull::slice_from_raw_parts(slots, capacity);
-    // SAFETY: leaked by `allocate_at`.
-    unsafe {
-        drop(std::boxed::Box::from_raw(slots.as_ptr()));
-        drop(std::boxed::Box::from_raw(control.as_ptr()));
+        let free = memory::free::<Slot<T>>;
+        Ok(made(control, first, capacity, Some(free), position))
     }
 }

@@ -75,6 +75,7 @@
 //! | `reserved.rs`, `peeked.rs` | values where they lie |
 //! | `flagged/` | the ring whose slots carry flags, all of it |
 //! | `homes.rs` | where the memory comes from |
+//! | `memory.rs` | how it is laid out, for either design |
 //! | `wait.rs`, `asynchronous.rs`, `waker.rs` | waiting |
 //! | `shared/` | between processes |
 //! | `stats.rs`, `error.rs` | figures, errors |
@@ -91,6 +92,7 @@ mod flagged;
 mod homes;
 #[cfg(feature = "defmt")]
 mod log;
+mod memory;
 mod peeked;
 mod producer;
 mod reserved;

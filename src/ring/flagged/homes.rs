@@ -1,7 +1,5 @@
-//! Where the memory of a ring with flags comes from: as `ring/homes.rs` does it.
+//! Where the memory of a ring with flags comes from: a static, a borrowed value, the caller's region, an allocation.
 
-#[cfg(not(loom))]
-use core::alloc::Layout;
 #[cfg(not(loom))]
 use core::fmt;
 #[cfg(not(loom))]
@@ -10,9 +8,9 @@ use core::ptr::NonNull;
 
 use crate::ring::control::Control;
 use crate::ring::error::RingError;
-use crate::ring::flagged::slot::{Free, Side, Slot};
+use crate::ring::flagged::slot::{Side, Slot};
 use crate::ring::flagged::{FlagConsumer, FlagProducer};
-use crate::ring::homes::slots;
+use crate::ring::memory::{self, Free};
 
 /// Both ends of one ring with flags.
 pub type FlagEnds<'r, T> = (FlagProducer<'r, T>, FlagConsumer<'r, T>);
@@ -23,7 +21,7 @@ unsafe fn ends<'r, T>(
     control: NonNull<Control>,
     slots: NonNull<Slot<T>>,
     capacity: usize,
-    free: Option<Free<T>>,
+    free: Option<Free<Slot<T>>>,
 ) -> FlagEnds<'r, T> {
     // SAFETY: the caller's promises.
     unsafe {
@@ -31,6 +29,23 @@ unsafe fn ends<'r, T>(
             FlagProducer(Side::new(control, slots, capacity, free)),
             FlagConsumer(Side::new(control, slots, capacity, free)),
         )
+    }
+}
+
+/// Both ends of a ring of new memory, whose slots it makes empty.
+///
+/// # Safety
+/// So many slots are there, the ends' alone until both have left; `free`, where there is one, may then be called.
+unsafe fn made<'r, T>(
+    control: NonNull<Control>,
+    first: NonNull<Slot<T>>,
+    capacity: usize,
+    free: Option<Free<Slot<T>>>,
+) -> FlagEnds<'r, T> {
+    // SAFETY: the caller's promises.
+    unsafe {
+        (0..capacity).for_each(|i| first.add(i).write(Slot::new()));
+        ends(control, first, capacity, free)
     }
 }
 
@@ -80,17 +95,10 @@ unsafe impl<T: Send, const N: usize> Sync for FlagRing<T, N> {}
 
 #[cfg(not(loom))]
 impl<T, const N: usize> FlagRing<T, N> {
-    const CHECKED: () = match slots::<Slot<T>>(N) {
-        Ok(_) => (),
-        Err(RingError::ZeroCapacity) => panic!("a ring must have at least one slot"),
-        Err(RingError::NotPowerOfTwo { .. }) => panic!("a ring's capacity is a power of two"),
-        Err(_) => panic!("a ring of so many slots exceeds the address space"),
-    };
-
     /// An empty ring.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
-        let () = Self::CHECKED;
+        const { memory::check::<Slot<T>>(N) };
         Self {
             control: Control::new(),
             slots: [const { Slot::new() }; N],
@@ -155,25 +163,6 @@ impl<T, const N: usize> fmt::Debug for FlagRing<T, N> {
     }
 }
 
-/// Bytes and alignment of a ring in a region, and where its slots begin.
-#[cfg(not(loom))]
-const fn in_region<T>(capacity: usize) -> Result<(Layout, usize), RingError> {
-    let too_large = RingError::CapacityTooLarge {
-        asked: capacity,
-        element: size_of::<Slot<T>>(),
-    };
-    if let Err(error) = slots::<Slot<T>>(capacity) {
-        return Err(error);
-    }
-    let Ok(slots) = Layout::array::<Slot<T>>(capacity) else {
-        return Err(too_large);
-    };
-    match Layout::new::<Control>().extend(slots) {
-        Ok((layout, offset)) => Ok((layout, offset)),
-        Err(_) => Err(too_large),
-    }
-}
-
 /// Bytes that a ring with flags takes of a region that is aligned to [`flagged_region_align`]; up to that
 /// less one more of one that is not.
 ///
@@ -181,18 +170,14 @@ const fn in_region<T>(capacity: usize) -> Result<(Layout, usize), RingError> {
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`.
 #[cfg(not(loom))]
 pub const fn flagged_region_size<T>(capacity: usize) -> Result<usize, RingError> {
-    match in_region::<T>(capacity) {
-        Ok((layout, _)) => Ok(layout.size()),
-        Err(error) => Err(error),
-    }
+    memory::size::<Slot<T>>(capacity)
 }
 
 /// What the region of a ring with flags should be aligned to: a pair of cache lines, or more if the values
 /// want more.
 #[cfg(not(loom))]
 pub const fn flagged_region_align<T>() -> usize {
-    let (control, slot) = (align_of::<Control>(), align_of::<Slot<T>>());
-    if control > slot { control } else { slot }
+    memory::align::<Slot<T>>()
 }
 
 /// A ring with flags in the caller's memory, aligned or not: the bytes before the first aligned one are not
@@ -237,40 +222,10 @@ pub unsafe fn flagged_in_raw_memory<'m, T: 'm>(
     len: usize,
     capacity: usize,
 ) -> Result<FlagEnds<'m, T>, RingError> {
-    let (layout, _) = in_region::<T>(capacity)?;
-    let skip = start.addr().get().wrapping_neg() % layout.align();
-    let required = skip.saturating_add(layout.size());
-    if required > len {
-        let available = len;
-        return Err(RingError::RegionTooSmall {
-            required,
-            available,
-        });
-    }
-    // SAFETY: `required` bytes are there and the caller's to give; what lies at `skip` is aligned.
-    unsafe { place(start.add(skip), capacity, None) }
-}
-
-/// Makes a ring at an address.
-///
-/// # Safety
-/// As many bytes as the layout of this capacity says are there, aligned as it says, the ends' alone until both
-/// have left; `free`, where there is one, may then be called.
-#[cfg(not(loom))]
-unsafe fn place<'r, T>(
-    start: NonNull<u8>,
-    capacity: usize,
-    free: Option<Free<T>>,
-) -> Result<FlagEnds<'r, T>, RingError> {
-    let (_, offset) = in_region::<T>(capacity)?;
-    // SAFETY: the words lie at the start, and `capacity` slots at `offset`.
-    unsafe {
-        let control = start.cast::<Control>();
-        control.write(Control::new());
-        let first = start.add(offset).cast::<Slot<T>>();
-        (0..capacity).for_each(|i| first.add(i).write(Slot::new()));
-        Ok(ends(control, first, capacity, free))
-    }
+    // SAFETY: the caller's promises.
+    let (control, first) = unsafe { memory::carve::<Slot<T>>(start, len, capacity)? };
+    // SAFETY: that ring is the ends' until both have left.
+    Ok(unsafe { made(control, first, capacity, None) })
 }
 
 /// A ring with flags in memory of its own, aligned to cache lines, freed with the second of its ends.
@@ -285,54 +240,10 @@ unsafe fn place<'r, T>(
 ///
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`, `OutOfMemory`.
-#[cfg(all(feature = "std", not(loom)))]
+#[cfg(any(feature = "std", loom))]
 pub fn allocate_flagged<T>(capacity: usize) -> Result<FlagEnds<'static, T>, RingError> {
-    let (layout, _) = in_region::<T>(capacity)?;
-    // SAFETY: the layout has a size: that of the control words at least.
-    let start = NonNull::new(unsafe { std::alloc::alloc(layout) });
-    let start = start.ok_or(RingError::OutOfMemory {
-        size: layout.size(),
-    })?;
-    // SAFETY: so many bytes are there, aligned, and live until `free`; nobody else knows of them.
-    unsafe { place(start, capacity, Some(free::<T>)) }
-}
-
-/// Gives a ring's memory back to the allocator.
-///
-/// # Safety
-/// It is from `allocate_flagged`, both ends have left, and the slots hold nothing.
-#[cfg(all(feature = "std", not(loom)))]
-unsafe fn free<T>(control: NonNull<Control>, _: NonNull<Slot<T>>, capacity: usize) {
-    let Ok((layout, _)) = in_region::<T>(capacity) else {
-        return;
-    };
-    // SAFETY: the words' and then the allocation's last use; the layout is a function of the capacity.
-    unsafe {
-        control.drop_in_place();
-        std::alloc::dealloc(control.as_ptr().cast(), layout);
-    }
-}
-
-/// The same of loom's cells.
-#[cfg(loom)]
-pub fn allocate_flagged<T>(capacity: usize) -> Result<FlagEnds<'static, T>, RingError> {
-    use std::boxed::Box;
-    slots::<Slot<T>>(capacity)?;
-    let slots: Box<[Slot<T>]> = (0..capacity).map(|_| Slot::new()).collect();
-    let slots = NonNull::from(Box::leak(slots)).cast();
-    let control = NonNull::from(Box::leak(Box::new(Control::new())));
-    // SAFETY: both live until `free`, and nobody else knows of them.
-    Ok(unsafe { ends(control, slots, capacity, Some(free::<T>)) })
-}
-
-/// # Safety
-/// They are from `allocate_flagged`, both ends have left, and the slots hold nothing.
-#[cfg(loom)]
-unsafe fn free<T>(control: NonNull<Control>, slots: NonNull<Slot<T>>, capacity: usize) {
-    let slots = NonNull::slice_from_raw_parts(slots, capacity);
-    // SAFETY: leaked by `allocate_flagged`.
-    unsafe {
-        drop(std::boxed::Box::from_raw(slots.as_ptr()));
-        drop(std::boxed::Box::from_raw(control.as_ptr()));
-    }
+    let (control, first) = memory::allocate::<Slot<T>>(capacity)?;
+    let free = memory::free::<Slot<T>>;
+    // SAFETY: it lives until `free`, and nobody else knows of it.
+    Ok(unsafe { made(control, first, capacity, Some(free)) })
 }

@@ -6,6 +6,7 @@ use core::ptr::NonNull;
 
 use crate::ring::control::Control;
 use crate::ring::ends::ahead;
+use crate::ring::memory::Free;
 use crate::sync::{AtomicU32, Exclusive, Ordering, Word, prefetch_write};
 
 /// A flag and room for a value.
@@ -83,9 +84,6 @@ impl<T> Slot<T> {
     }
 }
 
-/// Frees a ring's memory, once nobody uses it.
-pub(super) type Free<T> = unsafe fn(NonNull<Control>, NonNull<Slot<T>>, usize);
-
 /// What an end knows.
 ///
 /// # Invariants
@@ -100,7 +98,7 @@ pub(super) struct Side<'r, T> {
     mask: usize,
     slots: NonNull<Slot<T>>,
     control: NonNull<Control>,
-    free: Option<Free<T>>,
+    free: Option<Free<Slot<T>>>,
     /// Operations that found the slot not ready.
     pub(super) failed: u64,
     _of: PhantomData<(&'r (), T)>,
@@ -114,7 +112,7 @@ impl<T> Side<'_, T> {
         control: NonNull<Control>,
         slots: NonNull<Slot<T>>,
         capacity: usize,
-        free: Option<Free<T>>,
+        free: Option<Free<Slot<T>>>,
     ) -> Self {
         Self {
             at: 0,
