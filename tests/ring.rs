@@ -2,34 +2,21 @@
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
+#[path = "support/counted.rs"]
+mod counted;
+
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::thread;
 
+use counted::Counted;
 use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield};
 
 type Ends<T> = (Producer<'static, T>, Consumer<'static, T>);
 
 fn ends<T>(capacity: usize) -> Ends<T> {
     ring::allocate(capacity).unwrap()
-}
-
-/// Counts how many of them live.
-#[derive(Debug)]
-struct Counted(Rc<Cell<usize>>, u32);
-
-impl Counted {
-    fn new(live: &Rc<Cell<usize>>, id: u32) -> Self {
-        live.set(live.get() + 1);
-        Self(live.clone(), id)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
 }
 
 // ---- room

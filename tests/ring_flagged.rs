@@ -2,29 +2,16 @@
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
+#[path = "support/counted.rs"]
+mod counted;
+
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 
+use counted::Counted;
 use framepool::ring::{self, FlagRing, RingError};
-
-/// Counts how many of them live.
-#[derive(Debug)]
-struct Counted(Rc<Cell<usize>>, u32);
-
-impl Counted {
-    fn new(live: &Rc<Cell<usize>>, id: u32) -> Self {
-        live.set(live.get() + 1);
-        Self(live.clone(), id)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
 
 /// Whatever is done to a ring with flags, and where its memory is, it is a queue of so many places.
 #[test]

@@ -2,30 +2,17 @@
 #![cfg(all(feature = "ring", not(loom)))]
 #![allow(missing_docs)]
 
+#[path = "support/counted.rs"]
+mod counted;
+
 use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
+use counted::Counted;
 use framepool::ring::{self, FlagRing, Ring, RingError, Spin};
-
-/// Counts how many of them live.
-#[derive(Debug)]
-struct Counted(Rc<Cell<usize>>, u32);
-
-impl Counted {
-    fn new(live: &Rc<Cell<usize>>, id: u32) -> Self {
-        live.set(live.get() + 1);
-        Self(live.clone(), id)
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
-    }
-}
 
 #[test]
 fn a_static_ring_is_split_once() {
