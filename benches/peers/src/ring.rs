@@ -14,6 +14,7 @@
 //! lines of the other core, whatever ring it is.
 //!
 //! In `…/burst1` framepool is its `FlagRing`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
+//! `framepool-shared` is its `SharedRing`, over memory that two processes could share.
 
 use std::array;
 #[cfg(feature = "dpdk")]
@@ -167,6 +168,7 @@ fn singles_waiting<'a, T: Message, W: Named>(
     all.extend([
         single::<T, W>(bench, FRAMEPOOL, flagged_ends::<T>()),
         single::<T, W>(bench, "framepool-index", ours::<T>()),
+        single::<T, W>(bench, "framepool-shared", shared_ends::<T>()),
         single::<T, W>(bench, "rtrb", rtrb_ends::<T>()),
         single::<T, W>(bench, "omango", omango_ends::<T>()),
         single::<T, W>(bench, "ringbuf", ringbuf_ends::<T>()),
@@ -193,6 +195,7 @@ fn bursts_waiting<'a, T: Message, W: Named>(
     all.extend([
         burst::<T, W>(bench, FRAMEPOOL, ours::<T>()),
         burst::<T, W>(bench, "framepool-flags", flagged_ends::<T>()),
+        burst::<T, W>(bench, "framepool-shared", shared_ends::<T>()),
         burst::<T, W>(bench, "rtrb", rtrb_ends::<T>()),
         burst::<T, W>(bench, "ringbuf", ringbuf_ends::<T>()),
         burst::<T, W>(bench, "gil", gil_ends::<T>()),

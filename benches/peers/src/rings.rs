@@ -8,7 +8,8 @@ use bbqueue::prod_cons::stream::{StreamConsumer, StreamProducer};
 use bbqueue::traits::{
     coordination::cas::AtomicCoord, notifier::polling::Polling, storage::BoxedSlice,
 };
-use framepool::ring;
+use framepool::SharedRegion;
+use framepool::ring::{self, Plain};
 use ringbuf::traits::{Consumer as _, Producer as _, Split};
 
 use crate::pool::BURST;
@@ -20,7 +21,7 @@ pub const PLACES: usize = 1024;
 pub type Line = [u64; 8];
 
 /// A message.
-pub trait Message: Copy + Default + Send + 'static {
+pub trait Message: Copy + Default + Plain + Send + 'static {
     /// DPDK's name for its size.
     #[cfg(feature = "dpdk")]
     const BYTES: usize = size_of::<Self>();
@@ -140,6 +141,52 @@ impl<T: Message> Receive1<T> for FlaggedRx<T> {
     #[inline]
     fn receive(&mut self) -> Option<T> {
         self.0.pop()
+    }
+}
+
+pub struct SharedTx<T: Plain>(ring::SharedProducer<'static, T>);
+pub struct SharedRx<T: Plain>(ring::SharedConsumer<'static, T>);
+
+/// Both ends in one process: the memory and what is checked of it are as between two.
+pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
+    let len = ring::SharedRing::<T>::bytes(PLACES).expect("a ring's size");
+    let region = SharedRegion::builder(len).create().expect("a region");
+    // It lives as long as the contender, which is as long as the process.
+    let region: &'static SharedRegion = Box::leak(Box::new(region));
+    let ring = ring::SharedRing::create(region, 0, PLACES).expect("a ring in it");
+    let (tx, rx) = (ring.producer(), ring.consumer());
+    (
+        SharedTx(tx.expect("the producer")),
+        SharedRx(rx.expect("the consumer")),
+    )
+}
+
+impl<T: Message> Send1<T> for SharedTx<T> {
+    #[inline]
+    fn send(&mut self, value: T) -> bool {
+        self.0.push(value).is_ok()
+    }
+}
+
+impl<T: Message> Receive1<T> for SharedRx<T> {
+    #[inline]
+    fn receive(&mut self) -> Option<T> {
+        self.0.pop().expect("an honest peer")
+    }
+}
+
+impl<T: Message> Send32<T> for SharedTx<T> {
+    #[inline]
+    fn send32(&mut self, values: &[T; BURST]) -> bool {
+        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        self.0.push_slice(values).expect("an honest peer") == BURST
+    }
+}
+
+impl<T: Message> Receive32<T> for SharedRx<T> {
+    #[inline]
+    fn receive32(&mut self, out: &mut [T; BURST]) -> bool {
+        self.0.pop_slice(out).expect("an honest peer") == BURST
     }
 }
 

@@ -104,7 +104,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         }
         let n = waiting.min(out.len());
         for (i, value) in (0..).zip(out.iter_mut().take(n)) {
-            *value = self.words().read(self.head.wrapping_add(i));
+            self.words().read_to(self.head.wrapping_add(i), value);
         }
         self.retire(n);
         Ok(n)

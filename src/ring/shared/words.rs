@@ -134,25 +134,35 @@ impl<'r, T> Words<'r, T> {
         let words = size_of::<T>().div_ceil(WORD);
         // Less than the capacity (invariant 1), so it does not overflow (2).
         let at = SLOTS + (position & (self.capacity - 1)) as usize * words;
-        self.words.get(at..at + words).unwrap_or(&[])
+        self.words.get(at..at + words).unwrap_or_default()
     }
 }
 
 impl<T: Plain> Words<'_, T> {
+    /// Whole words of a value, and bytes behind them.
+    const PARTS: (usize, usize) = (size_of::<T>() / WORD, size_of::<T>() % WORD);
+
     /// Copies a value into the slot of a position.
     #[inline(always)]
     pub(super) fn write(&self, position: u64, value: &T) {
         let from = core::ptr::from_ref(value).cast::<u8>();
-        for (i, word) in self.slot(position).iter().enumerate() {
-            let n = (size_of::<T>() - i * WORD).min(WORD);
+        let (whole, rest) = Self::PARTS;
+        let slot = self.slot(position);
+        for (i, word) in slot.iter().take(whole).enumerate() {
+            // SAFETY: a word is there at `8 i` of the value, which has no padding (`Plain`).
+            let bytes = unsafe { from.add(i * WORD).cast::<[u8; WORD]>().read() };
+            // Relaxed: the release of the position comes after.
+            word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
+        }
+        if let Some(word) = slot.get(whole) {
             let mut bytes = [0; WORD];
-            // SAFETY: `n` bytes are there at `8 i` of the value, which has no padding (`Plain`).
+            // SAFETY: so many bytes are there behind the words, and fewer than a word.
             unsafe {
                 bytes
                     .as_mut_ptr()
-                    .copy_from_nonoverlapping(from.add(i * WORD), n)
+                    .copy_from_nonoverlapping(from.add(whole * WORD), rest)
             };
-            // Relaxed: the release of the position comes after.
+            // Relaxed: as above.
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
     }
@@ -160,17 +170,34 @@ impl<T: Plain> Words<'_, T> {
     /// Copies a value out of the slot of a position.
     #[inline(always)]
     pub(super) fn read(&self, position: u64) -> T {
-        let mut value = core::mem::MaybeUninit::<T>::zeroed();
-        let to = value.as_mut_ptr().cast::<u8>();
-        for (i, word) in self.slot(position).iter().enumerate() {
-            let n = (size_of::<T>() - i * WORD).min(WORD);
+        // SAFETY: zeros are a value, as any bytes are (`Plain`).
+        let mut value = unsafe { core::mem::zeroed() };
+        self.read_to(position, &mut value);
+        value
+    }
+
+    /// Copies a value out of the slot of a position to where it is wanted: moved there, it would be loaded in
+    /// one piece just after it was stored word by word.
+    #[inline(always)]
+    pub(super) fn read_to(&self, position: u64, to: &mut T) {
+        let to = core::ptr::from_mut(to).cast::<u8>();
+        let (whole, rest) = Self::PARTS;
+        let slot = self.slot(position);
+        for (i, word) in slot.iter().take(whole).enumerate() {
             // Relaxed: the acquire of the position came before.
             let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
-            // SAFETY: `n` bytes are there at `8 i` of the value.
-            unsafe { to.add(i * WORD).copy_from_nonoverlapping(bytes.as_ptr(), n) };
+            // SAFETY: a word is there at `8 i` of the value, which any bytes are (`Plain`).
+            unsafe { to.add(i * WORD).cast::<[u8; WORD]>().write(bytes) };
         }
-        // SAFETY: all bytes are written, if by zeros, and any bytes are a value (`Plain`).
-        unsafe { value.assume_init() }
+        if let Some(word) = slot.get(whole) {
+            // Relaxed: as above.
+            let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
+            // SAFETY: so many bytes are there behind the words, and fewer than a word.
+            unsafe {
+                to.add(whole * WORD)
+                    .copy_from_nonoverlapping(bytes.as_ptr(), rest)
+            };
+        }
     }
 
     /// Copies bytes into the slot of a position, as far as it reaches. A word of which only a part is

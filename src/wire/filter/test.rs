@@ -1,5 +1,6 @@
 //! What is asked of the words of a summary.
 
+pub(super) use super::super::summary::WORDS;
 use super::super::{Network, Transport};
 use super::term::{Side, Term};
 
@@ -33,8 +34,6 @@ pub(super) const LANES: usize = if cfg!(target_feature = "avx512f") {
 };
 /// Groups in a summary.
 pub(super) const GROUPS: usize = WORDS / LANES;
-/// Words of a summary.
-pub(super) const WORDS: usize = 16;
 
 /// What is in which word of a summary: see [`Summary::words`].
 pub(super) mod word {

@@ -35,6 +35,8 @@ use facts::{flag, fragment};
 
 use super::ParseError;
 
+/// Words of a summary.
+pub(super) const WORDS: usize = size_of::<Summary>() / size_of::<u32>();
 /// VLAN tags that are followed; two of them are kept.
 pub const MAX_TAGS: usize = 8;
 /// MPLS labels that are followed.
@@ -339,7 +341,7 @@ impl Summary {
 
     /// All of it in words, as a little-endian processor has it in memory: there it is one load.
     #[inline(always)]
-    pub(super) fn words(&self) -> [u32; 16] {
+    pub(super) fn words(&self) -> [u32; WORDS] {
         let bytes = |a, b, c, d| u32::from_le_bytes([a, b, c, d]);
         let pair = |low: u16, high: u16| u32::from(low) | (u32::from(high) << 16);
         let ([a, b, c, d], [e, f, g, h]) = (quarters(&self.src), quarters(&self.dst));
