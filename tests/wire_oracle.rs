@@ -7,6 +7,10 @@
 mod captures;
 #[path = "support/frames.rs"]
 mod frames;
+#[path = "support/made.rs"]
+mod made;
+#[path = "support/tshark.rs"]
+mod tshark;
 
 use core::net::IpAddr;
 
@@ -262,34 +266,17 @@ fn field<T: core::str::FromStr>(text: Option<&str>) -> Option<T> {
     text?.parse().ok()
 }
 
-/// What tshark says of the frames of a file: addresses and ports of the outermost headers.
-fn tshark(file: &std::path::Path) -> Option<String> {
-    let fields = [
-        "ip.src",
-        "ip.dst",
-        "ipv6.src",
-        "ipv6.dst",
-        "udp.srcport",
-        "udp.dstport",
-        "tcp.srcport",
-        "tcp.dstport",
-    ];
-    let mut command = std::process::Command::new("tshark");
-    command.args([
-        "-n",
-        "-T",
-        "fields",
-        "-E",
-        "occurrence=f",
-        "-E",
-        "separator=/t",
-    ]);
-    for name in fields {
-        command.args(["-e", name]);
-    }
-    let output = command.arg("-r").arg(file).output().ok()?;
-    String::from_utf8(output.stdout).ok()
-}
+/// Addresses and ports of the outermost headers.
+const FIELDS: [&str; 8] = [
+    "ip.src",
+    "ip.dst",
+    "ipv6.src",
+    "ipv6.dst",
+    "udp.srcport",
+    "udp.dstport",
+    "tcp.srcport",
+    "tcp.dstport",
+];
 
 fn beside_tshark(frame: &[u8], line: &str) -> Option<bool> {
     let summary = summarize(frame).ok()?;
@@ -310,6 +297,27 @@ fn beside_tshark(frame: &[u8], line: &str) -> Option<bool> {
     Some(summary.src().zip(summary.dst()) == Some(addresses) && are_ports)
 }
 
+/// Frames of every kind, whole: those of which tshark has addresses to compare.
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn samples_beside_tshark() {
+    if !tshark::is_there("samples_beside_tshark") {
+        return;
+    }
+    let (names, frames): (Vec<_>, Vec<_>) = samples().into_iter().unzip();
+    let made = made::Made::new("samples", &frames);
+    let lines = tshark::lines(&made.0, &["-E", "occurrence=f"], &FIELDS);
+    assert_eq!(lines.len(), frames.len());
+    let mut compared = 0;
+    for ((name, frame), line) in names.iter().zip(&frames).zip(lines) {
+        if let Some(same) = beside_tshark(frame, &line) {
+            assert!(same, "{name}: {line} beside {:?}", summarize(frame));
+            compared += 1;
+        }
+    }
+    assert!(compared >= 20, "{compared}");
+}
+
 /// Every exchange capture, and some of the others: tshark takes its time for each.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
@@ -317,12 +325,7 @@ fn captures_beside_tshark() {
     let Some(folder) = captures::folder("captures_beside_tshark") else {
         return;
     };
-    if std::process::Command::new("tshark")
-        .arg("-v")
-        .output()
-        .is_err()
-    {
-        println!("SKIPPED captures_beside_tshark: tshark is not installed");
+    if !tshark::is_there("captures_beside_tshark") {
         return;
     }
     let mut files = captures::files(&folder.join("exchange"));
@@ -333,8 +336,8 @@ fn captures_beside_tshark() {
         if packets.iter().any(|p| p.link_type != captures::ETHERNET) {
             continue;
         }
-        let Some(lines) = tshark(&file) else { continue };
-        for (index, (packet, line)) in packets.iter().zip(lines.lines()).enumerate() {
+        let lines = tshark::lines(&file, &["-E", "occurrence=f"], &FIELDS);
+        for (index, (packet, line)) in packets.iter().zip(&lines).enumerate() {
             if let Some(same) = beside_tshark(&packet.bytes, line) {
                 let at = format!("{} #{}", file.display(), index + 1);
                 assert!(same, "{at}: {line} beside {:?}", summarize(&packet.bytes));

@@ -58,6 +58,19 @@ pub fn packets(file: &Path) -> Vec<Packet> {
     }
 }
 
+/// Writes frames into a classic capture of Ethernet, one a microsecond.
+pub fn write(file: &Path, frames: &[Vec<u8>]) {
+    let mut words = vec![0xA1B2_C3D4, 0x0004_0002, 0, 0, 0x0004_0000, ETHERNET];
+    let mut bytes = Vec::new();
+    for (at, frame) in (0..).zip(frames) {
+        let len = frame.len() as u32;
+        words.extend([0, at, len, len]);
+        bytes.extend(words.drain(..).flat_map(u32::to_le_bytes));
+        bytes.extend(frame);
+    }
+    std::fs::write(file, bytes).unwrap();
+}
+
 fn number(bytes: &[u8], at: usize, is_big: bool) -> Option<u32> {
     let bytes = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(if is_big {
