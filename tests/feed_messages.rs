@@ -238,6 +238,89 @@ fn by_table_as_by_type(bytes: &[u8]) {
     }
 }
 
+/// What the text of a value says of one of its fields.
+fn named<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
+    let starts = names.iter().filter_map(|name| {
+        let (_, rest) = text.split_once(&format!(" {name}: "))?;
+        rest.split([',', '}']).next()
+    });
+    let value = starts.last()?;
+    let value = value.trim().trim_start_matches("Price { raw: ");
+    // The padding of text does not count.
+    Some(value.trim_end_matches([' ', '"']))
+}
+
+/// What `Raw` says of each field, one by one and all together, is what the typed view has under that name.
+macro_rules! raw_as_typed {
+    ($module:ident, $bytes:expr, $( $field:ident [$($name:literal),*] )*) => {{
+        let raw = $module::Raw::parse($bytes).unwrap();
+        let typed = raw.typed().unwrap();
+        assert_eq!(u32::from(raw.kind()), u32::from(typed.kind()));
+        let (typed, values) = (format!("{typed:?}"), raw.values());
+        $(
+            let expected = named(&typed, &[$($name),*]).map(String::from);
+            // A price of two decimals is given with four.
+            let expected = match expected {
+                Some(price) if stringify!($field) == "price" && typed.contains("Short {") => {
+                    Some((price.parse::<i64>().unwrap() * 100).to_string())
+                }
+                expected => expected,
+            };
+            let one = raw.$field().map(|value| format!("{{ value: {value:?} }}"));
+            let one = one.map(|text| named(&text, &["value"]).map(String::from));
+            assert_eq!(one.flatten(), expected, "{} of {typed}", stringify!($field));
+            let all = format!("{{ value: {:?} }}", values.$field);
+            let all = named(&all, &["value"]).unwrap();
+            match expected {
+                Some(expected) => assert_eq!(all, expected, "{} of {typed}", stringify!($field)),
+                None => assert!(["0", "\""].contains(&&*all.replace("\\x00", "").replace("\\0", "")), "{all} in {typed}"),
+            }
+        )*
+    }};
+}
+
+fn itch_raw_as_typed(bytes: &[u8]) {
+    raw_as_typed!(itch, bytes,
+        order_reference["order_reference"] new_reference["new_reference"] side["side"] printable["printable"]
+        attribution["attribution"] stock["stock"] price["price"] match_number["match_number"]);
+}
+
+fn pitch_raw_as_typed(bytes: &[u8]) {
+    raw_as_typed!(pitch, bytes,
+        time_offset["time_offset"] order_id["order_id"] execution_id["execution_id"] side["side"]
+        quantity["quantity", "executed", "cancelled"] price["price"] symbol["symbol"]);
+}
+
+fn xdp_raw_as_typed(bytes: &[u8]) {
+    raw_as_typed!(xdp, bytes,
+        source_time_ns["source_time_ns"] symbol_index["symbol_index"] symbol_seq_num["symbol_seq_num"]
+        order_id["order_id"] new_order_id["new_order_id"] trade_id["trade_id"] price["price"]
+        volume["volume"] side["side"] printable["printable"]);
+}
+
+fn raw_refuses_what_message_refuses<F: Feed>(raw: fn(&[u8]) -> Option<ParseError>, noise: &[u8]) {
+    for kind in 0..300 {
+        for len in 0..70 {
+            let mut bytes = noise[..len].to_vec();
+            if len >= 4 {
+                F::stamp(kind, &mut bytes);
+            }
+            assert_eq!(
+                raw(&bytes),
+                F::round(&bytes).err(),
+                "{kind:#x}, {len} bytes"
+            );
+        }
+    }
+}
+
+#[test]
+fn raw_messages_and_typed_ones_are_refused_for_the_same_reason() {
+    let noise = [0; 128];
+    raw_refuses_what_message_refuses::<Pitch>(|bytes| pitch::Raw::parse(bytes).err(), &noise);
+    raw_refuses_what_message_refuses::<Xdp>(|bytes| xdp::Raw::parse(bytes).err(), &noise);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(if cfg!(miri) { 2 } else { 256 }) })]
 
@@ -254,6 +337,21 @@ proptest! {
             let mut bytes = noise[..*len].to_vec();
             bytes[0] = *kind;
             by_table_as_by_type(&bytes);
+        }
+    }
+
+    #[test]
+    fn shared_fields_are_those_of_the_type(noise in prop::collection::vec(b'A'..=b'Z', 128)) {
+        for (types, stamp, check) in [
+            (Itch::types(), Itch::stamp as fn(u32, &mut [u8]), itch_raw_as_typed as fn(&[u8])),
+            (Pitch::types(), Pitch::stamp, pitch_raw_as_typed),
+            (Xdp::types(), Xdp::stamp, xdp_raw_as_typed),
+        ] {
+            for (kind, len) in types {
+                let mut bytes = noise[..len].to_vec();
+                stamp(kind, &mut bytes);
+                check(&bytes);
+            }
         }
     }
 

@@ -168,6 +168,7 @@ fn feeds() {
             Messages<'static>,
             Raw<'static>,
             RawMessages<'static>,
+            Values,
         )>();
         is_logged::<(AddOrder<'static>, fields::AddOrder)>();
     }
@@ -177,6 +178,8 @@ fn feeds() {
             Packet<'static>,
             Messages<'static>,
             Message<'static>,
+            Raw<'static>,
+            Values,
             Builder<'static>,
         )>();
         is_logged::<(AddOrderLong<'static>, fields::AddOrderLong)>();
@@ -187,6 +190,8 @@ fn feeds() {
             Packet<'static>,
             Messages<'static>,
             Message<'static>,
+            Raw<'static>,
+            Values,
             Builder<'static>,
         )>();
         is_logged::<(AddOrder<'static>, fields::AddOrder, Delivery)>();

@@ -271,7 +271,7 @@ mod tests {
     fn long_sums_keep_every_carry() {
         let ones = std::vec![0xFF; 2 * MOST + 3 * WIDE + 5];
         assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
-        let mixed: std::vec::Vec<u8> = (0..ones.len()).map(|i| (i * i >> 7) as u8).collect();
+        let mixed: std::vec::Vec<u8> = (0..ones.len()).map(|i| ((i * i) >> 7) as u8).collect();
         assert_eq!(Sum::new().bytes(&mixed).fold(), plainly(&mixed));
     }
 

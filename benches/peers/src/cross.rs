@@ -151,6 +151,31 @@ pub fn line<'a>(bench: &str) -> Contender<'a> {
     )
 }
 
+/// No ring either: a line there and a line back, which is what two rings cannot be faster than.
+pub fn two_lines<'a>(bench: &str) -> Contender<'a> {
+    let lines = Arc::new([Line::default(), Line::default()]);
+    let others = lines.clone();
+    Contender::new(
+        (bench, "two lines", 1, 1),
+        move |n| {
+            let [there, back] = &*lines;
+            let start = there.0.load(Relaxed);
+            for trip in start + 1..=start + n {
+                there.0.store(trip, Release);
+                while back.0.load(Acquire) != trip {}
+            }
+        },
+        move |n| {
+            let [there, back] = &*others;
+            let start = back.0.load(Relaxed);
+            for trip in start + 1..=start + n {
+                while there.0.load(Acquire) != trip {}
+                back.0.store(trip, Release);
+            }
+        },
+    )
+}
+
 fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
     let mut all = Vec::new();
     match bench {

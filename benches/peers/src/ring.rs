@@ -8,7 +8,9 @@
 //!
 //! Every ring has [`PLACES`] places, and each of its ends lies on cache lines of its own. Whoever finds it full
 //! or empty waits and tries again; each contender is measured with each of three
-//! [waits](crate::waits), and its fastest counts. (In the ping-pong nobody pauses.) Values go in and come out by copy, out
+//! [waits](crate::waits), and its fastest counts; in the ping-pong also without any pause. There, `two lines`
+//! is one cache line there and another one back, which two rings cannot be faster than; `line` is one line
+//! that both cores write. Values go in and come out by copy, out
 //! of and into memory of each side's own. What is sent has been in that memory for a while: a value that is
 //! stored word by word and at once loaded as a vector would wait for the stores, and those for the
 //! lines of the other core, whatever ring it is.
@@ -27,7 +29,7 @@ use crate::harness::{FRAMEPOOL, escape};
 use crate::options::Options;
 use crate::pool::BURST;
 use crate::rings::*;
-use crate::waits::{Apart, Named, Once, insist};
+use crate::waits::{Apart, Named, Never, Once, insist};
 
 /// The benches, in the order in which they run.
 pub const BENCHES: &[&str] = &[
@@ -119,18 +121,12 @@ fn burst<'a, T: Message, W: Named>(
 }
 
 /// A ring there and a ring back.
-fn ping_pong<'a, S, R>(bench: &str, name: &str, make: impl Fn() -> (S, R)) -> Contender<'a>
+fn ping_pong<'a, W, S, R>(bench: &str, name: &str, make: impl Fn() -> (S, R)) -> Contender<'a>
 where
+    W: Named,
     S: Send1<u64> + 'a,
     R: Receive1<u64> + 'a,
 {
-    fn answer<R: Receive1<u64>>(rx: &mut R) -> u64 {
-        loop {
-            if let Some(value) = rx.receive() {
-                return value;
-            }
-        }
-    }
     let ((there, at_b), (back, at_a)) = (make(), make());
     let (mut a, mut b) = (Apart((there, at_a)), Apart((back, at_b)));
     Contender::new(
@@ -139,18 +135,19 @@ where
             let (there, at_a) = &mut a.0;
             for i in 0..n {
                 while !there.send(i) {}
-                escape(&mut answer(at_a));
+                escape(&mut insist::<W, _>(|| at_a.receive()));
             }
         },
         move |n| {
             let (back, at_b) = &mut b.0;
             for _ in 0..n {
-                let mut value = answer(at_b);
+                let mut value = insist::<W, _>(|| at_b.receive());
                 escape(&mut value);
                 while !back.send(value) {}
             }
         },
     )
+    .waiting(W::NAME)
 }
 
 fn singles<'a, T: Message>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
@@ -206,17 +203,26 @@ fn bursts_waiting<'a, T: Message, W: Named>(
 }
 
 fn ping_pongs<'a>(bench: &str) -> Result<Vec<Contender<'a>>, String> {
-    Ok(vec![
-        ping_pong(bench, FRAMEPOOL, ours),
-        ping_pong(bench, "framepool-flags", flagged_ends),
-        ping_pong(bench, "rtrb", rtrb_ends),
-        ping_pong(bench, "omango", omango_ends),
-        ping_pong(bench, "ringbuf", ringbuf_ends),
-        ping_pong(bench, "gil", gil_ends),
-        ping_pong(bench, "heapless", heapless_ends),
-        ping_pong(bench, "arrayqueue", queue_ends),
-        cross::line(bench),
-    ])
+    let mut all = Vec::new();
+    ping_pongs_waiting::<Never>(bench, &mut all);
+    ping_pongs_waiting::<Once>(bench, &mut all);
+    ping_pongs_waiting::<ring::Spin>(bench, &mut all);
+    ping_pongs_waiting::<ring::Patient>(bench, &mut all);
+    all.extend([cross::two_lines(bench), cross::line(bench)]);
+    Ok(all)
+}
+
+fn ping_pongs_waiting<'a, W: Named>(bench: &str, all: &mut Vec<Contender<'a>>) {
+    all.extend([
+        ping_pong::<W, _, _>(bench, FRAMEPOOL, ours),
+        ping_pong::<W, _, _>(bench, "framepool-flags", flagged_ends),
+        ping_pong::<W, _, _>(bench, "rtrb", rtrb_ends),
+        ping_pong::<W, _, _>(bench, "omango", omango_ends),
+        ping_pong::<W, _, _>(bench, "ringbuf", ringbuf_ends),
+        ping_pong::<W, _, _>(bench, "gil", gil_ends),
+        ping_pong::<W, _, _>(bench, "heapless", heapless_ends),
+        ping_pong::<W, _, _>(bench, "arrayqueue", queue_ends),
+    ]);
 }
 
 #[cfg(not(feature = "dpdk"))]

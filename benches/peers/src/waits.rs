@@ -5,6 +5,7 @@
 //!
 //! | wait | between looks |
 //! |---|---|
+//! | `never` | nothing (in `ring/pingpong` only) |
 //! | `once` | one pause |
 //! | `double` | 8 pauses, 16, 32, 64, 64 …: framepool's `Spin` |
 //! | `long` | 64 pauses: framepool's `Patient` |
@@ -19,6 +20,21 @@ pub trait Named: Wait + 'static {
     /// Pauses before the second look, and the most between two.
     #[cfg(feature = "dpdk")]
     const PAUSES: [u32; 2];
+}
+
+/// No pause.
+#[derive(Default)]
+pub struct Never;
+
+impl Wait for Never {
+    #[inline]
+    fn wait(&mut self) {}
+}
+
+impl Named for Never {
+    const NAME: &'static str = "never";
+    #[cfg(feature = "dpdk")]
+    const PAUSES: [u32; 2] = [0, 0];
 }
 
 /// One pause.

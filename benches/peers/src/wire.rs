@@ -20,7 +20,7 @@ use crate::harness::{FRAMEPOOL, Group, Row, escape};
 use crate::options::Options;
 
 /// The benches by name.
-pub const BENCHES: [&str; 8] = [
+pub const BENCHES: [&str; 11] = [
     "wire/summarize/plain",
     "wire/summarize/mixed",
     "wire/summarize/burst32/plain",
@@ -28,7 +28,10 @@ pub const BENCHES: [&str; 8] = [
     "wire/filter/plain",
     "wire/filter/mixed",
     "wire/checksum/64",
+    "wire/checksum/256",
+    "wire/checksum/576",
     "wire/checksum/1500",
+    "wire/checksum/9000",
 ];
 
 /// Frames in a burst.

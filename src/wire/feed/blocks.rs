@@ -38,14 +38,15 @@ impl<'a> Blocks<'a> {
         self.left
     }
 
-    /// The next block and what is behind it, if it is due and whole.
+    /// The next block, what follows it, and both together, if the block is due and whole.
     #[inline(always)]
-    pub(super) fn peek(&self) -> Option<(&'a [u8], &'a [u8])> {
+    pub(super) fn peek(&self) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
         if self.left == 0 {
             return None;
         }
-        let (len, rest) = self.rest.split_first_chunk::<2>()?;
-        rest.split_at_checked(u16::from_be_bytes(*len).into())
+        let (len, both) = self.rest.split_first_chunk::<2>()?;
+        let (block, rest) = both.split_at_checked(u16::from_be_bytes(*len).into())?;
+        Some((block, rest, both))
     }
 
     /// Goes on to what is behind the next block.
@@ -58,7 +59,7 @@ impl<'a> Blocks<'a> {
     /// The next block. After an error there is none: whatever follows cannot be found.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Result<&'a [u8], ParseError>> {
-        if let Some((block, rest)) = self.peek() {
+        if let Some((block, rest, _)) = self.peek() {
             self.skip_to(rest);
             return Some(Ok(block));
         }

@@ -27,6 +27,7 @@
 //! | `venue` | who sent it, by configured addresses and ports |
 //! | `stream` | what has arrived of a stream |
 //! | `table` | how a table of fields becomes types |
+//! | `places` | fields read without a jump on the type |
 //! | `number` | fixed-point prices, padded text |
 //! | `emit` | writing, and why it may fail |
 //! | `blocks` | messages behind their lengths: ITCH |
@@ -40,6 +41,7 @@ pub mod itch;
 pub mod moldudp64;
 mod number;
 pub mod pitch;
+mod places;
 mod sequence;
 pub mod soupbintcp;
 mod stream;

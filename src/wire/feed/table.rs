@@ -394,6 +394,11 @@ macro_rules! messages {
         /// message may have or not left out) and its name here.
         pub const TYPES: &[($kind, usize, &str)] = &[ $( ($code, $len, stringify!($name)), )* ];
 
+        /// The fields that every message of a type has, in the order of [`TYPES`].
+        pub(super) const FIELDS: &[&[Field]] = &[ $( &[ $(
+            Field { name: stringify!($field), start: $s, end: $e },
+        )* ], )* ];
+
         #[inline(always)]
         pub(super) fn kind_of(bytes: &[u8]) -> Result<$kind, ParseError> {
             match bytes.first_chunk::<$ke>() {

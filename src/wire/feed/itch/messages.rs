@@ -2,6 +2,7 @@
 
 use super::super::emit::{EmitError, Writer};
 use super::super::number::{Alpha, Price4, Price8};
+use super::super::places::Field;
 use super::super::table::{Be, Tail, at, messages, put};
 use crate::wire::{Layer, ParseError, Reason};
 

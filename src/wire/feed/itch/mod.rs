@@ -47,7 +47,7 @@ mod messages;
 mod raw;
 
 pub use messages::*;
-pub use raw::{Raw, RawMessages};
+pub use raw::{Raw, RawMessages, Values};
 
 use super::blocks::Blocks;
 use super::moldudp64::Packet;
@@ -99,22 +99,26 @@ impl<'a> Iterator for Messages<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        next(&mut self.0, Message::fitting, Message::parse)
+        next(
+            &mut self.0,
+            |bytes, _| Message::fitting(bytes),
+            Message::parse,
+        )
     }
 }
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
 /// The next message: a straight line where it is as it should be, which returns no error by way of
-/// memory.
+/// memory. `fits` gets the message's bytes, and those with all that follows.
 #[inline(always)]
 fn next<'a, T>(
     blocks: &mut Blocks<'a>,
-    fits: impl FnOnce(&'a [u8]) -> Option<T>,
+    fits: impl FnOnce(&'a [u8], &'a [u8]) -> Option<T>,
     parse: fn(&'a [u8]) -> Result<T, ParseError>,
 ) -> Option<Result<T, ParseError>> {
-    if let Some((block, rest)) = blocks.peek() {
-        if let Some(message) = fits(block) {
+    if let Some((block, rest, window)) = blocks.peek() {
+        if let Some(message) = fits(block, window) {
             blocks.skip_to(rest);
             return Some(Ok(message));
         }

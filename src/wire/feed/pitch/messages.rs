@@ -5,6 +5,7 @@
 
 use super::super::emit::{EmitError, Writer};
 use super::super::number::{Alpha, LongPrice, ShortPrice};
+use super::super::places::Field;
 use super::super::table::{Le, Tail, at, messages, optional, put};
 use crate::wire::{Layer, ParseError, Reason};
 

@@ -3,6 +3,7 @@
 
 use super::super::emit::{EmitError, Writer};
 use super::super::number::Alpha;
+use super::super::places::Field;
 use super::super::table::{Le, Tail, at, messages, optional, put};
 use crate::wire::{Layer, ParseError, Reason};
 

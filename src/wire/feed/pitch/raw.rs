@@ -1,0 +1,59 @@
+//! Messages whose type and length are checked, and no more.
+
+use super::super::number::{Alpha, LongPrice};
+use super::super::places::{Fixed, ShortOrLong, Source, Text, WINDOW, raw};
+use super::super::table::{Le, at};
+use super::messages::{FIELDS, Message, TYPES};
+use crate::wire::{Layer, ParseError};
+
+raw! {
+    layer: Pitch;
+    order: Le;
+    header: 2;
+    kind: u8, 1..2;
+    fits: |len, due| due.wrapping_sub(1) < len;
+
+    /// A message of PITCH by its bytes, its type and length checked. From
+    /// [`Messages::next_checked`](super::Messages::next_checked).
+    ///
+    /// The fields that messages about orders and trades share are read through a table, short and long forms
+    /// alike. [`values`](Self::values) reads them without any jump on the type: no branch predictor foresees
+    /// the type, and a missed branch costs more than reading all fields. [`typed`](Self::typed) jumps, for
+    /// all other fields.
+    ///
+    /// ```
+    /// use framepool::wire::feed::ShortPrice;
+    /// use framepool::wire::feed::pitch::{Raw, fields};
+    ///
+    /// let add = fields::AddOrderShort {
+    ///     order_id: 42,
+    ///     quantity: 300,
+    ///     price: ShortPrice::new(1050),
+    ///     ..Default::default()
+    /// };
+    /// let mut buffer = [0; 64];
+    /// let len = add.emit(&mut buffer)?;
+    /// let raw = Raw::parse(&buffer[..len])?;
+    /// let values = raw.values();
+    /// assert_eq!((values.order_id, values.quantity), (42, 300));
+    /// assert_eq!(values.price.to_string(), "10.5000");
+    /// assert_eq!((values.execution_id, raw.execution_id()), (0, None));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    Raw;
+
+    /// Nanoseconds since the last [`Time`](super::Time) message.
+    time_offset: u32, Fixed<4>, ["time_offset"];
+    /// The order that the message is about.
+    order_id: u64, Fixed<8>, ["order_id"];
+    /// The execution or trade.
+    execution_id: u64, Fixed<8>, ["execution_id"];
+    /// The side of an order or trade: `B` or `S`.
+    side: u8, Fixed<1>, ["side"];
+    /// Shares or contracts of the order, executed, or cancelled.
+    quantity: u32, ShortOrLong<4, 1>, ["quantity", "executed", "cancelled"];
+    /// The price of an order or trade; a price of two decimals is given with four.
+    price: LongPrice, ShortOrLong<8, 100>, ["price"];
+    /// The security's symbol; two spaces follow one of six bytes.
+    symbol: Alpha<8>, Text, ["symbol"];
+}

@@ -1,0 +1,56 @@
+//! Messages whose type and length are checked, and no more.
+
+use super::super::places::{Fixed, Source, WINDOW, raw};
+use super::super::table::{Le, at};
+use super::messages::{FIELDS, Message, TYPES};
+use crate::wire::{Layer, ParseError};
+
+raw! {
+    layer: NyseXdp;
+    order: Le;
+    header: 4;
+    kind: u16, 2..4;
+    fits: |len, due| due.wrapping_sub(1) < len;
+
+    /// A message of XDP by its bytes, its type and length checked. From
+    /// [`Messages::next_checked`](super::Messages::next_checked).
+    ///
+    /// The fields that messages about orders and trades share are read through a table.
+    /// [`values`](Self::values) reads them without any jump on the type: no branch predictor foresees the
+    /// type, and a missed branch costs more than reading all fields. [`typed`](Self::typed) jumps, for all
+    /// other fields.
+    ///
+    /// ```
+    /// use framepool::wire::feed::xdp::{Raw, fields};
+    ///
+    /// let add = fields::AddOrder { symbol_index: 7, order_id: 42, price: 1050, ..Default::default() };
+    /// let bytes = add.to_bytes();
+    /// let raw = Raw::parse(&bytes)?;
+    /// let values = raw.values();
+    /// assert_eq!((values.symbol_index, values.order_id, values.price), (7, 42, 1050));
+    /// assert_eq!((values.trade_id, raw.trade_id()), (0, None));
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    Raw;
+
+    /// Nanoseconds of the time of the event.
+    source_time_ns: u32, Fixed<4>, ["source_time_ns"];
+    /// The symbol's number.
+    symbol_index: u32, Fixed<4>, ["symbol_index"];
+    /// The message's number among those of its symbol.
+    symbol_seq_num: u32, Fixed<4>, ["symbol_seq_num"];
+    /// The order that the message is about; of a replacement the one that goes.
+    order_id: u64, Fixed<8>, ["order_id"];
+    /// The order that takes the place of another.
+    new_order_id: u64, Fixed<8>, ["new_order_id"];
+    /// The trade.
+    trade_id: u32, Fixed<4>, ["trade_id"];
+    /// The price of an order or trade, in the scale of its symbol.
+    price: u32, Fixed<4>, ["price"];
+    /// Shares of the order, or executed.
+    volume: u32, Fixed<4>, ["volume"];
+    /// The side of an order: `B` or `S`.
+    side: u8, Fixed<1>, ["side"];
+    /// Whether a trade is printed on the consolidated tape: 0 or 1.
+    printable: u8, Fixed<1>, ["printable"];
+}
