@@ -240,11 +240,11 @@ fn by_table_as_by_type(bytes: &[u8]) {
 
 /// What the text of a value says of one of its fields.
 fn named<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
-    let starts = names.iter().filter_map(|name| {
+    let mut starts = names.iter().filter_map(|name| {
         let (_, rest) = text.split_once(&format!(" {name}: "))?;
         rest.split([',', '}']).next()
     });
-    let value = starts.last()?;
+    let value = starts.next()?;
     let value = value.trim().trim_start_matches("Price { raw: ");
     // The padding of text does not count.
     Some(value.trim_end_matches([' ', '"']))
