@@ -1,9 +1,33 @@
-//! Compiles the DPDK shim, only where the feature `dpdk` asks for it.
+//! Tells the program how it is compiled, and compiles the DPDK shim where the feature `dpdk` asks for it.
+
+use std::env;
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    println!(
+        "cargo:rustc-env=PEERS_RUSTFLAGS={}",
+        flags.replace('\u{1f}', " ")
+    );
+    println!(
+        "cargo:rustc-env=PEERS_RUSTC={}",
+        output(&env::var("RUSTC").unwrap_or_default(), "--version")
+    );
     #[cfg(feature = "dpdk")]
     dpdk::build();
+}
+
+/// What a program prints on its first line.
+fn output(program: &str, argument: &str) -> String {
+    let output = Command::new(program).arg(argument).output();
+    let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
+    output
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 #[cfg(feature = "dpdk")]
@@ -12,6 +36,10 @@ mod dpdk {
 
     pub fn build() {
         println!("cargo:rerun-if-changed=src/dpdk_shim.c");
+        println!(
+            "cargo:rustc-env=PEERS_DPDK={}",
+            pkg_config("--modversion").join(" ")
+        );
         let mut shim = cc::Build::new();
         shim.file("src/dpdk_shim.c").flag("-O3").warnings(true);
         for flag in pkg_config("--cflags") {

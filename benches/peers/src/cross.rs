@@ -85,6 +85,7 @@ impl Pools {
 }
 
 /// Results, samples that were dropped, and the round trips that were seen.
+#[derive(Default)]
 pub struct Outcome {
     pub runs: Vec<Vec<Row>>,
     pub dropped: usize,

@@ -20,6 +20,7 @@
 //! | `feeds.rs` | those of exchange feeds |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
+//! | `machine.rs`, `results.rs`, `render.rs` | what figures are of; those that are kept; what is made of them |
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("the benches against peers read the TSC and pin threads: x86-64 Linux only");
@@ -31,10 +32,13 @@ mod dpdk;
 mod feeds;
 mod harness;
 mod latency;
+mod machine;
 mod options;
 mod pool;
 mod region;
+mod render;
 mod report;
+mod results;
 mod ring;
 mod rings;
 mod time;
@@ -43,6 +47,8 @@ mod wire;
 
 use std::process::ExitCode;
 
+use cross::Outcome;
+use harness::Row;
 use options::{Command, Options, Parsed};
 
 fn main() -> ExitCode {
@@ -56,7 +62,8 @@ fn main() -> ExitCode {
         }
         Err(error) => return fail(&error, 2),
     };
-    if !names(options.command).any(|name| options.wants(name)) {
+    let measures = !(options.command == Command::Report && options.render);
+    if measures && !names(options.command).any(|name| options.wants(name)) {
         let part = options.only.as_deref().unwrap_or_default();
         return fail(&format!("no bench has `{part}` in its name"), 2);
     }
@@ -84,33 +91,74 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
             let feeds = feeds::BENCHES.iter().map(|b| b.0);
             Box::new(wire::BENCHES.iter().copied().chain(feeds))
         }
+        Command::Report => Box::new(
+            results::ROOMS
+                .iter()
+                .flat_map(|(_, command, _)| names(*command)),
+        ),
     }
 }
 
 /// Measures and prints. Whether every bar that was asked about was met.
 fn run(options: &Options) -> Result<bool, String> {
-    if !matches!(
-        options.command,
-        Command::Pool | Command::Time | Command::Wire
-    ) {
+    if options.command == Command::Report {
+        return run_report(options);
+    }
+    prepare(options)?;
+    if !options.json {
+        println!("{}", machine::line());
+    }
+    match options.command {
+        Command::Pool => run_pool(options),
+        _ => {
+            let outcome = measure(options)?;
+            let met = show(&harness::merge(outcome.runs), options)?;
+            report::round_trips(outcome.round_trips, outcome.dropped, options);
+            Ok(met)
+        }
+    }
+}
+
+/// Pins this thread, and starts DPDK for what compares with it.
+fn prepare(options: &Options) -> Result<(), String> {
+    use Command::*;
+    if !matches!(options.command, Pool | Time | Wire) {
         // Only to see now that it can be had.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if !matches!(
-        options.command,
-        Command::Region | Command::Time | Command::Wire
-    ) {
+    if !matches!(options.command, Region | Time | Wire) {
         dpdk::init(options)?;
     }
+    Ok(())
+}
+
+/// The rows of all runs of a command.
+fn measure(options: &Options) -> Result<Outcome, String> {
+    let single = |runs| Outcome {
+        runs,
+        dropped: 0,
+        round_trips: Vec::new(),
+    };
     match options.command {
-        Command::Pool => run_pool(options),
-        Command::Cross => run_cross(options),
-        Command::Region => run_region(options),
-        Command::Time => run_time(options),
-        Command::Ring => run_ring(options),
-        Command::Wire => run_wire(options),
+        Command::Cross => cross::run(options),
+        Command::Region => region::run(options),
+        Command::Ring => ring::run(options),
+        Command::Time => {
+            let fixtures = time::Fixtures::new()?;
+            Ok(single(
+                (0..options.runs)
+                    .map(|_| time::run(&fixtures, options))
+                    .collect(),
+            ))
+        }
+        Command::Wire => {
+            let feeds = feeds::Fixtures::new();
+            let both = |_| [wire::run(options), feeds::run(&feeds, options)].concat();
+            Ok(single((0..options.runs).map(both).collect()))
+        }
+        Command::Pool | Command::Report => Ok(single(Vec::new())),
     }
 }
 
@@ -123,41 +171,43 @@ fn run_pool(options: &Options) -> Result<bool, String> {
             latencies.push(latency::run(&fixtures));
         }
     }
-    let met = report::rows(&harness::merge(runs), options);
+    let met = show(&harness::merge(runs), options)?;
     report::latencies(&latency::merge(latencies), options);
     Ok(met)
 }
 
-fn run_cross(options: &Options) -> Result<bool, String> {
-    let outcome = cross::run(options)?;
-    let met = report::rows(&harness::merge(outcome.runs), options);
-    report::round_trips(outcome.round_trips, outcome.dropped, options);
+/// Prints rows, and keeps them where that is asked for. Whether every bar was met.
+fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
+    let met = report::rows(rows, options);
+    let room = results::ROOMS
+        .iter()
+        .find(|(_, command, _)| *command == options.command);
+    if let Some((room, ..)) = room.filter(|_| options.keep) {
+        results::keep(room, rows)?;
+    }
     Ok(met)
 }
 
-fn run_region(options: &Options) -> Result<bool, String> {
-    let outcome = region::run(options)?;
-    let met = report::rows(&harness::merge(outcome.runs), options);
-    report::round_trips(outcome.round_trips, outcome.dropped, options);
-    Ok(met)
-}
-
-fn run_time(options: &Options) -> Result<bool, String> {
-    let fixtures = time::Fixtures::new()?;
-    let runs = (0..options.runs).map(|_| time::run(&fixtures, options));
-    Ok(report::rows(&harness::merge(runs.collect()), options))
-}
-
-fn run_ring(options: &Options) -> Result<bool, String> {
-    let outcome = ring::run(options)?;
-    let met = report::rows(&harness::merge(outcome.runs), options);
-    report::round_trips(outcome.round_trips, outcome.dropped, options);
-    Ok(met)
-}
-
-fn run_wire(options: &Options) -> Result<bool, String> {
-    let feeds = feeds::Fixtures::new();
-    let both = |_| [wire::run(options), feeds::run(&feeds, options)].concat();
-    let runs = (0..options.runs).map(both).collect();
-    Ok(report::rows(&harness::merge(runs), options))
+/// Measures all rooms that are asked for, keeps their figures, and writes all pages. Each room is measured by a
+/// process of its own: what DPDK starts would slow the others down.
+fn run_report(options: &Options) -> Result<bool, String> {
+    let program = std::env::current_exe().map_err(|error| error.to_string())?;
+    let rooms = results::ROOMS.iter().filter(|_| !options.render);
+    for (room, command, _) in rooms {
+        if !names(*command).any(|name| options.wants(name)) {
+            continue;
+        }
+        // The command line of this process, for another command.
+        let arguments = std::env::args().skip(2);
+        let status = std::process::Command::new(&program)
+            .args([room, "--keep"])
+            .args(arguments)
+            .status();
+        let status = status.map_err(|error| error.to_string())?;
+        if !status.success() {
+            return Err(format!("`{room}` was not measured"));
+        }
+    }
+    render::all(&results::load()?)?;
+    Ok(true)
 }

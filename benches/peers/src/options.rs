@@ -19,6 +19,8 @@ pub enum Command {
     Ring,
     /// Packet parsing.
     Wire,
+    /// All of them, kept and written down.
+    Report,
 }
 
 /// What the command line asks for.
@@ -35,6 +37,10 @@ pub struct Options {
     pub huge_dir: Option<String>,
     pub json: bool,
     pub check: bool,
+    /// Keep the figures under `results/`.
+    pub keep: bool,
+    /// Only write the report again.
+    pub render: bool,
 }
 
 /// What came of reading the command line.
@@ -57,15 +63,16 @@ impl Options {
             Some("ring") => Command::Ring,
             Some("time") => Command::Time,
             Some("wire") => Command::Wire,
+            Some("report") => Command::Report,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
                 return Err(format!(
-                    "`{other}` is none of `pool`, `cross`, `region`, `ring`, `time` and `wire`"
+                    "`{other}` is none of `pool`, `cross`, `region`, `ring`, `time`, `wire` and `report`"
                 ));
             }
             None => {
                 return Err(
-                    "one of `pool`, `cross`, `region`, `ring`, `time` and `wire` is missing; see --help"
+                    "one of `pool`, `cross`, `region`, `ring`, `time`, `wire` and `report` is missing; see --help"
                         .to_owned(),
                 );
             }
@@ -79,6 +86,8 @@ impl Options {
             huge_dir: None,
             json: false,
             check: false,
+            keep: false,
+            render: false,
         };
         while let Some(arg) = args.next() {
             let mut value = || args.next().ok_or(format!("`{arg}` needs a value"));
@@ -90,6 +99,8 @@ impl Options {
                 "--huge-dir" => options.huge_dir = Some(value()?),
                 "--json" => options.json = true,
                 "--check" => options.check = true,
+                "--keep" => options.keep = true,
+                "--render" => options.render = true,
                 "--help" | "-h" => return Ok(Parsed::Help),
                 _ => return Err(format!("unknown argument `{arg}`; see --help")),
             }
@@ -132,7 +143,7 @@ pub fn help() -> String {
         "\
 framepool beside its peers: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region|ring|time|wire [options]
+usage: framepool-peers pool|cross|region|ring|time|wire|report [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
@@ -140,8 +151,10 @@ usage: framepool-peers pool|cross|region|ring|time|wire [options]
   region  mappings: pages made resident by one thread, and by one on each core
   time    one core: readings of a clock, values recorded in a histogram, and both as a span
   ring    two cores: messages of 8 and 64 bytes through a ring of 1024 places, one by one and 32 at
-          once; a message there and one back, and beside it one cache line there and back
+          once; a message there and one back, and beside it bare cache lines
   wire    packet parsing: summaries, filters, checksums; exchange feeds: FIX, ITCH
+  report  all of these, or those that --only names; keeps the figures under results/ and writes RESULTS.md,
+          charts, and the tables of the README
 
   --only PART      only benches with PART in their names
   --seconds S      about how long all benches of one run take together, default 10; each contender
@@ -152,9 +165,12 @@ usage: framepool-peers pool|cross|region|ring|time|wire [options]
                    it both run on base pages
   --json           one object a line instead of a table
   --check          exit with 1 if a ratio is below its bar, or could not be measured
+  --keep           keep the figures under results/, as `report` does
+  --render         with `report`: measure nothing, only write the pages again
   --help           this text
 
-A ratio is the contender's median divided by framepool's: above 1, framepool is the faster. Figures
+A ratio is the contender's median divided by framepool's, in ring/… by that of the fastest of framepool's
+rings: above 1, framepool is the faster. Figures
 are ns per block taken and given back, all of 2 KiB; in region/… ns per 4 KiB mapped and made resident,
 64 MiB at a time, in region/prefault/… unmapped as well.
 
@@ -180,11 +196,12 @@ contenders
   framepool        ring/…: Ring, by push_slice and pop_slice in bursts; in ring/…/burst1 and cross/burst1
                    FlagRing, which waits as Spin does
   framepool-index, framepool-flags
-                   Ring in ring/…/burst1, waiting like the others; FlagRing in ring/pingpong
+                   Ring in ring/…/burst1; FlagRing in ring/…/burst32 and ring/pingpong
   rtrb, omango, ringbuf, gil, bbqueue, heapless, arrayqueue, dpdk
                    ring/…: rings of 1024 places; omango backs off within its calls, the others pause
                    once between two tries; dpdk is an rte_ring of elements of 8 or 64 bytes
-  line             ring/pingpong: one cache line there and back, without a ring
+  line, two lines  ring/pingpong: one cache line that both cores write, and one line each way: the least
+                   that two rings can take
   mmap-populate    region/prefault/…: mmap with MAP_POPULATE and munmap, for the same length and kind of
                    pages; framepool maps, verifies on one thread, and drops the region
   framepool-serial region/threads/…: framepool on one thread, beside framepool on two

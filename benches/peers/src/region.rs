@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use framepool::{MapBuilder, MappedRegion, PageSize};
 
-use crate::cross;
+use crate::cross::{self, Outcome};
 use crate::harness::{FRAMEPOOL, Group, Placement, Row, Series, pin, pin_to, rounds, rows, time};
 use crate::options::Options;
 
@@ -29,14 +29,6 @@ pub const BENCHES: &[&str] = &[
     "region/threads/base",
     "region/threads/2m",
 ];
-
-/// Results, samples that were dropped, and the round trips that were seen.
-#[derive(Default)]
-pub struct Outcome {
-    pub runs: Vec<Vec<Row>>,
-    pub dropped: usize,
-    pub round_trips: Vec<f64>,
-}
 
 /// Runs the benches that the options name.
 pub fn run(options: &Options) -> Result<Outcome, String> {

@@ -1,0 +1,376 @@
+//! What is made of the results that are kept: `RESULTS.md`, a chart for each room, the tables of the README.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use crate::harness::FRAMEPOOL;
+use crate::results::{Figure, Kept, ROOMS};
+
+/// The benches of the README's small tables, by room.
+const CHOSEN: &[(&str, &[(&str, &str)])] = &[
+    (
+        "pool",
+        &[
+            ("pool/lifo", "one block out and back"),
+            ("pool/batch32", "32 out, 32 back"),
+            ("pool/burst32/ids", "a burst of 32"),
+            ("pool/burst32/handles", "a `Vec` of 32 handles"),
+            ("pool/random1024", "freed in random order"),
+            ("shared/lifo", "no cache, one shared word"),
+        ],
+    ),
+    (
+        "cross",
+        &[
+            ("cross/burst1", "one core allocates, the other frees"),
+            ("cross/burst32", "the same, 32 at once"),
+            ("contended/1", "both cores on one pool"),
+            ("contended/32", "the same, 32 at once"),
+        ],
+    ),
+    (
+        "ring",
+        &[
+            ("ring/u64/burst1", "8 bytes, one by one"),
+            ("ring/u64/burst32", "8 bytes, 32 at once"),
+            ("ring/64B/burst1", "64 bytes, one by one"),
+            ("ring/64B/burst32", "64 bytes, 32 at once"),
+            ("ring/pingpong", "there and back"),
+        ],
+    ),
+    (
+        "time",
+        &[
+            ("time/now_ns", "a reading in ns"),
+            ("time/record", "a value into a histogram"),
+            ("time/span", "start, stop, record"),
+        ],
+    ),
+    (
+        "wire",
+        &[
+            ("wire/summarize/plain", "UDP and TCP over IPv4"),
+            ("wire/summarize/mixed", "tags, IPv6, fragments, malformed"),
+            ("wire/filter/plain", "ten terms"),
+            ("wire/checksum/64", "64 bytes"),
+            ("wire/checksum/1500", "1500 bytes"),
+            ("wire/fix/full", "every field of 331 bytes, verified"),
+            ("wire/itch/full", "every field of a message"),
+            ("wire/itch/visit", "one field of a message"),
+        ],
+    ),
+];
+
+/// What counts as a figure of framepool, and what is neither that nor a peer.
+fn is_ours(contender: &str) -> bool {
+    contender.starts_with(FRAMEPOOL)
+}
+
+fn is_floor(figure: &Figure) -> bool {
+    let name = figure.contender.as_str();
+    name.starts_with("floor")
+        || ["line", "two lines"].contains(&name)
+        || (figure.bench.starts_with("wire/filter/") && name == "summarize")
+}
+
+/// The fastest of ours and the fastest peer.
+fn both<'a>(figures: &[&'a Figure]) -> (Option<&'a Figure>, Option<&'a Figure>) {
+    let ours = figures.iter().find(|f| is_ours(&f.contender));
+    let peer = figures
+        .iter()
+        .find(|f| !is_ours(&f.contender) && !is_floor(f));
+    (ours.copied(), peer.copied())
+}
+
+fn number(ns: f64) -> String {
+    match ns {
+        ns if ns < 10.0 => format!("{ns:.2}"),
+        ns if ns < 100.0 => format!("{ns:.1}"),
+        ns => format!("{ns:.0}"),
+    }
+}
+
+fn label(figure: &Figure) -> String {
+    match figure.wait.as_str() {
+        "" => figure.contender.clone(),
+        wait => format!("{} ({wait})", figure.contender),
+    }
+}
+
+/// `0.66 (slab 1.16: 1.8)`; what a peer does faster is bold.
+fn cell(kept: &Kept, bench: &str, placement: &str) -> String {
+    let figures = kept.of(bench, placement);
+    let (Some(ours), peer) = both(&figures) else {
+        return String::new();
+    };
+    let old = match kept.measured(ours) {
+        Some(measured) if !measured.is_old() => "",
+        _ => "†",
+    };
+    let Some(peer) = peer else {
+        return number(ours.median) + old;
+    };
+    let ratio = peer.median / ours.median;
+    let peer = format!("{} {}: {ratio:.2}", peer.contender, number(peer.median));
+    let peer = if ratio < 0.97 {
+        format!("**{peer}**")
+    } else {
+        peer
+    };
+    format!("{}{old} ({peer})", number(ours.median))
+}
+
+fn placements(kept: &Kept, room: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    for figure in kept.figures.iter().filter(|f| f.room == room) {
+        if !all.contains(&figure.placement) {
+            all.push(figure.placement.clone());
+        }
+    }
+    all
+}
+
+/// The small table of a room: a column for each processor and placement, of native builds.
+fn small_table(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
+    let native = all.iter().filter(|kept| kept.build == "native");
+    let columns: Vec<(&Kept, String)> = native
+        .flat_map(|kept| placements(kept, room).into_iter().map(move |p| (kept, p)))
+        .collect();
+    let mut text = String::from("| bench |");
+    for (kept, placement) in &columns {
+        let place = if placement == "single" {
+            String::new()
+        } else {
+            format!(", {placement}")
+        };
+        let _ = write!(text, " {}{place} |", kept.processor.name());
+    }
+    let _ = writeln!(text, "\n|{}", "---|".repeat(columns.len() + 1));
+    for (bench, what) in benches {
+        let cells: Vec<String> = columns
+            .iter()
+            .map(|(kept, p)| cell(kept, bench, p))
+            .collect();
+        if cells.iter().any(|cell| !cell.is_empty()) {
+            let _ = writeln!(text, "| `{bench}`: {what} | {} |", cells.join(" | "));
+        }
+    }
+    text
+}
+
+/// All figures of a processor and build, one row for each bench and placement.
+fn full_table(kept: &Kept, room: &str) -> String {
+    let mut text = String::new();
+    for placement in placements(kept, room) {
+        let measured = kept
+            .measured
+            .iter()
+            .find(|m| m.room == room && m.placement == placement);
+        let Some(measured) = measured else { continue };
+        let place = match placement.as_str() {
+            "single" => String::new(),
+            place => format!(", cores {place}"),
+        };
+        let old = if measured.is_old() {
+            ", **older than the code**"
+        } else {
+            ""
+        };
+        let _ = writeln!(
+            text,
+            "\n#### {room}{place} (commit {}, {}{old})\n\n| bench | framepool | others, the fastest first |\n|---|---|---|",
+            measured.commit, measured.date
+        );
+        let mut benches: Vec<&str> = Vec::new();
+        for figure in kept
+            .figures
+            .iter()
+            .filter(|f| f.room == room && f.placement == placement)
+        {
+            if !benches.contains(&figure.bench.as_str()) {
+                benches.push(&figure.bench);
+            }
+        }
+        for bench in benches {
+            let figures = kept.of(bench, &placement);
+            let one = |f: &&&Figure| format!("{} {}", label(f), number(f.median));
+            let ours: Vec<String> = figures
+                .iter()
+                .filter(|f| is_ours(&f.contender))
+                .map(|f| one(&f))
+                .collect();
+            let best = both(&figures).0.map_or(f64::NAN, |f| f.median);
+            let others = figures.iter().filter(|f| !is_ours(&f.contender));
+            let others = others.map(|f| format!("{} ({:.2})", one(&f), f.median / best));
+            let others = others.collect::<Vec<_>>().join(", ");
+            let _ = writeln!(text, "| `{bench}` | {} | {others} |", ours.join(", "));
+        }
+    }
+    text
+}
+
+const INTRODUCTION: &str = "\
+# Results
+
+Made by `framepool-peers report`, which measures and adds to what other machines measured; `report --render`
+only writes this page, its charts and the README's tables again. Figures are ns per operation, medians of
+several runs with all contenders interleaved; what an operation is and what each contender does is in
+`framepool-peers --help` and in the sources. A number in parentheses is the contender's time divided by the
+fastest of framepool's: above 1, framepool is the faster one. Waits (`once`, `double`, `long`) are those of
+`src/waits.rs`, and of each contender the fastest counts. Cores are near if a cache line goes there and back in
+less than 250 ns, else far. The build `native` is `-C target-cpu=native`, `x86-64` any processor of that kind.
+";
+
+fn page(all: &[Kept]) -> String {
+    let mut text = INTRODUCTION.to_owned();
+    for kept in all {
+        let _ = writeln!(
+            text,
+            "\n## {}, build {}\n",
+            kept.processor.name(),
+            kept.build
+        );
+        for (name, value) in &kept.facts {
+            let _ = writeln!(text, "- {name}: {value}");
+        }
+        for (room, ..) in ROOMS {
+            if kept.figures.iter().any(|f| f.room == *room) {
+                text.push_str(&full_table(kept, room));
+                let _ = writeln!(text, "\n![{room}]({})", chart_path(kept, room));
+            }
+        }
+    }
+    text
+}
+
+fn chart_path(kept: &Kept, room: &str) -> String {
+    format!(
+        "results/{}.{}.{room}.svg",
+        kept.processor.slug(),
+        kept.build
+    )
+}
+
+/// Times as multiples of framepool's: a bar for each contender, cut off at eight times.
+fn chart(kept: &Kept, room: &str) -> String {
+    const ROW: usize = 16;
+    const LEFT: f64 = 220.0;
+    const WIDE: f64 = 480.0;
+    const MOST: f64 = 8.0;
+    let mut bars = String::new();
+    let mut y = 34;
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
+    for placement in placements(kept, room) {
+        let mut benches: Vec<&str> = Vec::new();
+        for figure in kept
+            .figures
+            .iter()
+            .filter(|f| f.room == room && f.placement == placement)
+        {
+            if !benches.contains(&figure.bench.as_str()) {
+                benches.push(&figure.bench);
+            }
+        }
+        for bench in benches {
+            let figures = kept.of(bench, &placement);
+            let Some(best) = both(&figures).0.map(|f| f.median) else {
+                continue;
+            };
+            let place = if placement == "single" {
+                String::new()
+            } else {
+                format!(", {placement}")
+            };
+            y += 10;
+            let _ = writeln!(
+                bars,
+                "<text x=\"8\" y=\"{y}\" class=\"b\">{bench}{place}</text>"
+            );
+            y += 6;
+            for figure in figures {
+                let ratio = figure.median / best;
+                let wide = ratio.min(MOST) / MOST * WIDE;
+                let class = match (is_ours(&figure.contender), is_floor(figure)) {
+                    (true, _) => "o",
+                    (_, true) => "f",
+                    _ => "p",
+                };
+                let more = if ratio > MOST { " ▸" } else { "" };
+                let _ = writeln!(
+                    bars,
+                    "<text x=\"{:.0}\" y=\"{}\" class=\"r\">{}</text><rect x=\"{LEFT}\" y=\"{y}\" width=\"{wide:.1}\" \
+                     height=\"12\" class=\"{class}\"/><text x=\"{:.1}\" y=\"{}\">{} ns, {ratio:.2}{more}</text>",
+                    LEFT - 6.0,
+                    y + 10,
+                    escaped(&label(figure)),
+                    LEFT + wide + 4.0,
+                    y + 10,
+                    number(figure.median),
+                );
+                y += ROW;
+            }
+            y += 8;
+        }
+    }
+    let high = y + 8;
+    let title = format!(
+        "{room}: {}, build {}; time as a multiple of framepool's",
+        kept.processor.name(),
+        kept.build
+    );
+    format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"860\" height=\"{high}\" font-family=\"sans-serif\" \
+         font-size=\"11\">\n<style>.b{{font-weight:bold}}.r{{text-anchor:end}}.o{{fill:#1f77b4}}.p{{fill:#bbb}}\
+         .f{{fill:#e8e8e8}}</style>\n<rect width=\"860\" height=\"{high}\" fill=\"#fff\"/>\n\
+         <text x=\"8\" y=\"20\" font-size=\"14\">{}</text>\n{bars}</svg>\n",
+        escaped(&title)
+    )
+}
+
+fn path(of: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), of].iter().collect()
+}
+
+fn write(of: &str, text: &str) -> Result<(), String> {
+    let path = path(of);
+    fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Puts each room's table between its two marks in the README.
+fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
+    let mut text = readme.to_owned();
+    for (room, benches) in CHOSEN {
+        let (from, to) = (
+            format!("<!-- figures: {room} -->\n"),
+            "<!-- end of figures -->",
+        );
+        let begin = text
+            .find(&from)
+            .ok_or(format!("README.md has no `{}`", from.trim()))?
+            + from.len();
+        let end = text[begin..]
+            .find(to)
+            .ok_or(format!("README.md lacks `{to}` after `{room}`"))?
+            + begin;
+        text.replace_range(begin..end, &small_table(all, room, benches));
+    }
+    Ok(text)
+}
+
+/// Writes everything again.
+///
+/// # Errors
+/// A file that cannot be read or written, or a README without marks.
+pub fn all(all: &[Kept]) -> Result<(), String> {
+    write("RESULTS.md", &page(all))?;
+    for kept in all {
+        for (room, ..) in ROOMS {
+            if kept.figures.iter().any(|f| f.room == *room) {
+                write(&chart_path(kept, room), &chart(kept, room))?;
+            }
+        }
+    }
+    let readme = fs::read_to_string(path("../../README.md")).map_err(|error| error.to_string())?;
+    write("../../README.md", &with_tables(&readme, all)?)
+}
