@@ -24,7 +24,8 @@ use std::{ptr, thread};
 use framepool::region::{AccessError, Seal, SharedError, SharedStage};
 use framepool::{PageSize, Pool, PoolConfig, Residency, SharedRegion};
 use support::{
-    HUGE, HugePages, NO_POPULATE, Refuse, another, assert_passed, base_page, refusing, role,
+    HUGE, HugePages, NO_SUCH_CALL, Refuse, another, assert_passed, base_page, no_populate,
+    refusing, role,
 };
 
 const LEN: usize = 64 << 10;
@@ -480,7 +481,17 @@ const POPULATE: &[(u32, std::ops::RangeInclusive<i32>)] =
 
 #[test]
 fn a_kernel_that_cannot_verify_gives_the_file_its_pages_and_no_byte_changes() {
-    let old = [NO_POPULATE];
+    assert_given_its_pages(libc::EINVAL);
+}
+
+#[test]
+fn a_sandbox_that_refuses_populating_has_the_file_given_its_pages() {
+    NO_SUCH_CALL.into_iter().for_each(assert_given_its_pages);
+}
+
+#[track_caller]
+fn assert_given_its_pages(errno: i32) {
+    let old = [no_populate(errno)];
     let both = || {
         let region = shared(LEN);
         region.write(0, &[7; LEN]).unwrap();

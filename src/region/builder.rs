@@ -5,7 +5,7 @@ use rustix::mm::MapFlags;
 
 use super::error::{MapError, Refused};
 use super::hints::Fork;
-use super::lock::{self, Lock};
+use super::lock::{self, Lock, LockError};
 use super::mapped::MappedRegion;
 use super::mapping::{Mapping, Shape};
 use super::numa::{Node, NodeError};
@@ -117,7 +117,11 @@ impl MapBuilder {
     }
 
     /// Keeps every page in memory from the moment it is there (mlock2(2), `MLOCK_ONFAULT`), or an
-    /// error. Whether it may be is found out before the first page is.
+    /// error. The lock is taken before the first page is resident.
+    ///
+    /// A rung that cannot be locked is a step down, since smaller pages round the length up less: 32 KiB
+    /// count as 2 MiB on the upper rungs. After a refusal on the last rung, the error is
+    /// [`MapError::Lock`] with the facts of that rung.
     ///
     /// ```
     /// use framepool::{MapError, MappedRegion};
@@ -133,8 +137,9 @@ impl MapBuilder {
         self
     }
 
-    /// As [`lock`](Self::lock), but where that is refused the region is mapped all the same, and
-    /// [`RegionReport::lock`] has the reason.
+    /// As [`lock`](Self::lock), but where that is refused the region is mapped without the lock, and
+    /// [`RegionReport::lock`] has the reason. The page size comes first: a refused lock is not a step
+    /// down.
     pub fn lock_or_report(mut self) -> Self {
         self.lock = LockWish::OrReport;
         self
@@ -169,10 +174,10 @@ impl MapBuilder {
     /// of prefault; with prefault O(length), as the kernel zeroes every page, and for transparent huge
     /// pages one or two reads of `/proc/self/smaps`, O(memory of the process).
     ///
-    /// On a kernel without `MADV_POPULATE_WRITE` (before Linux 5.14) pages are prefaulted by touching
-    /// them, and the report says [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never
-    /// touched unverified: with prefault those rungs are refused there (`populate: EINVAL`), and to have
-    /// them all the same is to say `prefault(false)`.
+    /// On a kernel without `MADV_POPULATE_WRITE` (`EINVAL`, before Linux 5.14), and in a sandbox that
+    /// refuses it (`ENOSYS`, `EPERM`), pages are prefaulted by touching them, and the report says
+    /// [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never touched unverified: with
+    /// prefault those rungs are refused there at [`Stage::Populate`]; `prefault(false)` maps them.
     ///
     /// # Errors
     /// [`MapError`] with what was asked for and, for each rung that was tried, where it failed and
@@ -206,20 +211,37 @@ impl MapBuilder {
             return Err(MapError::ZeroLength);
         }
         let node = self.find_node().map_err(MapError::Node)?;
-        let mut steps = Steps::default();
-        let mut rung = Some(self.page);
-        while let Some(page) = rung {
-            match self.rung(page, node.as_ref(), steps, &mut progress) {
+        let (mut page, mut steps) = (self.page, Steps::default());
+        loop {
+            let refusal = match self.rung(page, node.as_ref(), steps, &mut progress) {
                 Ok(region) => return Ok(region),
-                Err(Refusal::Rung(stage, errno)) => steps.add(Step { page, stage, errno }),
-                Err(Refusal::All(error)) => return Err(error),
+                Err(refusal) => refusal,
+            };
+            let (stage, errno) = match refusal {
+                Refusal::Rung(stage, errno) => (stage, errno),
+                Refusal::Lock(error) => (Stage::Lock, error.errno),
+                Refusal::TooLong => (Stage::Map, Errno::NOMEM),
+                Refusal::Node(error) => return Err(MapError::Node(error)),
+            };
+            steps.add(Step { page, stage, errno });
+            match page.below() {
+                Some(below) if !self.force => page = below,
+                _ => return Err(self.unavailable(&refusal, steps)),
             }
-            rung = if self.force { None } else { page.below() };
         }
-        Err(MapError::Unavailable {
-            requested: self.len,
-            refused: Refused(steps),
-        })
+    }
+
+    /// The error after the last rung, which was refused like this.
+    fn unavailable(&self, last: &Refusal, steps: Steps) -> MapError {
+        let requested = self.len;
+        match last {
+            Refusal::Lock(error) => MapError::Lock(*error),
+            Refusal::TooLong => MapError::TooLong { requested },
+            _ => MapError::Unavailable {
+                requested,
+                refused: Refused(steps),
+            },
+        }
     }
 
     fn find_node(&self) -> Result<Option<Node>, NodeError> {
@@ -239,8 +261,7 @@ impl MapBuilder {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<MappedRegion, Refusal> {
         let requested = self.len;
-        let too_long = Refusal::All(MapError::TooLong { requested });
-        let len = rounded(requested, page).ok_or(too_long)?;
+        let len = rounded(requested, page).ok_or(Refusal::TooLong)?;
         let mapping = self.advised(len, page)?;
         let report = RegionReport {
             requested,
@@ -293,7 +314,7 @@ impl MapBuilder {
             (LockWish::No, _) => Ok(Lock::Unlocked),
             (LockWish::OrError, lock) => match lock() {
                 Ok(()) => Ok(Lock::Locked),
-                Err(refused) => Err(Refusal::All(MapError::Lock(refused))),
+                Err(refused) => Err(Refusal::Lock(refused)),
             },
             (LockWish::OrReport, lock) => Ok(match lock() {
                 Ok(()) => Lock::Locked,
@@ -303,17 +324,22 @@ impl MapBuilder {
     }
 }
 
-/// Why a rung was not reached, or no rung can be.
+/// Why a rung was not reached.
 enum Refusal {
     Rung(Stage, Errno),
-    All(MapError),
+    /// Pages of this size cannot be locked; smaller ones may be.
+    Lock(LockError),
+    /// Rounded up to pages of this size, the length exceeds the address space.
+    TooLong,
+    /// No rung has pages on that node.
+    Node(NodeError),
 }
 
 impl From<PrefaultError> for Refusal {
     fn from(error: PrefaultError) -> Self {
         match error {
             PrefaultError::Populate { errno, .. } => Self::Rung(Stage::Populate, errno),
-            PrefaultError::Node(error) => Self::All(MapError::Node(error)),
+            PrefaultError::Node(error) => Self::Node(error),
         }
     }
 }

@@ -29,7 +29,7 @@ use super::report::{PageSize, Step, Steps};
 pub enum MapError {
     /// A mapping of zero bytes was asked for.
     ZeroLength,
-    /// The length, rounded up to whole pages, exceeds the address space.
+    /// The length exceeds the address space, rounded up to whole pages of the last rung that was tried.
     TooLong {
         /// Bytes asked for.
         requested: usize,
@@ -41,7 +41,7 @@ pub enum MapError {
         /// Why, from the top rung down.
         refused: Refused,
     },
-    /// The region was to be locked, and cannot be: see
+    /// The last rung that was tried cannot be locked, and a lock was asked for: see
     /// [`MapBuilder::lock_or_report`](super::MapBuilder::lock_or_report).
     Lock(LockError),
     /// No page can be placed on the node that was asked for.

@@ -360,13 +360,19 @@ impl Mapping {
 }
 
 /// Makes every page of a part of a mapping resident and writable, or says that one cannot be had
-/// (`MADV_POPULATE_WRITE`). The part starts and ends between pages. `EINVAL`: this kernel has no such
-/// call.
+/// (`MADV_POPULATE_WRITE`). The part starts and ends between pages. [`cannot_populate`] tells whether
+/// an error is about the call.
 pub(super) fn populate(part: &mut [MaybeUninit<u8>]) -> Result<(), Errno> {
     let start = part.as_mut_ptr().cast();
     // SAFETY: borrowed exclusively, and the call writes to no byte: it does what a write would, but for
     // the write.
     unsafe { madvise(start, part.len(), Advice::LinuxPopulateWrite) }
+}
+
+/// Whether `errno` says that this process has no `MADV_POPULATE_WRITE`, and nothing about the pages:
+/// `EINVAL` from a kernel before 5.14, `ENOSYS` or `EPERM` from the filter of a sandbox.
+pub(super) fn cannot_populate(errno: Errno) -> bool {
+    matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::PERM)
 }
 
 /// Writes one byte in each `page` bytes, the value that was there. Not for hugetlb pages: one that

@@ -13,7 +13,7 @@
 //!   │ 2 MiB       │         EINVAL, not on this machine
 //!   ├─────────────┤    fork: EINVAL, never wiped                    ──►  2 MiB pages, each there
 //!   │     │       │    populate: ENOMEM, EFAULT, they ran out
-//!   │     │       │    populate: EINVAL, cannot be verified
+//!   │     │       │    populate: EINVAL, ENOSYS, EPERM, cannot be verified
 //!   │     │ fall_back
 //!   │     ▼       │    map: ENOMEM, out of memory or of addresses
 //!   │ transparent │    advise: EINVAL, not in this kernel           ──►  aligned to 2 MiB; the report
@@ -31,8 +31,9 @@
 //! which answers with an error instead, before a [`MappedRegion`] is handed out, and the
 //! [`RegionReport`] says what is known and what is not.
 //!
-//! What does not depend on the rung is no step: a lock over the limit is [`MapError::Lock`], a node that
-//! is not there [`MapError::Node`], before any page is touched.
+//! A lock that was asked for and is over the limit (ENOMEM) is a step down on every rung, as larger pages
+//! round the length up; after the last rung it is [`MapError::Lock`]. A node that does not exist does not
+//! depend on the rung: it is [`MapError::Node`], before any page is touched.
 //!
 //! | File | Holds |
 //! |---|---|

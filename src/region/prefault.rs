@@ -15,7 +15,7 @@ use std::thread;
 
 use rustix::io::Errno;
 
-use super::mapping::{populate, touch};
+use super::mapping::{cannot_populate, populate, touch};
 use super::numa::{Node, NodeError};
 use super::report::Residency;
 
@@ -39,8 +39,9 @@ pub struct Progress {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PrefaultError {
-    /// A page could not be had: `ENOMEM`, `EFAULT` where touching it would have been a SIGBUS,
-    /// `EINVAL` where this kernel cannot verify 2 MiB or 1 GiB pages (before Linux 5.14).
+    /// A page is not available: `ENOMEM`, or `EFAULT` where touching it would have been a SIGBUS. Or
+    /// 2 MiB or 1 GiB pages cannot be verified: `EINVAL` before Linux 5.14, `ENOSYS` or `EPERM` in a
+    /// sandbox.
     Populate {
         /// Bytes that were made resident, at least.
         done: usize,
@@ -74,7 +75,7 @@ pub(super) struct Plan<'a> {
     pub(super) node: Option<&'a Node>,
     /// Bytes of a page, at least.
     pub(super) page: usize,
-    /// Whether a kernel that cannot verify may have the pages touched.
+    /// Whether the pages may be touched where the kernel does not verify them.
     pub(super) touch: bool,
 }
 
@@ -191,8 +192,7 @@ impl Plan<'_> {
     fn one(&self, chunk: Chunk<'_>) -> Outcome {
         match populate(chunk) {
             Ok(()) => Ok((chunk.len(), Residency::Verified)),
-            // A kernel before 5.14.
-            Err(Errno::INVAL) if self.touch => {
+            Err(errno) if self.touch && cannot_populate(errno) => {
                 touch(chunk, self.page);
                 Ok((chunk.len(), Residency::Unverified))
             }

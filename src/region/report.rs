@@ -66,6 +66,9 @@ pub enum Stage {
     Fork,
     /// Keeping the bytes out of core dumps: `MADV_DONTDUMP` in madvise(2).
     Dump,
+    /// Keeping the pages in memory: mlock2(2), if [`MapBuilder::lock`](super::MapBuilder::lock) asks
+    /// for it.
+    Lock,
     /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2).
     Populate,
     /// The advice to use huge pages: `MADV_HUGEPAGE` in madvise(2).
@@ -78,6 +81,7 @@ impl fmt::Display for Stage {
             Self::Map => "map",
             Self::Fork => "fork",
             Self::Dump => "dump",
+            Self::Lock => "lock",
             Self::Populate => "populate",
             Self::Advise => "advise",
         })
@@ -138,8 +142,8 @@ impl fmt::Display for Steps {
 pub enum Residency {
     /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.
     Verified,
-    /// Every page was written to once; this kernel has no call that verifies it. Never said of
-    /// [`PageSize::Huge2M`] and [`PageSize::Huge1G`].
+    /// Every page was written to once; this kernel has no call that verifies it, or a sandbox refuses
+    /// that call. Never said of [`PageSize::Huge2M`] and [`PageSize::Huge1G`].
     Unverified,
     /// Prefault was not asked for, or the pages were released: they come with their first touch.
     OnDemand,
@@ -205,7 +209,8 @@ impl RegionReport {
         self.len
     }
 
-    /// The rung that was reached.
+    /// The rung that was reached. On [`PageSize::Transparent`] huge pages were asked for, and
+    /// [`huge_bytes`](Self::huge_bytes) tells how many came.
     pub fn page(&self) -> PageSize {
         self.page
     }
@@ -264,11 +269,21 @@ impl RegionReport {
 
 impl fmt::Display for RegionReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes in {}, {}", self.len, self.page, self.residency)?;
-        match (self.page, self.huge_bytes) {
-            (PageSize::Transparent, Some(huge)) => write!(f, ", {huge} bytes in huge pages")?,
-            (PageSize::Transparent, None) => write!(f, ", unknown how many in huge pages")?,
-            _ => {}
+        let none_came = self.huge_bytes == Some(0) && self.residency != Residency::OnDemand;
+        let page = match self.page {
+            PageSize::Transparent if none_came => PageSize::Base,
+            page => page,
+        };
+        write!(f, "{} bytes in {page}, {}", self.len, self.residency)?;
+        if self.page == PageSize::Transparent && self.residency != Residency::OnDemand {
+            match self.huge_bytes {
+                Some(0) => write!(f, ", asked for huge pages, none came")?,
+                Some(huge) => write!(f, ", {huge} bytes in huge pages")?,
+                None => write!(f, ", unknown how many in huge pages")?,
+            }
+            if let Some(errno) = self.collapse {
+                write!(f, " (collapse: {errno})")?;
+            }
         }
         match self.placed {
             Some(Placed {

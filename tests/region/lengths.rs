@@ -35,6 +35,19 @@ fn lengths_that_overflow_are_an_error_with_the_length() {
 
 #[test]
 #[cfg(target_pointer_width = "64")]
+fn a_length_that_overflows_in_large_pages_is_a_step_down() {
+    let _held = HugePages::lock();
+    // Rounded up to 1 GiB it is no object's length, rounded up to 2 MiB it is.
+    let len = isize::MAX as usize - 4 * HUGE;
+    let error = builder(len, PageSize::Huge1G).map().unwrap_err();
+    let rungs = [PageSize::Huge1G, Huge2M, Transparent, Base];
+    assert_eq!(refusals(&error), rungs.map(no_memory));
+    let error = forced(len, PageSize::Huge1G).map().unwrap_err();
+    assert_eq!(error, MapError::TooLong { requested: len });
+}
+
+#[test]
+#[cfg(target_pointer_width = "64")]
 fn more_than_the_address_space_holds_is_an_error_that_names_every_rung() {
     let _held = HugePages::lock();
     let error = MappedRegion::builder(1 << 48).map().unwrap_err();

@@ -106,6 +106,37 @@ fn more_than_the_limit_is_an_error_with_the_limit() {
 }
 
 #[test]
+fn a_lock_over_the_limit_on_large_pages_is_a_step_down_to_base_pages() {
+    let test = "locks::a_lock_over_the_limit_on_large_pages_is_a_step_down_to_base_pages";
+    alone(test, || {
+        limit(64 << 10);
+        // 2 MiB on the rungs of large pages: over the limit. 32 KiB in base pages: below it.
+        let small = MappedRegion::builder(32 << 10).lock();
+        let region = small.map().unwrap();
+        assert_eq!(region.report().page(), Base);
+        assert_eq!(region.report().lock(), Lock::Locked);
+        let steps = facts(region.report().steps());
+        assert_eq!(steps.last(), Some(&(Transparent, Stage::Lock, ENOMEM)));
+        let text = region.report().to_string();
+        let step = "no transparent huge pages (lock: ";
+        assert!(text.contains(", locked; ") && text.contains(step), "{text}");
+        // The error has the facts of the last rung that was allowed.
+        let refused = |builder: MapBuilder| match builder.lock().map().unwrap_err() {
+            MapError::Lock(error) => fact(error),
+            other => panic!("{other:?}"),
+        };
+        let bytes = |bytes| (bytes, Some(64 << 10), ENOMEM);
+        assert_eq!(refused(builder(LEN, Huge2M)), bytes(LEN));
+        assert_eq!(refused(forced(32 << 10, Transparent)), bytes(HUGE));
+        // A lock that may be refused leaves the page size as it is.
+        let report = builder(32 << 10, Transparent).lock_or_report().map();
+        let report = report.unwrap().report().clone();
+        assert_eq!(report.page(), Transparent);
+        assert!(matches!(report.lock(), Lock::Refused(_)));
+    });
+}
+
+#[test]
 fn a_limit_of_zero_and_an_old_kernel_are_told_apart() {
     alone(
         "locks::a_limit_of_zero_and_an_old_kernel_are_told_apart",

@@ -94,6 +94,46 @@ fn a_kernel_that_cannot_verify_has_its_pages_touched_and_says_so() {
     );
 }
 
+/// A filter that does not know the advice answers `ENOSYS` or `EPERM` where an old kernel does `EINVAL`.
+#[test]
+fn a_sandbox_that_refuses_populating_has_base_pages_touched_and_says_so() {
+    for errno in NO_SUCH_CALL {
+        for page in [Base, Transparent] {
+            let mapped = refusing(&[no_populate(errno)], || {
+                let mut region = forced(3 * HUGE, page).map().unwrap();
+                let kind = kind(region.report());
+                region.release().unwrap();
+                (kind, region.prefault(), region)
+            });
+            let Some((kind, again, region)) = mapped else {
+                return;
+            };
+            assert_eq!(kind, (page, Unverified), "errno {errno}");
+            assert_eq!(again, Ok(()), "errno {errno}");
+            assert_eq!(region.report().residency(), Unverified);
+            assert!(is_all(&region, 0));
+        }
+    }
+}
+
+#[test]
+fn a_sandbox_that_refuses_populating_has_no_2_mib_page_touched() {
+    let Some(pages) = HugePages::exactly(2) else {
+        return;
+    };
+    for errno in NO_SUCH_CALL {
+        let map = || MappedRegion::builder(2 * HUGE).map();
+        let Some(region) = refusing(&[no_populate(errno)], map) else {
+            return;
+        };
+        let region = region.unwrap();
+        assert_eq!(kind(region.report()), (Transparent, Unverified));
+        let refused = [(Huge2M, Populate, errno)];
+        assert_eq!(facts(region.report().steps()), refused);
+        assert_eq!(pages.available(), 2);
+    }
+}
+
 #[test]
 fn a_kernel_that_cannot_verify_has_no_2_mib_page_touched() {
     let Some(pages) = HugePages::exactly(2) else {

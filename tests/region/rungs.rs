@@ -63,7 +63,16 @@ fn advice_that_goes_unheeded_is_not_passed_off_as_huge_pages() {
             assert_eq!(region.report().huge_bytes(), Some(0));
             assert_eq!(transparent_bytes(&region), Some(0));
             let text = region.report().to_string();
-            assert!(text.contains(", 0 bytes in huge pages"), "{text}");
+            let start = "16777216 bytes in base pages, resident (verified), asked for huge pages, \
+                         none came (collapse: ";
+            assert!(text.starts_with(start), "{text}");
+            let refused = region.report().collapse_refused().unwrap();
+            assert!(text.ends_with(&format!("{start}{refused})")), "{text}");
+            // None can have come before the first touch.
+            let later = forced(16 << 20, Transparent).prefault(false).map();
+            let text = later.unwrap().report().to_string();
+            let asked = "16777216 bytes in transparent huge pages, on demand";
+            assert_eq!(text, asked);
         },
     );
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 #[allow(unused_imports, reason = "each test takes what it needs")]
 pub use hugepages::HugePages;
 #[allow(unused_imports, reason = "each test takes what it needs")]
-pub use refusing::{NO_POPULATE, Refuse, refusing};
+pub use refusing::{NO_POPULATE, NO_SUCH_CALL, Refuse, no_populate, refusing};
 
 pub const HUGE: usize = 2 << 20;
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::thread;
 
-use libc::{EINVAL, MADV_POPULATE_WRITE};
+use libc::{EINVAL, ENOSYS, EPERM, MADV_POPULATE_WRITE};
 
 /// A system call of this thread that fails with `errno` if its arguments (position, low word) match.
 pub struct Refuse(
@@ -17,6 +17,14 @@ pub const NO_POPULATE: Refuse = Refuse(
     &[(2, MADV_POPULATE_WRITE..=MADV_POPULATE_WRITE)],
     EINVAL,
 );
+
+/// Why there is no `MADV_POPULATE_WRITE`: an old kernel, or the filters of sandboxes.
+pub const NO_SUCH_CALL: [i32; 3] = [EINVAL, ENOSYS, EPERM];
+
+/// A kernel or a sandbox that refuses `MADV_POPULATE_WRITE`.
+pub fn no_populate(errno: i32) -> Refuse {
+    Refuse(NO_POPULATE.0, NO_POPULATE.1, errno)
+}
 
 /// Runs `body` on a thread whose kernel refuses what `rules` say.
 pub fn refusing<T: Send>(rules: &[Refuse], body: impl FnOnce() -> T + Send) -> Option<T> {

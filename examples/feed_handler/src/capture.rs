@@ -6,12 +6,13 @@ use std::path::Path;
 
 use framepool::Pool;
 use framepool::time::{Clock, HostClock};
-use framepool::wire::{Filter, ParseError, Summary, summarize_ip_lax, summarize_lax};
+use framepool::wire::{Filter, summarize_ip_lax, summarize_lax};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block as PcapBlock, Linktype, PcapBlockOwned, PcapError};
 
 use crate::decode::Errors;
 use crate::front::Front;
+use crate::link::{self, Start, UNDECLARED, Unsupported};
 use crate::receiver::Producer;
 use crate::sys;
 use crate::venues::{Others, Sequences, Stream};
@@ -32,8 +33,10 @@ pub struct Replayed {
     pub frames: u64,
     /// Frames longer than a block.
     pub truncated: u64,
-    /// Frames of a link type that is neither Ethernet nor IP.
-    pub unsupported: u64,
+    /// Frames that belong to a known feed.
+    pub feed_frames: u64,
+    /// Frames of link types that are not supported.
+    pub unsupported: Unsupported,
     /// Frames that the filter does not want.
     pub filtered: u64,
     /// Frames that are not what they say they are, by what is wrong.
@@ -124,9 +127,23 @@ struct Out<'p, 'c> {
 impl Replayed {
     fn take(&mut self, link: Linktype, data: &[u8], out: &mut Out<'_, '_>) {
         self.frames += 1;
-        let Some((summary, error)) = summed_up(link, data) else {
-            self.unsupported += 1;
-            return;
+        let (data, (summary, error)) = match link::start(link, data) {
+            Start::Ethernet => (data, summarize_lax(data)),
+            Start::Ip(at) => {
+                let datagram = data.get(at..).unwrap_or_default();
+                (datagram, summarize_ip_lax(datagram))
+            }
+            // No filter has a term for it.
+            Start::Other if out.filter.is_some() => {
+                self.filtered += 1;
+                return;
+            }
+            Start::Other => {
+                self.others.not_ip += 1;
+                return;
+            }
+            Start::Cut(header) => return self.errors.count_cut(header),
+            Start::Unknown => return self.unsupported.count(link),
         };
         if let Some(error) = error {
             return self.errors.count(error);
@@ -138,6 +155,7 @@ impl Replayed {
         let Some((stream, payload)) = self.others.stream_of(data, &summary) else {
             return;
         };
+        self.feed_frames += 1;
         let packet = data.get(payload.clone()).unwrap_or_default();
         if let Err(error) = self.sequences.follow(stream, packet, Some(&summary)) {
             return self.errors.count(error);
@@ -145,6 +163,20 @@ impl Replayed {
         if !out.hand_on(data, payload, stream) {
             self.truncated += 1;
         }
+    }
+}
+
+impl Replayed {
+    /// That there was no known feed, and what there was.
+    pub fn without_feed(&self) -> String {
+        let mut text = format!("no known feed in {} frames", self.frames);
+        if self.filtered > 0 {
+            text += &format!(", {} of them filtered out", self.filtered);
+        }
+        if self.unsupported.frames() > 0 {
+            text += &format!(", not supported: {}", self.unsupported);
+        }
+        text
     }
 }
 
@@ -177,18 +209,6 @@ impl Out<'_, '_> {
     }
 }
 
-/// A frame's headers, by its link type.
-fn summed_up(link: Linktype, data: &[u8]) -> Option<(Summary, Option<ParseError>)> {
-    match link {
-        Linktype::ETHERNET => Some(summarize_lax(data)),
-        Linktype::RAW | Linktype::IPV4 | Linktype::IPV6 => Some(summarize_ip_lax(data)),
-        _ => None,
-    }
-}
-
-/// The link type of a frame whose interface the capture has not declared: counted as unsupported.
-const UNDECLARED: Linktype = Linktype(-1);
-
 /// The link types that a capture has declared so far.
 #[derive(Default)]
 struct Links {
@@ -201,7 +221,8 @@ impl Links {
     fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<(Linktype, &'a [u8])> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
-                self.legacy = Some(header.network);
+                // The upper half may tell of a checksum at the end of frames.
+                self.legacy = Some(Linktype(header.network.0 & 0xFFFF));
                 None
             }
             PcapBlockOwned::Legacy(frame) => Some((self.legacy?, frame.data)),

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use framepool::wire::feed::{Protocol, fix, itch, moldudp64, pitch, soupbintcp, xdp};
-use framepool::wire::{Layer, ParseError, Reason};
+use framepool::wire::{ParseError, Reason};
 
 use crate::venues::{NAMES, Stream, VENUES};
 
@@ -154,17 +154,27 @@ impl Decoded {
     }
 }
 
-/// Types as their specifications write them, each with its number of messages.
+impl Messages {
+    /// Types as their specifications write them, each with its number of messages.
+    pub fn kinds(&self) -> impl Iterator<Item = (String, u64)> {
+        let sent = (0..=u8::MAX).zip(self.kinds).filter(|(_, n)| *n > 0);
+        sent.map(|(kind, n)| {
+            let kind = match self.protocol {
+                Some(Protocol::Pitch) => format!("{kind:#04X}"),
+                Some(Protocol::Xdp) => format!("{kind}"),
+                _ => char::from(kind).escape_default().to_string(),
+            };
+            (kind, n)
+        })
+    }
+}
+
 impl fmt::Display for Messages {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut space = "";
-        for (kind, n) in (0..=u8::MAX).zip(self.kinds).filter(|(_, n)| *n > 0) {
-            f.write_str(std::mem::replace(&mut space, " "))?;
-            match self.protocol {
-                Some(Protocol::Pitch) => write!(f, "{kind:#04X}:{n}")?,
-                Some(Protocol::Xdp) => write!(f, "{kind}:{n}")?,
-                _ => write!(f, "{}:{n}", char::from(kind).escape_default())?,
-            }
+        for (kind, n) in self.kinds() {
+            write!(f, "{space}{kind}:{n}")?;
+            space = " ";
         }
         Ok(())
     }
@@ -176,7 +186,7 @@ const KINDS: usize = 64;
 /// Errors by layer and reason. Counting allocates nothing.
 #[derive(Debug)]
 pub struct Errors {
-    kinds: Vec<(Layer, &'static str, u64)>,
+    kinds: Vec<(&'static str, &'static str, u64)>,
     pub total: u64,
 }
 
@@ -191,12 +201,22 @@ impl Default for Errors {
 
 impl Errors {
     pub fn count(&mut self, error: ParseError) {
-        self.add(error.layer, name(error.reason), 1);
+        self.add(error.layer.name(), name(error.reason), 1);
     }
 
-    fn add(&mut self, layer: Layer, reason: &'static str, n: u64) {
+    /// Counts a frame that ends inside a header that is none of the library's.
+    pub fn count_cut(&mut self, header: &'static str) {
+        self.add(header, "truncated", 1);
+    }
+
+    /// Layer, reason and number of each kind.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        self.kinds.iter().copied()
+    }
+
+    fn add(&mut self, layer: &'static str, reason: &'static str, n: u64) {
         self.total += n;
-        let of_it = |kind: &&mut (Layer, &str, u64)| (kind.0, kind.1) == (layer, reason);
+        let of_it = |kind: &&mut (&str, &str, u64)| (kind.0, kind.1) == (layer, reason);
         let known = self.kinds.iter_mut().find(of_it);
         if let Some(kind) = known {
             kind.2 += n;

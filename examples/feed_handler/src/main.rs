@@ -13,10 +13,12 @@
 //!
 //! `cargo run --release --example feed_handler -- --help` lists the options.
 
+mod axis;
 mod capture;
 mod decode;
 mod front;
 mod latency;
+mod link;
 mod memory;
 mod options;
 mod pipeline;
@@ -28,11 +30,13 @@ mod sys;
 mod venues;
 mod worker;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use framepool::PoolConfig;
 
 use crate::options::{Options, Parsed};
+use crate::pipeline::Source;
 
 fn main() -> ExitCode {
     let options = match options::parse(std::env::args_os()) {
@@ -52,7 +56,7 @@ fn main() -> ExitCode {
         }
     };
     match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(message) => {
             complain(&message);
             ExitCode::FAILURE
@@ -60,12 +64,15 @@ fn main() -> ExitCode {
     }
 }
 
+/// The exit code for a capture in which no frame belongs to a known feed.
+const NO_FEED: u8 = 3;
+
 /// One line to standard error, whatever a file or an option is called.
 fn complain(message: &str) {
     eprintln!("feed_handler: {}", message.replace(char::is_control, "?"));
 }
 
-fn run(options: &Options) -> Result<(), String> {
+fn run(options: &Options) -> Result<ExitCode, String> {
     // Errors of the capture file come before any memory is mapped.
     let capture = match &options.pcap {
         Some(path) => Some(capture::open(path)?),
@@ -81,8 +88,15 @@ fn run(options: &Options) -> Result<(), String> {
     }?;
     let census = pool.check().map_err(|e| format!("pool corrupt: {e}"))?;
     report::print(options, &pool, &census, &outcome)?;
-    match plot {
-        Some(plot) => plot.draw(&outcome.consumed.latency),
-        None => Ok(()),
+    if let Some(plot) = plot {
+        plot.draw(&outcome.consumed.latency)?;
+    }
+    match &outcome.source {
+        Source::Replay(replayed) if replayed.feed_frames == 0 => {
+            let path = options.pcap.as_deref().unwrap_or(Path::new(""));
+            complain(&format!("{}: {}", path.display(), replayed.without_feed()));
+            Ok(ExitCode::from(NO_FEED))
+        }
+        _ => Ok(ExitCode::SUCCESS),
     }
 }

@@ -29,13 +29,18 @@ Usage: feed_handler [OPTIONS]
   --rate N          packets per second to publish; 0 is as fast as possible (default 100000)
   --block-size N    bytes of a block (default 2048), at least 1472 for sockets
   --pool-blocks N   blocks in the pool (default 4096); too few degrade to counted drops
-  --pcap FILE       read a capture (pcap or pcapng) instead of sockets
-  --filter EXPR     only frames that match, as in 'udp and dst net 233.54.12.0/24'; needs --pcap
+  --pcap FILE       read a capture (pcap or pcapng) instead of sockets: Ethernet, raw IP, Linux cooked
+                    (SLL and SLL2, as of 'tcpdump -i any') or BSD loopback (NULL and LOOP)
+  --filter EXPR     only frames that match, as in 'udp and dst net 233.54.12.0/24'; needs --pcap;
+                    without Ethernet headers it sees IP packets alone
   --target NS       latency from receiving a packet to having consumed it that is to be met; the report
                     counts what exceeds it (default 0: none)
   --plot FILE       draw the distribution of latency as SVG
   --json            print one machine-readable line instead of the report
   --help            print this
+
+Exit codes: 0 for success, 1 for a failure, 2 for a wrong option, 3 for a capture in which no frame that
+was read, and that the filter lets through, belongs to a known feed: its report is printed all the same.
 ";
 
 /// What to do.

@@ -2,10 +2,13 @@
 
 use std::fs::File;
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use plotters::coord::ranged1d::{DefaultFormatting, KeyPointHint};
 use plotters::prelude::*;
 
+use crate::axis;
 use crate::latency::Latency;
 use crate::venues::NAMES;
 
@@ -67,12 +70,38 @@ fn shares<const P: u32, const N: usize>(
         .collect()
 }
 
+/// An axis from 0 to `top` percent.
+struct Percentages {
+    top: f64,
+}
+
+impl Ranged for Percentages {
+    type FormatOption = DefaultFormatting;
+    type ValueType = f64;
+
+    fn map(&self, share: &f64, (low, high): (i32, i32)) -> i32 {
+        low + (share / self.top * f64::from(high - low)) as i32
+    }
+
+    fn key_points<Hint: KeyPointHint>(&self, _: Hint) -> Vec<f64> {
+        axis::linear(self.top)
+    }
+
+    fn range(&self) -> Range<f64> {
+        0.0..self.top
+    }
+}
+
 fn chart(svg: &mut String, lines: &[Line]) -> Result<(), String> {
     let points = || lines.iter().flat_map(|(_, line)| line);
     let least = points().map(|p| p.0).fold(f64::INFINITY, f64::min);
     let most = points().map(|p| p.0).fold(1.0, f64::max) * 1.5;
     let least = if least.is_finite() { least / 1.5 } else { 1.0 };
     let top = points().map(|p| p.1).fold(1.0, f64::max) * 1.1;
+    let (least, most, top) = match lines {
+        [] => (1.0, 1e9, 100.0),
+        _ => (least, most, top),
+    };
     let text = |e: DrawingAreaErrorKind<_>| e.to_string();
 
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
@@ -82,14 +111,19 @@ fn chart(svg: &mut String, lines: &[Line]) -> Result<(), String> {
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(56)
-        .build_cartesian_2d((least..most).log_scale(), 0.0..top)
+        .build_cartesian_2d(
+            (least..most)
+                .log_scale()
+                .with_key_points(axis::logarithmic(least, most)),
+            Percentages { top },
+        )
         .map_err(text)?;
     chart
         .configure_mesh()
-        .x_desc("ns")
+        .x_desc("latency")
         .y_desc("% of packets")
-        .x_label_formatter(&|ns| format!("{ns:.0}"))
-        .y_label_formatter(&|share| format!("{share:.0}"))
+        .x_label_formatter(&|ns| axis::duration(*ns))
+        .y_label_formatter(&|share| axis::percent(*share, top))
         .draw()
         .map_err(text)?;
     for (number, (name, line)) in lines.iter().enumerate() {

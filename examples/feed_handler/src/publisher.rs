@@ -18,8 +18,11 @@ pub const FULL: usize = 1472;
 /// What was sent.
 #[derive(Debug, Default)]
 pub struct Published {
+    /// Packets of messages, and heartbeats.
     pub packets: u64,
     pub messages: u64,
+    /// Packets that end the session.
+    pub end_packets: u64,
 }
 
 /// Sends at `rate` packets per second (0: as fast as the socket takes them) for `duration`, then the
@@ -49,6 +52,7 @@ pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Publ
         std::thread::sleep(Duration::from_millis(10));
         feed.end(&mut packets[0]);
         sys::send(socket, &packets[..1]).map_err(|e| format!("send: {e}"))?;
+        published.end_packets += 1;
     }
     Ok(published)
 }

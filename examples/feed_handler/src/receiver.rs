@@ -20,6 +20,7 @@ pub type Producer<'p> = framepool::ring::Producer<'static, Option<Frame<'p>>>;
 /// What the receiver saw.
 #[derive(Debug, Default)]
 pub struct Received {
+    /// All of them, those that end the session too.
     pub packets: u64,
     /// Packets that found no block: received into scratch and dropped.
     pub drops: u64,
@@ -56,7 +57,7 @@ pub fn receive<'p>(
     let mut batch = Batch::new();
     let mut received = Received::default();
     let mut faults = None;
-    while !received.sequences.ended {
+    while received.sequences.ends == 0 {
         let now = Instant::now();
         if now >= deadline {
             break;

@@ -7,13 +7,16 @@ use framepool::{Census, Pool};
 
 use crate::decode::Errors;
 use crate::latency;
+use crate::link::Unsupported;
 use crate::options::Options;
 use crate::pipeline::{Outcome, Source};
 use crate::venues::{Missed, NAMES};
 
 /// The figures that both forms print.
 struct Figures {
+    /// All of them, those that end a session too.
     packets: u64,
+    end_packets: u64,
     drops: u64,
     truncated: u64,
     errors: Errors,
@@ -32,6 +35,7 @@ impl Figures {
         match &outcome.source {
             Source::Live { received, .. } => Self {
                 packets: received.packets,
+                end_packets: received.sequences.ends,
                 drops: received.drops,
                 truncated: received.truncated,
                 errors: errors.and(&received.errors),
@@ -42,6 +46,7 @@ impl Figures {
             },
             Source::Replay(replayed) => Self {
                 packets: replayed.frames,
+                end_packets: replayed.sequences.ends,
                 drops: 0,
                 truncated: replayed.truncated,
                 errors: errors.and(&replayed.errors),
@@ -90,9 +95,10 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
     line(
         "packets",
         format!(
-            "{} ({:.0} per second)",
+            "{} ({:.0} per second), {} of them end a session",
             figures.packets,
-            per_second(figures.packets)
+            per_second(figures.packets),
+            figures.end_packets
         ),
     );
     line(
@@ -114,8 +120,8 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
             line(
                 "published",
                 format!(
-                    "{} packets, {} messages",
-                    published.packets, published.messages
+                    "{} packets, {} messages, and {} packets to end the session",
+                    published.packets, published.messages, published.end_packets
                 ),
             );
             line(
@@ -132,10 +138,16 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
             line(
                 "other frames",
                 format!(
-                    "{} UDP, {} TCP, {} other IP, {} not IP, {} of other link types",
-                    other.udp, other.tcp, other.ip, other.not_ip, replayed.unsupported
+                    "{} UDP, {} TCP, {} other IP, {} not IP",
+                    other.udp, other.tcp, other.ip, other.not_ip
                 ),
             );
+            let unsupported = &replayed.unsupported;
+            let mut text = format!("{} frames", unsupported.frames());
+            if unsupported.frames() > 0 {
+                let _ = write!(text, ": {unsupported}");
+            }
+            line("not supported", text);
         }
     }
     let missed = &figures.missed;
@@ -176,6 +188,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
         let _ = write!(out, "{comma}\"{name}\":{value}");
     };
     field("packets", figures.packets.to_string());
+    field("end_packets", figures.end_packets.to_string());
     let messages = consumed.decoded.messages;
     field("messages", messages.to_string());
     field(
@@ -184,7 +197,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     );
     for (venue, sent) in consumed.decoded.venues() {
         field(&format!("messages_{venue}"), sent.messages.to_string());
-        field(&format!("types_{venue}"), quoted(&sent.to_string()));
+        field(&format!("types_{venue}"), counts(sent.kinds()));
     }
     field("bytes", consumed.bytes.to_string());
     field("seconds", format!("{:.3}", figures.seconds));
@@ -195,7 +208,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     field("drops", figures.drops.to_string());
     field("truncated", figures.truncated.to_string());
     field("malformed", figures.errors.total.to_string());
-    field("errors", quoted(&figures.errors.to_string()));
+    field("errors", errors(&figures.errors));
     field("leaked", figures.leaked.to_string());
     if let Source::Live {
         published,
@@ -205,10 +218,14 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
         field("steady_page_faults", figures.faults.to_string());
         field("published_packets", published.packets.to_string());
         field("published_messages", published.messages.to_string());
+        field("published_end_packets", published.end_packets.to_string());
         field("steady_packets", received.steady_packets.to_string());
     }
     if let Source::Replay(replayed) = &outcome.source {
-        field("unsupported_link", replayed.unsupported.to_string());
+        field("feed_frames", replayed.feed_frames.to_string());
+        let unsupported = &replayed.unsupported;
+        field("unsupported_link", unsupported.frames().to_string());
+        field("unsupported_links", links(unsupported));
         let others = &replayed.others;
         field("filtered", replayed.filtered.to_string());
         field("other_udp", others.udp.to_string());
@@ -236,6 +253,40 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     field("region", quoted(&region(pool)));
     out.push_str("}\n");
     out
+}
+
+/// An object of numbers by name.
+fn counts(counts: impl Iterator<Item = (String, u64)>) -> String {
+    let fields: Vec<String> = counts
+        .map(|(name, n)| format!("{}:{n}", quoted(&name)))
+        .collect();
+    format!("{{{}}}", fields.join(","))
+}
+
+/// An array of objects, one for each kind of error.
+fn errors(errors: &Errors) -> String {
+    let kinds: Vec<String> = errors
+        .iter()
+        .map(|(layer, reason, count)| {
+            let (layer, reason) = (quoted(layer), quoted(reason));
+            format!("{{\"layer\":{layer},\"reason\":{reason},\"count\":{count}}}")
+        })
+        .collect();
+    format!("[{}]", kinds.join(","))
+}
+
+/// An array of objects, one for each link type; an undeclared one has no number.
+fn links(unsupported: &Unsupported) -> String {
+    let null = || "null".to_string();
+    let links: Vec<String> = unsupported
+        .iter()
+        .map(|(number, name, frames)| {
+            let number = number.map_or_else(null, |number| number.to_string());
+            let name = name.map_or_else(null, quoted);
+            format!("{{\"link_type\":{number},\"name\":{name},\"frames\":{frames}}}")
+        })
+        .collect();
+    format!("[{}]", links.join(","))
 }
 
 fn region(pool: &Pool<'_>) -> String {

@@ -136,7 +136,8 @@ enum Session {
 #[derive(Debug, Default)]
 pub struct Sequences {
     sessions: BTreeMap<Session, SequenceTracker>,
-    pub ended: bool,
+    /// Packets that end a session.
+    pub ends: u64,
 }
 
 /// What became of all sessions' messages.
@@ -195,7 +196,7 @@ impl Sequences {
         match packet.kind() {
             Kind::EndOfSession => {
                 session.end(packet.sequence());
-                self.ended = true;
+                self.ends += 1;
             }
             _ => {
                 session.observe(packet.sequence(), packet.message_count().into());

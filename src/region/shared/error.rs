@@ -43,8 +43,8 @@ pub enum SharedStage {
     Inspect,
     /// The mapping: mmap(2).
     Map,
-    /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2), or fallocate(2) on kernels
-    /// without it.
+    /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2), or fallocate(2)
+    /// where the kernel or a sandbox refuses that.
     Populate,
 }
 

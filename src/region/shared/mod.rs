@@ -49,6 +49,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::mapping::cannot_populate;
 pub use error::{AccessError, AttachError, Seal, SharedError, SharedStage};
 use window::{WORD, Window};
 
@@ -254,8 +255,8 @@ impl SharedRegion {
         self.file.hugetlb
     }
 
-    /// What is known about the pages' being there: `Verified`, or `Unverified` on kernels without
-    /// `MADV_POPULATE_WRITE` (before Linux 5.14), where the file was given its pages by fallocate(2)
+    /// What is known about the pages' being there: `Verified`, or `Unverified` without
+    /// `MADV_POPULATE_WRITE` (before Linux 5.14, or in a sandbox that refuses it), where the file was given its pages by fallocate(2)
     /// and each was written to once. Base pages may be swapped out later.
     pub fn residency(&self) -> Residency {
         self.residency
@@ -419,9 +420,8 @@ impl File {
         let window = unsafe { Window::new(fd, len) }.map_err(at(SharedStage::Map))?;
         match window.populate() {
             Ok(()) => Ok((window, Residency::Verified)),
-            // A kernel before 5.14. The file can be asked for its pages instead, which are then
-            // there to be touched.
-            Err(Errno::INVAL) => {
+            // The file can be asked for its pages instead, which are then there to be touched.
+            Err(errno) if cannot_populate(errno) => {
                 fallocate(fd, FallocateFlags::empty(), 0, len as u64)
                     .map_err(at(SharedStage::Populate))?;
                 window.touch(self.page_bytes);

@@ -71,7 +71,7 @@ impl Window {
     }
 
     /// Makes every page resident and writable, or says that one cannot be had
-    /// (`MADV_POPULATE_WRITE`). `EINVAL`: this kernel has no such call.
+    /// (`MADV_POPULATE_WRITE`). `cannot_populate` tells whether an error is about the call.
     pub(super) fn populate(&self) -> Result<(), Errno> {
         let advice = Advice::LinuxPopulateWrite;
         // SAFETY: the range is ours (invariants 1 and 3), and the advice changes no byte of it.

@@ -114,6 +114,10 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     }
 
     /// Nothing recorded, on the heap, without passing through the stack.
+    ///
+    /// Its pages may come with their first touch, each a page fault. `reset` right after `boxed` does not
+    /// bring them: an optimizer drops writes of zeros to new memory. Pass the box through
+    /// [`black_box`](core::hint::black_box) before `reset`.
     #[cfg(feature = "std")]
     #[must_use]
     pub fn boxed() -> std::boxed::Box<Self> {

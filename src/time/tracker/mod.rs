@@ -83,6 +83,10 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
 
     /// Nothing recorded, no targets, on the heap, without passing through the stack.
     ///
+    /// Its pages may come with their first touch, each a page fault. `reset` right after `boxed` does not
+    /// bring them: an optimizer drops writes of zeros to new memory. Pass the box through
+    /// [`black_box`](core::hint::black_box) before `reset`.
+    ///
     /// ```
     /// use framepool::time::{Tracker, buckets};
     ///

@@ -1,34 +1,24 @@
-//! The report, read strictly (RFC 8259): one flat object of numbers and strings.
+//! The report, read strictly (RFC 8259): one object.
 
 use std::collections::BTreeMap;
 
-/// The fields of a report.
-#[derive(Debug, Default)]
+/// The fields of a report, or of an object in it.
+#[derive(Debug, Default, PartialEq)]
 pub struct Report(BTreeMap<String, Value>);
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 enum Value {
+    Null,
     Number(f64),
     Text(String),
+    Array(Vec<Value>),
+    Object(Report),
 }
 
 impl Report {
     pub fn parse(line: &str) -> Result<Self, String> {
         let mut text = Text(line);
-        let mut report = Self::default();
-        text.expect('{')?;
-        loop {
-            let name = text.string()?;
-            text.expect(':')?;
-            let value = text.value()?;
-            if report.0.insert(name.clone(), value).is_some() {
-                return Err(format!("{name} comes twice"));
-            }
-            if text.expect(',').is_err() {
-                break;
-            }
-        }
-        text.expect('}')?;
+        let report = text.object()?;
         match text.0 {
             "" => Ok(report),
             rest => Err(format!("more than an object: {rest:?}")),
@@ -53,6 +43,13 @@ impl Report {
         }
     }
 
+    /// A field that is there and what `json` says.
+    #[track_caller]
+    pub fn assert_is(&self, name: &str, json: &str) {
+        let expected = Text(json).value().expect("the test writes JSON");
+        assert_eq!(self.0.get(name), Some(&expected), "{name} in {self:?}");
+    }
+
     /// Several numbers at once.
     #[track_caller]
     pub fn assert(&self, expected: &[(&str, u64)]) {
@@ -74,12 +71,64 @@ impl Text<'_> {
         Ok(())
     }
 
+    /// Whether `c` comes next, which is then passed over.
+    fn is(&mut self, c: char) -> bool {
+        self.expect(c).is_ok()
+    }
+
+    fn object(&mut self) -> Result<Report, String> {
+        let mut report = Report::default();
+        self.expect('{')?;
+        if self.is('}') {
+            return Ok(report);
+        }
+        loop {
+            let name = self.string()?;
+            self.expect(':')?;
+            let value = self.value()?;
+            if report.0.insert(name.clone(), value).is_some() {
+                return Err(format!("{name} comes twice"));
+            }
+            if !self.is(',') {
+                break;
+            }
+        }
+        self.expect('}')?;
+        Ok(report)
+    }
+
+    fn array(&mut self) -> Result<Vec<Value>, String> {
+        let mut values = Vec::new();
+        self.expect('[')?;
+        if self.is(']') {
+            return Ok(values);
+        }
+        loop {
+            values.push(self.value()?);
+            if !self.is(',') {
+                break;
+            }
+        }
+        self.expect(']')?;
+        Ok(values)
+    }
+
     fn value(&mut self) -> Result<Value, String> {
         self.0 = self.0.trim_start_matches([' ', '\t']);
-        if self.0.starts_with('"') {
-            return Ok(Value::Text(self.string()?));
+        match self.0.chars().next() {
+            Some('"') => return Ok(Value::Text(self.string()?)),
+            Some('[') => return Ok(Value::Array(self.array()?)),
+            Some('{') => return Ok(Value::Object(self.object()?)),
+            _ => {}
         }
-        let end = self.0.find([',', '}', ' ', '\t']).unwrap_or(self.0.len());
+        if let Some(rest) = self.0.strip_prefix("null") {
+            self.0 = rest;
+            return Ok(Value::Null);
+        }
+        let end = self
+            .0
+            .find([',', '}', ']', ' ', '\t'])
+            .unwrap_or(self.0.len());
         let (number, rest) = self.0.split_at(end);
         self.0 = rest;
         // Rust reads more than JSON allows: "inf", "+1", "1.", ".5", "007".
@@ -129,10 +178,18 @@ fn the_reader_of_reports_reads_json_and_nothing_else() {
     assert_eq!(report.number("a"), 1.0);
     assert_eq!(report.number("b"), -2500.0);
     assert_eq!(report.text("c"), "x\"\\A");
+    let nested = Report::parse(r#"{"a":[],"b":{},"c":[{"d":null},2]}"#).unwrap();
+    nested.assert_is("a", "[]");
+    nested.assert_is("b", "{}");
+    nested.assert_is("c", r#"[ {"d" : null}, 2 ]"#);
     for wrong in [
         "",
         "{",
         "{}}",
+        r#"{"a":[1,]}"#,
+        r#"{"a":[1}"#,
+        r#"{"a":{"b":1]}"#,
+        r#"{"a":nullx}"#,
         r#"{"a":}"#,
         r#"{"a":NaN}"#,
         r#"{"a":inf}"#,

@@ -1,7 +1,10 @@
 //! Runs over sockets.
 
 use crate::json::Report;
-use crate::run::feed_handler;
+use std::thread;
+use std::time::Duration;
+
+use crate::run::{self, feed_handler};
 
 fn live(options: &str) -> Report {
     let options = ["--json"].into_iter().chain(options.split_whitespace());
@@ -37,6 +40,36 @@ fn a_second_of_market_data_is_received_consumed_and_given_back_without_a_page_fa
     assert!(report.text("region").contains("bytes"), "{report:?}");
     assert!(report.number("seconds") >= 1.0, "{report:?}");
     assert_accounted(&report);
+}
+
+/// Each stall is a latency that no packet had before, in a part of the histogram that nobody has written
+/// to. Only optimized code may leave pages of it untouched at the start.
+#[test]
+fn latencies_never_seen_before_take_no_page_fault() {
+    let run = run::start(["--json", "--seconds", "1", "--rate", "0"]);
+    thread::sleep(Duration::from_millis(400));
+    for power in 0..7 {
+        run.stall(Duration::from_millis(1 << power));
+        thread::sleep(Duration::from_millis(20));
+    }
+    let report = run.finish().report();
+    let longest = report.number("latency_max_ns_nasdaq");
+    assert!(longest > 4e6, "{report:?}");
+    report.assert(&[("steady_page_faults", 0), ("leaked", 0)]);
+}
+
+#[test]
+fn packets_that_end_the_session_are_counted_apart() {
+    let report = live("--seconds 0.5 --rate 200");
+    // None is lost at this rate, and the receiver leaves with the first that ends the session.
+    report.assert(&[("gaps", 0), ("drops", 0), ("published_end_packets", 5)]);
+    let (packets, ends) = (report.number("packets"), report.number("end_packets"));
+    assert!(ends >= 1.0, "{report:?}");
+    assert_eq!(packets - ends, report.number("published_packets"));
+    let run = feed_handler(["--seconds", "0.2", "--rate", "200"]);
+    let line = |name: &str| run.stdout.lines().find(|line| line.starts_with(name));
+    assert!(line("packets").is_some_and(|line| line.ends_with(" of them end a session")));
+    assert!(line("published").is_some_and(|line| line.ends_with(" 5 packets to end the session")));
 }
 
 #[test]

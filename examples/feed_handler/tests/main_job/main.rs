@@ -5,13 +5,17 @@
 //! | `live` | runs over sockets |
 //! | `replay` | captures that are what they seem |
 //! | `corrupt` | captures that are not, and captures of others |
+//! | `links` | captures of every link type, and those without a feed |
+//! | `plot` | the labels of plots |
 //! | `command_line` | options |
 //! | `run`, `json`, `wire` | running the program, reading its report, building captures |
 
 mod command_line;
 mod corrupt;
 mod json;
+mod links;
 mod live;
+mod plot;
 mod replay;
 mod run;
 mod wire;

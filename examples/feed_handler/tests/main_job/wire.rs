@@ -118,9 +118,18 @@ pub const NANOSECONDS: u32 = 0xA1B2_3C4D;
 
 /// A classic pcap file of Ethernet frames.
 pub fn pcap(order: Order, magic: u32, frames: &[Vec<u8>]) -> Vec<u8> {
+    linked(order, magic, ETHERNET.into(), frames)
+}
+
+/// A pcap file of the most common kind with frames of some link type.
+pub fn pcap_of(link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
+    linked(Order::Little, MICROSECONDS, link, frames)
+}
+
+fn linked(order: Order, magic: u32, link: u32, frames: &[Vec<u8>]) -> Vec<u8> {
     let mut file = order.u32(magic).to_vec();
     file.extend([order.u16(2), order.u16(4)].concat());
-    file.extend(order.words([0, 0, 65_535, ETHERNET.into()]));
+    file.extend(order.words([0, 0, 65_535, link]));
     for frame in frames {
         let len = frame.len() as u32;
         file.extend(order.words([1_700_000_000, 1, len, len]));
