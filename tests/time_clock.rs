@@ -89,8 +89,12 @@ impl Clock for Interrupted {
 }
 
 fn interrupts() -> impl Strategy<Value = Vec<u64>> {
-    vec(0_u64..1 << 31, 0..8)
+    vec(0..WITHIN, 0..8)
 }
+
+/// The ticks of a 32-bit counter within which a widened clock must be read, and those by which a reading may be late.
+const WITHIN: u64 = 7 << 28;
+const LATE: u64 = 1 << 28;
 
 /// From 1 Hz to 100 GHz, as many of each magnitude.
 fn hz() -> impl Strategy<Value = u64> {
@@ -171,15 +175,14 @@ proptest! {
     fn a_widened_counter_never_runs_over(
         bits in 1_u32..=64,
         start: u64,
-        steps in vec(0_u64..1 << 31, 1..100),
+        steps in vec(0..=WITHIN, 1..100),
     ) {
         let clock = Widened::new(Counter::new(bits, start));
         let used = bits.min(32);
-        prop_assert_eq!(clock.bits(), used + 31);
+        prop_assert_eq!(clock.bits(), used + 30);
         let mut expected = start & ((1 << used) - 1);
         prop_assert_eq!(clock.now(), expected);
         for step in steps {
-            // Less than half a round.
             let step = step >> (32 - used);
             clock.get_ref().advance(step);
             expected += step;
@@ -189,9 +192,29 @@ proptest! {
     }
 
     #[test]
+    fn a_late_reading_gets_its_own_time_and_moves_nothing(
+        bits in 4_u32..=64,
+        start in prop_oneof![any::<u64>(), 0_u64..4],
+        readings in vec((prop_oneof![0..=WITHIN - LATE, 0_u64..4], prop_oneof![0..=LATE, 0_u64..4]), 1..100),
+    ) {
+        let clock = Widened::new(Counter::new(bits, start));
+        let used = bits.min(32);
+        let mut latest = i128::from(start & ((1 << used) - 1));
+        prop_assert_eq!(i128::from(clock.now()), latest);
+        for (step, late) in readings {
+            // Of another core, whose counter may be behind.
+            let reading = latest + i128::from(step >> (32 - used)) - i128::from(late >> (32 - used));
+            clock.get_ref().now.set(reading as u64);
+            // Before the round that the clock began in there is 0.
+            prop_assert_eq!(i128::from(clock.now()), reading.max(0));
+            latest = latest.max(reading);
+        }
+    }
+
+    #[test]
     fn a_reader_held_up_inside_a_widened_clock_harms_nobody(
         start: u32,
-        readings in vec((0_u64..1 << 31, interrupts(), interrupts()), 1..20),
+        readings in vec((0..WITHIN, interrupts(), interrupts()), 1..20),
     ) {
         let clock = Interrupted::new(start.into());
         let inner = clock.get_ref();
@@ -246,6 +269,39 @@ proptest! {
         prop_assert!(off <= stated + digit, "{off} {calibration:?}");
         prop_assert_eq!(calibration.source, Source::Calibrated);
     }
+}
+
+#[test]
+fn a_core_some_ticks_behind_does_not_move_a_widened_clock_a_round_forward() {
+    let clock = Widened::new(Counter::new(32, 0));
+    let read = |counter| {
+        clock.get_ref().now.set(counter);
+        clock.now()
+    };
+    assert_eq!(read(0x7fff_fffe), 0x7fff_fffe);
+    assert_eq!(read(0x8000_0001), 0x8000_0001);
+    assert_eq!(read(0x7fff_fffe), 0x7fff_fffe);
+    assert_eq!(read(0x8000_0002), 0x8000_0002);
+    // The same at the counter's end.
+    assert_eq!(read(0xffff_ffff), 0xffff_ffff);
+    assert_eq!(read(0x0000_0001), 0x1_0000_0001);
+    assert_eq!(read(0xffff_fffe), 0xffff_fffe);
+    assert_eq!(read(0x0000_0002), 0x1_0000_0002);
+}
+
+#[test]
+fn a_widened_clock_that_begins_where_the_counter_restarts_does_not_jump() {
+    let clock = Widened::new(Counter::new(32, 2));
+    assert_eq!(clock.now(), 2);
+    clock.get_ref().now.set(0xffff_ffff);
+    assert_eq!(clock.now(), 0);
+    clock.get_ref().now.set(3);
+    assert_eq!(clock.now(), 3);
+    // A first reading there is not late.
+    let clock = Widened::new(Counter::new(32, 0xffff_ffff));
+    assert_eq!(clock.now(), 0xffff_ffff);
+    clock.get_ref().now.set(3);
+    assert_eq!(clock.now(), 0x1_0000_0003);
 }
 
 #[test]
