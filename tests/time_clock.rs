@@ -2,6 +2,14 @@
 #![cfg(feature = "time")]
 #![allow(missing_docs)]
 
+#[cfg(all(
+    feature = "std",
+    target_os = "linux",
+    target_arch = "x86_64",
+    not(miri)
+))]
+mod support;
+
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
@@ -89,8 +97,12 @@ impl Clock for Interrupted {
 }
 
 fn interrupts() -> impl Strategy<Value = Vec<u64>> {
-    vec(0_u64..1 << 31, 0..8)
+    vec(0..WITHIN, 0..8)
 }
+
+/// The ticks of a 32-bit counter within which a widened clock must be read, and those by which a reading may be late.
+const WITHIN: u64 = 7 << 28;
+const LATE: u64 = 1 << 28;
 
 /// From 1 Hz to 100 GHz, as many of each magnitude.
 fn hz() -> impl Strategy<Value = u64> {
@@ -171,15 +183,14 @@ proptest! {
     fn a_widened_counter_never_runs_over(
         bits in 1_u32..=64,
         start: u64,
-        steps in vec(0_u64..1 << 31, 1..100),
+        steps in vec(0..=WITHIN, 1..100),
     ) {
         let clock = Widened::new(Counter::new(bits, start));
         let used = bits.min(32);
-        prop_assert_eq!(clock.bits(), used + 31);
+        prop_assert_eq!(clock.bits(), used + 30);
         let mut expected = start & ((1 << used) - 1);
         prop_assert_eq!(clock.now(), expected);
         for step in steps {
-            // Less than half a round.
             let step = step >> (32 - used);
             clock.get_ref().advance(step);
             expected += step;
@@ -189,9 +200,29 @@ proptest! {
     }
 
     #[test]
+    fn a_late_reading_gets_its_own_time_and_moves_nothing(
+        bits in 4_u32..=64,
+        start in prop_oneof![any::<u64>(), 0_u64..4],
+        readings in vec((prop_oneof![0..=WITHIN - LATE, 0_u64..4], prop_oneof![0..=LATE, 0_u64..4]), 1..100),
+    ) {
+        let clock = Widened::new(Counter::new(bits, start));
+        let used = bits.min(32);
+        let mut latest = i128::from(start & ((1 << used) - 1));
+        prop_assert_eq!(i128::from(clock.now()), latest);
+        for (step, late) in readings {
+            // Of another core, whose counter may be behind.
+            let reading = latest + i128::from(step >> (32 - used)) - i128::from(late >> (32 - used));
+            clock.get_ref().now.set(reading as u64);
+            // Before the round that the clock began in there is 0.
+            prop_assert_eq!(i128::from(clock.now()), reading.max(0));
+            latest = latest.max(reading);
+        }
+    }
+
+    #[test]
     fn a_reader_held_up_inside_a_widened_clock_harms_nobody(
         start: u32,
-        readings in vec((0_u64..1 << 31, interrupts(), interrupts()), 1..20),
+        readings in vec((0..WITHIN, interrupts(), interrupts()), 1..20),
     ) {
         let clock = Interrupted::new(start.into());
         let inner = clock.get_ref();
@@ -226,6 +257,10 @@ proptest! {
         hz in prop_oneof![32_768_u64..1_000_000, 1_000_000_u64..10_000_000_000],
         costs in vec((1_u64..200, 1_u64..200), 128),
         apart in 1_000_000_u64..100_000_000,
+        // In ps, and in ticks: either clock may move on by many at once.
+        reference_step in prop_oneof![Just(1000), Just(41_667), Just(100_000), Just(15_625_000_000), 1000_u64..1_000_000],
+        counter_step in prop_oneof![Just(1), 1_u64..300],
+        is_stated: bool,
     ) {
         // Time goes on by what each reading takes, in ps: before it and after it.
         let (now, costs) = (Cell::new(1 << 40), RefCell::new(costs.into_iter().cycle()));
@@ -236,16 +271,62 @@ proptest! {
             at
         };
         let ticks = || u64::try_from(u128::from(read()) * u128::from(hz) / 1_000_000_000_000).unwrap();
-        let calibrator = Calibrator::start(ticks, || read() / 1000);
+        // A counter that takes larger steps shows them while it is read, or it could not be known.
+        let counter_step = if hz > 1_000_000_000 { counter_step } else { 1 };
+        let ticks = || ticks() / counter_step * counter_step;
+        let mut calibrator = Calibrator::start(ticks, || read() / reference_step * reference_step / 1000);
+        if is_stated {
+            calibrator = calibrator.reference_step(reference_step.div_ceil(1000));
+        }
         now.set(now.get() + apart * 1000);
-        let calibration = calibrator.finish().unwrap();
+        let calibration = match calibrator.finish() {
+            Ok(calibration) => calibration,
+            // It did not tick.
+            Err(CalibrationError::Reference { first, second }) if reference_step > apart * 1000 => {
+                prop_assert_eq!(first, second);
+                return Ok(());
+            }
+            Err(error) => panic!("{error}"),
+        };
         let off = u128::from(calibration.scale.hz().abs_diff(hz)) * 1_000_000_000 / u128::from(hz);
-        // Beside what it states: the last digit of `hz()`, and what an error is off if taken of the measured rate.
+        // Beside what it states: the last digit of `hz()`.
         let stated = u128::from(calibration.error_ppb);
-        let digit = 1_000_000_000 / u128::from(hz) + stated * stated / 1_000_000_000 + 2;
-        prop_assert!(off <= stated + digit, "{off} {calibration:?}");
+        prop_assert!(off <= stated + 1_000_000_000 / u128::from(hz), "{off} {calibration:?}");
         prop_assert_eq!(calibration.source, Source::Calibrated);
     }
+}
+
+#[test]
+fn a_core_some_ticks_behind_does_not_move_a_widened_clock_a_round_forward() {
+    let clock = Widened::new(Counter::new(32, 0));
+    let read = |counter| {
+        clock.get_ref().now.set(counter);
+        clock.now()
+    };
+    assert_eq!(read(0x7fff_fffe), 0x7fff_fffe);
+    assert_eq!(read(0x8000_0001), 0x8000_0001);
+    assert_eq!(read(0x7fff_fffe), 0x7fff_fffe);
+    assert_eq!(read(0x8000_0002), 0x8000_0002);
+    // The same at the counter's end.
+    assert_eq!(read(0xffff_ffff), 0xffff_ffff);
+    assert_eq!(read(0x0000_0001), 0x1_0000_0001);
+    assert_eq!(read(0xffff_fffe), 0xffff_fffe);
+    assert_eq!(read(0x0000_0002), 0x1_0000_0002);
+}
+
+#[test]
+fn a_widened_clock_that_begins_where_the_counter_restarts_does_not_jump() {
+    let clock = Widened::new(Counter::new(32, 2));
+    assert_eq!(clock.now(), 2);
+    clock.get_ref().now.set(0xffff_ffff);
+    assert_eq!(clock.now(), 0);
+    clock.get_ref().now.set(3);
+    assert_eq!(clock.now(), 3);
+    // A first reading there is not late.
+    let clock = Widened::new(Counter::new(32, 0xffff_ffff));
+    assert_eq!(clock.now(), 0xffff_ffff);
+    clock.get_ref().now.set(3);
+    assert_eq!(clock.now(), 0x1_0000_0003);
 }
 
 #[test]
@@ -315,6 +396,129 @@ fn calibration_says_what_stood_still() {
     assert_eq!(still.elapsed().as_nanos(), 0);
 }
 
+/// The rate of a counter of 1 GHz by a reference that ticks every `step` ns, `apart` ns after `phase`: how far off it
+/// is, and what is stated, in ppb.
+fn by_steps(step: u64, stated: Option<u64>, phase: u64, apart: u64) -> (u64, u64) {
+    let now = Cell::new(phase);
+    let tick = |ns| {
+        now.set(now.get() + ns);
+        now.get()
+    };
+    let mut calibrator = Calibrator::start(|| tick(10), || tick(10) / step * step);
+    if let Some(stated) = stated {
+        calibrator = calibrator.reference_step(stated);
+    }
+    tick(apart);
+    let calibration = calibrator.finish().unwrap();
+    let off = calibration.scale.hz().abs_diff(1_000_000_000);
+    (off, calibration.error_ppb)
+}
+
+#[test]
+fn a_coarse_reference_is_part_of_the_error() {
+    let mut most = 0;
+    for phase in 0..100 {
+        let (off, stated) = by_steps(100, None, phase, 1_000_000 + 7 * phase);
+        assert!(off <= stated, "{off} of {stated}");
+        assert!(stated < 150_000, "{stated}");
+        most = most.max(off);
+    }
+    // A tenth of a microsecond in a millisecond: the test has met the worst there is, or nearly.
+    assert!(most > 90_000, "{most}");
+}
+
+#[test]
+fn a_reference_that_does_not_tick_while_it_is_read_has_a_step_that_only_the_caller_knows() {
+    let step = 15_625_000;
+    for phase in (0..step).step_by(1_234_567) {
+        let (off, stated) = by_steps(step, Some(step), phase, 1_000_000_000);
+        assert!(off <= stated && stated < 16_000_000, "{off} of {stated}");
+        let (off, stated) = by_steps(step, None, phase, 40_000_000);
+        assert!(off <= stated, "{off} of {stated}");
+    }
+    // Nothing has been seen of it but that it went on once.
+    let (_, stated) = by_steps(step, None, 0, 1_000_000_000);
+    assert!(stated > 1_000_000_000, "{stated}");
+}
+
+#[test]
+fn a_fine_reference_is_not_called_coarse() {
+    let (off, stated) = by_steps(1, None, 0, 10_000_000);
+    assert!(off <= stated && stated < 7_000, "{off} of {stated}");
+    let (off, stated) = by_steps(1, Some(0), 0, 10_000_000);
+    assert!(off <= stated && stated < 4_000, "{off} of {stated}");
+    // Nor is it where an interrupt holds up one reading in ten.
+    let (now, readings) = (Cell::new(0_u64), Cell::new(0));
+    let tick = || {
+        readings.set(readings.get() + 1);
+        let held_up = if readings.get() % 10 == 0 { 50_000 } else { 10 };
+        now.set(now.get() + held_up);
+        now.get()
+    };
+    let calibrator = Calibrator::start(tick, tick);
+    now.set(now.get() + 10_000_000);
+    assert!(calibrator.finish().unwrap().error_ppb < 7_000);
+}
+
+/// Every phase of a counter that counts ps, `counter` at once, by a reference that ticks every `reference` ps and
+/// shows ns, where a reading takes `cost` ps: how far off it is at most, while the error that is stated is true.
+fn farthest_off(counter: u64, reference: u64, cost: u64, stated: Option<u64>, apart: u64) -> u64 {
+    let mut most = 0;
+    for phase in (0..2 * reference.max(counter)).step_by(17) {
+        let now = Cell::new(1_000_000 + phase);
+        let tick = || {
+            now.set(now.get() + cost);
+            now.get()
+        };
+        let reading = || tick() / reference * reference / 1000;
+        let mut calibrator = Calibrator::start(|| tick() / counter * counter, reading);
+        if let Some(stated) = stated {
+            calibrator = calibrator.reference_step(stated);
+        }
+        now.set(now.get() + apart + 3 * phase);
+        let calibration = calibrator.finish().unwrap();
+        let off = calibration.scale.hz().abs_diff(1_000_000_000_000) / 1000;
+        assert!(off <= calibration.error_ppb, "{off} {calibration:?}");
+        most = most.max(off);
+    }
+    most
+}
+
+#[test]
+fn a_reference_whose_steps_are_no_whole_nanoseconds_has_the_whole_step_in_the_error() {
+    // Readings are 1 ns or 2 ns apart.
+    assert!(farthest_off(1, 1_500, 20, None, 300_000) > 4_500_000);
+}
+
+#[test]
+fn a_counter_that_counts_several_ticks_at_once_has_them_in_the_error() {
+    assert!(farthest_off(6_000, 1_000, 500, Some(1), 1_000_000) > 3_000_000);
+}
+
+#[test]
+fn the_error_is_relative_to_the_true_rate() {
+    // A counter of 1 GHz: the reference is read right before the second reading of the counter, then right after the
+    // first one.
+    let (now, reads, late) = (Cell::new(0_u64), Cell::new(0), Cell::new(true));
+    let ticks = || {
+        // 1 ns from one triple to the next, 2000 ns inside.
+        let inside = if late.get() { 1 } else { 1999 };
+        now.set(now.get() + if reads.get() % 2 == 0 { 1 } else { inside });
+        reads.set(reads.get() + 1);
+        now.get()
+    };
+    let reference = || {
+        now.set(now.get() + if late.get() { 1999 } else { 1 });
+        now.get()
+    };
+    let calibrator = Calibrator::start(ticks, reference).reference_step(1);
+    now.set(now.get() + 10_000);
+    late.set(false);
+    let calibration = calibrator.finish().unwrap();
+    let off = calibration.scale.hz().abs_diff(1_000_000_000);
+    assert!(off <= calibration.error_ppb, "{off} {calibration:?}");
+}
+
 #[test]
 fn a_counter_that_goes_back_does_not_calibrate() {
     let (ticks, ns) = (Cell::new(u64::MAX), Cell::new(0));
@@ -357,6 +561,100 @@ mod hosted {
         let first = clock.now();
         while system_ns() == before {}
         assert!(clock.now() >= first);
+    }
+
+    #[test]
+    fn the_hosts_clocks_of_one_process_agree() {
+        let clocks: Vec<HostClock> = std::thread::scope(|scope| {
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(HostClock::new)).collect();
+            threads.into_iter().map(|t| t.join().unwrap()).collect()
+        });
+        std::thread::sleep(std::time::Duration::from_millis(2));
+        let late = HostClock::new();
+        let mut last = 0;
+        for clock in clocks.iter().chain([&late]).cycle().take(100) {
+            assert_eq!(clock.calibration(), late.calibration());
+            // Within what the processors' own counters differ by.
+            let now = clock.now_ns();
+            assert!(now + 100_000 > last, "{now} after {last}");
+            last = now;
+        }
+        #[cfg(target_arch = "x86_64")]
+        if let Ok(tsc) = framepool::time::Tsc::new() {
+            assert_eq!(tsc.calibration(), late.calibration());
+        }
+        // Again where they are the first ones of a process.
+        #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+        if crate::support::role().is_none() {
+            let test = "hosted::the_hosts_clocks_of_one_process_agree";
+            let output = crate::support::another(test, "child").output();
+            crate::support::assert_passed(&output.unwrap());
+        }
+    }
+
+    /// In a mount namespace in which Linux's list of clocks lacks the TSC.
+    #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+    #[test]
+    fn a_tsc_that_linux_has_rejected_is_not_taken() {
+        use crate::support::{another, assert_passed, role};
+        use framepool::time::{Tsc, TscError};
+        use std::os::unix::process::CommandExt as _;
+
+        const LIST: &std::ffi::CStr =
+            c"/sys/devices/system/clocksource/clocksource0/available_clocksource";
+
+        if role().is_some() {
+            let clock = HostClock::new();
+            assert_eq!(clock.calibration().source, Source::System);
+            let why = clock.fell_back().unwrap().to_string();
+            let expected = match Tsc::new().unwrap_err() {
+                TscError::NotInvariant => "not invariant",
+                error => {
+                    assert_eq!(error, TscError::Rejected);
+                    // The caller may know better.
+                    assert!(Tsc::with(Calibration::from_hz(1).unwrap()).is_ok());
+                    "available_clocksource"
+                }
+            };
+            assert!(why.contains(expected), "{why}");
+            return the_hosts_clocks_of_one_process_agree();
+        }
+        let name = format!("framepool-clocks-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, "kvm-clock acpi_pm \n").unwrap();
+        let list = std::ffi::CString::new(path.as_os_str().as_encoded_bytes()).unwrap();
+        let mut command = another(
+            "hosted::a_tsc_that_linux_has_rejected_is_not_taken",
+            "child",
+        );
+        let hide = move || {
+            let (none, root) = (std::ptr::null(), c"/".as_ptr());
+            let private = libc::MS_REC | libc::MS_PRIVATE;
+            // SAFETY: plain calls between fork and exec, of strings that are alive.
+            let done = unsafe {
+                libc::unshare(libc::CLONE_NEWNS) == 0
+                    && libc::mount(none, root, none, private, std::ptr::null()) == 0
+                    && libc::mount(
+                        list.as_ptr(),
+                        LIST.as_ptr(),
+                        none,
+                        libc::MS_BIND,
+                        none.cast(),
+                    ) == 0
+            };
+            match done {
+                true => Ok(()),
+                false => Err(std::io::Error::last_os_error()),
+            }
+        };
+        // SAFETY: `hide` makes system calls and nothing else.
+        unsafe { command.pre_exec(hide) };
+        let output = command.output();
+        std::fs::remove_file(&path).unwrap();
+        match output {
+            Ok(output) => assert_passed(&output),
+            Err(error) => println!("SKIPPED: a list of clocks without the TSC: {error}"),
+        }
     }
 
     #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]

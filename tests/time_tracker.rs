@@ -67,6 +67,27 @@ proptest! {
     }
 
     #[test]
+    fn no_percentile_of_a_channel_is_less_than_the_exact_one(
+        // Below the buckets' end at 2^12, in the last bucket, and above it.
+        latencies in vec(prop_oneof![0_u64..4000, 3900_u64..4300, any::<u64>()], 1..80),
+        percentile in prop_oneof![0.0_f64..=100.0, Just(100.0), Just(99.0), Just(50.0)],
+    ) {
+        let mut channel = Channel::<1, 4, { buckets(4, 12) }>::new();
+        for &ns in &latencies {
+            let _ = channel.record(ns);
+        }
+        let mut sorted = latencies;
+        sorted.sort_unstable();
+        let rank = (percentile / 100.0 * sorted.len() as f64).ceil().max(1.0) as usize;
+        let (exact, max) = (sorted[rank - 1], sorted[sorted.len() - 1]);
+        let answer = channel.percentile(percentile).unwrap();
+        let most = if exact < 1 << 12 { (exact + exact / 16).min(max) } else { max };
+        prop_assert!((exact..=most).contains(&answer), "{} for {}", answer, exact);
+        prop_assert_eq!(channel.percentile(100.0), Ok(max));
+        prop_assert_eq!(channel.percentile(0.0), Ok(sorted[0]));
+    }
+
+    #[test]
     fn merging_trackers_is_recording_both(
         a in vec((0_u64..2000, 500_u64..10_000), 0..40),
         b in vec((0_u64..2000, 500_u64..10_000), 0..40),
@@ -118,6 +139,34 @@ fn percentiles_lie_between_the_least_and_the_greatest() {
     // Above all buckets.
     let _ = channel.record(1 << 50);
     assert_eq!(channel.percentile(50.0), Ok(1 << 50));
+}
+
+#[test]
+fn the_hundredth_percentile_is_the_greatest_latency() {
+    let mut channel: Channel = Channel::new();
+    let hour = 3_600_000_000_000;
+    for _ in 0..99 {
+        let _ = channel.record(1000);
+    }
+    let _ = channel.record(hour);
+    assert_eq!(channel.percentile(100.0), Ok(hour));
+    assert_eq!(channel.percentile(99.9), Ok(hour));
+    assert_eq!(channel.percentile(99.0).map(|ns| ns / 10), Ok(100));
+    let mut tracker: Tracker<1> = Tracker::new();
+    tracker.channel_mut(0).unwrap().merge(&channel);
+    let table = tracker.table(&[]).to_string();
+    assert_eq!(table.matches("3600000000000").count(), 2, "{table}");
+}
+
+#[test]
+fn latencies_above_the_buckets_that_a_counter_lost_hide_no_others() {
+    let mut channel = Channel::<1, 4, { buckets(4, 12) }, u16>::new();
+    for ns in (0..10).map(|_| 7).chain((0..70_000).map(|_| 1 << 20)) {
+        let _ = channel.record(ns);
+    }
+    assert!(channel.histogram().lost() > 0);
+    assert_eq!(channel.percentile(0.001), Ok(7));
+    assert_eq!(channel.percentile(50.0), Ok(1 << 20));
 }
 
 #[test]

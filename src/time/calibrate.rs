@@ -53,9 +53,10 @@ pub struct Calibration {
     pub scale: Scale,
     /// Who says so.
     pub source: Source,
-    /// Parts per billion by which the rate may be off *from its source*: half of the source's last digit, or
-    /// of the time that pairs of readings took, and a tick at either end. How far the source itself is off (a crystal by some 10,000, a
-    /// clock that NTP slews by up to 500,000) nobody here can tell.
+    /// Parts per billion of the true rate by which this one may be off *from its source*: half of the source's last
+    /// digit; or, where it was measured, half of the time that pairs of readings took, and a step of either
+    /// clock (see [`Calibrator`]). How far the source itself is off (a crystal by some 10,000, a clock that NTP slews by up to
+    /// 500,000) is not known here.
     pub error_ppb: u64,
 }
 
@@ -128,8 +129,14 @@ impl core::error::Error for CalibrationError {}
 /// Measures the rate of a counter against a clock that counts nanoseconds, between two moments.
 ///
 /// Each moment is a reading of the clock between two readings of the counter, the closest of 32 such
-/// triples. The rate is known to what the two triples took, relative to the time between the moments:
-/// start early, let the program start up, finish late.
+/// triples. The rate is known to what the two triples took and to a step of either clock, relative to the
+/// time between the moments: start early, let the program start up, finish late.
+///
+/// A clock may tick coarser than it counts: a reference in steps of 100 ns, or of 15.6 ms. The error that is stated
+/// takes the shortest step between two readings as the clock's own step, which is never less than that if all its
+/// steps are equal. A reference that shows no step in the 32 triples counts as one with a single step between the
+/// two moments, and the error is 100 % and more; a counter that shows none steps by single ticks. Where the
+/// reference's step is known, [`reference_step`](Self::reference_step) gives a closer answer.
 ///
 /// ```
 /// use core::cell::Cell;
@@ -153,15 +160,20 @@ pub struct Calibrator<T, R> {
     ticks: T,
     reference: R,
     first: Moment,
+    /// The reference's longest step in ns, if the caller said so.
+    step: Option<u64>,
 }
 
-/// A reading of the clock between two of the counter.
+/// A reading of the clock between two of the counter: the closest of some.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     before: u64,
     ns: u64,
     /// Ticks until the second reading of the counter.
     width: u64,
+    /// The shortest steps that any readings were apart.
+    ticks_apart: Option<u64>,
+    ns_apart: Option<u64>,
 }
 
 impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
@@ -172,7 +184,35 @@ impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
             ticks,
             reference,
             first,
+            step: None,
         }
+    }
+
+    /// The same with a reference whose readings are `ns` apart at most where it ticks, instead of what its readings
+    /// show. 0 counts as 1.
+    ///
+    /// ```
+    /// use core::cell::Cell;
+    /// use framepool::time::Calibrator;
+    ///
+    /// // A counter of 1 GHz beside a clock that the system moves on every 15.625 ms.
+    /// let now = Cell::new(0_u64);
+    /// let tick = |ns| now.set(now.get() + ns);
+    /// let step = 15_625_000;
+    /// let calibrator = Calibrator::start(
+    ///     || { tick(10); now.get() },
+    ///     || now.get() / step * step,
+    /// )
+    /// .reference_step(step);
+    /// tick(10_000_000_000);
+    /// let calibration = calibrator.finish()?;
+    /// assert!(calibration.error_ppb < 1_600_000);
+    /// # Ok::<(), framepool::time::CalibrationError>(())
+    /// ```
+    #[must_use]
+    pub fn reference_step(mut self, ns: u64) -> Self {
+        self.step = Some(ns.max(1));
+        self
     }
 
     /// Nanoseconds of the reference since the first moment.
@@ -186,31 +226,59 @@ impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
     /// # Errors
     /// [`CalibrationError`] if either stood still or went backwards.
     pub fn finish(&self) -> Result<Calibration, CalibrationError> {
-        between(self.first, closest(&self.ticks, &self.reference))
+        let second = closest(&self.ticks, &self.reference);
+        between(self.first, second, self.step)
     }
 }
 
 fn closest(ticks: impl Fn() -> u64, reference: impl Fn() -> u64) -> Moment {
-    let once = || {
+    let mut last = None;
+    let mut once = || {
         let (before, ns, after) = (ticks(), reference(), ticks());
+        let inside = apart(before, after);
+        let (last_ns, last_after) = last.replace((ns, after)).unwrap_or((ns, before));
         Moment {
             before,
             ns,
             // A counter that went backwards tells nothing about how long it took.
             width: after.checked_sub(before).unwrap_or(u64::MAX),
+            ticks_apart: shorter(inside, apart(last_after, before)),
+            ns_apart: apart(last_ns, ns),
         }
     };
     (1..TRIES).fold(once(), |best, _| {
         let moment = once();
-        match moment.width < best.width {
+        let closest = match moment.width < best.width {
             true => moment,
             false => best,
+        };
+        Moment {
+            ticks_apart: shorter(best.ticks_apart, moment.ticks_apart),
+            ns_apart: shorter(best.ns_apart, moment.ns_apart),
+            ..closest
         }
     })
 }
 
+/// How far apart two readings are; `None` if they show no step forward.
+fn apart(first: u64, second: u64) -> Option<u64> {
+    second.checked_sub(first).filter(|step| *step > 0)
+}
+
+/// The shorter of two steps, each of which may not have been seen.
+fn shorter(a: Option<u64>, b: Option<u64>) -> Option<u64> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
+    }
+}
+
 /// The clock was read somewhere within each moment: take the middle, and say how far off that may be.
-fn between(first: Moment, second: Moment) -> Result<Calibration, CalibrationError> {
+fn between(
+    first: Moment,
+    second: Moment,
+    step: Option<u64>,
+) -> Result<Calibration, CalibrationError> {
     let middle = |m: &Moment| m.before.saturating_add(m.width / 2);
     let (from, to) = (middle(&first), middle(&second));
     let ticks = to.checked_sub(from).filter(|ticks| *ticks > 0);
@@ -224,17 +292,33 @@ fn between(first: Moment, second: Moment) -> Result<Calibration, CalibrationErro
     };
     let ns = second.ns.checked_sub(first.ns).ok_or(reference)?;
     let scale = Scale::from_ratio(ticks, ns).ok_or(reference)?;
-    // Half of each triple, a tick at either end (a slow counter shows the same before and after) and the
-    // half tick that the middles were rounded by; and one digit of the clock at either end.
-    let widths = u128::from(first.width) + u128::from(second.width) + 3;
+    // Readings are whole steps apart, so a step is no longer than the shortest distance; it may have a fraction, which
+    // a reading drops. Ticks are whole unless they come several at a time.
+    let tick_step = match shorter(first.ticks_apart, second.ticks_apart) {
+        None | Some(1) => 1,
+        Some(ticks) => u128::from(ticks) + 1,
+    };
+    let seen = shorter(first.ns_apart, second.ns_apart).map_or(ns, |apart| apart.min(ns));
+    let ns_step = step.map_or(u128::from(seen) + 1, u128::from);
+    // Half of each triple and of a step of the counter after it, and the half tick that the middles were rounded by; and
+    // one step of the clock: either reading is late by less than that, so their difference is off by less.
+    let widths = u128::from(first.width) + u128::from(second.width) + 2 * tick_step + 1;
     let of_triples = (widths * 500_000_000).div_ceil(ticks.into());
-    let of_digits = 2_000_000_000_u128.div_ceil(ns.into());
+    let of_steps = (ns_step * WHOLE).div_ceil(ns.into());
+    // Relative to the true number of ticks, which may be less than what was counted.
+    let error = match WHOLE.checked_sub(of_triples) {
+        None | Some(0) => u128::MAX,
+        Some(least) => ((of_triples + of_steps) * WHOLE).div_ceil(least),
+    };
     Ok(Calibration {
         scale,
         source: Source::Calibrated,
-        error_ppb: saturated(of_triples + of_digits),
+        error_ppb: saturated(error),
     })
 }
+
+/// The whole, in parts per billion.
+const WHOLE: u128 = 1_000_000_000;
 
 const fn saturated(value: u128) -> u64 {
     if value > u64::MAX as u128 {

@@ -19,7 +19,7 @@ const KEY: u32 = 0xc5ac_ce55;
 /// CYCCNT, the processor's cycle counter: 32 bits at the core clock, one load to read.
 ///
 /// It begins again after 2³² cycles, 25 s at 168 MHz: differences of up to half of that come out
-/// right, and [`Widened`](super::Widened) makes a clock of 63 bits of it. It stands still while the core
+/// right, and [`Widened`](super::Widened) makes a clock of 62 bits of it. It stands still while the core
 /// sleeps with its clock off, and follows a core clock that is changed.
 ///
 /// Cortex-M3 and later have it, if the chip's maker put it in. Cortex-M0, M0+ and M1 have none, which

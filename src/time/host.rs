@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::calibrate::{Calibration, Source};
 use super::{Clock, Scale};
 
-/// The system's clock, by [`Instant`]: nanoseconds since it was made. Some 25 ns a reading.
+/// The system's clock, by [`Instant`]: nanoseconds since it was made, so two of them do not agree. Some 25 ns a reading.
 ///
 /// ```
 /// use framepool::time::{Clock, StdClock};
@@ -28,6 +28,18 @@ impl StdClock {
             began: Instant::now(),
         }
     }
+
+    /// With the process's zero, so that all of them agree.
+    fn shared() -> Self {
+        Self { began: zero() }
+    }
+}
+
+/// The moment at which this process first asked for it.
+fn zero() -> Instant {
+    use std::sync::OnceLock;
+    static ZERO: OnceLock<Instant> = OnceLock::new();
+    *ZERO.get_or_init(Instant::now)
 }
 
 impl Default for StdClock {
@@ -66,9 +78,7 @@ pub fn system_ns() -> u64 {
     if let Some(ns) = raw::now() {
         return ns;
     }
-    use std::sync::OnceLock;
-    static BEGAN: OnceLock<Instant> = OnceLock::new();
-    nanoseconds(BEGAN.get_or_init(Instant::now).elapsed())
+    nanoseconds(zero().elapsed())
 }
 
 /// One function of the C library, which `std` is linked with anyway: no crate for that.
@@ -107,6 +117,9 @@ mod raw {
 
 /// The best clock of this machine: its cycle counter if that is fit to be one, else the system's.
 ///
+/// All of a process agree: they share one counter's calibration, or one zero of the system's clock, so readings of one
+/// may be compared with readings of another. On Linux a TSC that the system has rejected is not fit.
+///
 /// It is a choice made once: reading costs a predictable branch more than the clock itself. Those who
 /// know their machine take [`Tsc`](super::Tsc) or `Cntvct` and pay none.
 ///
@@ -140,10 +153,11 @@ type Unfit = super::CntvctError;
 type Unfit = core::convert::Infallible;
 
 impl HostClock {
-    /// Chooses. Takes 10 ms where a TSC has to be [measured](super::Tsc::new).
+    /// Chooses, as the first one of this process did. The first takes 10 ms where a TSC has to be
+    /// [measured](super::Tsc::new).
     #[must_use]
     pub fn new() -> Self {
-        Self(counter().unwrap_or_else(|unfit| Kind::System(StdClock::new(), unfit)))
+        Self(counter().unwrap_or_else(|unfit| Kind::System(StdClock::shared(), unfit)))
     }
 
     /// Why it is not the cycle counter; `None` if it is, or if this machine has none that is known.

@@ -12,7 +12,7 @@
 //! | the best clock of a hosted machine | `HostClock` (feature `std`) |
 //! | a reading that is one instruction | `Tsc` (x86_64), `Cntvct` (aarch64), `Rdtime` (RISC-V), `Dwt` (Cortex-M3 and later) |
 //! | a clock on a Cortex-M0, or a mock | a [`Clock`] of your own, [`ManualClock`] |
-//! | 32 bits that do not run over | [`Widened`] |
+//! | a 32-bit counter widened so that it does not wrap | [`Widened`] |
 //! | a reading that nothing overtakes | [`Clock::now_fenced`], [`Fenced`] |
 //! | a clock that never goes backwards | [`Monotonic`]; spans answer 0 without it |
 //! | ticks as ns | [`Scale`], [`Clock::now_ns`], [`Span::stop_ns`] |
@@ -47,7 +47,8 @@
 //! | a counter at its maximum | stays there; a histogram counts the rest: [`Histogram::lost`] |
 //! | ticks that are more than 2⁶⁴ ns | [`u64::MAX`] |
 //! | a frequency of 0 | `None` |
-//! | a TSC that is not invariant | `TscError::NotInvariant`; `HostClock` takes the system's clock and says so |
+//! | a TSC that is not invariant, or that Linux has rejected | `TscError::NotInvariant`, `TscError::Rejected`; `HostClock` takes the system's clock and says so |
+//! | a counter's late reading, of another core | its own time: [`Widened`] does not jump |
 //!
 //! | file | what |
 //! |---|---|
@@ -55,7 +56,7 @@
 //! | `widen` | 32-bit counters made wide |
 //! | `scale` | ticks to ns |
 //! | `calibrate` | a counter's rate by another clock, and how well it is known |
-//! | `leaves`, `tsc` | x86_64 |
+//! | `leaves`, `tsc`, `clocksource` | x86_64 |
 //! | `cntvct`, `rdtime`, `dwt` | aarch64, RISC-V, Cortex-M |
 //! | `host` | the system's clock, and the best of a hosted machine |
 //! | `histogram` | distributions |
@@ -64,6 +65,8 @@
 
 mod calibrate;
 mod clock;
+#[cfg(all(target_arch = "x86_64", feature = "std"))]
+mod clocksource;
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 mod cntvct;
 #[cfg(all(target_arch = "arm", target_os = "none"))]

@@ -14,7 +14,8 @@ use super::{Clock, CpuidLeaves, Scale};
 /// so; Linux does.)
 ///
 /// Having one means that the TSC is invariant: it runs at one rate, asleep or awake. That the counters of
-/// all cores agree is the operating system's work and usually done; where it is not, differences
+/// all cores agree is the operating system's work and usually done, and [`new`](Self::new) refuses a TSC that Linux
+/// has given up; where they do not agree, differences
 /// [come out as 0](super::Span::stop) or as [`Backwards`](super::Backwards), never as centuries.
 ///
 /// ```
@@ -43,6 +44,8 @@ pub struct Tsc {
 pub enum TscError {
     /// CPUID does not say that it is invariant: its rate may change with the processor's, or it may stop.
     NotInvariant,
+    /// Linux has found that it is not a clock: it is not in `available_clocksource`.
+    Rejected,
     /// No leaf says how fast it runs, and there was no clock to measure it by.
     UnknownFrequency,
     /// It could not be measured.
@@ -55,6 +58,10 @@ impl fmt::Display for TscError {
             Self::NotInvariant => {
                 f.write_str("the time-stamp counter is not invariant (CPUID 0x80000007, EDX bit 8)")
             }
+            Self::Rejected => f.write_str(
+                "Linux has rejected the time-stamp counter (it is not in \
+                 /sys/devices/system/clocksource/clocksource0/available_clocksource)",
+            ),
             Self::UnknownFrequency => {
                 f.write_str("CPUID does not say how fast the time-stamp counter runs")
             }
@@ -66,14 +73,41 @@ impl fmt::Display for TscError {
 impl core::error::Error for TscError {}
 
 impl Tsc {
-    /// Asks CPUID whether there is one, and how fast it runs; where no leaf says, measures for 10 ms
-    /// against the system's clock (see [`system_ns`](super::system_ns) for which that is). What the rate is
-    /// known to is in [`calibration`](Self::calibration).
+    /// Asks CPUID whether there is one and how fast it runs, and Linux whether it has rejected it; where no leaf says the
+    /// rate, measures for 10 ms against the system's clock (see [`system_ns`](super::system_ns) for which that is). What the
+    /// rate is known to is in [`calibration`](Self::calibration).
+    ///
+    /// All of a process share the first call's answer, so that their nanoseconds agree. A later call is a load. Calls that
+    /// come before there is an answer measure each for itself, and the first to finish gives it. Not for signal handlers.
+    ///
+    /// ```
+    /// use framepool::time::Tsc;
+    ///
+    /// let (one, other) = (Tsc::new(), Tsc::new());
+    /// assert_eq!(one.map(|tsc| tsc.calibration()), other.map(|tsc| tsc.calibration()));
+    /// ```
     ///
     /// # Errors
-    /// [`TscError`], and the system's clock is the one to take.
+    /// [`TscError`], and the system's clock is the one to take. If you know better, take
+    /// [`calibrated`](Self::calibrated) or [`with`](Self::with), which do not ask Linux.
     #[cfg(feature = "std")]
     pub fn new() -> Result<Self, TscError> {
+        use std::sync::OnceLock;
+        static SHARED: OnceLock<Result<Tsc, TscError>> = OnceLock::new();
+        if let Some(known) = SHARED.get() {
+            return *known;
+        }
+        // Outside of the lock, so that nobody waits for another one's measurement.
+        let mine = Self::best();
+        *SHARED.get_or_init(|| mine)
+    }
+
+    #[cfg(feature = "std")]
+    fn best() -> Result<Self, TscError> {
+        is_invariant()?;
+        if super::clocksource::rejects_tsc() {
+            return Err(TscError::Rejected);
+        }
         match Self::from_cpuid() {
             Err(TscError::UnknownFrequency) => {
                 Self::calibrated(core::time::Duration::from_millis(10))

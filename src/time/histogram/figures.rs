@@ -102,7 +102,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// of rank `ceil(percentile / 100 * count)` lies, so never less than the exact answer and less
     /// than one part in 2^`P` more. 0 gives [`min`](Self::min).
     ///
-    /// `percentile` is taken to nine decimals. O(`N`).
+    /// `percentile` is taken to nine decimals. Values above [`MAX`](Self::MAX) count as `MAX`: where
+    /// [`clamped`](Self::clamped) is not 0, the exact answer may be more. O(`N`).
     ///
     /// ```
     /// use framepool::time::{Histogram2, PercentileError};
@@ -120,11 +121,25 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// # Errors
     /// [`PercentileError`] if it is not within `0..=100`, and if there is nothing to tell.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
+        self.percentile_up_to(percentile, Self::MAX)
+    }
+
+    /// A percentile where `max` is known, the greatest value of all: values above [`MAX`](Self::MAX) count as that, and
+    /// rank after the others in the last bucket. O(`N`).
+    pub(in crate::time) fn percentile_up_to(
+        &self,
+        percentile: f64,
+        max: u64,
+    ) -> Result<u64, PercentileError> {
         let units = units(percentile)?;
         let min = self.min().ok_or(PercentileError::Empty)?;
+        let total = self.total();
+        let rank = rank(units, total);
+        let in_last = self.counts.last().map_or(0, |count| count.get());
         match units {
             0 => Ok(min),
-            _ => Ok(self.value_at(rank(units, self.total()))),
+            _ if rank > total - u128::from(self.clamped.min(in_last)) => Ok(max),
+            _ => Ok(self.value_at(rank)),
         }
     }
 

@@ -63,8 +63,8 @@ pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 /// O(`N`), some ten µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures in four
 /// passes, however many percentiles.
 ///
-/// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket and is [counted as
-/// clamped](Self::clamped); what a counter at its maximum could not take is [counted as lost](Self::lost).
+/// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket, as `MAX` in every figure, and is
+/// [counted as clamped](Self::clamped); what a counter at its maximum could not take is [counted as lost](Self::lost).
 ///
 /// The buckets are the log-linear ones of Gil Tene's HdrHistogram: with 1, 2, 3 digits they are
 /// the same as those of [`Histogram1`], [`Histogram2`], [`Histogram3`].

@@ -241,12 +241,23 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
     }
 
     /// A percentile: see [`Histogram::percentile`]; never outside the least and the greatest latency, which
-    /// are known.
+    /// are known. 100 gives the greatest. A percentile among latencies above the histogram's maximum is the
+    /// greatest too, so that no answer is less than the exact one. O(`N`).
+    ///
+    /// ```
+    /// use framepool::time::Channel;
+    ///
+    /// let mut channel: Channel = Channel::new(); // of buckets up to 18 minutes
+    /// let _ = channel.record(100);
+    /// let _ = channel.record(3_600_000_000_000);
+    /// assert_eq!(channel.percentile(50.0), Ok(100));
+    /// assert_eq!(channel.percentile(100.0), Ok(3_600_000_000_000));
+    /// ```
     ///
     /// # Errors
     /// [`PercentileError`] if it is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
-        let bucket = self.histogram.percentile(percentile)?;
+        let bucket = self.histogram.percentile_up_to(percentile, self.max)?;
         Ok(bucket.min(self.max).max(!self.not_min))
     }
 
