@@ -127,23 +127,158 @@ impl fmt::Display for ConfigError {
 
 /// The pool has fewer free blocks than were asked for. Nothing was taken.
 ///
-/// Blocks that lie in other workers' [`Cache`](crate::Cache)s are not free to this caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+/// Blocks that lie in other workers' [`Cache`](crate::Cache)s are not free to this caller:
+/// [`cached`](Self::cached) tells a pool that is in use from one whose caches are full.
+///
+/// The three numbers share at most 8 bytes, so that a `Result<Block, Exhausted>` is as small as a `Block` on
+/// 64-bit targets. A number larger than [`MAX`](Self::MAX) is returned as `MAX`.
+///
+/// ```
+/// framepool::pool!(static FRAMES: [64; 4]);
+///
+/// let held = FRAMES.alloc_burst::<4>(4)?;
+/// let error = FRAMES.alloc().unwrap_err();
+/// assert_eq!((error.requested(), error.available(), error.cached()), (1, 0, 0));
+/// assert_eq!(error.to_string(), "pool exhausted: 1 asked for, 0 free, 0 in caches");
+/// # drop(held);
+/// # Ok::<(), framepool::AllocManyError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Exhausted {
-    /// Blocks asked for.
-    pub requested: u32,
-    /// Blocks that were there to take at that moment.
-    pub available: u32,
+    /// The three numbers, 21 bits each, the first lowest.
+    #[cfg(target_pointer_width = "64")]
+    packed: u64,
+    /// The first two numbers, 16 bits each, and the last.
+    #[cfg(target_pointer_width = "32")]
+    packed: [u32; 2],
+}
+
+impl Exhausted {
+    /// The largest number that the methods return: that many, or more. 2,097,151 on 64-bit targets; 65,535
+    /// on 32-bit ones, whose pools have fewer blocks.
+    pub const MAX: usize = if cfg!(target_pointer_width = "64") {
+        (1 << 21) - 1
+    } else {
+        u16::MAX as usize
+    };
+
+    #[inline(always)]
+    pub(crate) fn new(requested: usize, available: usize, cached: usize) -> Self {
+        #[cfg(target_pointer_width = "64")]
+        let packed = {
+            let [requested, available, cached] =
+                [requested, available, cached].map(|n| n.min(Self::MAX) as u64);
+            requested | available << 21 | cached << 42
+        };
+        #[cfg(target_pointer_width = "32")]
+        let packed = {
+            // What a pool there has fits: it names fewer blocks.
+            let requested = requested.min(Self::MAX) as u32;
+            [requested | (available as u32) << 16, cached as u32]
+        };
+        Self { packed }
+    }
+
+    const fn unpacked(&self) -> [usize; 3] {
+        #[cfg(target_pointer_width = "64")]
+        return [
+            self.packed as usize & Self::MAX,
+            (self.packed >> 21) as usize & Self::MAX,
+            (self.packed >> 42) as usize & Self::MAX,
+        ];
+        #[cfg(target_pointer_width = "32")]
+        return [
+            self.packed[0] as usize & Self::MAX,
+            (self.packed[0] >> 16) as usize,
+            self.packed[1] as usize,
+        ];
+    }
+
+    /// Blocks asked for; [`MAX`](Self::MAX) for that many or more.
+    pub const fn requested(&self) -> usize {
+        self.unpacked()[0]
+    }
+
+    /// Blocks that were there to take at that moment; [`MAX`](Self::MAX) for that many or more.
+    pub const fn available(&self) -> usize {
+        self.unpacked()[1]
+    }
+
+    /// Free blocks in caches, as of each cache's last exchange with the depot (see
+    /// [`Stats::cached`](crate::Stats::cached)); [`MAX`](Self::MAX) for that many or more.
+    pub const fn cached(&self) -> usize {
+        self.unpacked()[2]
+    }
+}
+
+const _: () = assert!(size_of::<Exhausted>() <= 8);
+
+impl fmt::Debug for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Exhausted")
+            .field("requested", &self.requested())
+            .field("available", &self.available())
+            .field("cached", &self.cached())
+            .finish()
+    }
 }
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// A number, and whether it may be more.
+        struct Number(usize);
+        impl fmt::Display for Number {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                match self.0 {
+                    Exhausted::MAX => write!(f, "{} or more", self.0),
+                    n => write!(f, "{n}"),
+                }
+            }
+        }
         write!(
             f,
-            "pool exhausted: {} asked for, {} free",
-            self.requested, self.available
+            "pool exhausted: {} asked for, {} free, {} in caches",
+            Number(self.requested()),
+            Number(self.available()),
+            Number(self.cached())
         )
+    }
+}
+
+/// A number of blocks could not be allocated at once. Nothing was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum AllocManyError {
+    /// The pool has fewer free blocks: counted as an exhaustion.
+    Exhausted(Exhausted),
+    /// The burst, the vector or the cache holds no more than `limit`, however many blocks are free:
+    /// counted as a refusal.
+    TooMany {
+        /// Blocks asked for.
+        requested: usize,
+        /// The most that it holds.
+        limit: usize,
+    },
+}
+
+impl From<Exhausted> for AllocManyError {
+    fn from(e: Exhausted) -> Self {
+        Self::Exhausted(e)
+    }
+}
+
+impl fmt::Display for AllocManyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exhausted(e) => e.fmt(f),
+            Self::TooMany { requested, limit } => {
+                write!(
+                    f,
+                    "{requested} blocks asked for at once, at most {limit} fit"
+                )
+            }
+        }
     }
 }
 
@@ -485,6 +620,7 @@ impl fmt::Display for MapPoolError {
 impl core::error::Error for MapPoolError {}
 impl core::error::Error for ConfigError {}
 impl core::error::Error for Exhausted {}
+impl core::error::Error for AllocManyError {}
 impl<T> core::error::Error for WrongPool<T> {}
 impl core::error::Error for FreeError {}
 impl<T> core::error::Error for AllocValueError<T> {}

@@ -106,8 +106,8 @@ pub mod wire;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use error::MapPoolError;
 pub use error::{
-    AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted, FreeError,
-    FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
+    AllocManyError, AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted,
+    FreeError, FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
 };
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};

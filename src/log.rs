@@ -5,7 +5,7 @@
 
 use defmt::{Format, Formatter, write};
 
-use crate::error::{AllocValueError, FreeError, FreeErrorKind, PushError, WrongPool};
+use crate::error::{AllocValueError, Exhausted, FreeError, FreeErrorKind, PushError, WrongPool};
 use crate::pool::{
     AllocAsync, Block, Burst, Cache, IntoIter, Pool, PoolAlloc, PoolBox, Reservation,
 };
@@ -84,6 +84,18 @@ impl<T: Format> Format for PoolBox<'_, T> {
 impl<F> Format for PoolAlloc<F> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "PoolAlloc {{ pool: {} }}", self.pool());
+    }
+}
+
+impl Format for Exhausted {
+    fn format(&self, f: Formatter<'_>) {
+        write!(
+            f,
+            "Exhausted {{ requested: {=usize}, available: {=usize}, cached: {=usize} }}",
+            self.requested(),
+            self.available(),
+            self.cached()
+        );
     }
 }
 

@@ -8,8 +8,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
 
 use framepool::{
-    AllocValueReason, BlockId, Burst, Cache, CheckError, ConfigError, FreeErrorKind, Pool,
-    PoolConfig, PushError, StaticPool, Stride,
+    AllocManyError, AllocValueReason, Block, BlockId, Burst, Cache, CheckError, ConfigError,
+    Exhausted, FreeErrorKind, Pool, PoolConfig, PushError, ReserveError, StaticPool, Stride,
 };
 
 framepool::pool!(static ONE: [64; 8]);
@@ -373,37 +373,94 @@ fn vectors_longer_than_the_cache_go_back_whole_or_not_at_all() {
     assert!(cache.free_from(&mut blocks).is_ok());
     assert!(blocks.is_empty());
     let error = cache.alloc_into(&mut blocks, 5).unwrap_err();
-    assert_eq!(
-        (error.requested, error.available),
-        (5, 4),
-        "a cache of 4 holds no 5"
-    );
+    assert_eq!(error, too_many(5, 4), "a cache of 4 holds no 5");
     assert!(blocks.is_empty());
+}
+
+fn too_many(requested: usize, limit: usize) -> AllocManyError {
+    AllocManyError::TooMany { requested, limit }
+}
+
+fn exhausted(error: AllocManyError) -> Exhausted {
+    match error {
+        AllocManyError::Exhausted(e) => e,
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn more_blocks_than_fit_are_refused_and_the_limit_is_named() {
+    let pool = Pool::allocate(PoolConfig::new(64, 56)).unwrap();
+    let mut cache: Cache<'_, 16> = Cache::new(&pool);
+    assert_eq!(pool.alloc_burst::<8>(9).unwrap_err(), too_many(9, 8));
+    assert_eq!(cache.alloc_burst::<8>(9).unwrap_err(), too_many(9, 8));
+    let mut vector = Vec::new();
+    let error = cache.alloc_into(&mut vector, 17).unwrap_err();
+    assert_eq!(error, too_many(17, 16));
+    assert_eq!(
+        error.to_string(),
+        "17 blocks asked for at once, at most 16 fit"
+    );
+    let (of_cache, of_pool) = (cache.stats(), pool.stats());
+    assert_eq!((of_cache.exhaustions, of_cache.refusals), (0, 2));
+    assert_eq!((of_pool.exhaustions, of_pool.refusals), (0, 3));
+    assert_eq!(
+        (cache.len(), of_cache.refills, pool.available()),
+        (0, 0, 56)
+    );
+    // None of it depends on what the pool has.
+    let _all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    assert_eq!(pool.alloc_burst::<8>(9).unwrap_err(), too_many(9, 8));
+}
+
+#[test]
+fn exhaustion_tells_what_is_free_and_what_is_cached_and_does_not_wrap() {
+    let pool = Pool::allocate(PoolConfig::new(64, 64)).unwrap();
+    let mut cache = pool.cache();
+    let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    // Fills the cache and makes it meet the depot.
+    for block in all.drain(..17) {
+        assert!(cache.free(block).is_ok());
+    }
+    let told = pool.stats().cached as usize;
+    assert!(told > 0);
+    let error = exhausted(pool.alloc_burst::<64>(60).unwrap_err());
+    let numbers = (error.requested(), error.available(), error.cached());
+    assert_eq!(numbers, (60, pool.available(), told));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "pool exhausted: 60 asked for, {} free, {told} in caches",
+            pool.available()
+        )
+    );
+    assert!(format!("{error:?}").ends_with(&format!("cached: {told} }}")));
+    let ReserveError::Exhausted(error) = pool.reserve(usize::MAX).unwrap_err() else {
+        panic!("no memory holds that many");
+    };
+    assert_eq!((error.requested(), error.cached()), (Exhausted::MAX, told));
+    assert!(error.to_string().contains("2097151 or more asked for"));
+    // Larger than a block, it would slow every allocation down.
+    assert_eq!(size_of::<Exhausted>(), 8);
+    #[cfg(target_pointer_width = "64")]
+    assert_eq!(size_of::<Result<Block<'_>, Exhausted>>(), 16);
 }
 
 #[test]
 fn bursts_are_all_or_nothing_and_say_what_was_there() {
     let mut pool = Pool::allocate(PoolConfig::new(64, 10)).unwrap();
     let mut cache: Cache<'_, 16> = Cache::new(&pool);
-    let error = pool.alloc_burst::<16>(11).unwrap_err();
-    assert_eq!((error.requested, error.available), (11, 10));
-    let error = pool.alloc_burst::<4>(5).unwrap_err();
-    assert_eq!(
-        (error.requested, error.available),
-        (5, 4),
-        "a burst of 4 holds no 5"
-    );
-    let error = cache.alloc_burst::<16>(11).unwrap_err();
-    assert_eq!((error.requested, error.available), (11, 10));
-    let error = cache.alloc_burst::<4>(5).unwrap_err();
-    assert_eq!((error.requested, error.available), (5, 4));
+    let error = exhausted(pool.alloc_burst::<16>(11).unwrap_err());
+    assert_eq!((error.requested(), error.available()), (11, 10));
+    let error = exhausted(cache.alloc_burst::<16>(11).unwrap_err());
+    assert_eq!((error.requested(), error.available()), (11, 10));
     assert!(cache.alloc_array::<11>().is_err());
-    assert_eq!(cache.stats().exhaustions, 3);
+    assert_eq!(cache.stats().exhaustions, 2);
     let all: Burst<'_, 16> = cache.alloc_up_to(16);
     assert_eq!(all.len(), 10);
     assert!(cache.alloc_up_to::<16>(1).is_empty());
     assert!(pool.alloc_up_to::<16>(1).is_empty());
-    assert_eq!(pool.stats().exhaustions, 7);
+    assert_eq!(pool.stats().exhaustions, 5);
     assert!(
         cache.alloc_burst::<4>(0).unwrap().is_empty(),
         "none is always there"

@@ -100,7 +100,7 @@ fn exhaustion_is_an_answer_and_a_freed_block_ends_it() {
     for pool in pools() {
         let mut blocks: Vec<_> = (0..64).map(|_| pool.alloc().unwrap()).collect();
         let error = pool.alloc().unwrap_err();
-        assert_eq!((error.requested, error.available), (1, 0));
+        assert_eq!((error.requested(), error.available()), (1, 0));
         assert_eq!(pool.stats().exhaustions, 1);
         blocks.pop();
         assert!(pool.alloc().is_ok());

@@ -51,7 +51,7 @@ fn several_pools_have_a_cache_each() {
 fn exhaustion_is_an_error() {
     pool!(POOL);
     let all: Vec<_> = (0..256).map(|_| POOL.local_alloc().unwrap()).collect();
-    assert_eq!(POOL.local_alloc().unwrap_err().available, 0);
+    assert_eq!(POOL.local_alloc().unwrap_err().available(), 0);
     drop(all);
     assert!(POOL.local_alloc().is_ok());
 }

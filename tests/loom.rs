@@ -180,19 +180,18 @@ fn chains_are_popped_whole_or_not_at_all() {
 fn with_a_full_magazine() -> Arc<Shared> {
     let shared = Shared::new(PoolConfig::new(8, 6).magazine(2));
     let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
-    let block = cache.alloc().unwrap();
-    assert!(cache.free(block).is_ok());
+    let magazine: Burst<'_, 2> = cache.alloc_burst(2).unwrap();
+    assert!(cache.free_burst(magazine).is_ok());
     drop(cache);
     shared
 }
 
-/// Draws a magazine or what there is, uses a block of it, and gives all back.
+/// Draws a magazine or what there is, uses its blocks, and gives all back.
 fn draw_and_give_back(shared: &Shared, who: u8) {
     let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
-    if let Ok(block) = cache.alloc() {
-        shared.touch(block.id(), who);
-        assert!(cache.free(block).is_ok());
-    }
+    let magazine: Burst<'_, 2> = cache.alloc_up_to(2);
+    shared.touch_all(&magazine, who);
+    assert!(cache.free_burst(magazine).is_ok());
 }
 
 #[test]
@@ -247,8 +246,8 @@ fn aba_an_exchanger_sleeps_while_its_magazine_goes_and_returns() {
         let shared = Shared::new(PoolConfig::new(8, 9).magazine(2));
         let caches: [Cache<'_, 4>; 2] = [Cache::new(&shared.pool), Cache::new(&shared.pool)];
         let filled = caches.map(|mut cache| {
-            let block = cache.alloc().unwrap();
-            assert!(cache.free(block).is_ok());
+            let magazine: Burst<'_, 2> = cache.alloc_burst(2).unwrap();
+            assert!(cache.free_burst(magazine).is_ok());
             cache
         });
         drop(filled);
@@ -257,12 +256,13 @@ fn aba_an_exchanger_sleeps_while_its_magazine_goes_and_returns() {
             // Draws both magazines and returns the first: it is on top again, over another one.
             let mut first: Cache<'_, 4> = Cache::new(&other.pool);
             let mut second: Cache<'_, 4> = Cache::new(&other.pool);
-            let (one, two) = (first.alloc().unwrap(), second.alloc().unwrap());
-            other.touch(one.id(), 1);
-            assert!(first.free(one).is_ok());
+            let one: Burst<'_, 2> = first.alloc_burst(2).unwrap();
+            let two: Burst<'_, 2> = second.alloc_burst(2).unwrap();
+            other.touch_all(&one, 1);
+            assert!(first.free_burst(one).is_ok());
             first.flush();
-            other.touch(two.id(), 1);
-            assert!(second.free(two).is_ok());
+            other.touch_all(&two, 1);
+            assert!(second.free_burst(two).is_ok());
         });
         draw_and_give_back(&shared, 2);
         t.join().unwrap();

@@ -107,7 +107,7 @@ fn what_cannot_be_reserved_changes_nothing() {
     let mut pool = pool(100);
     let held = [pool.alloc().unwrap(), pool.alloc().unwrap()];
     match pool.reserve(99).unwrap_err() {
-        ReserveError::Exhausted(e) => assert_eq!((e.requested, e.available), (99, 98)),
+        ReserveError::Exhausted(e) => assert_eq!((e.requested(), e.available()), (99, 98)),
         other => panic!("{other}"),
     }
     let error = pool.reserve(0).unwrap_err();

@@ -103,7 +103,10 @@ impl PoolConfig {
     /// Sets how many indices move between a [`Cache`](crate::Cache) and the depot at once.
     ///
     /// By default an eighth of the capacity, at least 4 and at most 512. Larger magazines cost
-    /// fewer cache lines per block that crosses cores; smaller ones hoard less.
+    /// fewer cache lines per block that crosses cores; smaller ones hoard less: frees fill a cache up to
+    /// two magazines. What a cache draws does not depend on it at first: a whole magazine only after it
+    /// has handed out eight. So new caches leave blocks to each other with magazines of any size: see
+    /// [`Cache`](crate::Cache).
     pub const fn magazine(mut self, indices: usize) -> Self {
         self.magazine = Magazine::Of(indices);
         self

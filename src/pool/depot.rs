@@ -198,6 +198,7 @@ impl Pool<'_> {
     }
 
     /// Up to `ids.len()` blocks that were never handed out.
+    #[inline(never)]
     pub(crate) fn take_new(&self, s: Section<'_>, ids: &mut Ids) -> usize {
         let frontier = &self.header().hot.frontier;
         let mut first = frontier.load(Relaxed);
@@ -370,7 +371,7 @@ impl Pool<'_> {
     ///
     /// Two workers that only exchange magazines must not write to the line that direct allocation
     /// uses: the mark is not worked out here but given up, once, and the next pop works it out.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn note_exchange(&self, s: Section<'_>) {
         if cfg!(loom) {
             return;

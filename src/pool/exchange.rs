@@ -222,6 +222,7 @@ impl Pool<'_> {
     /// Empties a full magazine into `ids`; what does not fit goes to the stack. `own` is the slot
     /// that the cache keeps for its next flush. That they left the magazines is for the caller to
     /// [tell](Self::tell_held).
+    #[inline(never)]
     pub(crate) fn unload(
         &self,
         s: Section<'_>,
@@ -251,7 +252,7 @@ impl Pool<'_> {
     }
 
     /// So many more blocks are in caches and in magazines.
-    #[inline(always)]
+    #[inline(never)]
     pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
         let held = &self.header().exchange.held;
         held.fetch_add(s, Held::step(cached, in_magazines), Relaxed);

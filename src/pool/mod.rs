@@ -99,7 +99,7 @@ pub use stats::{CacheStats, Stats};
 #[cfg(not(feature = "audit"))]
 use audit::AuditKind;
 
-use crate::error::{Exhausted, WrongPool};
+use crate::error::{AllocManyError, Exhausted, WrongPool};
 
 /// Fixed blocks in memory that someone else supplied, handed out and taken back in bounded time, from
 /// any thread, core or interrupt.
@@ -306,11 +306,25 @@ impl<'m> Pool<'m> {
     /// Takes `n` blocks, all or none: one compare-and-swap where the free stack holds them.
     ///
     /// # Errors
-    /// [`Exhausted`] if there are fewer; `n` greater than `N` finds `N` available at the most.
+    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// than `N`.
+    ///
+    /// ```
+    /// use framepool::AllocManyError;
+    ///
+    /// framepool::pool!(static FRAMES: [64; 4]);
+    ///
+    /// assert_eq!(FRAMES.alloc_burst::<8>(4)?.len(), 4);
+    /// match FRAMES.alloc_burst::<8>(9).unwrap_err() {
+    ///     AllocManyError::TooMany { requested, limit } => assert_eq!((requested, limit), (9, 8)),
+    ///     error => return Err(error),
+    /// }
+    /// # Ok::<(), AllocManyError>(())
+    /// ```
     #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_burst<const N: usize>(&self, n: usize) -> Result<Burst<'_, N>, Exhausted> {
+    pub fn alloc_burst<const N: usize>(&self, n: usize) -> Result<Burst<'_, N>, AllocManyError> {
         if n > N {
-            return Err(self.exhausted(n, self.available().min(N)));
+            return Err(self.too_many(n, N));
         }
         let mut burst = self.take_burst(n);
         let taken = burst.len();
@@ -324,7 +338,7 @@ impl<'m> Pool<'m> {
         // SAFETY: the burst owned these blocks and gives them up.
         unsafe { self.give_many(burst.disown()) };
         self.note_burst();
-        Err(self.exhausted(n, taken))
+        Err(self.exhausted(n, taken).into())
     }
 
     /// Takes up to `n` blocks (at most `N`), as many as there are, down to none.

@@ -3,13 +3,14 @@
 //! Without a cache every figure is read off the tagged word and the frontier, and is exact when
 //! nobody is in the middle of an operation. A cache tells the pool's counters about itself at each
 //! exchange with the depot, so between two exchanges they are behind by what the cache did since: at
-//! most what a living cache can hold ([`Cache`](crate::Cache)) for `in_use`, `cached` and `peak`, and for
-//! `allocations` and `frees` whatever went in and out of the cache without an exchange. [`Cache::stats`](crate::Cache::stats)
-//! is exact.
+//! most what a living cache can hold ([`Cache`](crate::Cache)) for `in_use` and `cached`, and for
+//! `allocations` and `frees` whatever went in and out of the cache without an exchange. What was out
+//! between two exchanges only is missing from `peak` for good. [`Cache::stats`](crate::Cache::stats) is
+//! exact.
 
 use core::fmt;
 
-use crate::error::Exhausted;
+use crate::error::{AllocManyError, Exhausted};
 use crate::pool::Pool;
 use crate::sync::{self, Counter, Ordering::*, Word, wide};
 
@@ -30,8 +31,11 @@ pub struct Stats {
     pub cached: u64,
     /// Blocks of the capacity that are not this pool's own: withdrawn by [`Pool::reserve`].
     pub reserved: u64,
-    /// The most blocks that were in use at once. Short by at most one for each other thread that was in
-    /// the middle of an allocation at that moment.
+    /// The most blocks that were in use at once, as far as the pool was told. Blocks that go out of a
+    /// cache count from its next exchange with the depot, and one that comes home before that was never
+    /// counted: also after the cache is gone, the peak may be short by what each cache had drawn and not
+    /// told. Without caches it is short by at most one for each other thread that was in the middle of an
+    /// allocation at that moment.
     pub peak: u64,
     /// Who [waits](Pool::alloc_async) for a block.
     pub waiting: u64,
@@ -41,7 +45,8 @@ pub struct Stats {
     pub frees: u64,
     /// Requests that found too few blocks.
     pub exhaustions: u64,
-    /// Returns that were refused: wrong pool, double free, foreign address.
+    /// Returns that were refused (wrong pool, double free, foreign address), and requests for more blocks
+    /// at once than fit ([`AllocManyError::TooMany`]).
     pub refusals: u64,
 }
 
@@ -95,7 +100,7 @@ pub struct CacheStats {
     pub flushes: u64,
     /// Requests that found too few blocks.
     pub exhaustions: u64,
-    /// Handles of other pools that were refused.
+    /// Handles of other pools that were refused, and requests for more blocks at once than fit.
     pub refusals: u64,
 }
 
@@ -120,8 +125,9 @@ impl fmt::Display for CacheStats {
 impl Pool<'_> {
     /// What is where and what happened. O(1): a handful of relaxed loads, no write.
     ///
-    /// Exact while nobody is in the middle of an operation and no cache lives; the module's
-    /// documentation states the bound for living caches.
+    /// Exact while nobody is in the middle of an operation and no cache lives, except for
+    /// [`peak`](Stats::peak). A cache that lives is counted as of its last exchange with the depot: see
+    /// each figure.
     ///
     /// ```
     /// framepool::pool!(static POOL: [256; 4]);
@@ -161,21 +167,33 @@ impl Pool<'_> {
     }
 
     /// Blocks in the depot: what a caller without a cache can have. O(1).
+    #[inline(never)]
     pub fn available(&self) -> usize {
         let header = self.header();
         let never = (self.capacity as Word).saturating_sub(header.hot.frontier.load(Relaxed));
-        let full = u64::from(self.held().in_magazines());
-        (u64::from(self.stacked()) + wide(never) + full).min(u64::from(self.capacity)) as usize
+        let full = self.held().in_magazines() as Word;
+        (self.stacked() as Word + never + full).min(self.capacity as Word) as usize
     }
 
+    #[inline(always)]
+    pub(crate) fn exhausted(&self, requested: usize, available: usize) -> Exhausted {
+        Exhausted::new(requested, available, self.count_exhaustion())
+    }
+
+    /// Returns the number of blocks in caches.
     #[cold]
     #[inline(never)]
-    pub(crate) fn exhausted(&self, requested: usize, available: usize) -> Exhausted {
+    fn count_exhaustion(&self) -> usize {
         sync::section(|s| self.header().cold.exhaustions.fetch_add(s, 1, Relaxed));
-        Exhausted {
-            requested: u32::try_from(requested).unwrap_or(u32::MAX),
-            available: available as u32,
-        }
+        self.held().cached() as usize
+    }
+
+    /// More blocks were asked for at once than fit what they were asked for.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn too_many(&self, requested: usize, limit: usize) -> AllocManyError {
+        self.count_refusal();
+        AllocManyError::TooMany { requested, limit }
     }
 
     #[cold]

@@ -7,7 +7,7 @@
 use core::mem::{self, MaybeUninit};
 
 use super::Cache;
-use crate::error::{Exhausted, WrongPool};
+use crate::error::{AllocManyError, Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
 use crate::pool::exchange::assume_init;
 use crate::pool::{Block, Burst};
@@ -16,10 +16,14 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// Takes `n` blocks, all or none, as one [`Burst`]: at most `K`. A copy of `n` indices.
     ///
     /// # Errors
-    /// [`Exhausted`] if there are fewer; `n` greater than `K` finds `K` available at the most.
+    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// than `K`.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_burst<const K: usize>(&mut self, n: usize) -> Result<Burst<'p, K>, Exhausted> {
+    pub fn alloc_burst<const K: usize>(
+        &mut self,
+        n: usize,
+    ) -> Result<Burst<'p, K>, AllocManyError> {
         if !self.holds_run::<K>(n) {
             self.make_run::<K>(n)?;
         }
@@ -154,7 +158,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_array<const K: usize>(&mut self) -> Result<[Block<'p>; K], Exhausted> {
         if !self.holds_run::<K>(K) {
-            self.make_run::<K>(K)?;
+            self.make_whole_run::<K>(K)?;
         }
         let pool = self.pool;
         // SAFETY: just checked or made. All `K` are written, and their blocks are handed out, each once.
@@ -193,7 +197,8 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// Sixteen bytes a handle where a [`Burst`] moves four: prefer that where blocks travel together.
     ///
     /// # Errors
-    /// [`Exhausted`] if there are fewer; `n` greater than `N` finds `N` available at the most.
+    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// than `N`.
     ///
     /// ```
     /// use framepool::{Pool, PoolConfig};
@@ -214,7 +219,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         &mut self,
         blocks: &mut std::vec::Vec<Block<'p>>,
         n: usize,
-    ) -> Result<(), Exhausted> {
+    ) -> Result<(), AllocManyError> {
         if n > self.len() {
             self.make_len(n)?;
         }
@@ -348,11 +353,15 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// Makes [`holds_run`](Self::holds_run) of `K` and `n` true, or fails.
     #[cold]
     #[inline(never)]
-    fn make_run<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
+    fn make_run<const K: usize>(&mut self, n: usize) -> Result<(), AllocManyError> {
         if n > K {
-            let available = K.min(self.len() + self.pool.available());
-            return Err(self.exhausted(n, available));
+            return Err(self.too_many(n, K));
         }
+        Ok(self.make_whole_run::<K>(n)?)
+    }
+
+    /// The same for an `n` of at most `K`.
+    fn make_whole_run<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
         match self.draw_run::<K>(n) {
             found if found < n => Err(self.fewer(n, found)),
             _ => Ok(()),
@@ -374,12 +383,21 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg(any(feature = "std", feature = "heapless"))]
     #[cold]
     #[inline(never)]
-    pub(super) fn make_len(&mut self, n: usize) -> Result<(), Exhausted> {
-        let found = self.draw(n);
-        if found < n {
-            return Err(self.fewer(n, found));
+    pub(super) fn make_len(&mut self, n: usize) -> Result<(), AllocManyError> {
+        if n > N {
+            return Err(self.too_many(n, N));
         }
-        Ok(())
+        match self.draw(n) {
+            found if found < n => Err(self.fewer(n, found).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// More blocks were asked for at once than fit what they were asked for.
+    #[cold]
+    pub(super) fn too_many(&mut self, requested: usize, limit: usize) -> AllocManyError {
+        self.books.refusals += 1;
+        self.pool.too_many(requested, limit)
     }
 
     /// All or none was asked for. What is here is given back: two workers with half of the blocks each
@@ -389,10 +407,10 @@ impl<'p, const N: usize> Cache<'p, N> {
         self.exhausted(n, found)
     }
 
-    /// Draws until `n` blocks are here, or no more are to be had or to be held. Returns how many of `n`
+    /// Draws until `n` blocks (at most `N`) are here, or the depot has no more. Returns how many of `n`
     /// there are.
     fn draw(&mut self, n: usize) -> usize {
-        while self.len() < n.min(N) && self.refill() > 0 {}
+        while self.len() < n && self.refill(n) > 0 {}
         n.min(self.len())
     }
 

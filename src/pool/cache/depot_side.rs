@@ -1,11 +1,33 @@
 //! Where a cache meets the depot: the slow half.
+//!
+//! # How many blocks a draw takes
+//! Nobody can take back what lies in an idle cache, so a cache draws little before it is used much. Let
+//! `a` be the number of blocks that it has handed out so far. Where `n` more are needed than it has, it
+//! draws at most `n`, or if that is more the least of
+//! - `a / 8`,
+//! - half of what the depot has,
+//! - a magazine, or half the cache where that is less (a larger burst takes several draws).
+//!
+//! A magazine of the depot that is larger than that is taken last, and split: the rest goes to the stack.
+//!
+//! **What that guarantees.** Let `w` workers with new caches allocate `k` blocks each, and free none. When
+//! a worker draws, it has handed out `a` blocks, holds `h` more, and needs `n` more than these, so that
+//! `a + h + n <= k`. It has then drawn `a + h + n` in all, or at most `a + h + a / 8`, where `a < k`: never
+//! more than `k + (k - 1) / 8`. So while `w * (k + (k - 1) / 8)` is at most the number of blocks that the
+//! depot had at first, a worker that draws finds the `n` that it needs: all are served, in any order.
+//!
+//! This holds between threads as well. Blocks that were never handed out and those of the stack leave the
+//! depot by one compare-and-swap, so that each is found until another worker has it. The one exception is
+//! a magazine that is being split: until the rest of it is on the stack, others find neither. So where
+//! earlier workers left magazines in the depot, and these are all that it has left, a worker may be
+//! refused that comes in just that moment.
 
 use core::mem;
 
 use super::Cache;
 use crate::error::Exhausted;
 use crate::pool::audit::AuditKind;
-use crate::pool::exchange::assume_init;
+use crate::pool::exchange::{Unloaded, assume_init};
 use crate::sync::{self, Ordering::*, Word};
 
 /// Frees after which a cache looks whether someone waits for a block.
@@ -48,37 +70,53 @@ impl<const N: usize> Cache<'_, N> {
     #[cold]
     #[inline(never)]
     pub(super) fn refill_for_one(&mut self) -> Result<(), Exhausted> {
-        match self.refill() {
+        match self.refill(1) {
             // What was on its way from one place to the other may be there now.
-            0 if !self.pool.has_some() || self.refill() == 0 => Err(self.exhausted(1, 0)),
+            0 if self.pool.available() == 0 || self.refill(1) == 0 => Err(self.exhausted(1, 0)),
             _ => Ok(()),
         }
     }
 
-    /// Draws a magazine, or else a chain of the stack, or else blocks never handed out: as many as
-    /// one exchange gives and there is room for. Returns how many.
-    pub(super) fn refill(&mut self) -> usize {
+    /// Draws towards `n` blocks (at most `N`, and more than are here), by one exchange: a magazine, a chain
+    /// of the stack, or blocks never handed out. Returns the number drawn; for how many that may be, see
+    /// the module.
+    pub(super) fn refill(&mut self, n: usize) -> usize {
         // First, so that the line is this core's when the exchange reads and swaps a word in it.
         self.tell_allocations();
-        let share = self.share();
+        let (share, need) = (self.share(), n - self.len());
+        // On 32-bit targets this wraps after 34 billion allocations, and grows again.
+        let earned = (self.books.allocations / 8) as usize;
+        let want = need.max(earned.min(self.pool.available() / 2));
         let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
         // Nothing is hoarded while someone waits.
         let waited_for = self.pool.is_waited_for();
         let most = if waited_for { 1 } else { room.len() };
         let room = room.get_mut(..most).unwrap_or_default();
+        let whole = room.len().min(self.pool.magazine()) <= want;
+        let want = want.min(share).min(room.len());
         let (pool, books) = (self.pool, &mut self.books);
         let (drawn, in_magazines, awaited) = sync::section(|s| {
-            if let Some(unloaded) = pool.unload(s, &mut books.slot, room) {
-                return (unloaded.fits, -(unloaded.len as isize), unloaded.awaited);
+            let mut unloaded = None;
+            if whole {
+                unloaded = pool.unload(s, &mut books.slot, room);
             }
-            let want = share.min(room.len());
-            let some = room.get_mut(..want).unwrap_or_default();
-            let mut n = pool.pop_chain(s, some);
-            if n == 0 {
-                n = pool.take_new(s, some);
+            if unloaded.is_none() {
+                let some = room.get_mut(..want).unwrap_or_default();
+                let mut n = pool.pop_chain(s, some);
+                if n == 0 {
+                    n = pool.take_new(s, some);
+                }
+                if n > 0 {
+                    books.counted_by_depot += n as u64;
+                    return (n, 0, false);
+                }
+                // Last: what is not taken of it goes to the stack.
+                unloaded = pool.unload(s, &mut books.slot, some);
             }
-            books.counted_by_depot += n as u64;
-            (n, 0, false)
+            match unloaded {
+                Some(Unloaded { len, fits, awaited }) => (fits, -(len as isize), awaited),
+                None => (0, 0, false),
+            }
         });
         books.drawn += drawn as u64;
         books.refills += 1;
@@ -89,7 +127,9 @@ impl<const N: usize> Cache<'_, N> {
         self.tally.set_budget(left.min(room));
         #[cfg(feature = "audit")]
         self.note_drawn(drawn);
-        let cached = self.untold();
+        // What was asked for is handed out next: the pool hears of it as in use.
+        let kept = self.len().checked_sub(n).unwrap_or(self.len());
+        let cached = self.tell_len(kept);
         sync::section(|s| {
             self.pool.tell_held(s, cached, in_magazines);
             self.pool.note_exchange(s);
@@ -116,7 +156,7 @@ impl<const N: usize> Cache<'_, N> {
     }
 
     /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible; and sets a
-    /// budget of at least `k`. Whoever calls it [passes on](Self::pass_on) when it is done.
+    /// budget of at least `k`. Its caller [passes on](Self::pass_on) when it is done.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
@@ -131,9 +171,13 @@ impl<const N: usize> Cache<'_, N> {
         self.tally.set_budget(room.min(LOOK_AROUND).max(k));
     }
 
-    /// Looks around: gives everything away if someone waits, and wakes whoever waits for what went to the
-    /// depot. It runs the user's code, which may unwind: nothing is half done.
+    /// Ends a free that met the depot. Gives what exceeds `fill` to the depot: one free may bring more
+    /// blocks than that. Then looks around: gives everything away if someone waits, and wakes those that
+    /// wait for what went to the depot. It runs the user's code, which may unwind: nothing is half done.
     pub(super) fn pass_on(&mut self) {
+        while self.len() > self.books.fill {
+            self.flush_coldest(self.share());
+        }
         sync::acquire_fence();
         if self.pool.is_waited_for() {
             // So that the next free comes here as well.
@@ -184,7 +228,11 @@ impl<const N: usize> Cache<'_, N> {
 
     /// How many more blocks are here than the pool has been told; it is told now.
     fn untold(&mut self) -> isize {
-        let len = self.len();
+        self.tell_len(self.len())
+    }
+
+    /// How many more blocks `len` is than the pool has been told; it is told now.
+    fn tell_len(&mut self, len: usize) -> isize {
         let told = mem::replace(&mut self.books.told_len, len);
         len.wrapping_sub(told) as isize
     }

@@ -9,7 +9,7 @@ use heapless::LenType;
 use heapless::vec::{VecInner, VecStorage};
 
 use super::Cache;
-use crate::error::{Exhausted, WrongPool};
+use crate::error::{AllocManyError, WrongPool};
 use crate::pool::Block;
 
 impl<'p, const N: usize> Cache<'p, N> {
@@ -17,8 +17,8 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// exchange with the depot where the cache holds fewer.
     ///
     /// # Errors
-    /// [`Exhausted`] if there are fewer; `n` greater than the room in the vector, or than `N`, finds so
-    /// many available at the most.
+    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// than the room in the vector, or than `N`.
     ///
     /// ```
     /// use framepool::Block;
@@ -32,7 +32,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// drop(posted.swap_remove(7));
     /// assert!(cache.free_from_heapless(&mut posted).is_ok());
     /// assert!(posted.is_empty());
-    /// # Ok::<(), framepool::Exhausted>(())
+    /// # Ok::<(), framepool::AllocManyError>(())
     /// ```
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
@@ -40,14 +40,14 @@ impl<'p, const N: usize> Cache<'p, N> {
         &mut self,
         blocks: &mut VecInner<Block<'p>, L, S>,
         n: usize,
-    ) -> Result<(), Exhausted>
+    ) -> Result<(), AllocManyError>
     where
         L: LenType,
         S: VecStorage<Block<'p>> + ?Sized,
     {
         let room = blocks.capacity() - blocks.len();
         if n > room {
-            return Err(self.no_room(n, room));
+            return Err(self.too_many(n, room));
         }
         if n > self.len() {
             self.make_len(n)?;
@@ -80,12 +80,5 @@ impl<'p, const N: usize> Cache<'p, N> {
             self.pass_on();
         }
         Ok(())
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn no_room(&mut self, n: usize, room: usize) -> Exhausted {
-        let available = room.min(self.len() + self.pool.available());
-        self.exhausted(n, available)
     }
 }

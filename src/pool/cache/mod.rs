@@ -28,21 +28,34 @@ use tally::Tally;
 /// An explicit, per-worker front of a [`Pool`]: a LIFO array of up to `N` block indices.
 ///
 /// [`alloc`](Self::alloc) and [`free`](Self::free) touch only this array: no atomic, no shared cache
-/// line, no thread-local, no registry. When it is empty it draws a whole array of indices (a
-/// magazine) from the depot, when it is full it gives its coldest ones back, by one compare-and-swap
-/// each way, so that a core which only allocates and one which only frees exchange a few full cache
-/// lines per several hundred blocks.
+/// line, no thread-local, no registry. When it is empty it draws indices from the depot, and once it is
+/// warm a whole array of them (a magazine); when it is full it gives its coldest ones back, by one
+/// compare-and-swap each way, so that a core which only allocates and one which only frees exchange a few
+/// full cache lines per several hundred blocks.
 ///
 /// One worker has it: methods take `&mut self`, it is `Send` and not `Sync`. Blocks may be freed into
 /// another cache of the same pool than they came from, or dropped anywhere. Dropping the cache gives
 /// everything in it back.
 ///
-/// **How much it hides.** Frees fill a cache up to two magazines ([`Pool::magazine`]: by default an
-/// eighth of the pool, at least 4 and at most 512) or `N`, whichever is less: with the default magazine,
-/// at most a quarter of a pool of 32 blocks or more per worker, and at most 8 blocks of a smaller one; the
-/// same in a pool without magazines. A draw for a burst may exceed that by the burst, never `N`. While
-/// someone [waits](Pool::alloc_async) for a block it gives all it has to the depot: every 1024 frees at
-/// the latest it looks.
+/// **How much it takes.** Nobody can take blocks out of an idle cache, so a cache draws little before it
+/// is used much. A draw brings the blocks that are missing, or if that is more, the least of
+/// - an eighth of the blocks that this cache has handed out so far,
+/// - half of the blocks that the depot has,
+/// - a magazine ([`Pool::magazine`]: by default an eighth of the pool, at least 4 and at most 512), or half
+///   the cache where that is less.
+///
+/// The guarantee: `w` workers with new caches that allocate `k` blocks each, one by one
+/// or in bursts and in any order, are all served if `w * (k + (k - 1) / 8)` is at most the number of blocks
+/// in the depot when they start, and nobody else takes some. For instance 300 workers have 8 blocks each of
+/// 2,400. Two things are not promised: blocks that are freed go to the cache they are freed into, which may
+/// keep as many as stated below; and a depot whose last magazine another thread is splitting at that moment
+/// looks empty.
+///
+/// **How much it hides.** Frees, single or many at once, fill a cache up to two magazines or `N`,
+/// whichever is less: with the default magazine, at most a quarter of a pool of 32 blocks or more per
+/// worker, and at most 8 blocks of a smaller one; the same in a pool without magazines. After a draw less
+/// than a magazine is left. While someone [waits](Pool::alloc_async) for a block it gives all it has to
+/// the depot: every 1024 frees at the latest it looks.
 ///
 /// **Choose `N`** at least twice the magazine, which is what the default does; a smaller cache works
 /// with part of a magazine at a time. `N` is at least 2, at most 65,535, and no less than the largest
@@ -82,7 +95,7 @@ struct Books {
     fill: usize,
     /// An empty magazine kept for the next flush.
     slot: Option<Slot>,
-    /// The length as the pool last heard of it.
+    /// The length as the pool last heard of it, less what was to be handed out at once.
     told_len: usize,
     /// Allocations, less what is in the tally still.
     allocations: u64,
@@ -156,7 +169,8 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// Takes one block. O(1), no atomic; one exchange with the depot where the cache is empty.
     ///
     /// # Errors
-    /// [`Exhausted`] if neither the cache nor the depot has one.
+    /// [`Exhausted`] if neither the cache nor the depot has one. [`Exhausted::cached`] tells how many lie
+    /// in caches.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {

@@ -77,7 +77,7 @@ fn errors_with_their_facts() {
     let exhausted: Exhausted = pool.alloc().unwrap_err();
     assert_eq!(
         render(exhausted),
-        "Exhausted { requested: 1, available: 0 }"
+        "Exhausted { requested: 1, available: 0, cached: 0 }"
     );
     let refused = pool.alloc_value([0_u8; 65]).unwrap_err();
     assert_eq!(
@@ -87,7 +87,7 @@ fn errors_with_their_facts() {
     let reason = pool.alloc_value(1).unwrap_err().reason();
     assert_eq!(
         render(reason),
-        "Exhausted(Exhausted { requested: 1, available: 0 })"
+        "Exhausted(Exhausted { requested: 1, available: 0, cached: 0 })"
     );
     drop(all);
 

@@ -3,7 +3,7 @@
 
 use std::hint::black_box;
 
-use framepool::{Cache, Exhausted, Pool, PoolConfig};
+use framepool::{AllocManyError, Cache, Exhausted, Pool, PoolConfig};
 
 /// Operations in each function.
 const OPERATIONS: usize = 100_000;
@@ -39,7 +39,7 @@ fn cache_lifo(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
 /// As [`cache_lifo`], 32 blocks at once.
 #[unsafe(no_mangle)]
 #[inline(never)]
-fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
+fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), AllocManyError> {
     let cache = black_box(cache);
     for _ in 0..OPERATIONS {
         let mut burst = cache.alloc_burst::<32>(32)?;
