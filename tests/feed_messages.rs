@@ -127,7 +127,7 @@ fn itch_messages_have_their_length_and_no_other() {
         let error = itch::Message::parse(&bytes).unwrap_err();
         let (least, most, stated) = (*len as u32, *len as u32, *len as u32 + 1);
         let reason = Reason::BadLength {
-            stated,
+            stated: stated.into(),
             least,
             most,
         };
