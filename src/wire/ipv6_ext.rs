@@ -181,7 +181,7 @@ mod fragment {
         /// use framepool::wire::{Ipv6Fragment, Ipv6FragmentHeader};
         ///
         /// let mut bytes = [0; 16];
-        /// let header = Ipv6FragmentHeader { next_header: 17, offset: 1480, more: true, id: 9 };
+        /// let header = Ipv6FragmentHeader { next_header: 17, offset: 1480, more: true, reserved: (0, 0), id: 9 };
         /// header.emit(&mut bytes)?;
         /// let fragment = Ipv6Fragment::new_checked(&bytes)?;
         /// assert_eq!((fragment.offset(), fragment.more(), fragment.payload().len()), (1480, true, 8));

@@ -133,7 +133,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     /// ```
     /// use framepool::wire::feed::fix::Message;
     ///
-    /// let line = b"8=FIX.4.2|9=10|35=0|49=A|10=154|";
+    /// let line = b"8=FIX.4.2|9=10|35=0|49=A|10=185|";
     /// let (heartbeat, len) = Message::<b'|'>::parse_separated(line)?;
     /// assert_eq!((heartbeat.msg_type(), len), (&b"0"[..], line.len()));
     /// assert_eq!(heartbeat.get(49).unwrap().value, b"A");
@@ -490,8 +490,8 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
     /// use framepool::wire::Reason;
     /// use framepool::wire::feed::fix::{MOST, Messages};
     ///
-    /// let log = b"09:30:00.000 8=FIX.4.2|9=10|35=0|49=A|10=154|\n\
-    ///             09:30:30.000 8=FIX.4.2|9=10|35=0|49=B|10=155|\n";
+    /// let log = b"09:30:00.000 8=FIX.4.2|9=10|35=0|49=A|10=185|\n\
+    ///             09:30:30.000 8=FIX.4.2|9=10|35=0|49=B|10=186|\n";
     /// let (mut types, mut noise) = (0, 0);
     /// for message in Messages::<b'|'>::separated(log, MOST) {
     ///     match message {
@@ -545,11 +545,12 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
             Ok(frame) if frame.trailer().is_ok() => self.consumed += frame.bytes.len(),
             _ => self.resync(),
         }
-        if error.reason
-            == (Reason::Missing {
-                wanted: BEGIN_STRING,
-            })
-        {
+        if matches!(
+            error.reason,
+            Reason::Missing {
+                wanted: BEGIN_STRING
+            }
+        ) {
             let len = (self.consumed - at) as u64;
             return ParseError::new(Layer::Fix, Reason::Noise { len }, at);
         }
