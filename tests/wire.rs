@@ -98,7 +98,7 @@ fn tcp_has_nine_flags() {
     }
     // The same place of UDP is payload.
     let [ones, zeros] =
-        [[0xFF; 8], [0; 8]].map(|payload| ethernet(0x0800, &ipv4(17, &udp(&payload, false))));
+        [[0xFF; 16], [0; 16]].map(|payload| ethernet(0x0800, &ipv4(17, &udp(&payload, false))));
     assert_eq!(all_ways(&ones).unwrap(), all_ways(&zeros).unwrap());
 }
 
