@@ -47,7 +47,10 @@ fn headers_with_every_bit() {
         ..TcpHeader::default()
     };
     let text = render(syn);
-    assert!(text.contains("flags: 258, reserved: 5, window: 0"), "{text}");
+    assert!(
+        text.contains("flags: 258, reserved: 5, window: 0"),
+        "{text}"
+    );
     let fragment = Ipv6FragmentHeader {
         reserved: (7, 3),
         ..Ipv6FragmentHeader::default()
