@@ -2,7 +2,9 @@
 #![cfg(feature = "wire")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::fix::{AROUND, DATA_FIELDS, MOST, Message, Messages, Version, Writer};
+use framepool::wire::feed::fix::{
+    AROUND, DATA_FIELDS, Decimal, MOST, Message, Messages, Version, Writer,
+};
 use framepool::wire::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
@@ -82,13 +84,18 @@ fn every_version_begins_its_messages_with_its_name() {
 fn what_the_header_lacks_is_said() {
     let of = |bytes: &[u8]| reason(bytes);
     assert_eq!(of(b"hello"), (0, Reason::Missing { wanted: 8 }));
-    let found = u32::from_be_bytes(*b".4.9");
+    let text = |text: &str| {
+        let mut found = [0; 12];
+        found[..text.len()].copy_from_slice(text.as_bytes());
+        Reason::BadText { found }
+    };
+    assert_eq!(of(b"8=FIX.4.9\x019=5\x01"), (2, text("FIX.4.9")));
+    assert_eq!(of(b"8=FIX.44ABCD\x01"), (2, text("FIX.44ABCD")));
+    assert_eq!(of(b"8=FIX.44ABCDEFGH\x01"), (2, text("FIX.44ABCDE")));
     assert_eq!(
-        of(b"8=FIX.4.9\x019=5\x01"),
-        (2, Reason::BadVersion { found })
+        text("FIX.4.9").to_string(),
+        "the text \"FIX.4.9\" has no meaning"
     );
-    let found = u32::from_be_bytes(*b"ABCD");
-    assert_eq!(of(b"8=FIX.44ABCD\x01"), (2, Reason::BadVersion { found }));
     assert_eq!(
         of(b"8=FIX.4.2\x0135=0\x01"),
         (10, Reason::Missing { wanted: 9 })
@@ -150,8 +157,13 @@ fn a_wrong_checksum_shows_both() {
     for bad in [b"999", b"256", b"1x1", b"   "] {
         bytes[at + 3..at + 6].copy_from_slice(bad);
         let (offset, reason) = reason(&bytes);
-        assert!(matches!(reason, Reason::BadValue { .. }));
-        assert_eq!(offset, at + 3);
+        let Reason::BadText { found } = reason else {
+            panic!("{reason}");
+        };
+        assert_eq!(
+            (offset, &found[..4]),
+            (at + 3, &[bad, &[0][..]].concat()[..])
+        );
     }
 }
 
@@ -307,6 +319,180 @@ fn values_are_numbers_where_they_are() {
     );
     assert_eq!(field(44).as_str(), Some("187.325"));
     assert_eq!(message.get(999), None);
+}
+
+/// What is told of a number is the number, or there is none.
+#[test]
+fn decimals_with_more_places_than_fit_are_none() {
+    let zeros = "0".repeat(300);
+    let bytes = message(&format!(
+        "35=D|1=0.{zeros}1|2=-.{zeros}5|3=0.{zeros}|4=0.{}1|",
+        &zeros[..254]
+    ));
+    let (message, _) = Message::parse(&bytes).unwrap();
+    let decimal = |tag| message.get(tag).unwrap().as_decimal();
+    assert_eq!((decimal(1), decimal(2)), (None, None));
+    let (mantissa, places) = (0, 255);
+    assert_eq!(decimal(3), Some(Decimal { mantissa, places }));
+    let (mantissa, places) = (1, 255);
+    assert_eq!(decimal(4), Some(Decimal { mantissa, places }));
+}
+
+#[test]
+fn zero_has_any_number_of_places() {
+    for places in [0, 3, 19, 200, 255] {
+        let zero = Decimal {
+            mantissa: 0,
+            places,
+        };
+        for to in [0, 1, 18, 19, 20, 255] {
+            assert_eq!(zero.rescaled(to), Some(0), "{places} to {to}");
+        }
+    }
+    let one = Decimal {
+        mantissa: 1,
+        places: 0,
+    };
+    assert_eq!(
+        (one.rescaled(18), one.rescaled(19)),
+        (Some(10_i64.pow(18)), None)
+    );
+}
+
+#[test]
+fn a_count_that_is_no_number_is_told_by_what_is_wrong_with_it() {
+    for (count, reason, at) in [
+        ("1x", Reason::BadValue { found: b'x'.into() }, 1),
+        ("-1", Reason::BadValue { found: b'-'.into() }, 0),
+        ("99999999999999999999", Reason::TooLarge { digits: 20 }, 0),
+    ] {
+        let bytes = message(&format!("35=W|268={count}|269=0|"));
+        let (message, _) = Message::parse(&bytes).unwrap();
+        let error = message.group(268, &[269]).unwrap_err();
+        let start = bytes.windows(4).position(|w| w == b"268=").unwrap() as u64 + 4;
+        assert_eq!(
+            (error.reason, error.offset),
+            (reason, start + at),
+            "{count}"
+        );
+    }
+}
+
+/// Lengths beyond 32 bits are told as they are, and those beyond 64 as that or more.
+#[test]
+fn lengths_are_told_as_they_are_stated() {
+    let stated = |bytes: &[u8]| match reason(bytes).1 {
+        Reason::BadLength { stated, .. } => stated,
+        other => panic!("{other}"),
+    };
+    assert_eq!(stated(b"8=FIX.4.2\x019=99999999999\x01"), 99_999_999_999);
+    let most = b"8=FIX.4.2\x019=99999999999999999999\x01";
+    assert_eq!(stated(most), u64::MAX);
+    assert!(
+        Message::parse(most)
+            .unwrap_err()
+            .to_string()
+            .contains("or more")
+    );
+    for (text, expect) in [
+        ("5000000000", 5_000_000_000),
+        ("99999999999999999999", u64::MAX),
+    ] {
+        let bytes = message(&format!("35=B|95={text}|96=abc|"));
+        let (message, _) = Message::parse(&bytes).unwrap();
+        let error = message.fields().find_map(Result::err).unwrap();
+        assert!(
+            matches!(error.reason, Reason::BadLength { stated, .. } if stated == expect),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn a_message_type_is_not_empty() {
+    let good = message("35=0|49=A|");
+    let empty = message("35=|49=A|");
+    assert_eq!(reason(&empty), (17, Reason::BadValue { found: 1 }));
+    // Nothing but that.
+    assert_eq!(reason(&message("35=|")).1, Reason::BadValue { found: 1 });
+    // Its end is known: what is in it is no message of its own.
+    let around = framed(&[b"35=\x0196=".as_slice(), &good, b"\x01"].concat());
+    let stream = [&around[..], &good].concat();
+    let mut messages = Messages::new(&stream);
+    assert!(messages.next().unwrap().is_err());
+    assert_eq!(messages.consumed(), around.len());
+    assert_eq!(messages.next().unwrap().unwrap().as_bytes(), good);
+    assert!(messages.next().is_none());
+}
+
+/// As in a log with time stamps: each is told once, with its length, and nothing is taken for a field.
+#[test]
+fn noise_between_messages_is_told_with_its_length() {
+    let good = message("35=0|49=A|");
+    let mut stream = b"09:30:00.001 IN ".to_vec();
+    stream.extend(&good);
+    stream.extend(b"\n09:30:00.002 8=NO ");
+    stream.extend(&good);
+    stream.extend(&good);
+    stream.push(b'\n');
+    let expect = [
+        (0, 16),
+        (16 + good.len() as u64, 19),
+        (35 + 3 * good.len() as u64, 1),
+    ];
+    let mut messages = Messages::new(&stream);
+    let noise: Vec<(u64, u64)> = messages
+        .by_ref()
+        .filter_map(Result::err)
+        .map(|error| match error.reason {
+            Reason::Noise { len } => (error.offset, len),
+            _ => panic!("{error}"),
+        })
+        .collect();
+    assert_eq!(noise, expect);
+    assert_eq!(Messages::new(&stream).filter(Result::is_ok).count(), 3);
+    let error = Messages::new(&stream).next().unwrap().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "FIX at byte 0: 16 bytes that are no part of a message"
+    );
+    // What could be the start of a message is waited for, and no noise.
+    let mut messages = Messages::new(b"xyz8=F");
+    let error = messages.next().unwrap().unwrap_err();
+    assert_eq!(error.reason, Reason::Noise { len: 3 });
+    assert_eq!((messages.next(), messages.rest()), (None, &b"8=F"[..]));
+}
+
+/// The same bytes with another separator are another separator's errors.
+#[test]
+fn a_log_is_read_by_its_own_separator_only() {
+    let bytes = message("35=W|268=2|269=0|270=1|269=1|270=2|95=3|96=a|b|58=x|");
+    let log: Vec<u8> = bytes
+        .iter()
+        .map(|&b| if b == 1 { b'|' } else { b })
+        .collect();
+    assert!(Message::parse(&log).is_err());
+    assert!(Message::<b'|'>::parse_separated(&bytes).is_err());
+    let (message, len) = Message::<b'|'>::parse_separated(&log).unwrap();
+    assert_eq!((message.msg_type(), len), (&b"W"[..], log.len()));
+    assert_eq!(message.get(96).unwrap().value, b"a|b");
+    let entries = message.group(268, &[269, 270]).unwrap().unwrap();
+    assert_eq!(entries.filter(Result::is_ok).count(), 2);
+    let at = log.iter().rposition(|&b| b == b'x').unwrap();
+    let mut broken = log;
+    broken[at] = b'y';
+    let error = Message::<b'|'>::parse_separated(&broken).unwrap_err();
+    assert!(
+        matches!(error.reason, Reason::BadChecksum { .. }),
+        "{error}"
+    );
+    // A lying length is found out by the limit, as with SOH.
+    let lying = b"8=FIX.4.2|9=9000|35=0|10=161|8=FIX.4.2|9=5|35=0|10=161|";
+    assert!(Messages::<b'|'>::separated(lying, MOST).next().is_none());
+    let found: Vec<bool> = Messages::<b'|'>::separated(lying, 4096)
+        .map(|m| m.is_ok())
+        .collect();
+    assert_eq!(found, [false, true]);
 }
 
 #[test]
@@ -559,6 +745,30 @@ proptest! {
             .collect();
         let plain: Vec<&[u8]> = text[..text.len() - 1].split(|byte| *byte == 1).collect();
         prop_assert_eq!(found, plain);
+    }
+
+    /// With another separator, the same fields, types and checksums.
+    #[test]
+    fn logs_have_the_fields_of_the_messages(bodies in prop::collection::vec(prop::collection::vec((1u32..80, values()), 0..20), 1..4)) {
+        let (mut wire, mut log) = (Vec::new(), Vec::new());
+        for body in &bodies {
+            let mut text = b"35=D\x01".to_vec();
+            for (tag, value) in body {
+                text.extend(format!("{tag}=").bytes());
+                text.extend(value.iter().map(|&b| if b == b';' { b'.' } else { b }));
+                text.push(1);
+            }
+            let message = framed(&text);
+            log.extend(message.iter().map(|&b| if b == 1 { b';' } else { b }));
+            wire.extend(message);
+        }
+        let mut of_log = Messages::<b';'>::separated(&log, MOST);
+        for message in Messages::new(&wire) {
+            let (message, logged) = (message.unwrap(), of_log.next().unwrap().unwrap());
+            prop_assert_eq!((message.msg_type(), message.checksum()), (logged.msg_type(), logged.checksum()));
+            prop_assert!(message.fields().eq(logged.fields()));
+        }
+        prop_assert!(of_log.next().is_none() && of_log.rest().is_empty());
     }
 }
 

@@ -265,7 +265,7 @@ fn soupbintcp_packets_of_every_wrong_length_are_skipped() {
             let error = Soup::parse(&bytes).unwrap_err();
             let due = right.len() as u32 - 2;
             let reason = Reason::BadLength {
-                stated: len as u32,
+                stated: len as u64,
                 least: due,
                 most: due,
             };
@@ -344,16 +344,23 @@ fn sequence_numbers_are_text_with_blanks_around_it() {
     assert_eq!(with(b"                  12"), Ok(12));
     assert_eq!(with(b"12                  "), Ok(12));
     assert_eq!(with(b"00000000000000000012"), Ok(12));
-    for bad in [
-        b"                    ",
-        b"                 1 2",
-        b"99999999999999999999",
-        b"                  -1",
+    let byte = |byte: u8| Reason::BadValue { found: byte.into() };
+    for (bad, reason) in [
+        (b"                    ", byte(b' ')),
+        (&[0; 20], byte(0)),
+        (b"                 1 2", byte(b' ')),
+        (b"99999999999999999999", Reason::TooLarge { digits: 20 }),
+        (b"                  -1", byte(b'-')),
     ] {
         let error = with(bad).unwrap_err();
-        assert!(matches!(error.reason, Reason::BadValue { .. }), "{error}");
+        assert_eq!(error.reason, reason, "{}", bad.escape_ascii());
         assert_eq!((error.layer, error.offset), (Layer::SoupBinTcp, 13));
     }
+    let text = with(b"99999999999999999999").unwrap_err().to_string();
+    assert!(
+        text.ends_with("a number of 20 digits does not fit into 64 bits"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -497,21 +504,100 @@ fn builders_refuse_what_they_cannot_count() {
     assert_eq!(unit.push(|_| Ok(2)), Err(full));
     let mut unit = pitch::Builder::new(&mut buffer, 1, 1).unwrap();
     unit.push(|out| Ok(out.len())).unwrap();
-    assert!(matches!(
-        unit.push(|_| Ok(2)),
-        Err(EmitError::NoRoom { .. })
-    ));
+    let full = |layer, len| EmitError::TooLong {
+        layer,
+        len,
+        most: 65_535,
+    };
+    assert_eq!(unit.push(|_| Ok(2)), Err(full(Layer::Pitch, 65_537)));
     assert_eq!(unit.finish().len(), 65_535);
     let mut packet = xdp::Builder::new(&mut buffer, xdp::Delivery::Other(99), 1, (0, 0)).unwrap();
-    assert!(matches!(
+    assert_eq!(
         packet.push(|_| Ok(usize::MAX)),
-        Err(EmitError::NoRoom { .. })
-    ));
+        Err(full(Layer::NyseXdp, usize::MAX))
+    );
     assert_eq!(packet.count(), 0);
     let packet = xdp::Packet::parse(packet.finish()).unwrap();
     assert_eq!(
         (packet.count(), packet.delivery()),
         (0, xdp::Delivery::Other(99))
+    );
+}
+
+/// From the start of the unit, not from where the message would be.
+#[test]
+fn a_lack_of_room_is_told_of_the_whole_unit() {
+    let mut buffer = [0; 40];
+    let delete = pitch::fields::DeleteOrder::default();
+    let mut unit = pitch::Builder::new(&mut buffer, 4, 9).unwrap();
+    unit.push(|out| delete.emit(out)).unwrap();
+    unit.push(|out| delete.emit(out)).unwrap();
+    let no_room = |layer, needed| EmitError::NoRoom {
+        layer,
+        needed,
+        available: 40,
+    };
+    let due = Err(no_room(Layer::Pitch, 8 + 3 * 14));
+    assert_eq!(unit.push(|out| delete.emit(out)), due);
+    assert_eq!(unit.push(|_| Ok(14)), due);
+    assert_eq!((unit.count(), unit.finish().len()), (2, 8 + 2 * 14));
+
+    let delete = xdp::fields::DeleteOrder::default();
+    let len = delete.to_bytes().len();
+    let mut packet = xdp::Builder::new(&mut buffer, xdp::Delivery::Original, 9, (1, 2)).unwrap();
+    while packet.push(|out| delete.emit(out)).is_ok() {}
+    let needed = 16 + (usize::from(packet.count()) + 1) * len;
+    let due = Err(no_room(Layer::NyseXdp, needed));
+    assert_eq!(packet.push(|out| delete.emit(out)), due);
+
+    // Where the length field is the limit, more room would not help.
+    let mut buffer = vec![0; 1 << 17];
+    let mut unit = pitch::Builder::new(&mut buffer, 4, 9).unwrap();
+    unit.push(|_| Ok(65_535 - 8 - 3)).unwrap();
+    let delete = pitch::fields::DeleteOrder::default();
+    let (layer, len, most) = (Layer::Pitch, 65_535 - 3 + 14, 65_535);
+    let due = Err(EmitError::TooLong { layer, len, most });
+    assert_eq!(unit.push(|out| delete.emit(out)), due);
+}
+
+/// A count of 65,535 ends the session: a packet carries one message less.
+#[test]
+fn a_moldudp64_packet_carries_65534_messages_and_no_more() {
+    let mut buffer = vec![0; 20 + 2 * 65_535];
+    let mut packet = moldudp64::Builder::new(&mut buffer, SESSION, 1).unwrap();
+    for _ in 0..65_534 {
+        packet.push(b"").unwrap();
+    }
+    let (layer, len, most) = (Layer::MoldUdp64, 65_535, 65_534);
+    assert_eq!(
+        packet.push(b""),
+        Err(EmitError::TooLong { layer, len, most })
+    );
+    let packet = moldudp64::Packet::parse(packet.finish()).unwrap();
+    assert_eq!(packet.kind(), moldudp64::Kind::Messages(65_534));
+    assert_eq!(packet.messages().filter(|m| m.is_ok()).count(), 65_534);
+}
+
+/// An ITCH file of a day has more bytes than 32 bits count.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn an_offset_in_a_large_file_is_told_as_it_is() {
+    let error = ParseError::truncated(Layer::Itch, 8_500_000_000, 21, 8);
+    assert_eq!(error.offset, 8_500_000_000);
+    assert_eq!(error.shifted(5_000_000_000).offset, 13_500_000_000);
+    assert_eq!(
+        error.to_string(),
+        "ITCH at byte 8500000000: 21 bytes needed, 8 there"
+    );
+    let long = ParseError::bad_length(Layer::MoldUdp64, 0, 5_000_000_000, 20, 20);
+    let (stated, least, most) = (5_000_000_000, 20, 20);
+    assert_eq!(
+        long.reason,
+        Reason::BadLength {
+            stated,
+            least,
+            most
+        }
     );
 }
 

@@ -125,7 +125,7 @@ fn itch_messages_have_their_length_and_no_other() {
         let mut bytes = vec![0; len + 1];
         bytes[0] = *kind;
         let error = itch::Message::parse(&bytes).unwrap_err();
-        let (least, most, stated) = (*len as u32, *len as u32, *len as u32 + 1);
+        let (least, most, stated) = (*len as u32, *len as u32, *len as u64 + 1);
         let reason = Reason::BadLength {
             stated,
             least,

@@ -143,6 +143,41 @@ fn what_leaves_the_window_is_lost() {
     );
 }
 
+/// Message by message: with a window of 10, the 10 numbers before the next one are known and no more.
+#[test]
+fn the_reorder_window_is_as_wide_as_it_says() {
+    let start = || {
+        let mut tracker = SequenceTracker::<4>::new(Width::Bits64).reorder_window(10);
+        assert_eq!((tracker.observe(1, 1), tracker.observe(3, 1)), (1, 1));
+        tracker
+    };
+    for next in 5..20_u64 {
+        let mut tracker = start();
+        for number in 4..next {
+            tracker.observe(number, 1);
+        }
+        let floor = next.saturating_sub(10);
+        let verdict = |tracker: &SequenceTracker<4>, number| {
+            let run = tracker.clone().accept(number, 1).next().unwrap();
+            assert_eq!(run.count, 1);
+            run.verdict
+        };
+        for number in 1..next {
+            let due = match number {
+                _ if number < floor => Verdict::Stale,
+                2 => Verdict::Filled,
+                _ => Verdict::Duplicate,
+            };
+            assert_eq!(verdict(&tracker, number), due, "{number} before {next}");
+        }
+        let (missing, lost) = if floor > 2 { (0, 1) } else { (1, 0) };
+        assert_eq!(
+            (tracker.outstanding(), tracker.stats().lost),
+            (missing, lost)
+        );
+    }
+}
+
 #[test]
 fn too_many_gaps_cost_the_oldest() {
     let mut tracker = SequenceTracker::<2>::new(Width::Bits64);

@@ -64,6 +64,44 @@ fn a_summary_is_one_cache_line_and_so_is_its_result() {
     assert_eq!(size_of::<Result<Summary, ParseError>>(), 64);
 }
 
+/// RFC 9768 gives the bit before the eight a meaning again; those before that have none.
+#[test]
+fn tcp_has_nine_flags() {
+    let [options, plain, untagged] = [
+        tcp(&[1; 4], b"", false),
+        tcp(&[], b"x", true),
+        tcp(&[], b"", false),
+    ];
+    for (frame, at) in [
+        (ethernet(0x0800, &ipv4(6, &options)), 14 + 20),
+        (ethernet(0x86DD, &ipv6(6, &plain)), 14 + 40),
+        (
+            ethernet(0x8100, &[&[0, 7, 8, 0], &ipv4(6, &untagged)[..]].concat()),
+            18 + 20,
+        ),
+        (ethernet(0x0800, &ipv4(6, &untagged)), 14 + 20),
+    ] {
+        let len = frame[at + 12] & 0xF0;
+        for bits in 0..=0xFFF_u16 {
+            let mut frame = frame.clone();
+            let [high, low] = bits.to_be_bytes();
+            (frame[at + 12], frame[at + 13]) = (len | high, low);
+            let (summary, lax) = (summarize(&frame).unwrap(), summarize_lax(&frame));
+            assert_eq!(summary.tcp_flags(), Some(bits & 0x1FF));
+            assert_eq!(lax, (summary, None));
+            assert!(summary.is_link_group() && !summary.is_partial());
+        }
+        let mut syn = frame;
+        (syn[at + 12], syn[at + 13]) = (len | 1, 2);
+        let flags = TcpHeader::AE | TcpHeader::SYN;
+        assert_eq!(all_ways(&syn).unwrap().tcp_flags(), Some(flags));
+    }
+    // The same place of UDP is payload.
+    let [ones, zeros] =
+        [[0xFF; 16], [0; 16]].map(|payload| ethernet(0x0800, &ipv4(17, &udp(&payload, false))));
+    assert_eq!(all_ways(&ones).unwrap(), all_ways(&zeros).unwrap());
+}
+
 #[test]
 fn every_sample_is_summed_up_and_its_checksums_hold() {
     for (name, frame) in samples() {
@@ -254,7 +292,11 @@ fn truncation_at_every_byte() {
                     panic!("{name} cut to {len}: {error}");
                 };
                 assert!(needed > available, "{name} cut to {len}: {error}");
-                assert_eq!((error.offset + available) as usize, len, "{name}: {error}");
+                assert_eq!(
+                    error.offset + u64::from(available),
+                    len as u64,
+                    "{name}: {error}"
+                );
             }
             let (lax, _) = summarize_lax(cut);
             if lax.network() != Network::Unknown {

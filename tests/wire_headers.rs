@@ -72,13 +72,14 @@ proptest! {
     }
 
     #[test]
-    fn ipv4_headers(dscp in 0..64_u8, ecn in 0..4_u8, id: u16, flags: [bool; 2], offset: u16, ttl: u8,
+    fn ipv4_headers(dscp in 0..64_u8, ecn in 0..4_u8, id: u16, flags: [bool; 3], offset: u16, ttl: u8,
                     protocol: u8, checksum: u16, src: [u8; 4], dst: [u8; 4], options in words(40, 4), more in 0..100_usize) {
         let header = Ipv4Header {
             dscp, ecn, id, ttl, protocol, checksum,
             total_len: (20 + options.len() + more) as u16,
             dont_fragment: flags[0],
             more_fragments: flags[1],
+            reserved_flag: flags[2],
             fragment_offset: offset & !7,
             src: src.into(),
             dst: dst.into(),
@@ -101,18 +102,21 @@ proptest! {
         let padded = [&body[..], &[0; 6]].concat();
         round_trip!(Ipv6ExtensionHeader { next_header, body: &padded }, Ipv6ExtensionHeader);
         let offset = offset & !7;
-        round_trip!(Ipv6FragmentHeader { next_header, offset, more, id }, Ipv6FragmentHeader);
-        round_trip!(AuthenticationHeader { next_header, spi: id, sequence, icv }, AuthenticationHeader);
+        let reserved = (sequence as u8, (sequence >> 8) as u8 & 3);
+        round_trip!(Ipv6FragmentHeader { next_header, offset, more, reserved, id }, Ipv6FragmentHeader);
+        let reserved = id as u16;
+        round_trip!(AuthenticationHeader { next_header, reserved, spi: id, sequence, icv }, AuthenticationHeader);
     }
 
     #[test]
-    fn transport_headers(src_port: u16, dst_port: u16, sequence: u32, acknowledgement: u32, flags: u8, window: u16,
+    fn transport_headers(src_port: u16, dst_port: u16, sequence: u32, acknowledgement: u32, flags in 0..0x200_u16, window: u16,
                          checksum: u16, urgent: u16, options in words(40, 4), more in 0..100_usize, kind: u8, rest: [u8; 4]) {
         round_trip!(UdpHeader { src_port, dst_port, len: (8 + more) as u16, checksum }, UdpHeader, more);
         let options = &options[..];
-        round_trip!(TcpHeader { src_port, dst_port, sequence, acknowledgement, flags, window, checksum, urgent, options }, TcpHeader);
-        round_trip!(Icmpv4Header { kind, code: flags, checksum, rest }, Icmpv4Header);
-        round_trip!(Icmpv6Header { kind, code: flags, checksum, rest }, Icmpv6Header);
+        let (reserved, code) = (rest[0] & 7, flags as u8);
+        round_trip!(TcpHeader { src_port, dst_port, sequence, acknowledgement, flags, reserved, window, checksum, urgent, options }, TcpHeader);
+        round_trip!(Icmpv4Header { kind, code, checksum, rest }, Icmpv4Header);
+        round_trip!(Icmpv6Header { kind, code, checksum, rest }, Icmpv6Header);
     }
 
     #[test]
@@ -120,7 +124,7 @@ proptest! {
         let sack = SackBlocks::new(&bytes[..8 * blocks]).unwrap();
         let options = [
             TcpOption::Mss(mss),
-            TcpOption::WindowScale(shift),
+            TcpOption::WindowScale(WindowScale::new(shift)),
             TcpOption::SackPermitted,
             TcpOption::Other(RawOption { kind: other, data: &bytes[..2] }),
             TcpOption::Timestamps { value, echo },
@@ -172,9 +176,9 @@ proptest! {
         let mut tcp = Tcp::new_checked(&mut bytes[..]).unwrap();
         tcp.set_sequence(number);
         tcp.set_window(port);
-        tcp.set_flags(v4[2]);
+        tcp.set_flags(port);
         tcp.fill_checksum_v6(v6.into(), v6.into());
-        prop_assert_eq!((tcp.sequence(), tcp.window(), tcp.flags()), (number, port, v4[2]));
+        prop_assert_eq!((tcp.sequence(), tcp.window(), tcp.flags()), (number, port, port & 0x1FF));
         prop_assert!(tcp.verify_v6(v6.into(), v6.into()).is_ok());
         tcp.payload_mut()[0] ^= 1;
         prop_assert!(tcp.verify_v6(v6.into(), v6.into()).is_err());
@@ -236,14 +240,12 @@ proptest! {
         let mut ip = old;
         ip[0] = 0x45;
         ip[2..4].copy_from_slice(&64_u16.to_be_bytes());
-        // The reserved flag is left as it is, and a header has none.
-        ip[6] &= 0x7F;
         let (dscp, ecn, total_len) = (ttl & 0x3F, v4[1] & 3, 20 + port % 45);
         set!(Ipv4 over ip; set_dscp(ttl), set_ecn(v4[1]), set_total_len(total_len), set_id(tag), set_ttl(ttl),
-            set_dont_fragment(flags[0]), set_fragment(port, flags[1]), set_protocol(v6[0]), set_checksum(operation),
+            set_reserved_flag(flags[2]), set_dont_fragment(flags[0]), set_fragment(port, flags[1]), set_protocol(v6[0]), set_checksum(operation),
             set_src(v4.into()), set_dst(target);
             Ipv4Header {
-                dscp, ecn, total_len, id: tag, dont_fragment: flags[0], more_fragments: flags[1],
+                dscp, ecn, total_len, id: tag, reserved_flag: flags[2], dont_fragment: flags[0], more_fragments: flags[1],
                 fragment_offset: port & !7, ttl, protocol: v6[0], checksum: operation, src: v4.into(), dst: target,
                 options: &[],
             });
@@ -263,15 +265,17 @@ proptest! {
         let body = [&[old[2], ttl][..], &old[4..16]].concat();
         set!(Ipv6Extension over extension; set_next_header(v4[0]), set_segments_left(ttl);
             Ipv6ExtensionHeader { next_header: v4[0], body: &body });
-        // What is reserved is left as it is.
-        let mut fragment = old;
-        (fragment[1], fragment[3]) = (0, fragment[3] & !6);
-        set!(Ipv6Fragment over fragment; set_next_header(v4[0]), set_fragment(port, flags[2]), set_id(numbers[0]);
-            Ipv6FragmentHeader { next_header: v4[0], offset: port & !7, more: flags[2], id: numbers[0] });
+        let reserved = (ttl, v4[2] & 3);
+        set!(Ipv6Fragment over old; set_next_header(v4[0]), set_reserved((ttl, v4[2])), set_fragment(port, flags[2]),
+            set_id(numbers[0]);
+            Ipv6FragmentHeader { next_header: v4[0], offset: port & !7, more: flags[2], reserved, id: numbers[0] });
         let mut authentication = old;
-        authentication[1..4].copy_from_slice(&[4, 0, 0]);
-        set!(Authentication over authentication; set_next_header(v4[0]), set_spi(numbers[0]), set_sequence(numbers[1]);
-            AuthenticationHeader { next_header: v4[0], spi: numbers[0], sequence: numbers[1], icv: &old[12..24] });
+        authentication[1] = 4;
+        set!(Authentication over authentication; set_next_header(v4[0]), set_reserved(tag), set_spi(numbers[0]),
+            set_sequence(numbers[1]);
+            AuthenticationHeader {
+                next_header: v4[0], reserved: tag, spi: numbers[0], sequence: numbers[1], icv: &old[12..24],
+            });
 
         let (kind, code, rest) = (v4[2], v4[3], numbers[2].to_be_bytes());
         set!(Icmpv4 over old; set_kind(kind), set_code(code), set_checksum(port), set_rest(rest);
@@ -286,12 +290,116 @@ proptest! {
         let mut tcp = old;
         tcp[12] = 0x60;
         set!(Tcp over tcp; set_src_port(port), set_dst_port(tag), set_sequence(numbers[0]),
-            set_acknowledgement(numbers[1]), set_flags(ttl), set_window(operation), set_checksum(!port),
+            set_acknowledgement(numbers[1]), set_reserved(v4[0]), set_flags(tag), set_window(operation), set_checksum(!port),
             set_urgent(!tag);
             TcpHeader {
-                src_port: port, dst_port: tag, sequence: numbers[0], acknowledgement: numbers[1], flags: ttl,
-                window: operation, checksum: !port, urgent: !tag, options: &old[20..24],
+                src_port: port, dst_port: tag, sequence: numbers[0], acknowledgement: numbers[1],
+                flags: tag & 0x1FF, reserved: v4[0] & 7, window: operation, checksum: !port, urgent: !tag, options: &old[20..24],
             });
+    }
+
+    /// What was read is written as it was, whatever bits are set: of every header that any bytes are. Lengths and
+    /// versions are made right now and then, as few of the others would be headers.
+    #[test]
+    fn parse_and_emit_is_the_identity_on_header_bytes(
+        bytes in prop::collection::vec(any::<u8>(), 60..140), lens in any::<[u8; 3]>(), kind in 0..8_u8,
+    ) {
+        let mut bytes = bytes;
+        match kind {
+            0 => bytes[0] = 0x45 + lens[0] % 11,
+            1 => (bytes[0], bytes[4], bytes[5]) = (0x60 | lens[0] & 0xF, 0, lens[1] % 21),
+            2 => bytes[12] = (0x50 + (lens[0] % 11) * 16) | (bytes[12] & 0xF),
+            3 => bytes[..6].copy_from_slice(&[0, 1, 8, 0, 6, 4]),
+            4 => bytes[..3].copy_from_slice(&[0xAA, 0xAA, 3]),
+            5 => bytes[1] = lens[0] % 7,
+            6 => bytes[2] = lens[0],
+            _ => (bytes[4], bytes[5]) = (0, 8 + lens[1] % 52),
+        }
+        if kind == 0 {
+            (bytes[2], bytes[3]) = (0, 60);
+        }
+        macro_rules! same {
+            ($($header:ident),*) => { $(
+                if let Ok(header) = $header::parse(&bytes) {
+                    let mut emitted = [0xA5; 140];
+                    let len = header.emit(&mut emitted).unwrap();
+                    prop_assert_eq!(&emitted[..len], &bytes[..len], "{}", stringify!($header));
+                }
+            )* };
+        }
+        same!(EthernetHeader, VlanHeader, MplsHeader, LlcHeader, ArpHeader, Ipv4Header, Ipv6Header);
+        same!(Ipv6ExtensionHeader, Ipv6FragmentHeader, AuthenticationHeader);
+        same!(Icmpv4Header, Icmpv6Header, UdpHeader, TcpHeader);
+        if let Ok(tcp) = Tcp::new_checked(&bytes[..]) {
+            let raw = tcp.option_bytes();
+            for option in tcp.options().flatten() {
+                let mut emitted = [0; 255];
+                let len = option.emit(&mut emitted).unwrap();
+                prop_assert!(raw.windows(len).any(|bytes| bytes == &emitted[..len]), "{option:?}");
+            }
+        }
+    }
+
+    /// The same for the headers of feeds: a packet that is read is made again of its messages.
+    #[test]
+    fn packets_of_feeds_are_made_again_as_they_were(head in any::<[u8; 20]>(), body in prop::collection::vec(any::<u8>(), 0..8)) {
+        use framepool::wire::feed::{moldudp64, pitch, xdp};
+
+        let mut memory = [0; 64];
+        let len = body.len() as u8;
+        let copy = |message: &[u8], out: &mut [u8]| {
+            out[..message.len()].copy_from_slice(message);
+            Ok(message.len())
+        };
+
+        let mut bytes = [&head[..], &[0, len], &body].concat();
+        bytes[18..20].copy_from_slice(&[0, 1]);
+        let packet = moldudp64::Packet::parse(&bytes).unwrap();
+        let mut again = moldudp64::Builder::new(&mut memory, packet.session(), packet.sequence()).unwrap();
+        packet.messages().for_each(|message| again.push(message.unwrap()).unwrap());
+        prop_assert_eq!(again.finish(), &bytes[..]);
+        prop_assert_eq!(moldudp64::Request::parse(&head).unwrap().to_bytes(), head);
+
+        let mut bytes = [&head[..8], &[len + 2, head[8]], &body].concat();
+        (bytes[0], bytes[1], bytes[2]) = (10 + len, 0, 1);
+        let packet = pitch::Packet::parse(&bytes).unwrap();
+        let mut again = pitch::Builder::new(&mut memory, packet.unit(), packet.sequence()).unwrap();
+        let (_, message) = packet.messages().next_raw().unwrap().unwrap();
+        again.push(|out| copy(message, out)).unwrap();
+        prop_assert_eq!(again.finish(), &bytes[..]);
+
+        let mut bytes = [&head[..16], &[len + 4, 0, head[16], head[17]], &body].concat();
+        (bytes[0], bytes[1], bytes[3]) = (20 + len, 0, 1);
+        let packet = xdp::Packet::parse(&bytes).unwrap();
+        let mut again =
+            xdp::Builder::new(&mut memory, packet.delivery(), packet.sequence(), packet.send_time()).unwrap();
+        let (_, message) = packet.messages().next_raw().unwrap().unwrap();
+        again.push(|out| copy(message, out)).unwrap();
+        prop_assert_eq!(again.finish(), &bytes[..]);
+    }
+
+    /// Of any datagram with a checksum, whatever changes: it has one afterwards, which is right.
+    #[test]
+    fn an_updated_udp_checksum_is_right_and_there(bytes in prop::collection::vec(any::<u8>(), 8..60), ports: [u16; 2], address: [u8; 4]) {
+        let mut bytes = bytes;
+        let len = bytes.len() as u16;
+        bytes[4..6].copy_from_slice(&len.to_be_bytes());
+        let [src, dst, new] = [[192, 0, 2, 1], [192, 0, 2, 2], address].map(Ipv4Addr::from);
+        let mut udp = Udp::new_checked(&mut bytes[..]).unwrap();
+        udp.fill_checksum_v4(src, dst);
+        udp.change_src_port(ports[0]);
+        udp.change_dst_port(ports[1]);
+        udp.update_checksum32(src.into(), new.into());
+        prop_assert_eq!((udp.src_port(), udp.dst_port()), (ports[0], ports[1]));
+        prop_assert!(udp.checksum() != 0 && udp.verify_v4(new, dst).is_ok());
+        // A port that makes the sum come out as ones: the checksum would be zero.
+        udp.set_checksum(0xFFFF);
+        udp.update_checksum(ports[0], ports[0]);
+        prop_assert_eq!(udp.checksum(), 0xFFFF);
+        udp.set_checksum(0);
+        udp.change_src_port(!ports[0]);
+        udp.update_checksum32(new.into(), src.into());
+        prop_assert_eq!(udp.checksum(), 0);
     }
 
     /// No view panics on anything, nor does what a view gives out.

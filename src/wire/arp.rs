@@ -149,6 +149,24 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Arp<T> {
     }
 }
 
+/// The first field of a packet that is not for IPv4 over Ethernet.
+#[cold]
+fn stranger(bytes: &[u8]) -> ParseError {
+    let unknown = |at| {
+        let found = get16(bytes, at).into();
+        ParseError::new(Layer::Arp, Reason::UnknownType { found }, at)
+    };
+    let [a, b, c, d, hardware_len, protocol_len] = get(bytes, 0);
+    let length =
+        |at, stated: u8, due| ParseError::bad_length(Layer::Arp, at, stated.into(), due, due);
+    match ([a, b], [c, d], hardware_len) {
+        ([0, 1], [8, 0], 6) => length(field::HARDWARE_LEN + 1, protocol_len, 4),
+        ([0, 1], [8, 0], _) => length(field::HARDWARE_LEN, hardware_len, 6),
+        ([0, 1], ..) => unknown(field::PROTOCOL),
+        _ => unknown(field::HARDWARE),
+    }
+}
+
 /// The fields of an ARP packet for IPv4 over Ethernet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -178,12 +196,11 @@ impl ArpHeader {
     /// Reads a packet for IPv4 over Ethernet.
     ///
     /// # Errors
-    /// As [`Arp::new_checked`], and [`Reason::UnknownType`] with the hardware where it is for anything else.
+    /// As [`Arp::new_checked`], and of the first field that is not that of IPv4 over Ethernet:
+    /// [`Reason::UnknownType`] with the kind of hardware or protocol, [`Reason::BadLength`] of their addresses.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let view = Arp::new_checked(bytes)?;
-        let found = view.hardware().into();
-        let error = ParseError::new(Layer::Arp, Reason::UnknownType { found }, 0);
-        view.header().ok_or(error)
+        view.header().ok_or_else(|| stranger(view.as_bytes()))
     }
 
     /// Writes the packet to the start of `to`; returns its length.
@@ -220,6 +237,42 @@ mod tests {
         );
         assert_eq!(arp.header(), None);
         assert!(ArpHeader::parse(&bytes).is_err());
+    }
+
+    #[test]
+    fn the_field_that_is_not_ethernets_or_ipv4s_is_named() {
+        let mut bytes = [0; 36];
+        bytes[..6].copy_from_slice(&ETHERNET_IPV4);
+        assert!(ArpHeader::parse(&bytes).is_ok());
+        for (at, value, reason, offset) in [
+            (1, 6, Reason::UnknownType { found: 6 }, 0),
+            (2, 9, Reason::UnknownType { found: 0x900 }, 2),
+            (4, 7, of(7, 6), 4),
+            (5, 5, of(5, 4), 5),
+        ] {
+            let mut bytes = bytes;
+            bytes[at] = value;
+            let error = ParseError::new(Layer::Arp, reason, offset);
+            assert_eq!(ArpHeader::parse(&bytes), Err(error));
+        }
+        // Ethernet and IPv6: the hardware is as it should be.
+        bytes[..6].copy_from_slice(&[0, 1, 0x86, 0xDD, 6, 4]);
+        let reason = Reason::UnknownType { found: 0x86DD };
+        let error = ParseError::new(Layer::Arp, reason, 2);
+        assert_eq!(ArpHeader::parse(&bytes), Err(error));
+    }
+
+    fn of(stated: u64, due: u32) -> Reason {
+        Reason::BadLength {
+            stated,
+            least: due,
+            most: due,
+        }
+    }
+
+    #[test]
+    fn an_arp_packet_has_room_for_its_addresses() {
+        let bytes = [0, 6, 0x12, 0x34, 1, 3, 0, 9, 0xA0, 1, 2, 3, 0xB0, 4, 5, 6];
         let error = ParseError::truncated(Layer::Arp, 0, 16, 15);
         assert_eq!(Arp::new_checked(&bytes[..15]).unwrap_err(), error);
     }

@@ -99,6 +99,9 @@ pub fn is_valid(bytes: &[u8]) -> bool {
 
 /// A checksum after a word under it changed from `old` to `new` (RFC 1624, equation 3). O(1).
 ///
+/// The result may be zero, and zero is a checksum like any other here. In UDP it is not: there use
+/// [`Udp::update_checksum`](super::Udp::update_checksum).
+///
 /// ```
 /// use framepool::wire::checksum::{checksum, update};
 ///
@@ -112,7 +115,8 @@ pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
     !(sum as u16)
 }
 
-/// [`update`] for 32 bits, such as an IPv4 address.
+/// [`update`] for 32 bits, such as an IPv4 address. In UDP use
+/// [`Udp::update_checksum32`](super::Udp::update_checksum32).
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     let checksum = update(checksum, (old >> 16) as u16, (new >> 16) as u16);
     update(checksum, old as u16, new as u16)
@@ -238,6 +242,14 @@ mod tests {
     #[test]
     fn the_example_of_the_update() {
         assert_eq!(update(0xDD2F, 0x5555, 0x3285), 0x0000);
+    }
+
+    /// The first addition of the carry has a carry itself.
+    #[test]
+    fn an_update_keeps_every_carry() {
+        assert_eq!(update(0, 0, 1), 0xFFFE);
+        assert_eq!(update32(0, 0, 1), 0xFFFE);
+        assert_eq!(update32(0, 0, 0x0001_0000), 0xFFFE);
     }
 
     /// Word by word, as the RFC describes it.

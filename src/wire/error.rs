@@ -106,8 +106,8 @@ pub enum Reason {
     },
     /// It states a length that cannot be.
     BadLength {
-        /// The length it states.
-        stated: u32,
+        /// The length it states. `u64::MAX` stands for that and for more.
+        stated: u64,
         /// The least that it could be.
         least: u32,
         /// The most that it could be.
@@ -135,6 +135,21 @@ pub enum Reason {
         /// The value.
         found: u32,
     },
+    /// Characters where a name or a number is due that they are not.
+    BadText {
+        /// The first twelve of them; zeros after fewer.
+        found: [u8; 12],
+    },
+    /// A decimal number that does not fit into 64 bits.
+    TooLarge {
+        /// Digits of the number, zeros in front of it included.
+        digits: u32,
+    },
+    /// Bytes between messages that belong to none: time stamps in a log, say.
+    Noise {
+        /// Bytes from the error's offset to where the next message may begin.
+        len: u64,
+    },
     /// A field that must be there is not.
     Missing {
         /// The number of the field.
@@ -157,7 +172,13 @@ impl fmt::Display for Reason {
                 stated,
                 least,
                 most,
-            } => write!(f, "a length of {stated} bytes is not in {least}..={most}"),
+            } => {
+                let or_more = if stated == u64::MAX { " or more" } else { "" };
+                write!(
+                    f,
+                    "a length of {stated} bytes{or_more} is not in {least}..={most}"
+                )
+            }
             Self::BadChecksum { found, computed } => {
                 write!(
                     f,
@@ -167,6 +188,15 @@ impl fmt::Display for Reason {
             Self::BadVersion { found } => write!(f, "version {found} is unknown"),
             Self::UnknownType { found } => write!(f, "type {found:#x} is unknown"),
             Self::BadValue { found } => write!(f, "the value {found:#x} has no meaning"),
+            Self::BadText { found } => {
+                let len = found.iter().rposition(|&byte| byte != 0);
+                let text = found.get(..=len.unwrap_or(0)).unwrap_or_default();
+                write!(f, "the text \"{}\" has no meaning", text.escape_ascii())
+            }
+            Self::TooLarge { digits } => {
+                write!(f, "a number of {digits} digits does not fit into 64 bits")
+            }
+            Self::Noise { len } => write!(f, "{len} bytes that are no part of a message"),
             Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
             Self::TooDeep { limit } => write!(f, "more than {limit} headers in a row"),
         }
@@ -192,21 +222,23 @@ pub struct ParseError {
     /// What is wrong with it.
     pub reason: Reason,
     /// Where, in bytes from the start of what was given to the parser: the start of the header or
-    /// message, or of the field in it that is wrong.
-    pub offset: u32,
+    /// message, or of the field in it that is wrong. 64 bits on every target: a caller that reads a stream
+    /// or a large file in parts adds what came before.
+    pub offset: u64,
 }
 
 impl ParseError {
-    /// An error at some byte. What exceeds 32 bits is shown as the most that they hold.
+    /// An error at some byte.
     pub const fn new(layer: Layer, reason: Reason, offset: usize) -> Self {
         Self {
             layer,
             reason,
-            offset: clamp(offset),
+            offset: offset as u64,
         }
     }
 
-    /// `needed` bytes from `offset` on, and only `available` are there.
+    /// `needed` bytes from `offset` on, and only `available` are there. What exceeds 32 bits is shown as the
+    /// most that they hold: no header or message here is that long.
     pub const fn truncated(layer: Layer, offset: usize, needed: usize, available: usize) -> Self {
         let reason = Reason::Truncated {
             needed: clamp(needed),
@@ -215,7 +247,8 @@ impl ParseError {
         Self::new(layer, reason, offset)
     }
 
-    /// A length field at `offset` that is not within `least..=most`.
+    /// A length field at `offset` that is not within `least..=most`. Of these two, what exceeds 32 bits is
+    /// shown as the most that they hold.
     pub const fn bad_length(
         layer: Layer,
         offset: usize,
@@ -224,7 +257,7 @@ impl ParseError {
         most: usize,
     ) -> Self {
         let reason = Reason::BadLength {
-            stated: clamp(stated),
+            stated: stated as u64,
             least: clamp(least),
             most: clamp(most),
         };
@@ -237,12 +270,9 @@ impl ParseError {
     }
 
     /// The same error, seen by one whose bytes begin `by` earlier.
-    pub const fn shifted(self, by: usize) -> Self {
-        Self::new(
-            self.layer,
-            self.reason,
-            (self.offset as usize).saturating_add(by),
-        )
+    pub const fn shifted(mut self, by: usize) -> Self {
+        self.offset = self.offset.saturating_add(by as u64);
+        self
     }
 }
 

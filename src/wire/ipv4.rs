@@ -21,6 +21,7 @@ mod field {
     pub const OPTIONS: usize = 20;
 }
 
+const RESERVED: u16 = 0x8000;
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
 /// The most bytes of options.
@@ -116,6 +117,11 @@ impl<T: AsRef<[u8]>> Ipv4<T> {
         get16(self.as_bytes(), field::FRAGMENT)
     }
 
+    /// The flag that has no meaning, zero where nobody gave it one (RFC 791).
+    pub fn reserved_flag(&self) -> bool {
+        self.fragment() & RESERVED != 0
+    }
+
     /// Whether it must not be fragmented.
     pub fn dont_fragment(&self) -> bool {
         self.fragment() & DONT_FRAGMENT != 0
@@ -133,7 +139,7 @@ impl<T: AsRef<[u8]>> Ipv4<T> {
 
     /// Whether it is a part of a datagram only.
     pub fn is_fragment(&self) -> bool {
-        self.fragment() & !(DONT_FRAGMENT | 0x8000) != 0
+        self.fragment() & !(DONT_FRAGMENT | RESERVED) != 0
     }
 
     /// The time to live.
@@ -214,6 +220,7 @@ fn header(bytes: &[u8]) -> Ipv4Header<'_> {
         ecn: view.ecn(),
         total_len: view.total_len(),
         id: view.id(),
+        reserved_flag: view.reserved_flag(),
         dont_fragment: view.dont_fragment(),
         more_fragments: view.more_fragments(),
         fragment_offset: view.fragment_offset(),
@@ -250,8 +257,13 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Ipv4<T> {
     /// Sets the place in a datagram: bytes before this part, a multiple of eight, and whether more follow.
     pub fn set_fragment(&mut self, offset: u16, more: bool) {
         let more = if more { MORE_FRAGMENTS } else { 0 };
-        let field = (self.fragment() & (DONT_FRAGMENT | 0x8000)) | more | (offset >> 3);
+        let field = (self.fragment() & (DONT_FRAGMENT | RESERVED)) | more | (offset >> 3);
         put(self.0.as_mut(), field::FRAGMENT, field.to_be_bytes());
+    }
+
+    /// Sets the flag that has no meaning.
+    pub fn set_reserved_flag(&mut self, flag: bool) {
+        put_bits(self.0.as_mut(), field::FRAGMENT, 0x80, u8::from(flag) << 7);
     }
 
     /// Sets whether it must not be fragmented.
@@ -316,6 +328,8 @@ pub struct Ipv4Header<'a> {
     pub total_len: u16,
     /// What all fragments of a datagram share.
     pub id: u16,
+    /// The flag that has no meaning, false where nobody gave it one.
+    pub reserved_flag: bool,
     /// Whether it must not be fragmented.
     pub dont_fragment: bool,
     /// Whether more fragments follow.
@@ -345,6 +359,7 @@ impl Default for Ipv4Header<'_> {
             ecn: 0,
             total_len: field::OPTIONS as u16,
             id: 0,
+            reserved_flag: false,
             dont_fragment: false,
             more_fragments: false,
             fragment_offset: 0,
@@ -393,6 +408,7 @@ impl<'a> Ipv4Header<'a> {
         view.set_id(self.id);
         put(view.0, field::FRAGMENT, [0, 0]);
         view.set_fragment(self.fragment_offset, self.more_fragments);
+        view.set_reserved_flag(self.reserved_flag);
         view.set_dont_fragment(self.dont_fragment);
         put(view.0, field::TTL, [self.ttl, self.protocol]);
         view.set_checksum(self.checksum);

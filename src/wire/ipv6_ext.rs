@@ -1,13 +1,15 @@
 //! The extension headers of IPv6 (RFC 8200, section 4), and the authentication header (RFC 4302).
 
 use super::options::Options;
-use super::view::{at_least, get8, get16, get32, part, part_mut, put, view};
+use super::view::{at_least, get8, get16, get32, part, part_mut, put, put_bits, view};
 use super::{Layer, ParseError};
 
 mod field {
     pub const NEXT_HEADER: usize = 0;
     pub const LENGTH: usize = 1;
     pub const BODY: usize = 2;
+    pub const RESERVED: usize = 1;
+    pub const RESERVED_WORD: usize = 2;
     pub const ROUTING_TYPE: usize = 2;
     pub const SEGMENTS_LEFT: usize = 3;
     pub const FRAGMENT: usize = 2;
@@ -179,7 +181,7 @@ mod fragment {
         /// use framepool::wire::{Ipv6Fragment, Ipv6FragmentHeader};
         ///
         /// let mut bytes = [0; 16];
-        /// let header = Ipv6FragmentHeader { next_header: 17, offset: 1480, more: true, id: 9 };
+        /// let header = Ipv6FragmentHeader { next_header: 17, offset: 1480, more: true, reserved: (0, 0), id: 9 };
         /// header.emit(&mut bytes)?;
         /// let fragment = Ipv6Fragment::new_checked(&bytes)?;
         /// assert_eq!((fragment.offset(), fragment.more(), fragment.payload().len()), (1480, true, 8));
@@ -219,12 +221,20 @@ mod fragment {
             part(self.as_bytes(), field::FRAGMENT_END, usize::MAX)
         }
 
+        /// The byte after the next header, and the two bits before the last one of the offset's field: zero as
+        /// long as they have no meaning.
+        pub fn reserved(&self) -> (u8, u8) {
+            let bits = get8(self.as_bytes(), field::FRAGMENT + 1) >> 1;
+            (get8(self.as_bytes(), field::RESERVED), bits & 3)
+        }
+
         /// All fields.
         pub fn header(&self) -> Ipv6FragmentHeader {
             Ipv6FragmentHeader {
                 next_header: self.next_header(),
                 offset: self.offset(),
                 more: self.more(),
+                reserved: self.reserved(),
                 id: self.id(),
             }
         }
@@ -243,6 +253,12 @@ mod fragment {
             put(self.0.as_mut(), field::FRAGMENT, value.to_be_bytes());
         }
 
+        /// Sets what has no meaning: a byte, and the lowest two bits of another.
+        pub fn set_reserved(&mut self, (byte, bits): (u8, u8)) {
+            put(self.0.as_mut(), field::RESERVED, [byte]);
+            put_bits(self.0.as_mut(), field::FRAGMENT + 1, 0b110, bits << 1);
+        }
+
         /// Sets what all fragments of a packet share.
         pub fn set_id(&mut self, id: u32) {
             put(self.0.as_mut(), field::FRAGMENT_ID, id.to_be_bytes());
@@ -259,6 +275,9 @@ mod fragment {
         pub offset: u16,
         /// Whether more follow.
         pub more: bool,
+        /// The byte after the next header, and the two bits between offset and `more`: zero as long as they have
+        /// no meaning.
+        pub reserved: (u8, u8),
         /// What all fragments of a packet share.
         pub id: u32,
     }
@@ -283,6 +302,7 @@ mod fragment {
             at_least(Layer::Fragment, to, field::FRAGMENT_END)?;
             put(to, field::NEXT_HEADER, [self.next_header, 0, 0, 0]);
             let mut view = Ipv6Fragment(to);
+            view.set_reserved(self.reserved);
             view.set_fragment(self.offset, self.more);
             view.set_id(self.id);
             Ok(field::FRAGMENT_END)
@@ -302,7 +322,7 @@ mod authentication {
         /// use framepool::wire::{Authentication, AuthenticationHeader};
         ///
         /// let mut bytes = [0; 24];
-        /// let header = AuthenticationHeader { next_header: 6, spi: 1, sequence: 2, icv: &[7; 12] };
+        /// let header = AuthenticationHeader { next_header: 6, reserved: 0, spi: 1, sequence: 2, icv: &[7; 12] };
         /// assert_eq!(header.emit(&mut bytes)?, 24);
         /// assert_eq!(Authentication::new_checked(&bytes)?.icv(), [7; 12]);
         /// # Ok::<(), framepool::wire::ParseError>(())
@@ -338,6 +358,11 @@ mod authentication {
             header_len(self.as_bytes())
         }
 
+        /// The two bytes after the length, which are zero as long as they have no meaning.
+        pub fn reserved(&self) -> u16 {
+            get16(self.as_bytes(), field::RESERVED_WORD)
+        }
+
         /// The security parameters index.
         pub fn spi(&self) -> u32 {
             get32(self.as_bytes(), field::SPI)
@@ -368,6 +393,7 @@ mod authentication {
         let view = Authentication(bytes);
         AuthenticationHeader {
             next_header: view.next_header(),
+            reserved: view.reserved(),
             spi: view.spi(),
             sequence: view.sequence(),
             icv: part(bytes, field::ICV, header_len(bytes)),
@@ -378,6 +404,15 @@ mod authentication {
         /// Sets what is behind this header.
         pub fn set_next_header(&mut self, next: u8) {
             put(self.0.as_mut(), field::NEXT_HEADER, [next]);
+        }
+
+        /// Sets the two bytes after the length.
+        pub fn set_reserved(&mut self, reserved: u16) {
+            put(
+                self.0.as_mut(),
+                field::RESERVED_WORD,
+                reserved.to_be_bytes(),
+            );
         }
 
         /// Sets the security parameters index.
@@ -397,6 +432,8 @@ mod authentication {
     pub struct AuthenticationHeader<'a> {
         /// What is behind this header.
         pub next_header: u8,
+        /// The two bytes after the length, zero as long as they have no meaning.
+        pub reserved: u16,
         /// The security parameters index.
         pub spi: u32,
         /// The sequence number.
@@ -429,7 +466,8 @@ mod authentication {
                 return Err(ParseError::bad_length(layer, at, stated, 0, 1016));
             };
             at_least(layer, to, len)?;
-            put(to, field::NEXT_HEADER, [self.next_header, units, 0, 0]);
+            put(to, field::NEXT_HEADER, [self.next_header, units]);
+            put(to, field::RESERVED_WORD, self.reserved.to_be_bytes());
             put(to, field::SPI, self.spi.to_be_bytes());
             put(to, field::SEQUENCE, self.sequence.to_be_bytes());
             part_mut(to, field::ICV, len).copy_from_slice(self.icv);
@@ -474,6 +512,7 @@ mod tests {
             let icv = &body[..len];
             let header = AuthenticationHeader {
                 next_header: 0,
+                reserved: 0,
                 spi: 0,
                 sequence: 0,
                 icv,

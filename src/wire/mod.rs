@@ -83,6 +83,6 @@ pub use summary::{
     Transport, summarize, summarize_burst, summarize_ip, summarize_ip_lax, summarize_lax,
 };
 pub use tcp::{Tcp, TcpHeader};
-pub use tcp_options::{SackBlocks, TcpOption, TcpOptions};
+pub use tcp_options::{SackBlocks, TcpOption, TcpOptions, WindowScale};
 pub use udp::{Udp, UdpHeader};
 pub use vlan::{Vlan, VlanHeader};

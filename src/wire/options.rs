@@ -1,7 +1,7 @@
 //! The options of IPv4, TCP and IPv6: a kind, a length, and that many bytes.
 
 use super::view::part;
-use super::{Layer, ParseError, Reason};
+use super::{Layer, ParseError};
 
 /// An option: its kind, and the bytes behind kind and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -143,12 +143,7 @@ pub(super) fn emit(
 ) -> Result<usize, ParseError> {
     let len = option.data.len() + 2;
     let Ok(stated) = u8::try_from(len) else {
-        let reason = Reason::BadLength {
-            stated: u32::try_from(len).unwrap_or(u32::MAX),
-            least: 2,
-            most: 255,
-        };
-        return Err(ParseError::new(layer, reason, 1));
+        return Err(ParseError::bad_length(layer, 1, len, 2, 255));
     };
     let available = to.len();
     match to.get_mut(..len) {

@@ -13,8 +13,8 @@ mod field {
     pub const DST_PORT: usize = 2;
     pub const SEQUENCE: usize = 4;
     pub const ACKNOWLEDGEMENT: usize = 8;
+    /// Data offset, reserved bits and flags: four, three and nine bits.
     pub const DATA_OFFSET: usize = 12;
-    pub const FLAGS: usize = 13;
     pub const WINDOW: usize = 14;
     pub const CHECKSUM: usize = 16;
     pub const URGENT: usize = 18;
@@ -23,6 +23,8 @@ mod field {
 
 /// The number of the protocol in IP.
 const PROTOCOL: u8 = 6;
+/// The bits of the flags, in the two bytes that begin with the data offset.
+const FLAGS: u16 = 0x1FF;
 /// The most bytes of options.
 const MOST_OPTIONS: usize = 40;
 
@@ -94,9 +96,14 @@ impl<T: AsRef<[u8]>> Tcp<T> {
         header_len(self.as_bytes())
     }
 
-    /// The flags, as of [`TcpHeader::FIN`] and the others.
-    pub fn flags(&self) -> u8 {
-        get8(self.as_bytes(), field::FLAGS)
+    /// The flags, as of [`TcpHeader::FIN`] and the others: nine bits.
+    pub fn flags(&self) -> u16 {
+        get16(self.as_bytes(), field::DATA_OFFSET) & FLAGS
+    }
+
+    /// The three bits between data offset and flags, which are zero as long as they have no meaning (RFC 9293).
+    pub fn reserved(&self) -> u8 {
+        (get8(self.as_bytes(), field::DATA_OFFSET) >> 1) & 7
     }
 
     /// The window, before it is scaled.
@@ -189,6 +196,7 @@ fn header(bytes: &[u8]) -> TcpHeader<'_> {
         sequence: view.sequence(),
         acknowledgement: view.acknowledgement(),
         flags: view.flags(),
+        reserved: view.reserved(),
         window: view.window(),
         checksum: view.checksum(),
         urgent: view.urgent(),
@@ -218,9 +226,16 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Tcp<T> {
         put(self.0.as_mut(), at, acknowledgement.to_be_bytes());
     }
 
-    /// Sets the flags.
-    pub fn set_flags(&mut self, flags: u8) {
-        put(self.0.as_mut(), field::FLAGS, [flags]);
+    /// Sets the flags; their lowest nine bits.
+    pub fn set_flags(&mut self, flags: u16) {
+        let before = get16(self.as_bytes(), field::DATA_OFFSET);
+        let after = (before & !FLAGS) | (flags & FLAGS);
+        put(self.0.as_mut(), field::DATA_OFFSET, after.to_be_bytes());
+    }
+
+    /// Sets the bits between data offset and flags; the lowest three.
+    pub fn set_reserved(&mut self, reserved: u8) {
+        put_bits(self.0.as_mut(), field::DATA_OFFSET, 0x0E, reserved << 1);
     }
 
     /// Sets the window, before it is scaled.
@@ -267,8 +282,10 @@ pub struct TcpHeader<'a> {
     pub sequence: u32,
     /// The number of the next byte that is expected.
     pub acknowledgement: u32,
-    /// The flags.
-    pub flags: u8,
+    /// The flags, nine bits.
+    pub flags: u16,
+    /// The bits between data offset and flags, three of them: zero as long as they have no meaning.
+    pub reserved: u8,
     /// The window, before it is scaled.
     pub window: u16,
     /// The checksum.
@@ -283,21 +300,23 @@ impl<'a> TcpHeader<'a> {
     /// Bytes of the header without options.
     pub const LEN: usize = field::OPTIONS;
     /// The sender is done.
-    pub const FIN: u8 = 1;
+    pub const FIN: u16 = 1;
     /// Numbers begin here.
-    pub const SYN: u8 = 1 << 1;
+    pub const SYN: u16 = 1 << 1;
     /// The connection is broken off.
-    pub const RST: u8 = 1 << 2;
+    pub const RST: u16 = 1 << 2;
     /// To be handed on at once.
-    pub const PSH: u8 = 1 << 3;
+    pub const PSH: u16 = 1 << 3;
     /// The acknowledgement counts.
-    pub const ACK: u8 = 1 << 4;
+    pub const ACK: u16 = 1 << 4;
     /// The urgent pointer counts.
-    pub const URG: u8 = 1 << 5;
+    pub const URG: u16 = 1 << 5;
     /// Echo of a congestion mark (RFC 3168).
-    pub const ECE: u8 = 1 << 6;
+    pub const ECE: u16 = 1 << 6;
     /// The window was reduced for congestion (RFC 3168).
-    pub const CWR: u8 = 1 << 7;
+    pub const CWR: u16 = 1 << 7;
+    /// Accurate congestion echo (RFC 9768), which was the nonce sum (RFC 3540).
+    pub const AE: u16 = 1 << 8;
 
     /// Reads the header at the start of some bytes.
     ///
@@ -322,14 +341,14 @@ impl<'a> TcpHeader<'a> {
         }
         let len = field::OPTIONS + options;
         at_least(Layer::Tcp, to, len)?;
-        put(to, field::DATA_OFFSET, [0]);
-        put_bits(to, field::DATA_OFFSET, 0xF0, (len / 4) as u8 * 16);
+        put(to, field::DATA_OFFSET, [(len / 4) as u8 * 16]);
         part_mut(to, field::OPTIONS, len).copy_from_slice(self.options);
         let mut view = Tcp(to);
         view.set_src_port(self.src_port);
         view.set_dst_port(self.dst_port);
         view.set_sequence(self.sequence);
         view.set_acknowledgement(self.acknowledgement);
+        view.set_reserved(self.reserved);
         view.set_flags(self.flags);
         view.set_window(self.window);
         view.set_checksum(self.checksum);
@@ -351,6 +370,35 @@ mod tests {
         bytes[12] = 0x70;
         let error = ParseError::truncated(Layer::Tcp, 0, 28, 24);
         assert_eq!(Tcp::new_checked(&bytes).unwrap_err(), error);
+    }
+
+    /// `51 02`: a SYN with AE. And what is reserved, whatever it will mean.
+    #[test]
+    fn every_bit_beside_the_data_offset_is_kept() {
+        let mut bytes = [0; 20];
+        for low in 0..=0xFFF_u16 {
+            bytes[12..14].copy_from_slice(&(0x5000 | low).to_be_bytes());
+            let header = TcpHeader::parse(&bytes).unwrap();
+            assert_eq!(
+                (header.flags, u16::from(header.reserved)),
+                (low & 0x1FF, low >> 9)
+            );
+            let mut again = [0xFF; 20];
+            assert_eq!((header.emit(&mut again), again), (Ok(20), bytes));
+        }
+        bytes[12..14].copy_from_slice(&[0x51, 0x02]);
+        let mut tcp = Tcp::new_checked(bytes).unwrap();
+        assert_eq!(tcp.flags(), TcpHeader::AE | TcpHeader::SYN);
+        tcp.set_reserved(0xFF);
+        assert_eq!(
+            (tcp.flags(), tcp.reserved(), tcp.header_len()),
+            (0x102, 7, 20)
+        );
+        tcp.set_flags(TcpHeader::ACK);
+        assert_eq!(
+            (tcp.flags(), tcp.reserved(), tcp.header_len()),
+            (0x10, 7, 20)
+        );
     }
 
     #[test]

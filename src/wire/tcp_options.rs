@@ -30,8 +30,8 @@ mod kind {
 pub enum TcpOption<'a> {
     /// The largest segment that the sender can take, in bytes.
     Mss(u16),
-    /// The window is to be shifted by so many bits; more than 14 count as 14.
-    WindowScale(u8),
+    /// How far the window is shifted.
+    WindowScale(WindowScale),
     /// The sender understands selective acknowledgements.
     SackPermitted,
     /// What arrived out of order.
@@ -45,6 +45,51 @@ pub enum TcpOption<'a> {
     },
     /// Any other.
     Other(RawOption<'a>),
+}
+
+/// How far windows are shifted (RFC 7323, 2.2): by 14 bits at the most, whatever an option states (2.3).
+///
+/// ```
+/// use framepool::wire::{TcpOption, WindowScale};
+///
+/// let scale = WindowScale::new(15);
+/// assert_eq!((scale.raw, scale.shift(), scale.window(3)), (15, 14, 3 << 14));
+///
+/// // An option that was read is written as it was.
+/// let mut bytes = [0; 3];
+/// TcpOption::WindowScale(scale).emit(&mut bytes)?;
+/// assert_eq!(bytes, [3, 3, 15]);
+/// # Ok::<(), framepool::wire::ParseError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct WindowScale {
+    /// The shift as the option states it. What counts is [`shift`](Self::shift).
+    pub raw: u8,
+}
+
+impl WindowScale {
+    /// The most bits that a window is shifted by.
+    pub const MOST: u8 = 14;
+
+    /// A shift as an option states it.
+    pub const fn new(raw: u8) -> Self {
+        Self { raw }
+    }
+
+    /// The bits to shift a window by: what the option states, or 14 if that is more.
+    pub const fn shift(self) -> u8 {
+        if self.raw > Self::MOST {
+            Self::MOST
+        } else {
+            self.raw
+        }
+    }
+
+    /// The window of a segment, in bytes: its field, shifted. The window of a SYN is not shifted.
+    pub const fn window(self, field: u16) -> u32 {
+        (field as u32) << self.shift()
+    }
 }
 
 /// Up to four ranges of sequence numbers, each from the first byte to the one behind the last.
@@ -84,7 +129,7 @@ impl<'a> TcpOption<'a> {
     fn of(raw: RawOption<'a>) -> Option<Self> {
         Some(match (raw.kind, raw.data) {
             (kind::MSS, &[a, b]) => Self::Mss(u16::from_be_bytes([a, b])),
-            (kind::WINDOW_SCALE, &[shift]) => Self::WindowScale(shift),
+            (kind::WINDOW_SCALE, &[shift]) => Self::WindowScale(WindowScale::new(shift)),
             (kind::SACK_PERMITTED, []) => Self::SackPermitted,
             (kind::SACK, blocks) => Self::Sack(SackBlocks::new(blocks).ok()?),
             (kind::TIMESTAMPS, data) if data.len() == 8 => Self::Timestamps {
@@ -108,7 +153,7 @@ impl<'a> TcpOption<'a> {
         };
         match *self {
             Self::Mss(bytes) => emit(kind::MSS, &bytes.to_be_bytes()),
-            Self::WindowScale(shift) => emit(kind::WINDOW_SCALE, &[shift]),
+            Self::WindowScale(scale) => emit(kind::WINDOW_SCALE, &[scale.raw]),
             Self::SackPermitted => emit(kind::SACK_PERMITTED, &[]),
             Self::Sack(SackBlocks(blocks)) => emit(kind::SACK, blocks),
             Self::Timestamps { value, echo } => {
@@ -176,9 +221,23 @@ mod tests {
             Ok(TcpOption::Mss(1460)),
             Ok(TcpOption::SackPermitted),
             Ok(TcpOption::Timestamps { value: 7, echo: 0 }),
-            Ok(TcpOption::WindowScale(7)),
+            Ok(TcpOption::WindowScale(WindowScale::new(7))),
         ];
         assert_eq!(of(&bytes), options);
+    }
+
+    #[test]
+    fn a_window_is_shifted_by_14_bits_at_the_most() {
+        for raw in 0..=255 {
+            let bytes = [3, 3, raw];
+            let [Ok(option @ TcpOption::WindowScale(scale))] = of(&bytes)[..] else {
+                panic!("{raw}");
+            };
+            assert_eq!((scale.raw, scale.shift()), (raw, raw.min(14)));
+            assert_eq!(scale.window(0xFFFF), 0xFFFF << raw.min(14));
+            let mut again = [0; 3];
+            assert_eq!((option.emit(&mut again), again), (Ok(3), bytes));
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::checksum::Sum;
+use super::checksum::{self, Sum};
 use super::view::{at_least, get16, part, part_mut, put, view};
 use super::{Layer, ParseError};
 
@@ -120,12 +120,8 @@ impl<T: AsRef<[u8]>> Udp<T> {
     }
 
     fn computed(&self, pseudo: Sum) -> u16 {
-        let made = pseudo
-            .bytes(self.datagram())
-            .word(!self.checksum())
-            .checksum();
-        // Zero would say that there is none.
-        if made == 0 { 0xFFFF } else { made }
+        let sum = pseudo.bytes(self.datagram()).word(!self.checksum());
+        written(sum.checksum())
     }
 
     /// All fields.
@@ -136,6 +132,14 @@ impl<T: AsRef<[u8]>> Udp<T> {
             len: self.len_field(),
             checksum: self.checksum(),
         }
+    }
+}
+
+/// A checksum as UDP writes it: zero would say that there is none.
+const fn written(checksum: u16) -> u16 {
+    match checksum {
+        0 => 0xFFFF,
+        checksum => checksum,
     }
 }
 
@@ -170,6 +174,58 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Udp<T> {
     pub fn fill_checksum_v6(&mut self, src: Ipv6Addr, dst: Ipv6Addr) {
         let pseudo = Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len_field().into());
         self.set_checksum(self.computed(pseudo));
+    }
+
+    /// Brings the checksum up to date after a word of 16 bits under it changed from `old` to `new`: of the
+    /// datagram or of the pseudo header, at an even offset. O(1).
+    ///
+    /// Keeps the rules of RFC 768: a datagram without a checksum (0) has none afterwards, and a checksum that
+    /// would be 0 is written as 0xFFFF.
+    ///
+    /// ```
+    /// use framepool::wire::Udp;
+    ///
+    /// let (src, dst) = ([192, 0, 2, 1].into(), [192, 0, 2, 2].into());
+    /// let mut udp = Udp::new_checked(*b"\x12\x34\x67\x20\x00\x0C\x00\x00tick")?;
+    /// udp.fill_checksum_v4(src, dst);
+    ///
+    /// // Another port, as behind an address translator.
+    /// let (old, new) = (udp.dst_port(), 9000);
+    /// udp.set_dst_port(new);
+    /// udp.update_checksum(old, new);
+    /// assert!(udp.verify_v4(src, dst).is_ok());
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub fn update_checksum(&mut self, old: u16, new: u16) {
+        self.changed_by(|before| checksum::update(before, old, new));
+    }
+
+    /// [`update_checksum`](Self::update_checksum) for 32 bits, such as an IPv4 address.
+    pub fn update_checksum32(&mut self, old: u32, new: u32) {
+        self.changed_by(|before| checksum::update32(before, old, new));
+    }
+
+    /// Sets the sender's port and brings the checksum up to date: see
+    /// [`update_checksum`](Self::update_checksum). O(1).
+    pub fn change_src_port(&mut self, port: u16) {
+        let before = self.src_port();
+        self.set_src_port(port);
+        self.update_checksum(before, self.src_port());
+    }
+
+    /// Sets the receiver's port and brings the checksum up to date: see
+    /// [`update_checksum`](Self::update_checksum). O(1).
+    pub fn change_dst_port(&mut self, port: u16) {
+        let before = self.dst_port();
+        self.set_dst_port(port);
+        self.update_checksum(before, self.dst_port());
+    }
+
+    fn changed_by(&mut self, update: impl FnOnce(u16) -> u16) {
+        let before = self.checksum();
+        if before != 0 {
+            self.set_checksum(written(update(before)));
+        }
     }
 
     /// The payload, to write to.
@@ -238,6 +294,34 @@ mod tests {
         udp.fill_checksum_v4(src, dst);
         assert_eq!(udp.checksum(), 0xFFFF);
         assert!(udp.verify_v4(src, dst).is_ok());
+    }
+
+    /// The update comes to zero, which is the other form of what is written.
+    #[test]
+    fn an_updated_checksum_of_zero_is_written_as_ones() {
+        let bytes = [0, 1, 0, 2, 0, 8, 0, 0];
+        let mut udp = Udp::new_checked(bytes).unwrap();
+        udp.set_checksum(0xDD2F);
+        assert_eq!(checksum::update(0xDD2F, 0x5555, 0x3285), 0);
+        udp.update_checksum(0x5555, 0x3285);
+        assert_eq!(udp.checksum(), 0xFFFF);
+        udp.set_checksum(0xDD2F);
+        udp.update_checksum32(0x1234_5555, 0x1234_3285);
+        assert_eq!(udp.checksum(), 0xFFFF);
+        // Nothing changed.
+        udp.update_checksum(7, 7);
+        assert_eq!(udp.checksum(), 0xFFFF);
+    }
+
+    #[test]
+    fn an_update_gives_no_checksum_to_a_datagram_that_has_none() {
+        let bytes = [0, 1, 0, 2, 0, 8, 0, 0];
+        let mut udp = Udp::new_checked(bytes).unwrap();
+        udp.update_checksum(1, 2);
+        udp.update_checksum32(1, 0x0002_0000);
+        udp.change_src_port(3);
+        udp.change_dst_port(4);
+        assert_eq!((udp.src_port(), udp.dst_port(), udp.checksum()), (3, 4, 0));
     }
 
     #[test]

@@ -142,6 +142,7 @@ pub fn extension(next_header: u8, body: &[u8]) -> Vec<u8> {
 
 pub fn fragment6(next_header: u8, offset: u16, more: bool) -> Vec<u8> {
     let header = Ipv6FragmentHeader {
+        reserved: (0, 0),
         next_header,
         offset,
         more,
@@ -152,6 +153,7 @@ pub fn fragment6(next_header: u8, offset: u16, more: bool) -> Vec<u8> {
 
 pub fn authentication(next_header: u8) -> Vec<u8> {
     let header = AuthenticationHeader {
+        reserved: 0,
         next_header,
         spi: 1,
         sequence: 2,

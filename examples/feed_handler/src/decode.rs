@@ -244,6 +244,9 @@ fn name(reason: Reason) -> &'static str {
         Reason::BadValue { .. } => "bad value",
         Reason::Missing { .. } => "missing field",
         Reason::TooDeep { .. } => "too deep",
+        Reason::BadText { .. } => "bad text",
+        Reason::TooLarge { .. } => "number too large",
+        Reason::Noise { .. } => "noise",
         _ => "other",
     }
 }

@@ -126,7 +126,7 @@ pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A decimal number of up to 19 digits and nothing else, if it fits.
+/// A decimal number and nothing else, if it fits into 64 bits.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

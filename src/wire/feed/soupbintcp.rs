@@ -104,8 +104,9 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// [`Reason::Truncated`] says that more bytes are needed for a whole packet, and how many in all.
     /// Everything else is wrong for good: [`Reason::BadLength`] where the length is not that of the type,
-    /// [`Reason::UnknownType`], [`Reason::BadValue`] where a sequence number is none. The packet's bytes
-    /// can be skipped unless its length is 0.
+    /// [`Reason::UnknownType`], [`Reason::BadValue`] with the first byte of a sequence number that should not
+    /// be there, a blank where it is nothing else, [`Reason::TooLarge`] where it does not fit into 64 bits. The
+    /// packet's bytes can be skipped unless its length is 0.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let body = body(bytes)?;
         Ok((Self::of(body)?, PREFIX + body.len()))
@@ -233,9 +234,18 @@ fn login_request(data: &[u8]) -> Result<Login, ParseError> {
 fn sequence(text: &Number, offset: usize) -> Result<u64, ParseError> {
     let digits = trim_start(trim_end(text));
     decimal(digits).ok_or_else(|| {
-        let found = digits.iter().find(|b| !b.is_ascii_digit());
-        let found = u32::from(found.copied().unwrap_or_default());
-        ParseError::new(Layer::SoupBinTcp, Reason::BadValue { found }, offset)
+        let wrong = digits.iter().find(|b| !b.is_ascii_digit());
+        let reason = match (wrong, digits.len()) {
+            (Some(&byte), _) => Reason::BadValue { found: byte.into() },
+            // Nothing but padding.
+            (None, 0) => Reason::BadValue {
+                found: text[0].into(),
+            },
+            (None, digits) => Reason::TooLarge {
+                digits: digits as u32,
+            },
+        };
+        ParseError::new(Layer::SoupBinTcp, reason, offset)
     })
 }
 

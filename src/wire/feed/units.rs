@@ -136,7 +136,8 @@ impl<'b> Builder<'b> {
         self.count
     }
 
-    /// Appends what `emit` writes and says to have written. The unit is as it was where that fails.
+    /// Appends what `emit` writes and says to have written. The unit is as it was where that fails. What
+    /// `emit` says of the room for its message is told of the whole unit.
     pub(super) fn push(
         &mut self,
         emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
@@ -151,13 +152,30 @@ impl<'b> Builder<'b> {
         let end = available.min(u16::MAX.into());
         let space = self.buffer.get_mut(self.len..end).unwrap_or_default();
         let room = space.len();
-        let written = emit(space)?;
+        let start = self.len;
+        let no_room = |layer, written: usize| {
+            let needed = start.saturating_add(written);
+            let most = u16::MAX.into();
+            match needed > most && available > most {
+                // More room would not help: the length field holds no more.
+                true => EmitError::TooLong {
+                    layer,
+                    len: needed,
+                    most,
+                },
+                false => EmitError::NoRoom {
+                    layer,
+                    needed,
+                    available,
+                },
+            }
+        };
+        let written = emit(space).map_err(|error| match error {
+            EmitError::NoRoom { layer, needed, .. } => no_room(layer, needed),
+            other => other,
+        })?;
         if written > room {
-            return Err(EmitError::NoRoom {
-                layer: self.layer,
-                needed: self.len.saturating_add(written),
-                available,
-            });
+            return Err(no_room(self.layer, written));
         }
         (self.len, self.count) = (self.len + written, more);
         Ok(())

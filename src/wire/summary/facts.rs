@@ -128,6 +128,8 @@ pub(super) mod flag {
     pub const PADDED: u8 = 1 << 2;
     /// There was an error: what is here is what was good before it.
     pub const PARTIAL: u8 = 1 << 3;
+    /// The ninth flag of TCP. Uppermost, so that it is one place away from where TCP has it.
+    pub const TCP_AE: u8 = 1 << 7;
 }
 
 /// What IPv4 says of fragments, in 16 bits; of those of IPv6 it is made.

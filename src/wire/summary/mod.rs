@@ -71,6 +71,7 @@ pub struct Summary {
     payload_offset: u16,
     payload_len: u16,
     protocol: u8,
+    /// The lower eight; the ninth is in `flags`.
     tcp_flags: u8,
     flags: u8,
     transport: Transport,
@@ -252,10 +253,13 @@ impl Summary {
         }
     }
 
-    /// The flags of TCP, FIN lowest.
-    pub const fn tcp_flags(&self) -> Option<u8> {
+    /// The flags of TCP, FIN lowest: nine bits, as of [`TcpHeader::FIN`](super::TcpHeader::FIN) and the others.
+    pub const fn tcp_flags(&self) -> Option<u16> {
         match self.transport {
-            Transport::Tcp => Some(self.tcp_flags),
+            Transport::Tcp => {
+                let high = (self.flags & flag::TCP_AE) as u16;
+                Some(high << 1 | self.tcp_flags as u16)
+            }
             _ => None,
         }
     }

@@ -147,7 +147,8 @@ struct Ends {
     payload: usize,
     end: usize,
     is_tcp: bool,
-    tcp_flags: u8,
+    /// The ninth lowest, the others in the upper byte.
+    tcp_flags: u16,
 }
 
 impl Ends {
@@ -156,7 +157,9 @@ impl Ends {
     fn new(head: &[u8; 20], protocol: u8, start: usize, end: usize) -> Option<Self> {
         let is_tcp = protocol == 6;
         let is_udp = protocol == 17;
-        let data_offset = usize::from(head[12] >> 4) * 4;
+        // Data offset, reserved bits and flags, as one word: the ninth flag is its lowest bit.
+        let bits = u16::from_le_bytes([head[12], head[13]]);
+        let data_offset = usize::from(bits & 0xF0) / 4;
         let payload = start + pick(is_tcp, data_offset, 8);
         let stop = pick(is_tcp, end, start + usize::from(be16(head, 4)));
         let is_known = is_tcp | is_udp;
@@ -166,7 +169,7 @@ impl Ends {
             payload,
             end: stop,
             is_tcp,
-            tcp_flags: head[13] & (is_tcp as u8).wrapping_neg(),
+            tcp_flags: bits & (is_tcp as u16).wrapping_neg(),
         })
     }
 }
@@ -187,8 +190,10 @@ fn common<const AT: usize>(
         payload_offset: ends.payload as u16,
         payload_len: ends.end.wrapping_sub(ends.payload) as u16,
         protocol,
-        tcp_flags: ends.tcp_flags,
-        flags: (link[0] & flag::LINK_GROUP) | (u8::from(is_padded) * flag::PADDED),
+        tcp_flags: (ends.tcp_flags >> 8) as u8,
+        flags: (link[0] & flag::LINK_GROUP)
+            | (u8::from(is_padded) * flag::PADDED)
+            | (ends.tcp_flags as u8).wrapping_mul(flag::TCP_AE),
         transport: if ends.is_tcp {
             Transport::Tcp
         } else {

@@ -545,6 +545,7 @@ impl<'a> Walk<'a> {
         self.found.transport = Transport::Tcp;
         self.found.ports = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
         self.found.tcp_flags = head[13];
+        self.found.flags |= (head[12] & 1) * flag::TCP_AE;
         Ok(())
     }
 

@@ -55,7 +55,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value of a float field (Price, Qty, Amt, …), exactly, if its digits fit into 63 bits.
+    /// The value of a float field (Price, Qty, Amt, …), exactly, if its digits fit into 63 bits and their
+    /// number after the point into 8. Of a zero with more than 255 zeros after the point, 255 are told.
     pub fn as_decimal(&self) -> Option<Decimal> {
         let (negative, digits) = match self.value {
             [b'-', digits @ ..] => (true, digits),
@@ -69,7 +70,10 @@ impl<'a> Field<'a> {
                 (b'0'..=b'9', _) => {
                     let digit = i64::from(byte - b'0');
                     mantissa = mantissa.checked_mul(10)?.checked_add(digit)?;
-                    places = places.map(|n| n.saturating_add(1));
+                    places = match places {
+                        Some(u8::MAX) if mantissa != 0 => return None,
+                        places => places.map(|n| n.saturating_add(1)),
+                    };
                     seen = true;
                 }
                 _ => return None,
@@ -105,8 +109,21 @@ pub struct Decimal {
 }
 
 impl Decimal {
-    /// The same number with so many places, if that takes nothing away and fits.
+    /// The mantissa of the same number with this number of places, if no digit is lost and it fits. Zero is
+    /// zero with any.
+    ///
+    /// ```
+    /// use framepool::wire::feed::fix::Decimal;
+    ///
+    /// let price = Decimal { mantissa: 187_325, places: 3 };
+    /// assert_eq!(price.rescaled(4), Some(1_873_250));
+    /// assert_eq!(price.rescaled(2), None);
+    /// assert_eq!(Decimal { mantissa: 0, places: 0 }.rescaled(200), Some(0));
+    /// ```
     pub fn rescaled(self, places: u8) -> Option<i64> {
+        if self.mantissa == 0 {
+            return Some(0);
+        }
         let up = places.checked_sub(self.places);
         let by = 10i64.checked_pow(up.unwrap_or(self.places.wrapping_sub(places)).into())?;
         match up {
@@ -146,7 +163,7 @@ impl fmt::Display for Decimal {
 /// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Fields<'a> {
+pub struct Fields<'a, const SEPARATOR: u8 = SOH> {
     /// From the message's first byte to behind its last: there are eight bytes from any field on.
     bytes: &'a [u8],
     at: usize,
@@ -155,10 +172,10 @@ pub struct Fields<'a> {
     ends: u64,
     chunk: usize,
     /// The data field that comes next, and the length of its value. No field has tag 0.
-    data: (u32, usize),
+    data: (u32, u64),
 }
 
-impl<'a> Fields<'a> {
+impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
     /// The fields in `bytes[at..end]`, the last one's separator included.
     #[inline]
     pub(super) const fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
@@ -194,7 +211,7 @@ impl<'a> Fields<'a> {
             if self.chunk >= self.end {
                 return self.end;
             }
-            self.ends = ends_at(self.bytes, self.chunk);
+            self.ends = ends_at::<SEPARATOR>(self.bytes, self.chunk);
         }
         let end = self.chunk + self.ends.trailing_zeros() as usize;
         self.ends &= self.ends - 1;
@@ -225,7 +242,7 @@ impl<'a> Fields<'a> {
         &mut self,
         at: usize,
         soh: usize,
-        expected: (u32, usize),
+        expected: (u32, u64),
     ) -> Result<Field<'a>, ParseError> {
         let mut eight = [0; 8];
         let head = self.bytes.get(at..).unwrap_or_default();
@@ -259,17 +276,17 @@ impl<'a> Fields<'a> {
     }
 
     /// The value of a data field that begins at `start`, where the field before said its length.
-    fn data(&mut self, start: usize, soh: usize, len: usize) -> Result<&'a [u8], ParseError> {
-        let end = start.saturating_add(len);
+    fn data(&mut self, start: usize, soh: usize, len: u64) -> Result<&'a [u8], ParseError> {
+        let end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
         match (self.bytes.get(start..end), self.bytes.get(end)) {
-            (Some(value), Some(&SOH)) if end < self.end => {
+            (Some(value), Some(&after)) if after == SEPARATOR && end < self.end => {
                 self.go_on_at(end + 1);
                 Ok(value)
             }
             _ => {
                 let least = soh.saturating_sub(start);
                 let most = self.end.saturating_sub(start + 1);
-                Err(ParseError::bad_length(Layer::Fix, start, len, least, most))
+                Err(bad_length(start, len, least, most))
             }
         }
     }
@@ -279,14 +296,11 @@ impl<'a> Fields<'a> {
         let Some(data) = data::data_of(tag) else {
             return Ok(());
         };
-        if let Some(at) = value.iter().position(|byte| !byte.is_ascii_digit()) {
-            let found = value.get(at).copied().unwrap_or_default().into();
-            let reason = Reason::BadValue { found };
-            return Err(ParseError::new(Layer::Fix, reason, start + at));
+        if value.iter().any(|byte| !byte.is_ascii_digit()) {
+            return Err(no_number(value, start));
         }
         // What does not fit into a number is longer than any data.
-        let len = decimal(value).and_then(|len| usize::try_from(len).ok());
-        self.data = (data, len.unwrap_or(usize::MAX));
+        self.data = (data, decimal(value).unwrap_or(u64::MAX));
         Ok(())
     }
 
@@ -307,7 +321,7 @@ impl<'a> Fields<'a> {
             Some(b'=') if digits > 0 => 0,
             _ => digits,
         };
-        let found = field.get(bad).copied().unwrap_or(SOH);
+        let found = field.get(bad).copied().unwrap_or(SEPARATOR);
         let reason = Reason::BadValue {
             found: found.into(),
         };
@@ -315,12 +329,38 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What is wrong with a value at `start` that should be a number: its first byte that is not a digit, or its
+/// size.
+#[cold]
+pub(super) fn no_number(value: &[u8], start: usize) -> ParseError {
+    let wrong = value.iter().zip(start..).find(|(b, _)| !b.is_ascii_digit());
+    let (reason, at) = match wrong {
+        Some((&byte, at)) => (Reason::BadValue { found: byte.into() }, at),
+        None => {
+            let digits = u32::try_from(value.len()).unwrap_or(u32::MAX);
+            (Reason::TooLarge { digits }, start)
+        }
+    };
+    ParseError::new(Layer::Fix, reason, at)
+}
+
+/// A length at `at` that is not within `least..=most`, also where it does not fit into the words of a small
+/// processor.
+#[cold]
+pub(super) fn bad_length(at: usize, stated: u64, least: usize, most: usize) -> ParseError {
+    let mut error = ParseError::bad_length(Layer::Fix, at, 0, least, most);
+    if let Reason::BadLength { stated: place, .. } = &mut error.reason {
+        *place = stated;
+    }
+    error
+}
+
 /// A length field is not followed by the data field of this tag, but by what is at `at`.
 fn without_data(wanted: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::Missing { wanted }, at)
 }
 
-impl<'a> Iterator for Fields<'a> {
+impl<'a, const SEPARATOR: u8> Iterator for Fields<'a, SEPARATOR> {
     type Item = Result<Field<'a>, ParseError>;
 
     #[inline]
@@ -343,4 +383,4 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl core::iter::FusedIterator for Fields<'_> {}
+impl<const SEPARATOR: u8> core::iter::FusedIterator for Fields<'_, SEPARATOR> {}

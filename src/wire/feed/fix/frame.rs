@@ -1,12 +1,15 @@
 //! Where a message begins and ends, and whether it is what it says.
 
-use super::scan::{SOH, sum};
+use super::fields::bad_length;
+use super::scan::{SOH, can_end_fields, sum};
 use super::section::{Group, Section};
 use super::{Field, Fields};
 use crate::wire::{Layer, ParseError, Reason};
 
 /// What every message begins with.
 const BEGIN: &[u8; 5] = b"8=FIX";
+/// The tag of BeginString.
+const BEGIN_STRING: u32 = 8;
 /// The tag of MsgType.
 const MSG_TYPE: u32 = 35;
 /// Bytes of the checksum field, its separator included.
@@ -98,8 +101,8 @@ impl Version {
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Message<'a> {
-    body: Section<'a>,
+pub struct Message<'a, const SEPARATOR: u8 = SOH> {
+    body: Section<'a, SEPARATOR>,
     version: Version,
     checksum: u8,
 }
@@ -110,11 +113,44 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`Reason::Truncated`] says that more bytes are needed, and how many in all as far as that can be
-    /// known. Everything else is wrong for good: [`Reason::BadVersion`] or [`Reason::BadValue`] where
-    /// BeginString or BodyLength make no sense, [`Reason::Missing`] where they, MsgType, or, behind
-    /// BodyLength's bytes, CheckSum are not; [`Reason::BadChecksum`].
+    /// known. Everything else is wrong for good: [`Reason::BadText`] where BeginString or CheckSum make no
+    /// sense, [`Reason::BadValue`] where BodyLength does not or MsgType is empty, [`Reason::Missing`] where
+    /// one of these is not there, CheckSum being after BodyLength's bytes; [`Reason::BadLength`],
+    /// [`Reason::BadChecksum`].
     #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
+        Self::of(bytes)
+    }
+}
+
+impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
+    /// [`parse`](Message::parse) for text in which another byte stands for SOH: `|` in most logs. BodyLength
+    /// and CheckSum are those of the message that was sent, in which each `SEPARATOR` was an SOH.
+    ///
+    /// # Errors
+    /// See [`parse`](Message::parse).
+    ///
+    /// ```
+    /// use framepool::wire::feed::fix::Message;
+    ///
+    /// let line = b"8=FIX.4.2|9=10|35=0|49=A|10=185|";
+    /// let (heartbeat, len) = Message::<b'|'>::parse_separated(line)?;
+    /// assert_eq!((heartbeat.msg_type(), len), (&b"0"[..], line.len()));
+    /// assert_eq!(heartbeat.get(49).unwrap().value, b"A");
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    ///
+    /// Letters, digits, zero, `=`, `.` and `-` do not compile:
+    /// ```compile_fail,E0080
+    /// let _ = framepool::wire::feed::fix::Message::<b'='>::parse_separated(b"");
+    /// ```
+    pub fn parse_separated(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
+        const { assert!(can_end_fields(SEPARATOR), "a byte that may end a field") };
+        Self::of(bytes)
+    }
+
+    #[inline(always)]
+    fn of(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let frame = Frame::find(bytes, MOST)?;
         Ok((frame.verify()?, frame.bytes.len()))
     }
@@ -142,13 +178,13 @@ impl<'a> Message<'a> {
     /// The value of MsgType. Of one character mostly.
     pub fn msg_type(&self) -> &'a [u8] {
         let body = self.body.as_bytes();
-        let end = body.iter().position(|&byte| byte == SOH);
+        let end = body.iter().position(|&byte| byte == SEPARATOR);
         body.get(3..end.unwrap_or(3)).unwrap_or_default()
     }
 
     /// The fields of the body, MsgType first: all but BeginString, BodyLength and CheckSum.
     #[inline]
-    pub fn fields(&self) -> Fields<'a> {
+    pub fn fields(&self) -> Fields<'a, SEPARATOR> {
         self.body.fields()
     }
 
@@ -165,30 +201,30 @@ impl<'a> Message<'a> {
         &self,
         count: u32,
         members: &'m [u32],
-    ) -> Result<Option<Group<'a, 'm>>, ParseError> {
+    ) -> Result<Option<Group<'a, 'm, SEPARATOR>>, ParseError> {
         self.body.group(count, members)
     }
 
     /// The whole body as a section.
-    pub const fn body(&self) -> Section<'a> {
+    pub const fn body(&self) -> Section<'a, SEPARATOR> {
         self.body
     }
 }
 
 /// A message whose ends are known.
-struct Frame<'a> {
+struct Frame<'a, const SEPARATOR: u8> {
     bytes: &'a [u8],
     version: Version,
     start: usize,
     trailer: usize,
 }
 
-impl<'a> Frame<'a> {
+impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
     /// The frame that `bytes` begin with.
     #[inline(always)]
     fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
-        let (version, at) = begin(bytes)?;
-        let (length, start) = body_length(bytes, at, most)?;
+        let (version, at) = begin::<SEPARATOR>(bytes)?;
+        let (length, start) = body_length::<SEPARATOR>(bytes, at, most)?;
         let trailer = start + length;
         let end = trailer + TRAILER;
         let Some(bytes) = bytes.get(..end) else {
@@ -204,9 +240,9 @@ impl<'a> Frame<'a> {
 
     /// The message, if its trailer and checksum are right.
     #[inline(always)]
-    fn verify(&self) -> Result<Message<'a>, ParseError> {
+    fn verify(&self) -> Result<Message<'a, SEPARATOR>, ParseError> {
         let found = self.trailer()?;
-        let computed = sum(self.bytes.get(..self.trailer).unwrap_or_default());
+        let computed = sum::<SEPARATOR>(self.bytes.get(..self.trailer).unwrap_or_default());
         if found != computed {
             let (found, computed) = (found.into(), computed.into());
             return Err(ParseError::bad_checksum(
@@ -216,18 +252,37 @@ impl<'a> Frame<'a> {
                 computed,
             ));
         }
-        if !self
-            .bytes
-            .get(self.start..)
-            .is_some_and(|body| body.starts_with(b"35="))
-        {
-            return Err(missing(MSG_TYPE, self.start));
+        if !self.has_type() {
+            return Err(self.without_type());
         }
         Ok(Message {
             body: Section::new(self.bytes, self.start, self.trailer),
             version: self.version,
             checksum: found,
         })
+    }
+
+    /// Whether the body begins with MsgType, and that is not empty.
+    #[inline(always)]
+    fn has_type(&self) -> bool {
+        let body = self.bytes.get(self.start..);
+        let head = body.and_then(<[u8]>::first_chunk::<4>);
+        head.is_some_and(|head| {
+            // One comparison: of the differences to an empty MsgType, three are zero and the last one is not,
+            // which comes lowest.
+            let empty = u32::from_le_bytes([b'3', b'5', b'=', SEPARATOR]);
+            let other = (u32::from_le_bytes(*head) ^ empty).rotate_left(8);
+            (1..=0xFF).contains(&other)
+        })
+    }
+
+    #[cold]
+    fn without_type(&self) -> ParseError {
+        let body = self.bytes.get(self.start..).unwrap_or_default();
+        match body.strip_prefix(b"35=") {
+            Some(_) => bad(SEPARATOR.into(), self.start + 3),
+            None => missing(MSG_TYPE, self.start),
+        }
     }
 
     /// What the checksum field says. A separator is before it, or BodyLength lies.
@@ -237,7 +292,7 @@ impl<'a> Frame<'a> {
         let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
         // One comparison of eight bytes, three of them left out.
         let around = u64::from_le_bytes(*b"\xFF\xFF\xFF\xFF\0\0\0\xFF");
-        let expected = u64::from_le_bytes(*b"\x0110=\0\0\0\x01");
+        let expected = u64::from_le_bytes([SEPARATOR, b'1', b'0', b'=', 0, 0, 0, SEPARATOR]);
         let is_trailer = |&eight: &&[u8; 8]| u64::from_le_bytes(*eight) & around == expected;
         let Some(&[_, _, _, _, a, b, c, _]) = trailer.filter(is_trailer) else {
             return Err(missing(10, self.trailer));
@@ -250,9 +305,9 @@ impl<'a> Frame<'a> {
             (a @ 0..=2, b @ 0..=9, c @ 0..=9) => {
                 let sum = u16::from(a) * 100 + u16::from(b) * 10 + u16::from(c);
                 sum.try_into()
-                    .map_err(|_| bad(sum.into(), self.trailer + 3))
+                    .map_err(|_| bad_text(&[a + b'0', b + b'0', c + b'0'], self.trailer + 3))
             }
-            _ => Err(bad(u32::from_be_bytes([0, a, b, c]), self.trailer + 3)),
+            _ => Err(bad_text(&[a, b, c], self.trailer + 3)),
         }
     }
 }
@@ -267,12 +322,22 @@ fn bad(found: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadValue { found }, at)
 }
 
+/// Characters that make no sense at `at`.
+#[cold]
+fn bad_text(text: &[u8], at: usize) -> ParseError {
+    let mut found = [0; 12];
+    for (place, byte) in found.iter_mut().zip(text) {
+        *place = *byte;
+    }
+    ParseError::new(Layer::Fix, Reason::BadText { found }, at)
+}
+
 /// The version, and where the field behind it begins.
 #[inline(always)]
-fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
-    if let Some((head, [minor @ b'0'..=b'4', SOH, ..])) = bytes.split_first_chunk::<8>() {
+fn begin<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
+    if let Some((head, &[minor @ b'0'..=b'4', end, ..])) = bytes.split_first_chunk::<8>() {
         // One comparison of eight bytes.
-        if u64::from_le_bytes(*head) == u64::from_le_bytes(*b"8=FIX.4.") {
+        if end == SEPARATOR && u64::from_le_bytes(*head) == u64::from_le_bytes(*b"8=FIX.4.") {
             let version = match minor {
                 b'0' => Version::Fix40,
                 b'1' => Version::Fix41,
@@ -283,43 +348,40 @@ fn begin(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
             return Ok((version, 10));
         }
     }
-    begin_of_any(bytes)
+    begin_of_any::<SEPARATOR>(bytes)
 }
 
 #[cold]
-fn begin_of_any(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
+fn begin_of_any<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
     let common = bytes.iter().zip(BEGIN).take_while(|(a, b)| a == b).count();
     if common < BEGIN.len().min(bytes.len()) {
-        return Err(missing(8, 0));
+        return Err(missing(BEGIN_STRING, 0));
     }
     // The longest is FIX.5.0SP2.
     let head = bytes.get(..13).unwrap_or(bytes);
-    match head.iter().position(|&byte| byte == SOH) {
+    match head.iter().position(|&byte| byte == SEPARATOR) {
         None if bytes.len() < 13 => Err(ParseError::truncated(
             Layer::Fix,
             0,
             bytes.len() + 1 + TRAILER,
             bytes.len(),
         )),
-        None => Err(version_unknown(head)),
+        None => Err(bad_text(head.get(2..).unwrap_or_default(), 2)),
         Some(end) => {
             let value = head.get(2..end).unwrap_or_default();
-            let version = Version::from_bytes(value).ok_or(version_unknown(value))?;
+            let version = Version::from_bytes(value).ok_or_else(|| bad_text(value, 2))?;
             Ok((version, end + 1))
         }
     }
 }
 
-fn version_unknown(value: &[u8]) -> ParseError {
-    // The last four characters say most: `.4.5`, say.
-    let last = value.last_chunk().copied().unwrap_or_default();
-    let found = u32::from_be_bytes(last);
-    ParseError::new(Layer::Fix, Reason::BadVersion { found }, 2)
-}
-
 /// The value of BodyLength, whose field begins at `at`, and where the body begins.
 #[inline(always)]
-fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), ParseError> {
+fn body_length<const SEPARATOR: u8>(
+    bytes: &[u8],
+    at: usize,
+    most: usize,
+) -> Result<(usize, usize), ParseError> {
     let short = || ParseError::truncated(Layer::Fix, 0, bytes.len() + 1 + TRAILER, bytes.len());
     let field = bytes.get(at..).unwrap_or_default();
     let digits = match field {
@@ -329,14 +391,15 @@ fn body_length(bytes: &[u8], at: usize, most: usize) -> Result<(usize, usize), P
     };
     let mut length = 0;
     for (i, &byte) in digits.iter().enumerate() {
-        match byte {
-            b'0'..=b'9' if i < MOST_DIGITS && length <= most => {
-                length = length * 10 + usize::from(byte - b'0');
-            }
-            SOH if i > 0 && length > 0 && length <= most => return Ok((length, at + 3 + i)),
-            SOH if i > 0 && length > 0 => break,
-            b'0'..=b'9' if length > most => break,
-            other => return Err(bad(other.into(), at + 2 + i)),
+        let digit = byte.wrapping_sub(b'0');
+        if digit <= 9 && i < MOST_DIGITS && length <= most {
+            length = length * 10 + usize::from(digit);
+        } else if byte == SEPARATOR && length > 0 && length <= most {
+            return Ok((length, at + 3 + i));
+        } else if length > most && (digit <= 9 || byte == SEPARATOR) {
+            break;
+        } else {
+            return Err(bad(byte.into(), at + 2 + i));
         }
     }
     if length > most {
@@ -351,11 +414,10 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
     let digits = digits.iter().take(MOST_DIGITS);
     let stated = digits
         .take_while(|digit| digit.is_ascii_digit())
-        .fold(0_usize, |n, digit| {
-            n.saturating_mul(10)
-                .saturating_add(usize::from(digit - b'0'))
+        .fold(0_u64, |n, digit| {
+            n.saturating_mul(10).saturating_add((digit - b'0').into())
         });
-    ParseError::bad_length(Layer::Fix, at, stated, 1, most)
+    bad_length(at, stated, 1, most)
 }
 
 /// The messages at the start of what has arrived of a stream.
@@ -363,6 +425,10 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// Ends before a message that is not whole. Of a message with a wrong checksum, or without MsgType, the end is
 /// known, and the next one follows; after other errors the next one begins where the next `8=FIX` is. So no byte
 /// is summed twice: O(bytes), whatever they are.
+///
+/// Bytes between messages that belong to none, such as time stamps and line ends in a log, are one error with
+/// [`Reason::Noise`], which has their number; the next message follows. [`separated`](Self::separated) reads logs
+/// in which another byte stands for SOH.
 ///
 /// # A BodyLength that lies
 /// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
@@ -392,7 +458,7 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Messages<'a> {
+pub struct Messages<'a, const SEPARATOR: u8 = SOH> {
     bytes: &'a [u8],
     consumed: usize,
     most: usize,
@@ -414,6 +480,39 @@ impl<'a> Messages<'a> {
             most: if most < MOST { most } else { MOST },
         }
     }
+}
+
+impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
+    /// [`with_most`](Messages::with_most) for text in which another byte stands for SOH: see
+    /// [`Message::parse_separated`].
+    ///
+    /// ```
+    /// use framepool::wire::Reason;
+    /// use framepool::wire::feed::fix::{MOST, Messages};
+    ///
+    /// let log = b"09:30:00.000 8=FIX.4.2|9=10|35=0|49=A|10=185|\n\
+    ///             09:30:30.000 8=FIX.4.2|9=10|35=0|49=B|10=186|\n";
+    /// let (mut types, mut noise) = (0, 0);
+    /// for message in Messages::<b'|'>::separated(log, MOST) {
+    ///     match message {
+    ///         Ok(message) => types += usize::from(message.msg_type() == b"0"),
+    ///         Err(error) => match error.reason {
+    ///             Reason::Noise { len } => noise += len,
+    ///             _ => return Err(error),
+    ///         },
+    ///     }
+    /// }
+    /// assert_eq!((types, noise), (2, 13 + 14 + 1));
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub const fn separated(bytes: &'a [u8], most: usize) -> Self {
+        const { assert!(can_end_fields(SEPARATOR), "a byte that may end a field") };
+        Self {
+            bytes,
+            consumed: 0,
+            most: if most < MOST { most } else { MOST },
+        }
+    }
 
     /// Bytes that are done with.
     pub const fn consumed(&self) -> usize {
@@ -427,7 +526,8 @@ impl<'a> Messages<'a> {
 
     /// Bytes that the next message still needs, as far as can be known; 0 if it is there already.
     pub fn needed(&self) -> usize {
-        match Frame::find(self.rest(), self.most).err().map(|e| e.reason) {
+        let frame = Frame::<SEPARATOR>::find(self.rest(), self.most);
+        match frame.err().map(|e| e.reason) {
             Some(Reason::Truncated { needed, available }) => {
                 needed.saturating_sub(available) as usize
             }
@@ -435,8 +535,29 @@ impl<'a> Messages<'a> {
         }
     }
 
-    /// Skips to where a message may begin next, at least a byte further on.
+    /// Goes past what the error is about, and says from where on.
     #[cold]
+    fn skip(&mut self, error: ParseError) -> ParseError {
+        let at = self.consumed;
+        match Frame::<SEPARATOR>::find(self.rest(), self.most) {
+            // The checksum field is where BodyLength says: so is the end. To look for messages in what was
+            // summed would be to sum it once for each that seems to be there.
+            Ok(frame) if frame.trailer().is_ok() => self.consumed += frame.bytes.len(),
+            _ => self.resync(),
+        }
+        if matches!(
+            error.reason,
+            Reason::Missing {
+                wanted: BEGIN_STRING
+            }
+        ) {
+            let len = (self.consumed - at) as u64;
+            return ParseError::new(Layer::Fix, Reason::Noise { len }, at);
+        }
+        error.shifted(at)
+    }
+
+    /// Skips to where a message may begin next, at least a byte further on.
     fn resync(&mut self) {
         let rest = self.rest();
         let may_begin = |at: &usize| {
@@ -448,8 +569,8 @@ impl<'a> Messages<'a> {
     }
 }
 
-impl<'a> Iterator for Messages<'a> {
-    type Item = Result<Message<'a>, ParseError>;
+impl<'a, const SEPARATOR: u8> Iterator for Messages<'a, SEPARATOR> {
+    type Item = Result<Message<'a, SEPARATOR>, ParseError>;
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
@@ -457,8 +578,7 @@ impl<'a> Iterator for Messages<'a> {
         if rest.is_empty() {
             return None;
         }
-        let at = self.consumed;
-        let found = Frame::find(rest, self.most);
+        let found = Frame::<SEPARATOR>::find(rest, self.most);
         let message = found.and_then(|frame| Ok((frame.verify()?, frame.bytes.len())));
         match message {
             Ok((message, len)) => {
@@ -467,19 +587,10 @@ impl<'a> Iterator for Messages<'a> {
             }
             Err(error) => match error.reason {
                 Reason::Truncated { .. } => None,
-                // The checksum field is where BodyLength says: so is the end. To look for messages in what was
-                // summed would be to sum it once for each that seems to be there.
-                Reason::BadChecksum { .. } | Reason::Missing { wanted: MSG_TYPE } => {
-                    self.consumed += Frame::find(rest, self.most).map_or(1, |f| f.bytes.len());
-                    Some(Err(error.shifted(at)))
-                }
-                _ => {
-                    self.resync();
-                    Some(Err(error.shifted(at)))
-                }
+                _ => Some(Err(self.skip(error))),
             },
         }
     }
 }
 
-impl core::iter::FusedIterator for Messages<'_> {}
+impl<const SEPARATOR: u8> core::iter::FusedIterator for Messages<'_, SEPARATOR> {}

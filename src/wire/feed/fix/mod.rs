@@ -19,6 +19,7 @@
 //! | all fields in the order of the wire | [`Message::fields`], [`Fields`] |
 //! | one field | [`Message::get`] |
 //! | a repeating group, and groups in groups | [`Message::group`], [`Group`], [`Section::group`] |
+//! | to read a log in which `|` or another byte stands for SOH | [`Messages::separated`], [`Message::parse_separated`] |
 //! | to write one, BodyLength and CheckSum made | [`Writer`] |
 //!
 //! ```
@@ -58,5 +59,6 @@ mod writer;
 pub use data::DATA_FIELDS;
 pub use fields::{Decimal, Field, Fields};
 pub use frame::{AROUND, MOST, Message, Messages, Version};
+pub use scan::SOH;
 pub use section::{Group, Section};
 pub use writer::Writer;

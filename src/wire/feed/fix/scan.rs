@@ -1,7 +1,13 @@
 //! Looking at many bytes at once, without instructions that only some processors have.
 
-/// What ends a field.
-pub(super) const SOH: u8 = 1;
+/// What ends a field on the wire.
+pub const SOH: u8 = 1;
+
+/// Whether fields may end with this byte in what a caller reads: it is none that tags, numbers and versions are
+/// made of.
+pub(super) const fn can_end_fields(byte: u8) -> bool {
+    !byte.is_ascii_alphanumeric() && !matches!(byte, 0 | b'=' | b'.' | b'-')
+}
 
 /// A byte in every place of a word.
 const fn splat(byte: u8) -> u64 {
@@ -22,6 +28,17 @@ static MASKS: [u8; 2 * LANES] = {
     masks
 };
 
+/// The sum of all bytes modulo 256, where each separator counts as [`SOH`], which it stands for.
+#[inline]
+pub(super) fn sum<const SEPARATOR: u8>(bytes: &[u8]) -> u8 {
+    let sum = plain_sum(bytes);
+    if SEPARATOR == SOH {
+        return sum;
+    }
+    let separators = bytes.iter().filter(|&&byte| byte == SEPARATOR).count();
+    sum.wrapping_add((separators as u8).wrapping_mul(SOH.wrapping_sub(SEPARATOR)))
+}
+
 /// The sum of all bytes modulo 256.
 ///
 /// ```text
@@ -31,7 +48,7 @@ static MASKS: [u8; 2 * LANES] = {
 ///
 /// So there is no loop over what is left: that costs as much as all the rest.
 #[inline]
-pub(super) fn sum(bytes: &[u8]) -> u8 {
+fn plain_sum(bytes: &[u8]) -> u8 {
     let behind = bytes.len() % LANES;
     let masks = MASKS.get(behind..).and_then(<[u8]>::first_chunk::<LANES>);
     let (Some(last), Some(masks)) = (bytes.last_chunk::<LANES>(), masks) else {
@@ -59,12 +76,12 @@ fn all(bytes: &[u8]) -> u8 {
 
 /// Where in 64 bytes the field ends are, the first byte in the lowest bit.
 #[inline(always)]
-pub(super) fn ends(bytes: &[u8; 64]) -> u64 {
+pub(super) fn ends<const SEPARATOR: u8>(bytes: &[u8; 64]) -> u64 {
     let mut mask = 0;
     let mut i = 0;
     while i < 8 {
         let word = word_at(bytes, i * 8);
-        mask |= ends_of(word) << (i * 8);
+        mask |= ends_of::<SEPARATOR>(word) << (i * 8);
         i += 1;
     }
     mask
@@ -76,11 +93,11 @@ fn word_at(bytes: &[u8; 64], at: usize) -> u64 {
     word.map_or(0, |word| u64::from_le_bytes(*word))
 }
 
-/// One bit for each byte of a word that is [`SOH`].
+/// One bit for each byte of a word that is the separator.
 #[inline(always)]
-const fn ends_of(word: u64) -> u64 {
+const fn ends_of<const SEPARATOR: u8>(word: u64) -> u64 {
     const LOW: u64 = splat(0x7F);
-    let other = word ^ splat(SOH);
+    let other = word ^ splat(SEPARATOR);
     // The top bit of each byte that is zero: exact, as nothing is carried from byte to byte.
     let zero = !(((other & LOW) + LOW) | other | LOW);
     // One bit a byte, gathered in the top byte.
@@ -89,24 +106,24 @@ const fn ends_of(word: u64) -> u64 {
 
 /// The field ends from `at` on: the next 64 bytes, or fewer at the end.
 #[inline(always)]
-pub(super) fn ends_at(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn ends_at<const SEPARATOR: u8>(bytes: &[u8], at: usize) -> u64 {
     let from = bytes.get(at..).unwrap_or_default();
     match from.first_chunk::<64>() {
-        Some(chunk) => ends(chunk),
-        None => ends_of_tail(bytes, from),
+        Some(chunk) => ends::<SEPARATOR>(chunk),
+        None => ends_of_tail::<SEPARATOR>(bytes, from),
     }
 }
 
 /// Fewer than 64 bytes: the last 64 are read, if there are, and those in front of the tail dropped.
-fn ends_of_tail(bytes: &[u8], tail: &[u8]) -> u64 {
+fn ends_of_tail<const SEPARATOR: u8>(bytes: &[u8], tail: &[u8]) -> u64 {
     match bytes.last_chunk::<64>() {
-        Some(chunk) if !tail.is_empty() => ends(chunk) >> (64 - tail.len()),
+        Some(chunk) if !tail.is_empty() => ends::<SEPARATOR>(chunk) >> (64 - tail.len()),
         _ => {
             let mut padded = [0; 64];
             for (place, byte) in padded.iter_mut().zip(tail) {
                 *place = *byte;
             }
-            ends(&padded)
+            ends::<SEPARATOR>(&padded)
         }
     }
 }
@@ -163,7 +180,7 @@ mod tests {
         for len in (0..most).step_by(if cfg!(miri) { 23 } else { 1 }) {
             let bytes = noise(len);
             for at in 0..=len {
-                let mask = ends_at(&bytes, at);
+                let mask = ends_at::<SOH>(&bytes, at);
                 for i in 0..64 {
                     let is_end = bytes.get(at + i) == Some(&SOH);
                     assert_eq!(mask >> i & 1 == 1, is_end, "{at}+{i} of {len}");
@@ -177,9 +194,9 @@ mod tests {
         let most = if cfg!(miri) { 140 } else { 700 };
         for len in (0..most).step_by(if cfg!(miri) { 23 } else { 1 }) {
             let bytes: Vec<u8> = noise(len).iter().map(|b| b.wrapping_mul(93)).collect();
-            assert_eq!(sum(&bytes), all(&bytes), "{len}");
+            assert_eq!(sum::<SOH>(&bytes), all(&bytes), "{len}");
         }
-        assert_eq!(sum(&[0xFF; 640]), 0x80);
+        assert_eq!(sum::<SOH>(&[0xFF; 640]), 0x80);
     }
 
     #[test]

@@ -1,19 +1,21 @@
 //! Fields by tag, and repeating groups.
 
+use super::fields::no_number;
+use super::scan::SOH;
 use super::{Field, Fields};
 use crate::wire::{Layer, ParseError, Reason};
 
 /// Fields that follow each other: a message's body, or one entry of a repeating group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Section<'a> {
+pub struct Section<'a, const SEPARATOR: u8 = SOH> {
     /// The whole message.
     bytes: &'a [u8],
     start: usize,
     end: usize,
 }
 
-impl<'a> Section<'a> {
+impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
     pub(super) const fn new(bytes: &'a [u8], start: usize, end: usize) -> Self {
         Self { bytes, start, end }
     }
@@ -39,7 +41,7 @@ impl<'a> Section<'a> {
 
     /// The fields, in the order of the wire. Offsets in errors count from the message's first byte.
     #[inline]
-    pub fn fields(&self) -> Fields<'a> {
+    pub fn fields(&self) -> Fields<'a, SEPARATOR> {
         Fields::new(self.bytes, self.start, self.end)
     }
 
@@ -78,17 +80,17 @@ impl<'a> Section<'a> {
         &self,
         count: u32,
         members: &'m [u32],
-    ) -> Result<Option<Group<'a, 'm>>, ParseError> {
+    ) -> Result<Option<Group<'a, 'm, SEPARATOR>>, ParseError> {
         let mut fields = self.fields();
         loop {
-            let at = fields.offset();
             let Some(field) = fields.next().transpose()? else {
                 return Ok(None);
             };
             if field.tag == count {
                 let Some(left) = field.as_u64() else {
-                    let found = field.value.first().copied().unwrap_or_default().into();
-                    return Err(ParseError::new(Layer::Fix, Reason::BadValue { found }, at));
+                    // One separator is after the value, and the next field after that.
+                    let start = fields.offset().saturating_sub(field.value.len() + 1);
+                    return Err(no_number(field.value, start));
                 };
                 return Ok(Some(Group::new(fields, members, left)));
             }
@@ -102,16 +104,16 @@ impl<'a> Section<'a> {
 /// nothing follows.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Group<'a, 'm> {
-    fields: Fields<'a>,
+pub struct Group<'a, 'm, const SEPARATOR: u8 = SOH> {
+    fields: Fields<'a, SEPARATOR>,
     members: &'m [u32],
     /// The tag that every entry begins with; 0 where no entry is.
     first: u32,
     left: u64,
 }
 
-impl<'a, 'm> Group<'a, 'm> {
-    fn new(fields: Fields<'a>, members: &'m [u32], left: u64) -> Self {
+impl<'a, 'm, const SEPARATOR: u8> Group<'a, 'm, SEPARATOR> {
+    fn new(fields: Fields<'a, SEPARATOR>, members: &'m [u32], left: u64) -> Self {
         let first = match fields.clone().next() {
             Some(Ok(field)) if members.contains(&field.tag) => field.tag,
             _ => 0,
@@ -130,7 +132,7 @@ impl<'a, 'm> Group<'a, 'm> {
     }
 
     /// The entry that begins here, behind which the fields go on.
-    fn entry(&mut self) -> Result<Section<'a>, ParseError> {
+    fn entry(&mut self) -> Result<Section<'a, SEPARATOR>, ParseError> {
         let start = self.fields.offset();
         let (bytes, last) = (self.fields.bytes(), self.fields.end());
         match self.fields.next().transpose()? {
@@ -163,8 +165,8 @@ impl<'a, 'm> Group<'a, 'm> {
     }
 }
 
-impl<'a> Iterator for Group<'a, '_> {
-    type Item = Result<Section<'a>, ParseError>;
+impl<'a, const SEPARATOR: u8> Iterator for Group<'a, '_, SEPARATOR> {
+    type Item = Result<Section<'a, SEPARATOR>, ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
         self.left = self.left.checked_sub(1)?;
@@ -176,4 +178,4 @@ impl<'a> Iterator for Group<'a, '_> {
     }
 }
 
-impl core::iter::FusedIterator for Group<'_, '_> {}
+impl<const SEPARATOR: u8> core::iter::FusedIterator for Group<'_, '_, SEPARATOR> {}

@@ -146,7 +146,7 @@ impl<'b> Writer<'b> {
         let text = text.get(start..).unwrap_or_default();
         self.out.patch(self.length, text);
         self.out.close(self.length + text.len(), body - 1);
-        let sum = sum(self.out.written());
+        let sum = sum::<SOH>(self.out.written());
         let digit = |n: u8| b'0' + n % 10;
         let sum = [digit(sum / 100), digit(sum / 10), digit(sum)];
         self.out.put(b"10=")?;

@@ -257,8 +257,8 @@ impl<'b> Builder<'b> {
     /// Appends what `emit` writes and says to have written.
     ///
     /// # Errors
-    /// What `emit` says; or there are 255 messages, or 65,535 bytes, already. The packet is then as it
-    /// was.
+    /// What `emit` says, a lack of room counted from the packet's start; [`EmitError::TooLong`] if there are 255
+    /// messages already, or more than 65,535 bytes with this one. The packet is then as it was.
     pub fn push(
         &mut self,
         emit: impl FnOnce(&mut [u8]) -> Result<usize, EmitError>,
