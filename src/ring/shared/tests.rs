@@ -6,6 +6,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::error::{SharedRingError, SharedWaitError};
+use super::holder::{Loss, is_one_process, loss};
 use super::plain::Plain;
 use super::ring::SharedRing;
 use super::words::{PRODUCER, Words, end_of};
@@ -127,4 +128,28 @@ fn of_two_that_want_an_end_at_once_one_has_it() {
         rival();
     });
     assert_eq!(had.load(SeqCst), rounds);
+}
+
+#[test]
+fn an_end_that_is_taken_over_while_the_system_is_asked_is_not_lost() {
+    let word = AtomicU64::new(7);
+    assert_eq!(loss(&word, |_, _| true), Some(Loss::Died(7)));
+    let taken_over = |number, _| {
+        word.store(8, SeqCst);
+        number == 7
+    };
+    assert_eq!(loss(&word, taken_over), None);
+    assert_eq!(loss(&word, |number, _| number == 8), Some(Loss::Died(8)));
+}
+
+#[test]
+fn a_process_is_a_namespace_and_a_number() {
+    let word = |namespace: u64, number: u64| namespace << 32 | number;
+    assert!(is_one_process(word(5, 1), word(5, 1)));
+    assert!(!is_one_process(word(5, 1), word(6, 1)));
+    assert!(!is_one_process(word(5, 1), word(5, 2)));
+    // /proc is not always there.
+    assert!(is_one_process(word(5, 1), word(0, 1)));
+    assert!(is_one_process(word(0, 1), word(5, 1)));
+    assert!(!is_one_process(word(0, 1), word(0, 2)));
 }
