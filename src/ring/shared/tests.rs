@@ -93,6 +93,26 @@ fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
     assert_eq!(ring.producer_process(), None);
 }
 
+#[test]
+fn values_are_whole_on_both_threads_round_the_end() {
+    // Miri lets a thread read older values of the slots' words than those that an acquire has ordered.
+    let memory = memory::<[u64; 2]>(2);
+    let ring = SharedRing::<[u64; 2]>::of(Words::of(&memory, 2).unwrap());
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let count = if cfg!(miri) { 50 } else { 20_000 };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for i in 0..count {
+                tx.push_wait::<Yield>([i, !i]).unwrap();
+            }
+        });
+        for i in 0..count {
+            assert_eq!(rx.pop_wait::<Yield>(), Ok([i, !i]));
+        }
+        assert_eq!(rx.pop_wait::<Yield>(), Err(SharedWaitError::Abandoned));
+    });
+}
+
 /// Waits until both have come here, `times` times together.
 fn meet(arrived: &AtomicUsize, times: usize) {
     arrived.fetch_add(1, SeqCst);
