@@ -270,6 +270,17 @@ atomic!(
     Word
 );
 
+#[cfg(feature = "ring")]
+impl AtomicU32 {
+    /// What it holds, where no other thread has it. Loom checks that every access comes before this one.
+    pub(crate) fn exclusive(&mut self) -> u32 {
+        #[cfg(loom)]
+        return self.0.with_mut(|value| *value);
+        #[cfg(not(loom))]
+        return *self.0.get_mut();
+    }
+}
+
 /// What an earlier swap read becomes acquired.
 #[inline(always)]
 pub(crate) fn acquire_fence() {

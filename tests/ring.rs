@@ -309,6 +309,51 @@ fn a_destructor_that_panics_keeps_no_other_from_running() {
 }
 
 #[test]
+fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
+    struct Bomb(Rc<Cell<usize>>, bool);
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            self.0.set(self.0.get() - 1);
+            assert!(!self.1, "the bomb");
+        }
+    }
+    let live = Rc::new(Cell::new(0));
+    let (mut tx, mut rx) = ends(4);
+    // The last round's places wrap.
+    for start in 0..4 {
+        for bomb in 0..4 {
+            for first in [None, Some(0), Some(1), Some(2)] {
+                let mut room = tx.reserve(4).unwrap();
+                for i in 0..4 {
+                    live.set(live.get() + 1);
+                    let value = Bomb(live.clone(), i == bomb);
+                    assert!(room.write(value).is_ok());
+                }
+                let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                    match first {
+                        None => drop(room),
+                        // SAFETY: all four were written.
+                        Some(n) => assert_eq!(unsafe { room.commit_first(n) }, n),
+                    }
+                }));
+                let committed = first.unwrap_or(0);
+                // Committed values are the ring's; a bomb among them goes off later.
+                assert_eq!(caught.is_ok(), bomb < committed, "{start} {bomb} {first:?}");
+                let left = if caught.is_ok() { committed } else { 0 };
+                assert_eq!((rx.len(), live.get()), (left, left));
+                rx.drain().for_each(|mut value| {
+                    value.1 = false;
+                });
+            }
+        }
+        live.set(live.get() + 1);
+        assert!(tx.push(Bomb(live.clone(), false)).is_ok());
+        drop(rx.pop());
+        assert_eq!(live.get(), 0);
+    }
+}
+
+#[test]
 fn an_iterator_that_panics_loses_nothing_of_the_ring() {
     let live = Rc::new(Cell::new(0));
     let (mut tx, mut rx) = ends(4);

@@ -178,3 +178,48 @@ fn a_waker_that_panics_keeps_no_end_from_leaving() {
     }
     assert_eq!(Arc::strong_count(&fragile), 2);
 }
+
+#[test]
+fn a_waker_that_panics_leaks_no_value() {
+    let value = Arc::new(());
+    let waker = Arc::new(Fragile).into();
+    let mut context = Context::from_waker(&waker);
+    let panics =
+        |f: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
+    // Popped, and nobody gets it.
+    let pops: [fn(&mut AsyncConsumer<'static, Arc<()>>); 3] = [
+        |rx| drop(rx.try_pop()),
+        |rx| drop(rx.with(|rx| rx.pop())),
+        |rx| drop(rx.poll_pop(&mut Context::from_waker(Waker::noop()))),
+    ];
+    for pop in pops {
+        let (mut tx, mut rx) = ends(1);
+        tx.try_push(value.clone()).unwrap();
+        let mut second = Some(value.clone());
+        assert!(tx.poll_push(&mut second, &mut context).is_pending());
+        assert!(panics(&mut || pop(&mut rx)));
+        drop(second);
+        assert_eq!(Arc::strong_count(&value), 1);
+        // The place is free all the same.
+        assert!(tx.try_push(value.clone()).is_ok());
+    }
+    // Pushed, and what else the operations of the producer return.
+    let (mut tx, mut rx) = ends(1);
+    assert!(rx.poll_pop(&mut context).is_pending());
+    assert!(panics(&mut || {
+        drop(tx.with(|tx| {
+            tx.push(value.clone()).unwrap();
+            tx.push(value.clone())
+        }));
+    }));
+    assert_eq!(Arc::strong_count(&value), 2);
+    assert_eq!(rx.try_pop().map(|value| Arc::strong_count(&value)), Some(2));
+    assert!(rx.poll_pop(&mut context).is_pending());
+    let mut pushed = Some(value.clone());
+    assert!(panics(&mut || {
+        let mut context = Context::from_waker(Waker::noop());
+        let _ = tx.poll_push(&mut pushed, &mut context);
+    }));
+    assert!(pushed.is_none() && rx.try_pop().is_some());
+    assert_eq!(Arc::strong_count(&value), 1);
+}

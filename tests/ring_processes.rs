@@ -24,6 +24,7 @@ use framepool::ring::{
 };
 
 const PRODUCER: usize = 16;
+const CONSUMER: usize = 17;
 
 fn shared() -> SharedRegion {
     SharedRegion::builder(64 << 10).create().unwrap()
@@ -336,4 +337,142 @@ fn who_waits_watches_the_process_that_has_the_end_now() {
     let died = Err(SharedWaitError::Died { process });
     assert_eq!(rx.pop_wait_for::<Replaced>(long), died);
     drop(tx);
+}
+
+/// Sleeps a millisecond between two looks.
+#[derive(Default)]
+struct Nap;
+
+impl Wait for Nap {
+    fn wait(&mut self) {
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn waits_in_short_pieces_notice_a_peer_that_died() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let mut child = Command::new("true").spawn().unwrap();
+    child.wait().unwrap();
+    let process = child.id();
+    let dead = |word: usize| {
+        let word = &region.atomics(word * 8, 1).unwrap()[0];
+        let holder = word.load(Relaxed) >> 32 << 32 | u64::from(process);
+        assert_ne!(holder >> 32, 0, "there is /proc");
+        word.store(holder, Relaxed);
+    };
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    for short in [
+        Duration::ZERO,
+        Duration::from_micros(20),
+        Duration::from_millis(5),
+    ] {
+        assert_eq!(
+            rx.pop_wait_for::<Nap>(short),
+            Err(SharedWaitError::TimedOut)
+        );
+    }
+    tx.push(1).unwrap();
+    for short in [
+        Duration::ZERO,
+        Duration::from_micros(20),
+        Duration::from_millis(5),
+    ] {
+        assert_eq!(
+            tx.push_wait_for::<Nap>(2, short),
+            Err(SharedPushError::Full(2))
+        );
+    }
+    dead(PRODUCER);
+    dead(CONSUMER);
+    for short in [
+        Duration::ZERO,
+        Duration::from_micros(20),
+        Duration::from_millis(5),
+    ] {
+        let died = Err(SharedPushError::Died(2));
+        assert_eq!(tx.push_wait_for::<Nap>(2, short), died);
+        assert_eq!(tx.push_wait_for::<Spin>(2, short), died);
+    }
+    // What the dead one pushed comes first.
+    assert_eq!(rx.pop_wait_for::<Nap>(Duration::ZERO), Ok(1));
+    for short in [
+        Duration::ZERO,
+        Duration::from_micros(20),
+        Duration::from_millis(5),
+    ] {
+        let died = Err(SharedWaitError::Died { process });
+        assert_eq!(rx.pop_wait_for::<Nap>(short), died);
+        assert_eq!(rx.pop_wait_for::<Spin>(short), died);
+    }
+}
+
+/// What a child that is forked here ends with, which is what `run` returns.
+fn forked(run: impl FnOnce() -> i32) -> i32 {
+    // SAFETY: the child calls `run` and ends; what that calls is safe without the threads that it does not have.
+    let child = match unsafe { libc::fork() } {
+        // SAFETY: ends this process and nothing else.
+        0 => unsafe { libc::_exit(run()) },
+        child => child,
+    };
+    let mut status = 0;
+    // SAFETY: `status` is there to be written to.
+    if unsafe { libc::waitpid(child, &mut status, 0) } != child || !libc::WIFEXITED(status) {
+        return FAILED;
+    }
+    libc::WEXITSTATUS(status)
+}
+
+const FAILED: i32 = 1;
+const REFUSED: i32 = 2;
+const RELEASED: i32 = 3;
+const KEPT: i32 = 4;
+
+/// Whether the next child is the first process of a new namespace of process numbers.
+fn new_namespace() -> bool {
+    // SAFETY: changes what the next child of this process, which has one thread, is a part of.
+    let unshare = |flags| unsafe { libc::unshare(flags) } == 0;
+    unshare(libc::CLONE_NEWPID) || unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID)
+}
+
+#[test]
+fn a_fork_in_another_namespace_does_not_let_the_end_go() {
+    let region = shared();
+    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let first_of_two_namespaces = || {
+        let (Ok(tx), Ok(rx)) = (ring.producer(), ring.consumer()) else {
+            return FAILED;
+        };
+        if !new_namespace() {
+            return REFUSED;
+        }
+        let mut ends = Some((tx, rx));
+        let child = forked(|| {
+            let number = std::process::id();
+            drop(ends.take());
+            number as i32
+        });
+        // Both are number 1.
+        if child != 1 || std::process::id() != 1 {
+            return FAILED;
+        }
+        let holders = (ring.producer_process(), ring.consumer_process());
+        if holders == (Some(1), Some(1)) {
+            KEPT
+        } else {
+            RELEASED
+        }
+    };
+    let ended = forked(|| match new_namespace() {
+        true => forked(first_of_two_namespaces),
+        false => REFUSED,
+    });
+    if ended == REFUSED {
+        println!(
+            "skipped: a_fork_in_another_namespace_does_not_let_the_end_go needs unshare(CLONE_NEWPID)"
+        );
+        return;
+    }
+    assert_eq!(ended, KEPT);
 }

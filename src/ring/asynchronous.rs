@@ -133,7 +133,11 @@ impl<'r, T> AsyncProducer<'r, T> {
                 Control::announce(&self.0.place().control().filled);
             }
         }
-        operations(Announce(&mut self.0).0)
+        let announce = Announce(&mut self.0);
+        let result = operations(announce.0);
+        // Before the result is in the return place, where a waker that panics would leak it.
+        drop(announce);
+        result
     }
 }
 
@@ -187,7 +191,11 @@ impl<'r, T> AsyncConsumer<'r, T> {
                 Control::announce(&self.0.place().control().freed);
             }
         }
-        operations(Announce(&mut self.0).0)
+        let announce = Announce(&mut self.0);
+        let result = operations(announce.0);
+        // Before the result is in the return place, where a waker that panics would leak it.
+        drop(announce);
+        result
     }
 }
 

@@ -98,8 +98,9 @@ impl<'a, 'r, T> Reserved<'a, 'r, T> {
     }
 
     /// Publishes the first `n` places, [`write`](Self::write)n or filled in another way, counted from the first of
-    /// all; `n` above [`len`](Self::len) counts as `len`. Values that were written behind them are dropped. How
-    /// many.
+    /// all; `n` above [`len`](Self::len) counts as `len`. Values that were written after them are dropped. Returns
+    /// the number of values published. If a destructor panics, every written value is dropped, and nothing is
+    /// published.
     ///
     /// # Safety
     /// The first `n` places hold values.
@@ -158,16 +159,46 @@ impl<'a, 'r, T> Reserved<'a, 'r, T> {
     /// There are as many as `written` says.
     unsafe fn drop_written(&mut self, from: usize) {
         let end = core::mem::replace(&mut self.written, from);
-        for i in from..end {
-            // SAFETY: written, and each dropped once.
-            drop(unsafe { self.producer.place().read(self.position(i)) });
+        Rest {
+            reserved: self,
+            at: from,
+            end,
         }
+        .run();
+    }
+}
+
+/// Written values that are dropped, also if a destructor among them panics.
+///
+/// # Invariant
+/// The places `at..end` hold values, which `written` of the reservation does not count.
+struct Rest<'b, 'a, 'r, T> {
+    reserved: &'b Reserved<'a, 'r, T>,
+    at: usize,
+    end: usize,
+}
+
+impl<T> Rest<'_, '_, '_, T> {
+    fn run(&mut self) {
+        while self.at < self.end {
+            let at = self.reserved.position(self.at);
+            self.at += 1;
+            // SAFETY: a value is there (the invariant), and `at` is past it, so it is moved out once.
+            drop(unsafe { self.reserved.producer.place().read(at) });
+        }
+    }
+}
+
+impl<T> Drop for Rest<'_, '_, '_, T> {
+    fn drop(&mut self) {
+        // Something is left only if a destructor panicked. A second panic aborts.
+        self.run();
     }
 }
 
 impl<T> Drop for Reserved<'_, '_, T> {
     fn drop(&mut self) {
-        // SAFETY: `written` are. If a destructor panics, the others do not run.
+        // SAFETY: `written` are.
         unsafe { self.drop_written(0) };
     }
 }

@@ -95,6 +95,10 @@ impl WakeCell {
 
 impl Drop for WakeCell {
     fn drop(&mut self) {
-        drop(self.take());
+        // The ends' accesses come before: `Control::depart` orders them, and loom checks that here.
+        if self.state.exclusive() == READY {
+            // SAFETY: it is READY, so a waker is there, and the cell is ours.
+            drop(unsafe { self.waker.with(|cell| (*cell).assume_init_read()) });
+        }
     }
 }

@@ -76,6 +76,11 @@ fn namespace() -> u32 {
     found.ok().and_then(|ino| ino.try_into().ok()).unwrap_or(0)
 }
 
+/// The word that says that this process has an end.
+fn own_word() -> u64 {
+    u64::from(namespace()) << u32::BITS | u64::from(std::process::id())
+}
+
 /// An end that this process has. Let go when dropped, unless somebody took it over meanwhile.
 #[derive(Debug)]
 pub(super) struct Held<'r> {
@@ -89,7 +94,7 @@ impl<'r> Held<'r> {
         word: &'r AtomicU64,
         dead: Option<u32>,
     ) -> Result<Held<'r>, SharedRingError> {
-        let me = u64::from(namespace()) << u32::BITS | u64::from(std::process::id());
+        let me = own_word();
         let mut seen = word.load(Ordering::Acquire);
         for _ in 0..TRIES {
             match Holder::of(seen) {
@@ -111,10 +116,18 @@ impl<'r> Held<'r> {
     }
 }
 
+/// Whether two such words name one process: by number and namespace, since the first process of every
+/// namespace is number 1. Where one of the namespaces is not known, the numbers decide: a process that lost
+/// sight of /proc after it took an end still lets it go.
+pub(super) fn is_one_process(a: u64, b: u64) -> bool {
+    let namespaces = [a >> u32::BITS, b >> u32::BITS];
+    a as u32 == b as u32 && (namespaces[0] == namespaces[1] || namespaces.contains(&0))
+}
+
 impl Drop for Held<'_> {
     fn drop(&mut self) {
         // A fork's copy of this is not what took the end.
-        if Holder::of(self.me).process() != Some(std::process::id()) {
+        if !is_one_process(self.me, own_word()) {
             return;
         }
         // Whoever took it over keeps it. Release: pairs with the acquire of `take` and of `read`.
@@ -129,6 +142,21 @@ pub(super) enum Loss {
     Left,
     Died(u32),
     Bad(u64),
+}
+
+/// Whether the peer is lost, where `is_dead` says so of a process's number and its namespace.
+pub(super) fn loss(word: &AtomicU64, is_dead: impl FnOnce(u32, u32) -> bool) -> Option<Loss> {
+    match Holder::read(word) {
+        Holder::Nobody => None,
+        Holder::Gone => Some(Loss::Left),
+        Holder::Bad(found) => Some(Loss::Bad(found)),
+        seen @ Holder::Process { number, namespace } => {
+            let dead = is_dead(number, namespace);
+            // Another process may have taken the dead one's place meanwhile.
+            let still = || Holder::read(word) == seen;
+            (dead && still()).then_some(Loss::Died(number))
+        }
+    }
 }
 
 /// Looks whether the peer is still there, for as long as this end waits for it.
@@ -152,20 +180,14 @@ impl<'r> Watch<'r> {
     }
 
     /// Whether the peer is lost. One that was never there is not, and one whose state the system does not
-    /// tell is not either.
-    pub(super) fn look(&mut self) -> Option<Loss> {
+    /// tell is not either. The system is asked at every [`LOOKS`]th look, and at the `last`: a wait may be
+    /// shorter than that, and be followed by others like it.
+    pub(super) fn look(&mut self, last: bool) -> Option<Loss> {
         self.looks = self.looks.wrapping_add(1);
-        match Holder::read(self.word) {
-            Holder::Nobody => None,
-            Holder::Gone => Some(Loss::Left),
-            Holder::Bad(found) => Some(Loss::Bad(found)),
-            seen @ Holder::Process { number, namespace } => {
-                let dead = self.looks % LOOKS == 0 && self.is_dead(number, namespace);
-                // Somebody may have taken the dead one's place.
-                let still = || Holder::read(self.word) == seen;
-                (dead && still()).then_some(Loss::Died(number))
-            }
-        }
+        let ask = last || self.looks % LOOKS == 0;
+        loss(self.word, |number, namespace| {
+            ask && self.is_dead(number, namespace)
+        })
     }
 
     /// Whether a process is no more, its parent having heard of it or not: pidfd_open(2), or kill(2) where

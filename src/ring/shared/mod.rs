@@ -23,8 +23,16 @@
 //! | writes to a slot that is not its own | may see half of a value, or another one at the next look |
 //! | writes to the word that says who has an end | says [`SharedRingError::BadHolder`] when it needs to know |
 //! | goes | is told ([`SharedProducer::is_abandoned`]) |
-//! | dies | is told when it waits ([`SharedWaitError::Died`]), and may replace it ([`SharedRing::producer_after`]) |
+//! | dies | is told when it waits, with the first time-out at the latest ([`SharedWaitError::Died`]), and may replace it ([`SharedRing::producer_after`]) |
 //! | lives and does nothing | waits, for as long as it was told to |
+//!
+//! # Which process has an end
+//! The owner words (`producer`, `consumer`) hold the process's number in the lower half and the inode of the
+//! number's namespace (pid_namespaces(7)) in the upper half, 0 where the process sees no /proc. The first process
+//! of every container is number 1, so a number alone names no process: an end is let go, and its process is
+//! looked for, by both. A copy of an end that fork(2) makes, in the same namespace or a new one, lets nothing
+//! go. Where one side's namespace is not known, the numbers alone decide whether a process lets its own end go,
+//! and no process is reported dead.
 //!
 //! # In place
 //! There is no `&[T]` into a shared ring: a reference promises that what it refers to does not change,

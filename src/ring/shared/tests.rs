@@ -6,6 +6,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::error::{SharedRingError, SharedWaitError};
+use super::holder::{Loss, is_one_process, loss};
 use super::plain::Plain;
 use super::ring::SharedRing;
 use super::words::{PRODUCER, Words, end_of};
@@ -92,6 +93,26 @@ fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
     assert_eq!(ring.producer_process(), None);
 }
 
+#[test]
+fn values_are_whole_on_both_threads_round_the_end() {
+    // Miri lets a thread read older values of the slots' words than those that an acquire has ordered.
+    let memory = memory::<[u64; 2]>(2);
+    let ring = SharedRing::<[u64; 2]>::of(Words::of(&memory, 2).unwrap());
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let count = if cfg!(miri) { 50 } else { 20_000 };
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            for i in 0..count {
+                tx.push_wait::<Yield>([i, !i]).unwrap();
+            }
+        });
+        for i in 0..count {
+            assert_eq!(rx.pop_wait::<Yield>(), Ok([i, !i]));
+        }
+        assert_eq!(rx.pop_wait::<Yield>(), Err(SharedWaitError::Abandoned));
+    });
+}
+
 /// Waits until both have come here, `times` times together.
 fn meet(arrived: &AtomicUsize, times: usize) {
     arrived.fetch_add(1, SeqCst);
@@ -127,4 +148,28 @@ fn of_two_that_want_an_end_at_once_one_has_it() {
         rival();
     });
     assert_eq!(had.load(SeqCst), rounds);
+}
+
+#[test]
+fn an_end_that_is_taken_over_while_the_system_is_asked_is_not_lost() {
+    let word = AtomicU64::new(7);
+    assert_eq!(loss(&word, |_, _| true), Some(Loss::Died(7)));
+    let taken_over = |number, _| {
+        word.store(8, SeqCst);
+        number == 7
+    };
+    assert_eq!(loss(&word, taken_over), None);
+    assert_eq!(loss(&word, |number, _| number == 8), Some(Loss::Died(8)));
+}
+
+#[test]
+fn a_process_is_a_namespace_and_a_number() {
+    let word = |namespace: u64, number: u64| namespace << 32 | number;
+    assert!(is_one_process(word(5, 1), word(5, 1)));
+    assert!(!is_one_process(word(5, 1), word(6, 1)));
+    assert!(!is_one_process(word(5, 1), word(5, 2)));
+    // /proc is not always there.
+    assert!(is_one_process(word(5, 1), word(0, 1)));
+    assert!(is_one_process(word(0, 1), word(5, 1)));
+    assert!(!is_one_process(word(0, 1), word(0, 2)));
 }

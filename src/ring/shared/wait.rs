@@ -56,7 +56,9 @@ impl<T: Plain> SharedProducer<'_, T> {
         }
     }
 
-    /// As [`push_wait`](Self::push_wait), for some time: whatever the consumer does, it returns.
+    /// As [`push_wait`](Self::push_wait), for some time: whatever the consumer does, it returns. The system
+    /// is asked about the consumer's process before the wait gives up too, so that waits in short pieces
+    /// notice a consumer that died: a time-out costs a few system calls.
     ///
     /// # Errors
     /// As for [`push_wait`](Self::push_wait), and `Full` when the time is over.
@@ -82,14 +84,15 @@ impl<T: Plain> SharedProducer<'_, T> {
         let mut watch = Watch::new(self.words().word(CONSUMER));
         loop {
             // In this order: places that were freed before the consumer was lost are used.
-            let lost = watch.look();
+            let over = limit.is_over();
+            let lost = watch.look(over);
             match (self.room(1), lost) {
                 (Err(_), _) => return Err(SharedPushError::Corrupt(value)),
                 (Ok(1..), _) => return self.push(value),
                 (_, Some(Loss::Left)) => return Err(SharedPushError::Abandoned(value)),
                 (_, Some(Loss::Died(_))) => return Err(SharedPushError::Died(value)),
                 (_, Some(Loss::Bad(_))) => return Err(SharedPushError::Corrupt(value)),
-                (_, None) if limit.is_over() => return Err(SharedPushError::Full(value)),
+                (_, None) if over => return Err(SharedPushError::Full(value)),
                 (_, None) => wait.wait(),
             }
         }
@@ -122,7 +125,9 @@ impl<T: Plain> SharedConsumer<'_, T> {
         }
     }
 
-    /// As [`pop_wait`](Self::pop_wait), for some time: whatever the producer does, it returns.
+    /// As [`pop_wait`](Self::pop_wait), for some time: whatever the producer does, it returns. The system is
+    /// asked about the producer's process before the wait gives up too, so that waits in short pieces notice
+    /// a producer that died: a time-out costs a few system calls.
     ///
     /// # Errors
     /// As for [`pop_wait`](Self::pop_wait), and `TimedOut`.
@@ -140,7 +145,8 @@ impl<T: Plain> SharedConsumer<'_, T> {
         let mut watch = Watch::new(self.words().word(PRODUCER));
         loop {
             // In this order: what was pushed before the producer was lost is taken.
-            let lost = watch.look();
+            let over = limit.is_over();
+            let lost = watch.look(over);
             match (self.waiting(1)?, lost) {
                 (1.., _) => return Ok(self.take()),
                 (_, Some(Loss::Left)) => return Err(SharedWaitError::Abandoned),
@@ -148,7 +154,7 @@ impl<T: Plain> SharedConsumer<'_, T> {
                 (_, Some(Loss::Bad(found))) => {
                     return Err(SharedRingError::BadHolder { found }.into());
                 }
-                (_, None) if limit.is_over() => return Err(SharedWaitError::TimedOut),
+                (_, None) if over => return Err(SharedWaitError::TimedOut),
                 (_, None) => wait.wait(),
             }
         }
