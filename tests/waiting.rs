@@ -138,6 +138,37 @@ fn a_cache_that_makes_room_to_take_a_burst_wakes() {
 }
 
 #[test]
+fn a_cache_that_is_refused_a_burst_wakes_with_what_it_gives_back() {
+    let pool = eight_blocks();
+    let mut cache: Cache<'_, 8> = Cache::new(&pool);
+    let mut all = take_all(&pool);
+    for block in all.drain(..3) {
+        assert!(cache.free(block).is_ok());
+    }
+    wakes(&pool, || assert!(cache.alloc_burst::<4>(4).is_err()));
+}
+
+#[cfg(feature = "heapless")]
+#[test]
+fn a_heapless_vector_that_is_freed_into_a_cache_wakes() {
+    let pool = eight_blocks();
+    let mut cache: Cache<'_, 8> = Cache::new(&pool);
+    let mut blocks = heapless::Vec::<_, 8>::from_iter(take_all(&pool));
+    wakes(&pool, || {
+        assert!(cache.free_from_heapless(&mut blocks).is_ok())
+    });
+}
+
+#[test]
+fn a_flush_of_the_current_threads_cache_wakes() {
+    static POOL: Static = eight_blocks();
+    let pool: &'static Pool<'static> = &POOL;
+    let mut all = take_all(pool);
+    assert!(pool.local_free(all.swap_remove(0)).is_ok());
+    wakes(pool, || pool.local_flush());
+}
+
+#[test]
 fn a_reservation_that_ends_wakes_a_task_that_waits_for_its_parent() {
     let pool = eight_blocks();
     let reservation = pool.reserve(2).unwrap();

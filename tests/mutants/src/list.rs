@@ -1,90 +1,81 @@
-//! The list of mutants: see the head of `mutants.txt`.
+//! The lists of mutants: `list/README.md` describes their format.
 
 use std::collections::BTreeMap;
 
 /// One change that a test must notice.
 #[derive(Debug, Default)]
 pub struct Mutant {
+    /// The list's name, a colon, and its own.
     pub name: String,
     pub file: String,
-    /// A shell command.
-    pub test: String,
     pub old: String,
     pub new: String,
+    /// A shell command.
+    pub command: String,
 }
 
-/// The mutants in order, or what is wrong and where.
-pub fn parse(text: &str) -> Result<Vec<Mutant>, String> {
-    let (mut mutants, mut commands) = (Vec::<Mutant>::new(), BTreeMap::new());
-    let mut lines = (1..).zip(text.lines());
-    while let Some((number, line)) = lines.next() {
-        let wrong = |what: &str| Err(format!("line {number}: {what}"));
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let Some((key, value)) = line.split_once(':') else {
-            return wrong("no key");
-        };
-        let value = value.trim();
-        if let Some(name) = key.strip_prefix("command ") {
-            commands.insert(name, value);
-            continue;
-        }
-        if key == "mutant" {
-            if mutants.iter().any(|other| other.name == value) {
-                return wrong("another mutant has this name");
+/// The mutants of a list in order, or what is wrong with it.
+pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
+    let (head, entries) = split(text, "=== ");
+    let shorts: BTreeMap<_, _> = head
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .collect();
+    let mut mutants = Vec::<Mutant>::new();
+    for (name, text) in entries {
+        let name = format!("{list}: {name}");
+        let sections = split(&text, "--- ").1;
+        let mut texts = Vec::new();
+        for (at, wanted) in ["file", "old", "new", "command"].iter().enumerate() {
+            match sections.get(at) {
+                Some((found, text)) if found == wanted => texts.push(text),
+                _ => return Err(format!("{name}: `--- {wanted}` is missing")),
             }
-            let name = value.to_string();
-            mutants.push(Mutant {
-                name,
-                ..Mutant::default()
-            });
-            continue;
         }
-        let Some(mutant) = mutants.last_mut() else {
-            return wrong("no mutant to belong to");
+        let [file, old, new, command] = texts[..] else {
+            return Err(format!("{name}: more than four sections"));
         };
-        match key {
-            "file" => mutant.file = value.to_string(),
-            "test" => mutant.test = expand(value, &commands),
-            "old" => {
-                let texts = (up_to(&mut lines, "new:"), up_to(&mut lines, "end"));
-                match texts {
-                    (Some(old), Some(new)) if !old.is_empty() && old != new => {
-                        (mutant.old, mutant.new) = (old, new);
-                    }
-                    _ => return wrong("not a text, `new:`, another text, `end`"),
-                }
-            }
-            _ => return wrong("unknown key"),
+        if old.is_empty() || old == new {
+            return Err(format!("{name}: nothing changes"));
         }
-    }
-    for mutant in &mutants {
-        if mutant.file.is_empty() || mutant.test.is_empty() || mutant.old.is_empty() {
-            return Err(format!("incomplete: {}", mutant.name));
+        if mutants.iter().any(|other| other.name == name) {
+            return Err(format!("{name}: there are two of this name"));
         }
+        mutants.push(Mutant {
+            name,
+            file: file.trim().into(),
+            old: old.clone(),
+            new: new.clone(),
+            command: expand(command.trim(), &shorts),
+        });
     }
     Ok(mutants)
 }
 
-/// The lines up to `end`, in one text; `None` if it does not come.
-fn up_to<'t>(lines: &mut impl Iterator<Item = (usize, &'t str)>, end: &str) -> Option<String> {
-    let mut text = Vec::new();
-    for (_, line) in lines {
-        match line {
-            line if line == end => return Some(text.join("\n")),
-            "old:" | "new:" | "end" => return None,
-            line => text.push(line),
+/// What comes before the first line that starts with `mark`; and for each such line, the rest of it and the lines up to
+/// the next one.
+fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
+    let mut parts = vec![(String::new(), Vec::new())];
+    for line in text.lines() {
+        match (line.strip_prefix(mark), parts.last_mut()) {
+            (Some(name), _) => parts.push((name.trim().to_string(), Vec::new())),
+            (None, Some((_, lines))) => lines.push(line),
+            (None, None) => {}
         }
     }
-    None
+    let mut parts = parts
+        .into_iter()
+        .map(|(name, lines)| (name, lines.join("\n")));
+    let head = parts.next().map_or(String::new(), |(_, lines)| lines);
+    (head, parts.collect())
 }
 
-/// A command whose first word may be the name of another.
-fn expand(value: &str, commands: &BTreeMap<&str, &str>) -> String {
-    let (first, rest) = value.split_once(' ').unwrap_or((value, ""));
-    match commands.get(first) {
-        Some(command) => format!("{command} {rest}").trim_end().to_string(),
-        None => value.to_string(),
+/// A command whose first word may be short for another.
+fn expand(command: &str, shorts: &BTreeMap<&str, &str>) -> String {
+    let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
+    match shorts.get(first) {
+        Some(long) => format!("{long} {rest}").trim_end().to_string(),
+        None => command.to_string(),
     }
 }

@@ -1,15 +1,15 @@
 //! Breaks framepool in one place at a time and runs the test that must fail: `cargo run -- [FILTER...]` in
 //! this folder. A filter is a part of a mutant's name; with several, each of them runs what it names.
 //!
-//! `mutants.txt` beside this package lists the mutants and documents its format. They are applied to a copy of the
+//! The files in `list` say which; `list/README.md` documents their format. They are applied to a copy of the
 //! repository, in `target/mutants`, which keeps its builds from run to run:
 //!
 //! 1. Every command passes on the unchanged copy, and runs at least one test.
 //! 2. For each mutant: its text is replaced, the tests are built, and the command runs. If it fails or hangs, the
 //!    mutant is killed; if it passes, the mutant survives.
 //!
-//! The exit status is 0 if all were killed. A text that does not match exactly once, and a mutant that
-//! does not compile, are errors: the list is out of date.
+//! The exit status is 0 if all were killed. A text that does not match exactly once, a command that fails by itself
+//! and a mutant that does not compile are errors: the list is out of date.
 
 mod list;
 
@@ -43,9 +43,8 @@ fn main() -> ExitCode {
 fn run() -> Result<bool, String> {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = package.ancestors().nth(2).ok_or("no repository")?;
-    let text = fs::read_to_string(package.join("mutants.txt")).map_err(|e| e.to_string())?;
     let filters: Vec<_> = std::env::args().skip(1).collect();
-    let mut mutants = list::parse(&text)?;
+    let mut mutants = read_lists(&package.join("list"))?;
     mutants.retain(|mutant| {
         filters.is_empty()
             || filters
@@ -57,8 +56,8 @@ fn run() -> Result<bool, String> {
     }
     let scratch = Scratch::copy(root).map_err(|e| format!("cannot copy the repository: {e}"))?;
 
+    // First of all, as it takes no time: does every text match?
     let mut errors = Vec::new();
-    // All of them first: it takes no time.
     mutants.retain(|mutant| match scratch.mutated(mutant) {
         Ok(_) => true,
         Err(e) => {
@@ -69,19 +68,26 @@ fn run() -> Result<bool, String> {
     });
     let mut limits = BTreeMap::new();
     for mutant in &mutants {
-        if !limits.contains_key(&mutant.test) {
-            limits.insert(mutant.test.clone(), scratch.limit(&mutant.test)?);
+        if !limits.contains_key(&mutant.command) {
+            let limit = scratch.limit(&mutant.command);
+            if let Err(e) = &limit {
+                println!("ERROR: {e}");
+            }
+            limits.insert(mutant.command.clone(), limit.ok());
         }
     }
 
     let (mut killed, mut survived) = (0, Vec::new());
     for mutant in &mutants {
+        let Some(limit) = limits[&mutant.command] else {
+            errors.push(mutant.name.clone());
+            continue;
+        };
         let began = Instant::now();
-        let verdict = scratch.try_out(mutant, limits[&mutant.test]);
+        let verdict = scratch.try_out(mutant, limit);
         let took = began.elapsed().as_secs();
         match verdict {
-            Ok(Verdict::Killed) => killed += 1,
-            Ok(Verdict::Hung) => killed += 1,
+            Ok(Verdict::Killed | Verdict::Hung) => killed += 1,
             Ok(Verdict::Survived) => survived.push(&mutant.name),
             Err(_) => errors.push(mutant.name.clone()),
         }
@@ -98,6 +104,25 @@ fn run() -> Result<bool, String> {
         println!("  ERROR: {name}");
     }
     Ok(survived.is_empty() && errors.is_empty())
+}
+
+/// The mutants of all lists, by the lists' names.
+fn read_lists(folder: &Path) -> Result<Vec<Mutant>, String> {
+    let told = |e: io::Error| format!("{}: {e}", folder.display());
+    let files: io::Result<Vec<_>> = fs::read_dir(folder)
+        .map_err(told)?
+        .map(|entry| Ok(entry?.path()))
+        .collect();
+    let mut files = files.map_err(told)?;
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "txt"));
+    files.sort();
+    let mut mutants = Vec::new();
+    for file in files {
+        let name = file.file_stem().unwrap_or_default().to_string_lossy();
+        let text = fs::read_to_string(&file).map_err(told)?;
+        mutants.extend(list::parse(&name, &text)?);
+    }
+    Ok(mutants)
 }
 
 #[derive(Debug)]
@@ -181,8 +206,8 @@ impl Scratch {
         let (original, mutated) = self.mutated(mutant)?;
         let path = self.tree.join(&mutant.file);
         fs::write(&path, mutated).map_err(|e| e.to_string())?;
-        let verdict = self.build(&mutant.test).and_then(|()| {
-            Ok(match self.shell(&mutant.test, limit)? {
+        let verdict = self.build(&mutant.command).and_then(|()| {
+            Ok(match self.shell(&mutant.command, limit)? {
                 None => Verdict::Hung,
                 Some(false) => Verdict::Killed,
                 Some(true) => Verdict::Survived,
@@ -210,6 +235,11 @@ impl Scratch {
             .current_dir(&self.tree)
             // Of the cargo that runs this.
             .env_remove("CARGO_TARGET_DIR")
+            // Optimised tests: most of their time is the compiler's.
+            .envs([
+                ("CARGO_PROFILE_RELEASE_LTO", "off"),
+                ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+            ])
             .stdin(Stdio::null())
             .stdout(log.try_clone().map_err(told)?)
             .stderr(log)
