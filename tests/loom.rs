@@ -285,6 +285,163 @@ fn of_two_who_claim_a_raw_block_one_succeeds() {
     });
 }
 
+#[test]
+fn the_next_owner_of_a_raw_block_comes_after_the_last() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let block = shared.pool.alloc().unwrap();
+        let id = block.id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // SAFETY: as soon as the block is raw, it is whose that claims it.
+            if let Ok(block) = unsafe { other.pool.block_from_id(id) } {
+                other.touch(id, 1);
+                drop(block);
+            }
+        });
+        shared.touch(id, 2);
+        assert_eq!(block.into_id(), id);
+        // SAFETY: as above.
+        if let Ok(block) = unsafe { shared.pool.block_from_id(id) } {
+            shared.touch(id, 2);
+            drop(block);
+        }
+        t.join().unwrap();
+        Shared::settle(shared, 1);
+    });
+}
+
+#[test]
+fn the_next_owner_of_a_raw_block_of_a_reservation_comes_after_the_last() {
+    model(4, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let reservation = shared.pool.reserve(1).unwrap();
+        let block = reservation.alloc().unwrap();
+        let id = block.id();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // SAFETY: as soon as the block is raw, it is whose that claims it.
+            if let Ok(block) = unsafe { other.pool.block_from_id(id) } {
+                other.touch(id, 1);
+                drop(block);
+            }
+        });
+        shared.touch(id, 2);
+        assert_eq!(block.into_id(), id);
+        drop(reservation);
+        t.join().unwrap();
+        // SAFETY: as above.
+        drop(unsafe { shared.pool.block_from_id(id) });
+        Shared::settle(shared, 1);
+    });
+}
+
+/// A thread that allocates starts from the head that another stored, which has acquired nothing of what lies
+/// below what it pushed.
+#[test]
+fn what_two_threads_freed_is_had_after_both() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
+        let ids = [(); 2].map(|()| shared.pool.alloc().unwrap());
+        let threads = ids.map(Block::into_id).map(|id| {
+            let other = shared.clone();
+            thread::spawn(move || {
+                other.touch(id, 1);
+                // SAFETY: this thread alone has the name.
+                unsafe { other.pool.free_id(id) }.unwrap();
+            })
+        });
+        let [first, second] = threads;
+        second.join().unwrap();
+        let had = [(); 2].map(|()| shared.pool.alloc().ok());
+        for block in had.iter().flatten() {
+            shared.touch(block.id(), 2);
+        }
+        drop(had);
+        first.join().unwrap();
+        Shared::settle(shared, 2);
+    });
+}
+
+/// Six blocks: a magazine of two in the depot, four outside of it.
+fn with_a_magazine_and_names() -> (Arc<Shared>, [BlockId; 4]) {
+    let shared = with_a_full_magazine();
+    let ids = [(); 4].map(|()| shared.pool.alloc().unwrap().into_id());
+    (shared, ids)
+}
+
+#[test]
+fn an_allocation_finds_the_block_that_comes_while_the_magazine_goes() {
+    model(3, || {
+        let (shared, ids) = with_a_magazine_and_names();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            // SAFETY: this thread alone has the name.
+            unsafe { other.pool.free_id(ids[0]) }.unwrap();
+            draw_and_give_back(&other, 1);
+        });
+        // At every moment there is one.
+        let block = shared.pool.alloc().unwrap();
+        shared.touch(block.id(), 2);
+        drop(block);
+        t.join().unwrap();
+        Shared::settle(shared, 3);
+    });
+}
+
+/// Frees blocks into a cache, which gives them to the depot as a magazine.
+fn give_a_magazine(shared: &Shared, ids: &[BlockId]) {
+    let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+    for &id in ids {
+        // SAFETY: this thread alone has the name.
+        let block = unsafe { shared.pool.block_from_id(id) }.unwrap();
+        assert!(cache.free(block).is_ok());
+    }
+}
+
+#[test]
+fn a_cache_finds_the_magazine_that_comes_while_the_blocks_go() {
+    model(3, || {
+        let (shared, ids) = with_a_magazine_and_names();
+        let two: Burst<'_, 2> = shared.pool.alloc_burst(2).unwrap();
+        // SAFETY: this thread alone has the name.
+        unsafe { shared.pool.free_id(ids[0]) }.unwrap();
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            give_a_magazine(&other, &ids[1..3]);
+            // SAFETY: this thread alone has the name.
+            unsafe { other.pool.free_id(ids[3]) }.unwrap();
+            let both: Burst<'_, 2> = other.pool.alloc_up_to(2);
+            other.touch_all(&both, 1);
+        });
+        // At every moment there is one.
+        let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+        let block = cache.alloc().unwrap();
+        shared.touch(block.id(), 2);
+        drop((block, cache, two));
+        t.join().unwrap();
+        Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn a_magazine_is_counted_before_it_can_be_taken() {
+    model(2, || {
+        let (shared, ids) = with_a_magazine_and_names();
+        let other = shared.clone();
+        let t = thread::spawn(move || give_a_magazine(&other, &ids[..2]));
+        let some: Burst<'_, 4> = shared.pool.alloc_up_to(4);
+        let (cached, free) = (shared.pool.stats().cached, shared.pool.available());
+        assert!(
+            cached == 0 && free + some.len() <= 4,
+            "{cached} in caches, {free} free"
+        );
+        drop(some);
+        t.join().unwrap();
+        Shared::settle(shared, 4);
+    });
+}
+
 /// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
 struct Signal(Mutex<bool>, Condvar);
 
@@ -324,6 +481,20 @@ fn a_drop_wakes_who_waits() {
             other.touch(held, 1);
             drop(block);
         });
+        let block = wait(&shared.pool);
+        shared.touch(block.id(), 2);
+        drop(block);
+        t.join().unwrap();
+        Shared::settle(shared, 1);
+    });
+}
+
+#[test]
+fn a_pool_that_is_touched_wakes_who_waits() {
+    model(3, || {
+        let shared = Shared::new(PoolConfig::new(8, 1).without_caches());
+        let other = shared.clone();
+        let t = thread::spawn(move || other.pool.prefault());
         let block = wait(&shared.pool);
         shared.touch(block.id(), 2);
         drop(block);
@@ -379,6 +550,28 @@ fn a_magazine_that_a_cache_gives_wakes_who_waits() {
             unsafe { shared.pool.free_id(id) }.unwrap();
         }
         Shared::settle(shared, 6);
+    });
+}
+
+#[test]
+fn what_a_full_cache_gives_wakes_who_waits() {
+    model(2, || {
+        let shared = Shared::new(PoolConfig::new(8, 3).without_caches());
+        let ids = [(); 3].map(|()| shared.pool.alloc().unwrap().into_id());
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let mut cache: Cache<'_, 2> = Cache::new(&other.pool);
+            for id in ids {
+                // SAFETY: this thread alone has the name.
+                let block = unsafe { other.pool.block_from_id(id) }.unwrap();
+                assert!(cache.free(block).is_ok());
+            }
+            // It goes on without another look.
+            std::mem::forget(cache);
+        });
+        let block = wait(&shared.pool);
+        shared.touch(block.id(), 2);
+        t.join().unwrap();
     });
 }
 

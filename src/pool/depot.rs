@@ -82,6 +82,8 @@ impl Pool<'_> {
             // everything waits.
             let wrapped = shape.wrapped(head, after);
             let rises = self.depth_of(after) < hot.low_water.load(Relaxed) as u32;
+            // Acquire on success as well: an earlier head may come from a push, which has not acquired what
+            // lies below its blocks; with the swap, everything below was.
             match hot.swap_head(s, head, after, Acquire, Acquire) {
                 Ok(()) => {
                     return Some((id, (wrapped | rises).then_some(wrapped)));
@@ -185,7 +187,8 @@ impl Pool<'_> {
                 return 0;
             }
             let after = shape.popped(head, n, top);
-            match hot.swap_head(s, head, after, Acquire, Acquire) {
+            // Success acquires nothing more: the head was read from the stack itself, and is the same.
+            match hot.swap_head(s, head, after, Relaxed, Acquire) {
                 Ok(()) => {
                     if shape.wrapped(head, after) {
                         hot.tag_wraps.fetch_add(s, 1, Relaxed);

@@ -133,8 +133,9 @@ impl Pool<'_> {
         loop {
             let (full, empty, result) = step(Slots(seen))?;
             let after = Slots(seen).exchanged(full, empty);
-            // Release: the slot that is given, its indices, and what was done to their blocks.
-            match word.compare_exchange_weak(s, seen, after, AcqRel, Acquire) {
+            // Release: the slot that is given, its indices, and what was done to their blocks. Success acquires
+            // nothing more: the tag shows that `seen` is what is there still.
+            match word.compare_exchange_weak(s, seen, after, Release, Acquire) {
                 Ok(_) => return Some(result),
                 Err(now) => seen = now,
             }

@@ -119,8 +119,9 @@ pub(crate) struct Exchange {
     pub(crate) slots: AtomicWord,
     /// Magazines ever used.
     pub(crate) slots_used: AtomicWord,
-    /// Blocks in caches and in magazines: see [`word::Held`](super::word::Held).
-    pub(crate) held: Counter,
+    /// Blocks in caches and in magazines: see [`word::Held`](super::word::Held). No [`Counter`]: loom checks
+    /// that it never falls below what is there.
+    pub(crate) held: AtomicWord,
     /// Allocations that stack and frontier did not count, less what they counted that was none.
     pub(crate) allocations_beside: Counter,
 }
@@ -163,7 +164,7 @@ macro_rules! header_new {
                 exchange: Exchange {
                     slots: AtomicWord::new(0),
                     slots_used: AtomicWord::new(0),
-                    held: Counter::new(0),
+                    held: AtomicWord::new(0),
                     allocations_beside: Counter::new(0),
                 },
                 cold: Cold {

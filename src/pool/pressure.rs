@@ -309,7 +309,8 @@ impl<'m> Pool<'m> {
         let header = self.header();
         let pressure = &header.pressure;
         // Before the waker can be found: whoever takes it counts it out, and must not count out another.
-        sync::section(|s| pressure.waiting.fetch_add(s, 1, AcqRel));
+        // Relaxed: the releases of `fill` and of the swaps below come after it.
+        sync::section(|s| pressure.waiting.fetch_add(s, 1, Relaxed));
         for (at, slot) in pressure.slots.iter().enumerate() {
             match slot.fill(waker) {
                 Err(back) => waker = back,
@@ -324,11 +325,13 @@ impl<'m> Pool<'m> {
         None
     }
 
-    /// Puts a mark into the order of changes of a word, without a change.
+    /// Puts a mark into the order of changes of a word, without a change. What this thread reads of the word
+    /// afterwards is no older.
     fn swap_for_the_same(&self, word: &AtomicWord) {
         sync::section(|s| {
             let mut seen = word.load(Relaxed);
-            while let Err(now) = word.compare_exchange_weak(s, seen, seen, AcqRel, Relaxed) {
+            // Release: pairs with the fence of `look_for_waiters`.
+            while let Err(now) = word.compare_exchange_weak(s, seen, seen, Release, Relaxed) {
                 seen = now;
             }
         });

@@ -1,0 +1,81 @@
+//! The lists of mutants: `list/README.md` describes their format.
+
+use std::collections::BTreeMap;
+
+/// One change that a test must notice.
+#[derive(Debug, Default)]
+pub struct Mutant {
+    /// The list's name, a colon, and its own.
+    pub name: String,
+    pub file: String,
+    pub old: String,
+    pub new: String,
+    /// A shell command.
+    pub command: String,
+}
+
+/// The mutants of a list in order, or what is wrong with it.
+pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
+    let (head, entries) = split(text, "=== ");
+    let shorts: BTreeMap<_, _> = head
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once(" = "))
+        .collect();
+    let mut mutants = Vec::<Mutant>::new();
+    for (name, text) in entries {
+        let name = format!("{list}: {name}");
+        let sections = split(&text, "--- ").1;
+        let mut texts = Vec::new();
+        for (at, wanted) in ["file", "old", "new", "command"].iter().enumerate() {
+            match sections.get(at) {
+                Some((found, text)) if found == wanted => texts.push(text),
+                _ => return Err(format!("{name}: `--- {wanted}` is missing")),
+            }
+        }
+        let [file, old, new, command] = texts[..] else {
+            return Err(format!("{name}: more than four sections"));
+        };
+        if old.is_empty() || old == new {
+            return Err(format!("{name}: nothing changes"));
+        }
+        if mutants.iter().any(|other| other.name == name) {
+            return Err(format!("{name}: there are two of this name"));
+        }
+        mutants.push(Mutant {
+            name,
+            file: file.trim().into(),
+            old: old.clone(),
+            new: new.clone(),
+            command: expand(command.trim(), &shorts),
+        });
+    }
+    Ok(mutants)
+}
+
+/// What comes before the first line that starts with `mark`; and for each such line, the rest of it and the lines up to
+/// the next one.
+fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
+    let mut parts = vec![(String::new(), Vec::new())];
+    for line in text.lines() {
+        match (line.strip_prefix(mark), parts.last_mut()) {
+            (Some(name), _) => parts.push((name.trim().to_string(), Vec::new())),
+            (None, Some((_, lines))) => lines.push(line),
+            (None, None) => {}
+        }
+    }
+    let mut parts = parts
+        .into_iter()
+        .map(|(name, lines)| (name, lines.join("\n")));
+    let head = parts.next().map_or(String::new(), |(_, lines)| lines);
+    (head, parts.collect())
+}
+
+/// A command whose first word may be short for another.
+fn expand(command: &str, shorts: &BTreeMap<&str, &str>) -> String {
+    let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
+    match shorts.get(first) {
+        Some(long) => format!("{long} {rest}").trim_end().to_string(),
+        None => command.to_string(),
+    }
+}
