@@ -1,6 +1,7 @@
 //! One layer after the other, with every check in its place: what [`quick`](super::quick) does not take, and
 //! every error.
 
+use super::super::ipv6_ext::{extension_len, jumbo_length};
 use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
@@ -73,8 +74,10 @@ struct Walk<'a> {
     at: usize,
     end: usize,
     found: &'a mut Summary,
-    /// The first length that the frame does not hold. The lax forms go on behind it.
+    /// The first length that the frame does not hold, or that cannot be right. The lax forms go on after it.
     cut: Option<ParseError>,
+    /// The length is in the hop-by-hop options (RFC 2675).
+    is_jumbo: bool,
 }
 
 type Step = Result<(), ParseError>;
@@ -87,6 +90,7 @@ impl<'a> Walk<'a> {
             end: frame.len(),
             found,
             cut: None,
+            is_jumbo: false,
         }
     }
 
@@ -329,7 +333,10 @@ impl<'a> Walk<'a> {
             ));
         }
         let total_len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        if total_len < header_len {
+        if total_len == 0 {
+            // The network card cuts what a sender hands it (TSO), and fills in the lengths.
+            self.without_length(Layer::Ipv4, start + 2, header_len);
+        } else if total_len < header_len {
             let most = usize::from(u16::MAX);
             return Err(ParseError::bad_length(
                 Layer::Ipv4,
@@ -346,7 +353,9 @@ impl<'a> Walk<'a> {
         self.found.src = widen([head[12], head[13], head[14], head[15]]);
         self.found.dst = widen([head[16], head[17], head[18], head[19]]);
         self.found.protocol = head[9];
-        self.bound(Layer::Ipv4, total_len);
+        if total_len != 0 {
+            self.bound(Layer::Ipv4, total_len);
+        }
         self.at += header_len;
         self.ipv4_fragment(head);
         self.behind_ipv4(head[9])
@@ -363,9 +372,12 @@ impl<'a> Walk<'a> {
         if self.is_later_fragment() {
             return Ok(Next::Nothing);
         }
-        for _ in 0..MAX_EXTENSIONS {
+        for index in 0..=MAX_EXTENSIONS {
             if protocol != number::AUTHENTICATION {
                 return Ok(Next::Transport(protocol));
+            }
+            if index == MAX_EXTENSIONS {
+                break;
             }
             protocol = self.authentication()?;
             self.found.protocol = protocol;
@@ -386,9 +398,57 @@ impl<'a> Walk<'a> {
         self.found.src = src.copied().unwrap_or_default();
         self.found.dst = dst.copied().unwrap_or_default();
         self.found.protocol = head[6];
-        self.bound(Layer::Ipv6, total_len);
+        if head[6] == number::HOP_BY_HOP {
+            self.bound_by_options(total_len);
+        } else {
+            self.bound(Layer::Ipv6, total_len);
+        }
         self.at += 40;
         self.behind_ipv6(head[6])
+    }
+
+    /// A length of zero where some bytes are required. The lax forms take all that is there.
+    #[cold]
+    fn without_length(&mut self, layer: Layer, field: usize, least: usize) {
+        let most = match layer {
+            Layer::Udp => self.left(),
+            _ => usize::from(u16::MAX),
+        };
+        let error = ParseError::bad_length(layer, field, 0, least, most);
+        self.cut = self.cut.or(Some(error));
+    }
+
+    /// The length of an IPv6 packet with hop-by-hop options, which state it where it has more than 16 bits
+    /// (RFC 2675).
+    #[cold]
+    #[inline(never)]
+    fn bound_by_options(&mut self, total_len: usize) {
+        let options = self.at + 40;
+        let there = self.frame.get(options..self.end).unwrap_or_default();
+        let has_length = total_len != 40;
+        let Some((at, stated)) = jumbo_length(there) else {
+            // Without them it is not known how long a packet without a length is.
+            let is_cut = !has_length && extension_len(there) > there.len();
+            if !is_cut {
+                self.bound(Layer::Ipv6, total_len);
+            }
+            return;
+        };
+        let lies = |at| {
+            let reason = Reason::BadValue { found: stated };
+            Some(ParseError::new(Layer::HopByHop, reason, at))
+        };
+        let field = options + at;
+        self.is_jumbo = !has_length;
+        if has_length {
+            // Both lengths: the option has no place here.
+            self.bound(Layer::Ipv6, total_len);
+            self.cut = self.cut.or(lies(field - 2));
+        } else if stated <= u16::MAX.into() {
+            self.cut = self.cut.or(lies(field));
+        } else {
+            self.bound(Layer::Ipv6, (stated as usize).saturating_add(40));
+        }
     }
 
     #[inline(always)]
@@ -408,7 +468,11 @@ impl<'a> Walk<'a> {
                 break;
             }
             protocol = match layer {
-                Layer::HopByHop if index > 0 => return Err(self.misplaced()),
+                Layer::HopByHop if index > 0 => return Err(self.misplaced(0)),
+                // A jumbogram is never a fragment (RFC 2675, 3).
+                Layer::Fragment if self.is_jumbo => {
+                    return Err(self.misplaced(number::FRAGMENT));
+                }
                 Layer::Fragment => self.ipv6_fragment()?,
                 Layer::Authentication => self.authentication()?,
                 _ => self.options(layer)?,
@@ -422,8 +486,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Hop-by-hop options are the first header, or none (RFC 8200, 4.1).
-    fn misplaced(&self) -> ParseError {
-        ParseError::new(Layer::HopByHop, Reason::BadValue { found: 0 }, self.at)
+    #[cold]
+    fn misplaced(&self, found: u8) -> ParseError {
+        let layer = match found {
+            number::FRAGMENT => Layer::Fragment,
+            _ => Layer::HopByHop,
+        };
+        let found = found.into();
+        ParseError::new(layer, Reason::BadValue { found }, self.at)
     }
 
     #[cold]
@@ -508,7 +578,12 @@ impl<'a> Walk<'a> {
     fn udp(&mut self) -> Step {
         let &[a, b, c, d, e, f, _, _] = self.peek(Layer::Udp)?;
         let len = usize::from(u16::from_be_bytes([e, f]));
-        if len < 8 {
+        if len == 0 {
+            // Right in a jumbogram, where it ends with the packet (RFC 2675, 4).
+            if !self.is_jumbo {
+                self.without_length(Layer::Udp, self.at + 4, 8);
+            }
+        } else if len < 8 {
             let most = self.left();
             return Err(ParseError::bad_length(
                 Layer::Udp,
@@ -519,7 +594,7 @@ impl<'a> Walk<'a> {
             ));
         }
         // A first fragment has less than the length says.
-        if !self.found.is_fragment() {
+        if !self.found.is_fragment() && len != 0 {
             self.bound(Layer::Udp, len);
         }
         self.found.transport = Transport::Udp;
