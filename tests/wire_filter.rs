@@ -4,6 +4,8 @@
 
 #[path = "support/bpf.rs"]
 mod bpf;
+#[path = "support/captures.rs"]
+mod captures;
 #[path = "support/frames.rs"]
 mod frames;
 
@@ -608,6 +610,62 @@ fn expressions_mean_what_they_mean_to_tcpdump() {
         assert!(of_tcpdump(refused).is_none(), "{refused}");
         assert!(refused.parse::<Filter>().is_err(), "{refused}");
     }
+}
+
+/// Real frames: of UDP, TCP, ICMP and ARP without tags, where both look at the same headers.
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn captures_beside_tcpdump() {
+    let Some(folder) = captures::folder("captures_beside_tcpdump") else {
+        return;
+    };
+    if !is_tcpdump_there("captures_beside_tcpdump") {
+        return;
+    }
+    let both: Vec<(Filter, Vec<BpfInstruction>, &str)> = [
+        "ip",
+        "arp",
+        "udp",
+        "tcp port 80 or udp port 53",
+        "src net 10",
+        "host 192.168.1.1",
+        "dst portrange 1-1023",
+        "multicast",
+        "ip multicast",
+        "icmp or icmp6",
+        "not tcp",
+    ]
+    .map(|e| (e.parse().unwrap(), of_tcpdump(e).expect(e), e))
+    .into();
+    let mut compared = 0;
+    for file in captures::files(&folder).into_iter().step_by(4) {
+        let packets = captures::packets(&file);
+        for packet in packets.iter().take(200) {
+            let frame = &packet.bytes[..];
+            let is_ethernet = packet.link_type == captures::ETHERNET;
+            let Some(summary) = summarize(frame).ok().filter(|_| is_ethernet) else {
+                continue;
+            };
+            let is_plain = summary.link() == Link::Ethernet
+                && summary.tag_count() + summary.label_count() == 0
+                && summary.extensions() == Extensions::NONE;
+            // IPv4's broadcast, SCTP and RARP are on the list of differences.
+            let is_listed = matches!(summary.dst(), Some(IpAddr::V4(a)) if a.octets()[0] >= 240)
+                || summary.protocol() == 132
+                || summary.ether_type() == 0x8035;
+            if !is_plain || is_listed {
+                continue;
+            }
+            for (filter, theirs, expression) in &both {
+                let is_theirs = bpf::run(theirs, frame) != 0;
+                let at = file.display();
+                assert_eq!(filter.matches(&summary), is_theirs, "{at}: {expression}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
+    println!("{compared} frames compared with tcpdump");
 }
 
 /// Each line of the list in the documentation of [`Filter`]'s expressions has a frame that shows it.
