@@ -115,7 +115,6 @@ impl core::error::Error for FilterError {}
 /// | `udp`, `tcp`, `proto N`, `port` over IPv6 | found after all extension headers | only after a fragment header, ports after none |
 /// | `udp`, `tcp`, `proto N`, `port` over IPv4 | found after authentication headers too | not found there |
 /// | MPLS and SNAP | looked into | not looked into |
-/// | `proto N` | IPv4 and IPv6 | the same, `ip proto` and `ip6 proto` apart |
 /// | `group`, `fragment` | terms | unknown |
 impl FromStr for Filter {
     type Err = FilterError;

@@ -335,7 +335,8 @@ impl<'a> Walk<'a> {
         let total_len = usize::from(u16::from_be_bytes([head[2], head[3]]));
         if total_len == 0 {
             // The network card cuts what a sender hands it (TSO), and fills in the lengths.
-            self.without_length(Layer::Ipv4, start + 2, header_len);
+            let error = without_length(Layer::Ipv4, start + 2, header_len, u16::MAX.into());
+            self.cut = self.cut.or(Some(error));
         } else if total_len < header_len {
             let most = usize::from(u16::MAX);
             return Err(ParseError::bad_length(
@@ -399,56 +400,15 @@ impl<'a> Walk<'a> {
         self.found.dst = dst.copied().unwrap_or_default();
         self.found.protocol = head[6];
         if head[6] == number::HOP_BY_HOP {
-            self.bound_by_options(total_len);
+            let bound = Bound::by_options(self.frame, self.at, self.end, total_len);
+            self.end = bound.end;
+            self.cut = self.cut.or(bound.error);
+            self.is_jumbo = bound.is_jumbo;
         } else {
             self.bound(Layer::Ipv6, total_len);
         }
         self.at += 40;
         self.behind_ipv6(head[6])
-    }
-
-    /// A length of zero where some bytes are required. The lax forms take all that is there.
-    #[cold]
-    fn without_length(&mut self, layer: Layer, field: usize, least: usize) {
-        let most = match layer {
-            Layer::Udp => self.left(),
-            _ => usize::from(u16::MAX),
-        };
-        let error = ParseError::bad_length(layer, field, 0, least, most);
-        self.cut = self.cut.or(Some(error));
-    }
-
-    /// The length of an IPv6 packet with hop-by-hop options, which state it where it has more than 16 bits
-    /// (RFC 2675).
-    #[cold]
-    #[inline(never)]
-    fn bound_by_options(&mut self, total_len: usize) {
-        let options = self.at + 40;
-        let there = self.frame.get(options..self.end).unwrap_or_default();
-        let has_length = total_len != 40;
-        let Some((at, stated)) = jumbo_length(there) else {
-            // Without them it is not known how long a packet without a length is.
-            let is_cut = !has_length && extension_len(there) > there.len();
-            if !is_cut {
-                self.bound(Layer::Ipv6, total_len);
-            }
-            return;
-        };
-        let lies = |at| {
-            let reason = Reason::BadValue { found: stated };
-            Some(ParseError::new(Layer::HopByHop, reason, at))
-        };
-        let field = options + at;
-        self.is_jumbo = !has_length;
-        if has_length {
-            // Both lengths: the option has no place here.
-            self.bound(Layer::Ipv6, total_len);
-            self.cut = self.cut.or(lies(field - 2));
-        } else if stated <= u16::MAX.into() {
-            self.cut = self.cut.or(lies(field));
-        } else {
-            self.bound(Layer::Ipv6, (stated as usize).saturating_add(40));
-        }
     }
 
     #[inline(always)]
@@ -581,7 +541,8 @@ impl<'a> Walk<'a> {
         if len == 0 {
             // Right in a jumbogram, where it ends with the packet (RFC 2675, 4).
             if !self.is_jumbo {
-                self.without_length(Layer::Udp, self.at + 4, 8);
+                let error = without_length(Layer::Udp, self.at + 4, 8, self.left());
+                self.cut = self.cut.or(Some(error));
             }
         } else if len < 8 {
             let most = self.left();
@@ -631,6 +592,64 @@ impl<'a> Walk<'a> {
         self.at += 8;
         Ok(())
     }
+}
+
+/// What a packet's length makes of a walk.
+struct Bound {
+    end: usize,
+    error: Option<ParseError>,
+    is_jumbo: bool,
+}
+
+impl Bound {
+    /// The length of an IPv6 packet at `at` with hop-by-hop options, which state it where it has more than 16
+    /// bits (RFC 2675). Given the walk's values, so that the walk stays in registers.
+    #[cold]
+    #[inline(never)]
+    fn by_options(frame: &[u8], at: usize, end: usize, total_len: usize) -> Self {
+        let there = frame.get(at + 40..end).unwrap_or_default();
+        let has_length = total_len != 40;
+        let lies = |found, at| {
+            let reason = Reason::BadValue { found };
+            Some(ParseError::new(Layer::HopByHop, reason, at))
+        };
+        let mut bound = Self {
+            end,
+            error: None,
+            is_jumbo: false,
+        };
+        let mut total_len = total_len;
+        match jumbo_length(there) {
+            // How long it is would be in options that are cut off.
+            None if !has_length && extension_len(there) > there.len() => return bound,
+            None => {}
+            // Both lengths: the option has no place here.
+            Some((field, found)) if has_length => bound.error = lies(found, at + 40 + field - 2),
+            Some((field, found)) => {
+                bound.is_jumbo = true;
+                if found <= u16::MAX.into() {
+                    bound.error = lies(found, at + 40 + field);
+                    return bound;
+                }
+                total_len = (found as usize).saturating_add(40);
+            }
+        }
+        let left = end.saturating_sub(at);
+        if total_len <= left {
+            bound.end = at + total_len;
+        } else {
+            let error = ParseError::truncated(Layer::Ipv6, at, total_len, left);
+            bound.error = Some(error);
+        }
+        bound
+    }
+}
+
+/// A length of zero where at least some bytes are needed. The lax forms take all that is there.
+#[cold]
+#[inline(never)]
+fn without_length(layer: Layer, field: usize, least: usize, most: usize) -> ParseError {
+    ParseError::bad_length(layer, field, 0, least, most)
 }
 
 #[cold]
