@@ -507,6 +507,143 @@ fn a_burst_is_as_long_as_the_shorter_side() {
     assert_eq!(summarize_burst::<&[u8]>(&[], &mut out), 0);
 }
 
+/// What a sender sees of its own segments, before the network card cuts them and fills in the lengths.
+#[test]
+fn ipv4_without_a_length_is_read_to_the_end_of_the_frame() {
+    for (name, ports, payload_len) in [
+        ("udp4", (4660, 26400), 4),
+        ("tcp4 with options", (49152, 179), 0),
+        ("one tag", (4660, 26400), 4),
+        ("authentication", (4660, 26400), 4),
+    ] {
+        let mut frame = sample(name);
+        let whole = summarize(&frame).unwrap();
+        let start = whole.network_offset();
+        frame[start + 2..start + 4].copy_from_slice(&[0, 0]);
+        let error = ParseError::bad_length(Layer::Ipv4, start + 2, 0, 20, 65535);
+        assert_eq!(all_ways(&frame), Err(error), "{name}");
+        let (lax, told) = summarize_lax(&frame);
+        assert_eq!((lax.network(), told), (Network::Ipv4, Some(error)));
+        assert_eq!((lax.src(), lax.dst()), (whole.src(), whole.dst()));
+        assert_eq!(lax.ports(), Some(ports), "{name}");
+        assert_eq!(lax.payload_len(), payload_len, "{name}");
+        assert_eq!(summarize_ip_lax(&frame[start..]).0.ports(), Some(ports));
+    }
+    let mut frame = sample("tcp4 with options");
+    frame[16..18].copy_from_slice(&[0, 0]);
+    frame.extend([7; 70_000]);
+    let (lax, _) = summarize_lax(&frame);
+    assert_eq!((lax.payload_offset(), lax.payload_len()), (74, 65535));
+}
+
+/// The same of UDP's length.
+#[test]
+fn udp_without_a_length_has_ports_in_the_lax_form() {
+    for (name, field) in [("udp4", 38), ("udp6", 58)] {
+        let mut frame = sample(name);
+        frame[field..field + 2].copy_from_slice(&[0, 0]);
+        let error = ParseError::bad_length(Layer::Udp, field, 0, 8, 12);
+        assert_eq!(all_ways(&frame), Err(error));
+        let (lax, _) = summarize_lax(&frame);
+        assert_eq!((lax.ports(), lax.payload_len()), (Some((4660, 26400)), 4));
+    }
+}
+
+#[test]
+fn jumbograms_are_read() {
+    let segment = tcp(&[], &vec![7; 70_000], true);
+    let frame = jumbogram(6, segment.len() as u32 + 8, &segment);
+    let summary = all_ways(&frame).unwrap();
+    assert_eq!(summary.ports(), Some((49152, 179)));
+    assert_eq!(summary.src(), Some(core::net::IpAddr::V6(SRC6.into())));
+    assert_eq!(
+        (summary.payload_offset(), summary.payload_len()),
+        (82, 65535)
+    );
+    assert!(!summary.is_padded());
+    // UDP has no length of its own then.
+    let datagram = |len: u16| {
+        let mut bytes = udp(b"", true);
+        bytes[4..6].copy_from_slice(&len.to_be_bytes());
+        bytes.extend(vec![7; 70_000]);
+        jumbogram(17, bytes.len() as u32 + 8, &bytes)
+    };
+    let summary = all_ways(&datagram(0)).unwrap();
+    assert_eq!(summary.ports(), Some((4660, 26400)));
+    assert_eq!(summary.payload_len(), 65535);
+    assert_eq!(all_ways(&datagram(12)).unwrap().payload_len(), 4);
+    // Cut off, as in captures.
+    let cut = &frame[..200];
+    let error = ParseError::truncated(Layer::Ipv6, 14, 70_068, 186);
+    assert_eq!(all_ways(cut), Err(error));
+    let (lax, _) = summarize_lax(cut);
+    assert_eq!((lax.ports(), lax.payload_len()), (Some((49152, 179)), 118));
+    for len in 54..82 {
+        let error = all_ways(&frame[..len]).unwrap_err();
+        assert!(
+            matches!(error.reason, Reason::Truncated { .. }),
+            "{len}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_jumbo_payload_option_that_lies_is_named() {
+    let segment = tcp(&[], b"bgp", true);
+    for stated in [0, 31, 65535] {
+        let frame = jumbogram(6, stated, &segment);
+        let reason = Reason::BadValue { found: stated };
+        let error = ParseError::new(Layer::HopByHop, reason, 58);
+        assert_eq!(all_ways(&frame), Err(error));
+        assert_eq!(summarize_lax(&frame).0.ports(), Some((49152, 179)));
+    }
+    let too_long = ParseError::truncated(Layer::Ipv6, 14, 65_576, 71);
+    assert_eq!(all_ways(&jumbogram(6, 65_536, &segment)), Err(too_long));
+    assert_eq!(
+        all_ways(&jumbogram(6, u32::MAX, &segment))
+            .unwrap_err()
+            .layer,
+        Layer::Ipv6
+    );
+    // A packet that has a length has no such option, and none of them is a fragment.
+    let mut both = jumbogram(6, 70_000, &segment);
+    both[19] = 31;
+    let reason = Reason::BadValue { found: 70_000 };
+    let error = ParseError::new(Layer::HopByHop, reason, 56);
+    assert_eq!(all_ways(&both), Err(error));
+    let part = [fragment6(6, 0, true), vec![0; 70_000]].concat();
+    let frame = jumbogram(44, part.len() as u32 + 8, &part);
+    let error = ParseError::new(Layer::Fragment, Reason::BadValue { found: 44 }, 62);
+    assert_eq!(all_ways(&frame), Err(error));
+    // Without the option there is nothing after the header.
+    let mut none = jumbogram(6, 70_000, &segment);
+    none[56] = 1;
+    let error = ParseError::truncated(Layer::HopByHop, 54, 2, 0);
+    assert_eq!(all_ways(&none), Err(error));
+}
+
+#[test]
+fn both_versions_of_ip_take_eight_authentication_headers() {
+    for (ether_type, is_v6) in [(0x0800, false), (0x86DD, true)] {
+        let chain = |n: usize| {
+            let mut all = authentication(51).repeat(n - 1);
+            all.extend(authentication(17));
+            all.extend(udp(b"tick", is_v6));
+            let datagram = if is_v6 {
+                ipv6(51, &all)
+            } else {
+                ipv4(51, &all)
+            };
+            ethernet(ether_type, &datagram)
+        };
+        let summary = all_ways(&chain(MAX_EXTENSIONS)).unwrap();
+        assert_eq!(summary.ports(), Some((4660, 26400)));
+        let error = all_ways(&chain(MAX_EXTENSIONS + 1)).unwrap_err();
+        let deep = Reason::TooDeep { limit: 8 };
+        assert_eq!((error.layer, error.reason), (Layer::Authentication, deep));
+    }
+}
+
 /// Frames that are nearly right: a sample with some bytes changed, cut or lengthened.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);

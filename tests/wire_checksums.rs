@@ -94,11 +94,10 @@ fn the_summary_and_the_view_say_the_same_of_a_checksum() {
     }
 }
 
-/// Of a part the checksum cannot be told, nor behind a routing header: a wrong one is no error there.
+/// Of a part the checksum cannot be told: a wrong one is no error there.
 #[test]
 fn what_cannot_be_told_is_left_out() {
     for (name, at) in [
-        ("extensions", 0),
         ("first fragment", 0),
         ("first fragment, v6", 0),
         ("udp4", 1),
@@ -123,4 +122,134 @@ fn what_cannot_be_told_is_left_out() {
     frame[24] ^= 1;
     let error = summarize(&frame).unwrap().verify(&frame).unwrap_err();
     assert_eq!((error.layer, error.offset), (Layer::Ipv4, 24));
+}
+
+/// UDP between two ends, with the checksum that these give it.
+fn udp_between(src: [u8; 16], dst: [u8; 16]) -> Vec<u8> {
+    let mut bytes = udp(b"tick", true);
+    let mut view = Udp::new_checked(&mut bytes[..]).unwrap();
+    view.fill_checksum_v6(src.into(), dst.into());
+    bytes
+}
+
+/// That the checksum of a frame is right, and that it is looked at.
+fn is_verified(mut frame: Vec<u8>) {
+    let summary = summarize(&frame).unwrap();
+    assert_eq!(summary.verify(&frame), Ok(()), "{summary:?}");
+    let last = summary.payload_offset();
+    frame[last] ^= 1;
+    let error = summary.verify(&frame).unwrap_err();
+    assert!(
+        matches!(error.reason, Reason::BadChecksum { .. }),
+        "{error}"
+    );
+}
+
+fn is_unverifiable(frame: &[u8], layer: Layer, offset: u32, why: Unverifiable) {
+    let error = summarize(frame).unwrap().verify(frame).unwrap_err();
+    let found = (error.layer, error.reason, error.offset as u32);
+    assert_eq!(found, (layer, Reason::Unverifiable { why }, offset));
+    assert!(error.to_string().contains("cannot be verified"), "{error}");
+}
+
+const HOME: [u8; 16] = [0x20, 1, 0xD, 0xB8, 9, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 7];
+
+#[test]
+fn under_a_home_address_option_the_sender_is_at_home() {
+    let options = [&[1, 2, 0, 0, 0xC9, 16][..], &HOME].concat();
+    let frame = |options: &[u8]| {
+        let chain = [extension(17, options), udp_between(HOME, DST6)].concat();
+        ethernet(0x86DD, &ipv6(60, &chain))
+    };
+    is_verified(frame(&options));
+    // An option that is longer than its header.
+    let mut damaged = options;
+    damaged[5] = 17;
+    is_unverifiable(
+        &frame(&damaged),
+        Layer::Destination,
+        54,
+        Unverifiable::Options,
+    );
+}
+
+#[test]
+fn under_a_routing_header_the_receiver_is_where_the_route_ends() {
+    let via = |body: &[u8], dst| {
+        let chain = [extension(17, body), udp_between(SRC6, dst)].concat();
+        ethernet(0x86DD, &ipv6(43, &chain))
+    };
+    let route = |head: [u8; 6], all: &[[u8; 16]]| [&head[..], &all.concat()].concat();
+    is_verified(via(&route([0, 2, 0, 0, 0, 0], &[SRC6, HOME]), HOME));
+    is_verified(via(&route([0, 0, 0, 0, 0, 0], &[SRC6, HOME]), DST6));
+    is_verified(via(&route([2, 1, 0, 0, 0, 0], &[HOME]), HOME));
+    is_verified(via(&route([2, 0, 0, 0, 0, 0], &[HOME]), DST6));
+    is_verified(via(&route([4, 1, 1, 0, 0, 0], &[HOME, SRC6]), HOME));
+    is_verified(via(&route([77, 0, 1, 0, 0, 0], &[HOME, SRC6]), DST6));
+    let unknown = Unverifiable::RoutingType { found: 3 };
+    let frame = via(&route([3, 1, 0, 0, 0, 0], &[HOME]), HOME);
+    is_unverifiable(&frame, Layer::Routing, 54, unknown);
+    for head in [[0, 3, 0, 0, 0, 0], [2, 2, 0, 0, 0, 0], [4, 1, 2, 0, 0, 0]] {
+        let frame = via(&route(head, &[SRC6, HOME]), HOME);
+        is_unverifiable(&frame, Layer::Routing, 54, Unverifiable::Route);
+    }
+}
+
+#[test]
+fn under_a_source_route_the_receiver_is_where_it_ends() {
+    let home = [10, 9, 8, 7];
+    let mut bytes = udp(b"tick", false);
+    let mut to = |dst: [u8; 4]| {
+        let mut view = Udp::new_checked(&mut bytes[..]).unwrap();
+        view.fill_checksum_v4(SRC4.into(), dst.into());
+        bytes.clone()
+    };
+    let via = |options: &[u8], message: &[u8]| {
+        let header = Ipv4Header {
+            protocol: 17,
+            options,
+            ..Ipv4Header::default()
+        };
+        ethernet(0x0800, &ipv4_with(header, message))
+    };
+    for kind in [131, 137] {
+        let route = |pointer| [1, kind, 11, pointer, 1, 2, 3, 4, 10, 9, 8, 7];
+        for pointer in [4, 8] {
+            is_verified(via(&route(pointer), &to(home)));
+        }
+        is_verified(via(&route(12), &to(DST4)));
+        for pointer in [0, 3, 5] {
+            let frame = via(&route(pointer), &to(home));
+            is_unverifiable(&frame, Layer::Ipv4, 35, Unverifiable::Route);
+        }
+    }
+    let damaged = [131, 9, 4, 0];
+    is_unverifiable(
+        &via(&damaged, &to(home)),
+        Layer::Ipv4,
+        34,
+        Unverifiable::Options,
+    );
+}
+
+/// The pseudo header of a jumbogram has 32 bits for the length.
+#[test]
+fn jumbograms_are_verified() {
+    for is_udp in [false, true] {
+        let mut message = match is_udp {
+            true => udp(b"", true),
+            false => tcp(&[], b"", true),
+        };
+        let (protocol, field) = if is_udp { (17, 6) } else { (6, 16) };
+        if is_udp {
+            message[4..6].copy_from_slice(&[0, 0]);
+        }
+        message[field..field + 2].copy_from_slice(&[0, 0]);
+        message.extend((0..70_001_u32).map(|n| n as u8));
+        let len = message.len() as u32;
+        let sum = checksum::Sum::new().pseudo_v6(SRC6.into(), DST6.into(), protocol, len);
+        let due = sum.bytes(&message).checksum();
+        message[field..field + 2].copy_from_slice(&due.to_be_bytes());
+        is_verified(jumbogram(protocol, len + 8, &message));
+    }
 }

@@ -4,6 +4,8 @@
 
 #[path = "support/bpf.rs"]
 mod bpf;
+#[path = "support/captures.rs"]
+mod captures;
 #[path = "support/frames.rs"]
 mod frames;
 
@@ -157,7 +159,16 @@ fn what_is_no_expression_says_where() {
         ("net +10", FilterReason::BadAddress, 4),
         ("vlan 4096", FilterReason::BadNumber, 5),
         ("proto 256", FilterReason::BadNumber, 6),
-        ("portrange 9-8", FilterReason::BadNumber, 10),
+        ("portrange 9-8", FilterReason::BackwardRange, 10),
+        ("portrange 80-99999", FilterReason::BadNumber, 10),
+        ("udp src host 1.2.3.4", FilterReason::Unexpected, 8),
+        ("udp host 1.2.3.4", FilterReason::Unexpected, 4),
+        ("tcp dst net 10/8", FilterReason::Unexpected, 8),
+        (
+            "vlan and udp and vlan 2 and vlan",
+            FilterReason::TooManyTags,
+            28,
+        ),
         ("host 1.2.3", FilterReason::BadAddress, 5),
         ("net 10/33", FilterReason::BadAddress, 4),
         ("net 10.0.0.0/33", FilterReason::BadAddress, 4),
@@ -319,6 +330,9 @@ fn holds(term: Term, s: &Summary) -> bool {
         }),
         Term::Tagged => s.tag_count() > 0,
         Term::Vlan(id) => s.outer_tag().is_some_and(|tag| tag & 0xFFF == id),
+        Term::InnerTagged => s.tag_count() > 1,
+        Term::InnerVlan(id) => s.inner_tag().is_some_and(|tag| tag & 0xFFF == id),
+        Term::LinkGroup => s.is_link_group(),
         Term::Multicast => s.is_multicast(),
         Term::Fragment => s.fragment().is_some(),
         other => panic!("{other:?}"),
@@ -355,6 +369,9 @@ fn term() -> impl Strategy<Value = Term> {
             .prop_map(|(side, (first, last))| Term::Port(side, first, last)),
         Just(Term::Tagged),
         prop::sample::select(vec![0, 10, 20, 100, 5000]).prop_map(Term::Vlan),
+        Just(Term::InnerTagged),
+        prop::sample::select(vec![0, 10, 20, 100, 5000]).prop_map(Term::InnerVlan),
+        Just(Term::LinkGroup),
         Just(Term::Multicast),
         Just(Term::Fragment),
     ]
@@ -382,10 +399,324 @@ fn plain_samples() -> Vec<(&'static str, Vec<u8>)> {
         "mpls",
         "snap",
     ];
-    samples()
-        .into_iter()
-        .filter(|(name, _)| !beyond.contains(name))
-        .collect()
+    let others = [
+        ("two tags of zero", with_tags(&[0, 0])),
+        ("unicast link", to_one(samples().swap_remove(0).1)),
+        ("broadcast", to_all(samples().swap_remove(0).1)),
+    ];
+    let found = samples().into_iter().chain(others);
+    found.filter(|(name, _)| !beyond.contains(name)).collect()
+}
+
+/// UDP over IPv4 with these tags.
+fn with_tags(ids: &[u8]) -> Vec<u8> {
+    let plain = samples().swap_remove(0).1;
+    let tags: Vec<u8> = ids.iter().flat_map(|&id| [0x81, 0, 0, id]).collect();
+    [&plain[..12], &tags, &plain[12..]].concat()
+}
+
+/// To a link address of one receiver.
+fn to_one(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
+    frame
+}
+
+fn to_all(mut frame: Vec<u8>) -> Vec<u8> {
+    frame[..6].copy_from_slice(&[0xFF; 6]);
+    frame
+}
+
+/// What an expression says of a frame, as a filter and as a program.
+fn wants(expression: &str, frame: &[u8]) -> bool {
+    let filter: Filter = expression.parse().unwrap();
+    let wants = filter.matches(&summarize_lax(frame).0);
+    let accepts = bpf::run(&program(&filter), frame) != 0;
+    assert_eq!(wants, accepts, "{expression}");
+    wants
+}
+
+#[test]
+fn a_second_vlan_looks_at_the_inner_tag() {
+    let (none, one, two) = (with_tags(&[]), with_tags(&[100]), with_tags(&[100, 200]));
+    for (expression, expected) in [
+        ("vlan 100 and vlan 200", [false, false, true]),
+        ("vlan 200 and vlan 100", [false, false, false]),
+        ("vlan 100 and vlan 100", [false, false, false]),
+        ("vlan and vlan", [false, false, true]),
+        ("vlan and vlan 200", [false, false, true]),
+        ("vlan and udp and vlan 200", [false, false, true]),
+        ("vlan and (udp and vlan 200)", [false, false, true]),
+        ("(vlan 9 or vlan 100) and vlan 200", [false, false, true]),
+        ("vlan 100 or vlan 200", [false, true, true]),
+        ("vlan 200 or vlan 100", [false, true, true]),
+        ("vlan 100 and not vlan", [false, true, false]),
+        ("vlan 100 and vlan 0", [false, false, false]),
+    ] {
+        let found = [&none, &one, &two].map(|frame| wants(expression, frame));
+        assert_eq!(found, expected, "{expression}");
+    }
+    assert!(wants("vlan 0 and vlan 0", &with_tags(&[0, 0])));
+}
+
+#[test]
+fn multicast_is_decided_by_the_link_address() {
+    let group = samples().swap_remove(0).1;
+    let group6 = samples().swap_remove(3).1;
+    let hidden = to_one(group.clone());
+    let mut broadcast = to_all(group.clone());
+    broadcast[30..34].copy_from_slice(&SRC4);
+    for (expression, expected) in [
+        ("multicast", [true, true, false, true]),
+        ("ether multicast", [true, true, false, true]),
+        ("ip multicast", [true, false, true, false]),
+        ("ip6 multicast", [false, true, false, false]),
+    ] {
+        let found = [&group, &group6, &hidden, &broadcast].map(|f| wants(expression, f));
+        assert_eq!(found, expected, "{expression}");
+    }
+}
+
+/// A filter says the same in the program of the kernel, which looks at no length.
+#[test]
+fn frames_without_a_length_are_wanted_in_both_forms() {
+    for (name, mut frame) in plain_samples() {
+        let whole = summarize(&frame).unwrap();
+        if whole.network() != Network::Ipv4 {
+            continue;
+        }
+        let start = whole.network_offset();
+        frame[start + 2..start + 4].copy_from_slice(&[0, 0]);
+        for expression in ["ip", "udp", "tcp", "port 26400", "src host 192.0.2.1"] {
+            let filter: Filter = expression.parse().unwrap();
+            let expected = filter.matches(&whole);
+            assert_eq!(wants(expression, &frame), expected, "{name}: {expression}");
+        }
+    }
+}
+
+/// The program that tcpdump makes of an expression; `None` if it refuses it.
+fn of_tcpdump(expression: &str) -> Option<Vec<BpfInstruction>> {
+    let mut command = std::process::Command::new("tcpdump");
+    let output = command.args(["-y", "EN10MB", "-ddd", expression]).output();
+    let output = output.unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let instruction = |line: &str| {
+        let numbers: Vec<u32> = line.split(' ').map(|n| n.parse().unwrap()).collect();
+        BpfInstruction {
+            code: numbers[0] as u16,
+            jt: numbers[1] as u8,
+            jf: numbers[2] as u8,
+            k: numbers[3],
+        }
+    };
+    let is_made = output.status.success() && !text.is_empty();
+    is_made.then(|| text.lines().skip(1).map(instruction).collect())
+}
+
+fn is_tcpdump_there(test: &str) -> bool {
+    let is_there = std::process::Command::new("tcpdump")
+        .arg("--version")
+        .output();
+    if is_there.is_err() {
+        println!("SKIPPED {test}: tcpdump is not installed");
+    }
+    is_there.is_ok()
+}
+
+/// Frames without tags and without what the list of differences names.
+fn untagged() -> Vec<(&'static str, Vec<u8>)> {
+    let mut found = plain_samples();
+    found.retain(|(name, frame)| {
+        !name.contains("tag") && !name.contains("fragment, v6") && frame.len() > 40
+    });
+    found
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn expressions_mean_what_they_mean_to_tcpdump() {
+    if !is_tcpdump_there("expressions_mean_what_they_mean_to_tcpdump") {
+        return;
+    }
+    for expression in [
+        "ip",
+        "ip6",
+        "arp",
+        "udp",
+        "tcp",
+        "icmp",
+        "icmp6",
+        "not udp",
+        "ether proto 0x88cc",
+        "port 179",
+        "src port 4660",
+        "udp dst port 26400",
+        "tcp port 179",
+        "udp portrange 26400-26415",
+        "dst portrange 100-200",
+        "host 192.0.2.1",
+        "src host 192.0.2.1",
+        "dst net 233.252.0.0/16",
+        "net 192.0.2",
+        "arp and host 192.0.2.1",
+        "host 2001:db8::1",
+        "src net 2001:db8::/32",
+        "multicast",
+        "ether multicast",
+        "ip multicast",
+        "ip6 multicast",
+        "udp and not port 179 or arp",
+    ] {
+        let theirs = of_tcpdump(expression).expect(expression);
+        for (name, frame) in untagged() {
+            let is_theirs = bpf::run(&theirs, &frame) != 0;
+            assert_eq!(wants(expression, &frame), is_theirs, "{name}: {expression}");
+        }
+    }
+    let tagged = [
+        &[][..],
+        &[100],
+        &[200],
+        &[100, 200],
+        &[200, 100],
+        &[100, 100],
+    ];
+    for expression in [
+        "vlan",
+        "vlan 100",
+        "vlan 100 and vlan 200",
+        "vlan and vlan",
+        "vlan and vlan 200",
+        "vlan 100 and not vlan 200",
+    ] {
+        let theirs = of_tcpdump(expression).expect(expression);
+        for ids in tagged {
+            let frame = with_tags(ids);
+            let is_theirs = bpf::run(&theirs, &frame) != 0;
+            assert_eq!(
+                wants(expression, &frame),
+                is_theirs,
+                "{ids:?}: {expression}"
+            );
+        }
+    }
+    for refused in [
+        "udp src host 1.2.3.4",
+        "udp host 1.2.3.4",
+        "udp foo",
+        "port 65536",
+        "net 10.0.0.5/8",
+    ] {
+        assert!(of_tcpdump(refused).is_none(), "{refused}");
+        assert!(refused.parse::<Filter>().is_err(), "{refused}");
+    }
+}
+
+/// Real frames: of UDP, TCP, ICMP and ARP without tags, where both look at the same headers.
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn captures_beside_tcpdump() {
+    let Some(folder) = captures::folder("captures_beside_tcpdump") else {
+        return;
+    };
+    if !is_tcpdump_there("captures_beside_tcpdump") {
+        return;
+    }
+    let both: Vec<(Filter, Vec<BpfInstruction>, &str)> = [
+        "ip",
+        "arp",
+        "udp",
+        "tcp port 80 or udp port 53",
+        "src net 10",
+        "host 192.168.1.1",
+        "dst portrange 1-1023",
+        "multicast",
+        "ip multicast",
+        "icmp or icmp6",
+        "not tcp",
+    ]
+    .map(|e| (e.parse().unwrap(), of_tcpdump(e).expect(e), e))
+    .into();
+    let mut compared = 0;
+    for file in captures::files(&folder).into_iter().step_by(4) {
+        let packets = captures::packets(&file);
+        for packet in packets.iter().take(200) {
+            let frame = &packet.bytes[..];
+            let is_ethernet = packet.link_type == captures::ETHERNET;
+            let Some(summary) = summarize(frame).ok().filter(|_| is_ethernet) else {
+                continue;
+            };
+            let is_plain = summary.link() == Link::Ethernet
+                && summary.tag_count() + summary.label_count() == 0
+                && summary.extensions() == Extensions::NONE;
+            // IPv4's broadcast, SCTP and RARP are on the list of differences.
+            let is_listed = matches!(summary.dst(), Some(IpAddr::V4(a)) if a.octets()[0] >= 240)
+                || summary.protocol() == 132
+                || summary.ether_type() == 0x8035;
+            if !is_plain || is_listed {
+                continue;
+            }
+            for (filter, theirs, expression) in &both {
+                let is_theirs = bpf::run(theirs, frame) != 0;
+                let at = file.display();
+                assert_eq!(filter.matches(&summary), is_theirs, "{at}: {expression}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 0);
+    println!("{compared} frames compared with tcpdump");
+}
+
+/// Each line of the list in the documentation of [`Filter`]'s expressions has a frame that shows it.
+#[test]
+#[cfg_attr(miri, ignore = "starts processes")]
+fn differences_from_tcpdump_are_those_that_are_listed() {
+    if !is_tcpdump_there("differences_from_tcpdump_are_those_that_are_listed") {
+        return;
+    }
+    let sample = |name| {
+        let found = samples().into_iter().find(|(n, _)| *n == name);
+        found.unwrap().1
+    };
+    let sctp = ethernet(0x0800, &ipv4(132, &[0, 80, 0, 80, 0, 0, 0, 0, 0, 0, 0, 0]));
+    let mut rarp = ethernet(0x0806, &arp());
+    rarp[12..14].copy_from_slice(&0x8035_u16.to_be_bytes());
+    let mut broadcast = sample("udp4");
+    broadcast[30..34].copy_from_slice(&[0xFF; 4]);
+    for (expression, frame, here) in [
+        ("port 80", &sctp, false),
+        ("portrange 80-90", &sctp, false),
+        ("host 192.0.2.1", &rarp, false),
+        ("net 192.0.2.0/24", &rarp, false),
+        ("ip multicast", &broadcast, false),
+        ("ether proto 0x8100", &with_tags(&[1]), false),
+        ("udp", &with_tags(&[1]), true),
+        ("vlan 1 or vlan 2", &with_tags(&[2]), true),
+        ("udp", &sample("extensions"), true),
+        ("port 26400", &sample("first fragment, v6"), true),
+        ("udp", &sample("authentication"), true),
+        ("ip6", &sample("mpls"), true),
+        ("ip", &sample("snap"), true),
+    ] {
+        let filter: Filter = expression.parse().unwrap();
+        let theirs = bpf::run(&of_tcpdump(expression).expect(expression), frame) != 0;
+        let ours = filter.matches(&summarize(frame).unwrap());
+        assert_eq!((ours, theirs), (here, !here), "{expression}");
+    }
+    for (expression, is_filter) in [
+        ("portrange 80-70", false),
+        ("vlan and vlan and vlan", false),
+        ("group 233.252.0.1", true),
+        ("fragment", true),
+    ] {
+        assert_eq!(
+            expression.parse::<Filter>().is_ok(),
+            is_filter,
+            "{expression}"
+        );
+        assert_eq!(of_tcpdump(expression).is_some(), !is_filter, "{expression}");
+    }
 }
 
 proptest! {

@@ -155,11 +155,42 @@ pub enum Reason {
         /// The number of the field.
         wanted: u32,
     },
+    /// The checksum cannot be verified: the addresses that it is made for are not known.
+    Unverifiable {
+        /// Why not.
+        why: Unverifiable,
+    },
     /// Headers follow each other for longer than the parser goes along.
     TooDeep {
         /// How many it follows.
         limit: u32,
     },
+}
+
+/// Why the addresses that a checksum is made for are not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Unverifiable {
+    /// A routing header of this type has nodes left to visit, and the type's layout is not known.
+    RoutingType {
+        /// The type.
+        found: u8,
+    },
+    /// A source route has nodes left to visit, and is damaged.
+    Route,
+    /// The options that may hold an address are damaged.
+    Options,
+}
+
+impl fmt::Display for Unverifiable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RoutingType { found } => write!(f, "routing type {found} is unknown"),
+            Self::Route => f.write_str("the source route is damaged"),
+            Self::Options => f.write_str("the options are damaged"),
+        }
+    }
 }
 
 impl fmt::Display for Reason {
@@ -198,6 +229,7 @@ impl fmt::Display for Reason {
             }
             Self::Noise { len } => write!(f, "{len} bytes that are no part of a message"),
             Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
+            Self::Unverifiable { why } => write!(f, "the checksum cannot be verified: {why}"),
             Self::TooDeep { limit } => write!(f, "more than {limit} headers in a row"),
         }
     }

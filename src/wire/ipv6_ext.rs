@@ -46,8 +46,25 @@ fn check(bytes: &[u8]) -> Result<(), ParseError> {
 }
 
 /// In units of eight bytes, without the first.
-fn extension_len(bytes: &[u8]) -> usize {
+pub(super) fn extension_len(bytes: &[u8]) -> usize {
     (usize::from(get8(bytes, field::LENGTH)) + 1) * 8
+}
+
+/// The kind of the jumbo payload option (RFC 2675).
+const JUMBO_PAYLOAD: u8 = 0xC2;
+
+/// The length in the jumbo payload option of a hop-by-hop header at the start of some bytes, and where it is.
+/// `None` if there is no such option, the header is not there in full, or its options are damaged before it.
+pub(super) fn jumbo_length(bytes: &[u8]) -> Option<(usize, u32)> {
+    let header = bytes.get(..extension_len(bytes))?;
+    let body = part(header, field::BODY, usize::MAX);
+    let mut options = Options::new(Layer::HopByHop, body, field::BODY);
+    while let Some(Ok(option)) = options.next() {
+        if let (JUMBO_PAYLOAD, &[a, b, c, d]) = (option.kind, option.data) {
+            return Some((options.offset() - 4, u32::from_be_bytes([a, b, c, d])));
+        }
+    }
+    None
 }
 
 impl<T: AsRef<[u8]>> Ipv6Extension<T> {

@@ -62,7 +62,7 @@ mod view;
 mod vlan;
 
 pub use arp::{Arp, ArpHeader};
-pub use error::{Layer, ParseError, Reason};
+pub use error::{Layer, ParseError, Reason, Unverifiable};
 pub use ethernet::{Ethernet, EthernetHeader};
 pub use filter::{
     BpfError, BpfInstruction, Filter, FilterError, FilterReason, MAX_TERMS, Side, Term,

@@ -28,10 +28,15 @@ pub fn run(program: &[BpfInstruction], frame: &[u8]) -> u32 {
             0x40 => load(x + k, 4),
             0x48 => load(x + k, 2),
             0x50 => load(x + k, 1),
+            0xB1 => load(k, 1),
             _ => Some(a),
         };
         // A load from behind the frame ends the program.
         let Some(value) = loaded else { return 0 };
+        if code == 0xB1 {
+            x = (value & 0xF) * 4;
+            continue;
+        }
         a = value;
         match code {
             0x20 | 0x28 | 0x30 | 0x40 | 0x48 | 0x50 => {}
@@ -46,6 +51,9 @@ pub fn run(program: &[BpfInstruction], frame: &[u8]) -> u32 {
             0x44 => a |= k,
             0x54 => a &= k,
             0x64 => a <<= k,
+            0x07 => x = a,
+            0x87 => a = x,
+            0x45 => at += usize::from(if a & k != 0 { jt } else { jf }),
             0x05 => at += k as usize,
             0x15 => at += usize::from(if a == k { jt } else { jf }),
             0x25 => at += usize::from(if a > k { jt } else { jf }),

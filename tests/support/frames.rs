@@ -194,6 +194,15 @@ const SYN_OPTIONS: [u8; 20] = [
     2, 4, 5, 0xB4, 4, 2, 8, 10, 0, 0, 0, 7, 0, 0, 0, 0, 1, 3, 3, 7,
 ];
 
+/// A jumbogram (RFC 2675): `stated` is the length in its option.
+pub fn jumbogram(next_header: u8, stated: u32, payload: &[u8]) -> Vec<u8> {
+    let [a, b, c, d] = stated.to_be_bytes();
+    let options = extension(next_header, &[0xC2, 4, a, b, c, d]);
+    let mut bytes = ipv6(0, &[options, payload.to_vec()].concat());
+    bytes[4..6].copy_from_slice(&[0, 0]);
+    ethernet(0x86DD, &bytes)
+}
+
 /// One well-formed frame of each kind, named.
 pub fn samples() -> Vec<(&'static str, Vec<u8>)> {
     let (udp4, udp6) = (udp(b"tick", false), udp(b"tick", true));

@@ -88,6 +88,8 @@ mod slot {
     pub const FRAGMENT: u32 = 5;
     /// One if it is ARP for IPv4 over Ethernet.
     pub const ARP_V4: u32 = 6;
+    /// The second tag's identifier and [`TAGGED`](super::TAGGED), or zero.
+    pub const INNER_TAG: u32 = 7;
 }
 
 const TAGGED: u32 = 0x10000;
@@ -115,8 +117,8 @@ impl Filter {
     /// It is for frames as a packet socket sees them (`AF_PACKET`, `SOCK_RAW`): from the Ethernet header on,
     /// with the outermost tag taken off by the kernel or not. It accepts what
     /// [`matches`](Self::matches) does, but that it does not see MPLS and SNAP, more than two tags, the
-    /// authentication header, nor IPv6 extension headers other than one fragment header; and where it has to
-    /// look behind the end of a frame, it refuses.
+    /// authentication header, nor IPv6 extension headers other than one fragment header, jumbograms among them; it
+    /// looks at no length; and where it has to look after the end of a frame, it refuses.
     ///
     /// # Errors
     /// [`BpfError`] where `out` is too short. Its contents are then of no use.
@@ -242,7 +244,10 @@ impl Backwards<'_> {
             Term::Port(side, first, last) => self.port(side, first, last, yes, no),
             Term::Tagged => self.slot(slot::TAG, 0, no, yes),
             Term::Vlan(id) => self.slot(slot::TAG, TAGGED | u32::from(id), yes, no),
+            Term::InnerTagged => self.slot(slot::INNER_TAG, 0, no, yes),
+            Term::InnerVlan(id) => self.slot(slot::INNER_TAG, TAGGED | u32::from(id), yes, no),
             Term::Multicast => self.multicast(yes, no),
+            Term::LinkGroup => self.link_group(yes, no),
             Term::Fragment => self.slot(slot::FRAGMENT, 1, yes, no),
         }
     }
@@ -348,13 +353,17 @@ impl Backwards<'_> {
     }
 
     fn multicast(&mut self, yes: Label, no: Label) -> Written {
-        self.branch(op::JEQ, 1, yes, no)?;
-        let link = self.put_all(&[(op::LDB, 0), (op::AND, 1)])?;
+        let link = self.link_group(yes, no)?;
         self.branch(op::JEQ, 0xFF, yes, no)?;
         let v6 = self.put_all(&[(op::LDX_MEM, slot::NETWORK), (op::LDB_X, 24)])?;
         let is_v6 = self.slot(slot::ETHER_TYPE, IPV6, v6, link)?;
         let v4 = self.masked(16, 0xE000_0000, 0xF000_0000, yes, no)?;
         self.slot(slot::ETHER_TYPE, IPV4, v4, is_v6)
+    }
+
+    fn link_group(&mut self, yes: Label, no: Label) -> Written {
+        self.branch(op::JEQ, 1, yes, no)?;
+        self.put_all(&[(op::LDB, 0), (op::AND, 1)])
     }
 
     /// Fills the slots, then goes on at `next`.
@@ -378,6 +387,7 @@ impl Backwards<'_> {
         self.put_all(&[
             (op::LD_IMM, 0),
             (op::ST, slot::TAG),
+            (op::ST, slot::INNER_TAG),
             (op::ST, slot::TRANSPORT),
             (op::ST, slot::FRAGMENT),
             (op::ST, slot::ARP_V4),
@@ -394,19 +404,26 @@ impl Backwards<'_> {
     /// A tag at a place in the frame, if the type says so.
     fn find_tag(&mut self, at: u32, next: Label) -> Written {
         self.go(next)?;
-        let is_inner = self.put_all(&[
+        let past = self.put_all(&[
             (op::LDX_IMM, at + 4),
             (op::STX, slot::NETWORK),
             (op::LDH, at + 2),
             (op::ST, slot::ETHER_TYPE),
         ])?;
-        let is_outer = self.put_all(&[
-            (op::LDH, at),
-            (op::AND, 0xFFF),
-            (op::OR, TAGGED),
-            (op::ST, slot::TAG),
-        ])?;
-        let tag = self.slot(slot::TAG, 0, is_outer, is_inner)?;
+        let keep = |program: &mut Self, slot| {
+            program.go(past)?;
+            program.put_all(&[
+                (op::LDH, at),
+                (op::AND, 0xFFF),
+                (op::OR, TAGGED),
+                (op::ST, slot),
+            ])
+        };
+        let inner = keep(self, slot::INNER_TAG)?;
+        let outer = keep(self, slot::TAG)?;
+        // The kernel may have taken one off.
+        let is_second = self.slot(slot::INNER_TAG, 0, inner, past)?;
+        let tag = self.slot(slot::TAG, 0, outer, is_second)?;
         let old = self.branch(op::JEQ, 0x9100, tag, next)?;
         let service = self.branch(op::JEQ, 0x88A8, tag, old)?;
         self.slot(slot::ETHER_TYPE, 0x8100, tag, service)

@@ -32,6 +32,10 @@ pub enum FilterReason {
     TooLong,
     /// Parentheses or negations within each other, too many.
     TooDeep,
+    /// A range of ports whose last is below its first.
+    BackwardRange,
+    /// A third `vlan` joined by `and`: filters look at the two outermost tags.
+    TooManyTags,
 }
 
 /// An expression is no filter: why, and where.
@@ -70,6 +74,8 @@ impl fmt::Display for FilterError {
             FilterReason::HostBits => "bits are set that are not the network's",
             FilterReason::TooLong => "too many terms",
             FilterReason::TooDeep => "too many parentheses or negations within each other",
+            FilterReason::BackwardRange => "the last port is below the first",
+            FilterReason::TooManyTags => "a filter looks at two VLAN tags, this is a third",
         };
         write!(f, "at byte {}: {reason}", self.offset)
     }
@@ -77,19 +83,39 @@ impl fmt::Display for FilterError {
 
 impl core::error::Error for FilterError {}
 
-/// Reads an expression as tcpdump does, of which it knows
+/// Reads an expression of tcpdump (pcap-filter(7)), of which it knows
 ///
 /// ```text
 /// ip  ip6  arp  udp  tcp  icmp  icmp6  proto N  ether proto N
-/// [src|dst] host A    [src|dst] net A/N    group A    multicast
+/// [src|dst] host A    [src|dst] net A/N    group A
+/// multicast  ip multicast  ip6 multicast  ether multicast
 /// [tcp|udp] [src|dst] port N    [tcp|udp] [src|dst] portrange N-N
 /// vlan [N]    fragment    not X  ! X    X and Y  X && Y    X or Y  X || Y    ( X )
 /// ```
 ///
 /// `and` and `or` bind alike, from left to right; `not` binds closer. Numbers are decimal, or hexadecimal
-/// behind `0x`. A network's address has no bits set behind its prefix. `udp` and `tcp` are the protocol of IP,
-/// also where it is a later fragment. Unlike tcpdump's, `vlan` says nothing about the terms behind it: those
-/// find their headers behind any tag.
+/// after `0x`. A network's address has no bits set after its prefix. `udp` and `tcp` are the protocol of IP,
+/// also where it is a later fragment.
+///
+/// A `vlan` looks at the outermost tag, a second one joined to it by `and` at the next tag: `vlan 100 and vlan 200`
+/// wants frames with tag 100 outside and 200 inside. `multicast` is a group address of the link layer, broadcast
+/// included; `ip multicast` and `ip6 multicast` are group addresses of IP.
+///
+/// # Differences from tcpdump
+/// | expression | here | tcpdump |
+/// |---|---|---|
+/// | `port`, `portrange` | UDP and TCP | SCTP too |
+/// | `portrange 80-70` | an error | the same as `70-80` |
+/// | `host`, `net` | IP and ARP | RARP too |
+/// | `ip multicast` | 224.0.0.0/4 | every address from 224.0.0.0 on |
+/// | `ether proto N` | the type after all tags; the types of tags match nothing | the type after the addresses |
+/// | any term on a tagged frame | finds its header after any tag | only after as many `vlan` as there are tags |
+/// | `vlan 1 or vlan 2` | the outermost tag, twice | the outermost tag, then the next |
+/// | a third `vlan` joined by `and` | an error | the third tag |
+/// | `udp`, `tcp`, `proto N`, `port` over IPv6 | found after all extension headers | only after a fragment header, ports after none |
+/// | `udp`, `tcp`, `proto N`, `port` over IPv4 | found after authentication headers too | not found there |
+/// | MPLS and SNAP | looked into | not looked into |
+/// | `group`, `fragment` | terms | unknown |
 impl FromStr for Filter {
     type Err = FilterError;
 
@@ -98,6 +124,7 @@ impl FromStr for Filter {
             text,
             at: 0,
             depth: 0,
+            tags: 0,
             filter: Filter::all(),
         };
         if parser.peek().is_none() {
@@ -115,6 +142,8 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
+    /// Terms about VLAN tags so far that are joined by `and` with the next word.
+    tags: usize,
     filter: Filter,
 }
 
@@ -172,17 +201,20 @@ impl<'a> Parser<'a> {
     }
 
     fn expression(&mut self) -> Parsed {
+        let before = self.tags;
         let mut left = self.operand()?;
         loop {
-            let join = if self.take(&["and", "&&"]).is_some() {
-                Node::And
+            if self.take(&["and", "&&"]).is_some() {
+                let right = self.operand()?;
+                left = self.push(Node::And(left, right))?;
             } else if self.take(&["or", "||"]).is_some() {
-                Node::Or
+                let of_left = core::mem::replace(&mut self.tags, before);
+                let right = self.operand()?;
+                self.tags = self.tags.max(of_left);
+                left = self.push(Node::Or(left, right))?;
             } else {
                 return Ok(left);
-            };
-            let right = self.operand()?;
-            left = self.push(join(left, right))?;
+            }
         }
     }
 
@@ -221,6 +253,13 @@ impl<'a> Parser<'a> {
         let error = self.error(FilterReason::Unexpected);
         let before = self.at;
         match self.next()? {
+            "ip" if self.take(&["multicast"]).is_some() => {
+                self.both(Term::Network(Network::Ipv4), Term::Multicast)
+            }
+            "ip6" if self.take(&["multicast"]).is_some() => {
+                self.both(Term::Network(Network::Ipv6), Term::Multicast)
+            }
+            "ether" if self.take(&["multicast"]).is_some() => self.term(Term::LinkGroup),
             "ip" => self.term(Term::Network(Network::Ipv4)),
             "ip6" => self.term(Term::Network(Network::Ipv6)),
             "arp" => self.term(Term::Network(Network::Arp)),
@@ -236,9 +275,9 @@ impl<'a> Parser<'a> {
                 let number = self.number(0xFFFF)?;
                 self.term(Term::EtherType(number))
             }
-            "vlan" => self.vlan(),
+            "vlan" => self.vlan(error.offset),
             "fragment" => self.term(Term::Fragment),
-            "multicast" => self.term(Term::Multicast),
+            "multicast" => self.term(Term::LinkGroup),
             "group" => self.host(Side::Dst),
             "src" => self.sided(Side::Src),
             "dst" => self.sided(Side::Dst),
@@ -259,29 +298,52 @@ impl<'a> Parser<'a> {
     fn protocol(&mut self, protocol: u8) -> Parsed {
         let left = self.term(Term::Protocol(protocol))?;
         let right = match self.peek() {
-            Some("src" | "dst") => self.operand()?,
-            Some("port" | "portrange") => self.sided(Side::Either)?,
+            Some(word @ ("src" | "dst")) => {
+                let side = if word == "src" { Side::Src } else { Side::Dst };
+                self.next()?;
+                self.port_of(side)?
+            }
+            Some("port" | "portrange") => self.port_of(Side::Either)?,
             _ => return Ok(left),
         };
         self.push(Node::And(left, right))
     }
 
-    fn vlan(&mut self) -> Parsed {
+    /// The first looks at the outermost tag, a second joined to it by `and` at the next.
+    fn vlan(&mut self, start: usize) -> Parsed {
         let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
-        match self.peek().is_some_and(is_number) {
-            true => {
-                let id = self.number(0xFFF)?;
-                self.term(Term::Vlan(id))
-            }
-            false => self.term(Term::Tagged),
-        }
+        let is_inner = match self.tags {
+            0 => false,
+            1 => true,
+            _ => return Err(FilterError::new(FilterReason::TooManyTags, start)),
+        };
+        self.tags += 1;
+        let term = match (self.peek().is_some_and(is_number), is_inner) {
+            (true, false) => Term::Vlan(self.number(0xFFF)?),
+            (true, true) => Term::InnerVlan(self.number(0xFFF)?),
+            (false, false) => Term::Tagged,
+            (false, true) => Term::InnerTagged,
+        };
+        self.term(term)
     }
 
     fn sided(&mut self, side: Side) -> Parsed {
         let error = self.error(FilterReason::Unexpected);
+        let before = self.at;
         match self.next()? {
             "host" => self.host(side),
             "net" => self.net(side),
+            "port" | "portrange" => {
+                self.at = before;
+                self.port_of(side)
+            }
+            _ => Err(error),
+        }
+    }
+
+    fn port_of(&mut self, side: Side) -> Parsed {
+        let error = self.error(FilterReason::Unexpected);
+        match self.next()? {
             "port" => {
                 let port = self.number(u16::MAX)?;
                 self.term(Term::Port(side, port, port))
@@ -325,6 +387,7 @@ impl<'a> Parser<'a> {
         let parsed = range.and_then(|(a, b)| Some((decimal(a)?, decimal(b)?)));
         match parsed {
             Some((first, last)) if first <= last => self.term(Term::Port(side, first, last)),
+            Some(_) => Err(FilterError::new(FilterReason::BackwardRange, error.offset)),
             _ => Err(error),
         }
     }

@@ -19,7 +19,7 @@ use core::net::Ipv6Addr;
 
 use super::super::{Network, Summary};
 use super::term::{Side, Term};
-use super::test::{GROUPS, LANES, LINK_GROUP, Row, Test, WORDS, address_word, word};
+use super::test::{GROUPS, LANES, Row, Test, WORDS, address_word, word};
 use super::{FilterError, FilterReason, MAX_TERMS};
 
 /// Nodes of an expression: every term, and what joins them.
@@ -354,6 +354,7 @@ impl Filter {
             // Zero is also what stands there if there is none.
             Term::Protocol(0) => self.both(Test::IS_IP, Test::of(term)),
             Term::Vlan(0) => self.both(Test::of(Term::Tagged), Test::of(term)),
+            Term::InnerVlan(0) => self.both(Test::of(Term::InnerTagged), Test::of(term)),
             Term::Multicast => self.lower_multicast(),
             _ => self.test(Test::of(term)),
         }
@@ -398,7 +399,7 @@ impl Filter {
         // Without IP, what the link layer says.
         let is_ip = self.test(Test::IS_IP)?;
         let no_ip = self.bit(Bits::Not(is_ip))?;
-        let group = self.test(Test::at(word::TYPES, LINK_GROUP, LINK_GROUP))?;
+        let group = self.test(Test::of(Term::LinkGroup))?;
         let other = self.bit(Bits::And(no_ip, group))?;
         self.bit(Bits::Or(either, other))
     }

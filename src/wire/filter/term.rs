@@ -48,8 +48,15 @@ pub enum Term {
     Tagged,
     /// The outermost VLAN tag has this identifier.
     Vlan(u16),
-    /// Sent to a group of IP or, where there is no IP, of the link layer.
+    /// At least two VLAN tags.
+    InnerTagged,
+    /// The second VLAN tag from outside has this identifier.
+    InnerVlan(u16),
+    /// Sent to a group of IP or, where there is no IP, of the link layer. The word `multicast` in an expression is
+    /// [`LinkGroup`](Self::LinkGroup).
     Multicast,
+    /// The link address of the receiver is a group's, the broadcast address included.
+    LinkGroup,
     /// A part of a datagram.
     Fragment,
 }

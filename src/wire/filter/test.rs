@@ -64,14 +64,17 @@ const _: () = {
     assert!(Transport::Udp as u32 + 1 == Transport::Tcp as u32);
 };
 /// The flags of a summary, among the types.
-pub(super) const LINK_GROUP: u32 = 1 << 16;
-pub(super) const ARP_V4: u32 = 1 << 17;
+const LINK_GROUP: u32 = 1 << 16;
+const ARP_V4: u32 = 1 << 17;
 /// Where the transport is among the types.
 pub(super) const TRANSPORT: u32 = 24;
 /// Where the frame's type is in its word.
 const ETHER_TYPE: u32 = 16;
 /// Where the network is in its word.
 const NETWORK: u32 = 16;
+
+/// Where the second tag is in the word of tags.
+const INNER: u32 = 16;
 
 /// What is not 0 in a part of a datagram, and in no whole one.
 const PART: u32 = 0x3FFF;
@@ -196,6 +199,16 @@ impl Test {
                 span: 0xFE,
             },
             Term::Vlan(id) if id < 4096 => at(word::TAGS, 0xFFF, id.into()),
+            Term::InnerTagged => Self {
+                word: word::NETWORK,
+                mask: 0xFF,
+                low: 2,
+                span: 0xFD,
+            },
+            Term::InnerVlan(id) if id < 4096 => {
+                at(word::TAGS, 0xFFF << INNER, u32::from(id) << INNER)
+            }
+            Term::LinkGroup => at(word::TYPES, LINK_GROUP, LINK_GROUP),
             Term::Fragment => Self {
                 word: word::FRAGMENT,
                 mask: PART,
@@ -203,7 +216,11 @@ impl Test {
                 span: PART - 1,
             },
             // A range or identifier that nothing is in; the others are lowered before.
-            Term::Port(..) | Term::Vlan(_) | Term::V6(..) | Term::Multicast => Self::NEVER,
+            Term::Port(..)
+            | Term::Vlan(_)
+            | Term::InnerVlan(_)
+            | Term::V6(..)
+            | Term::Multicast => Self::NEVER,
         }
     }
 }

@@ -101,7 +101,8 @@ const _: () = assert!(size_of::<Summary>() == 64 && size_of::<Result<Summary, Pa
 ///
 /// # Errors
 /// What is wrong with the first header that is: [`Layer`](super::Layer), offset, and what was needed and what
-/// there. A datagram longer than the frame is one; a frame longer than its datagram is padded.
+/// there. A datagram longer than the frame is one; a frame longer than its datagram is padded. The length of an
+/// IPv6 jumbogram is in its jumbo payload option (RFC 2675): a wrong value there is an error at the option.
 ///
 /// # Cost
 /// O(1): one pass over the headers, a few ns for TCP, UDP and ICMP over either IP with up to two tags.
@@ -114,7 +115,8 @@ pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
 ///
 /// Up to the error everything is as [`summarize`] would have it. Where a datagram is cut off by the end of
 /// the frame, as in captures, its transport header is still read if it is there, and the payload is as much
-/// as there is.
+/// as there is. The same holds where an IPv4 or UDP length is 0: a sender's own capture shows segments before
+/// the network card cuts them and fills in the lengths (TSO).
 ///
 /// ```
 /// use framepool::wire::{Layer, Network, summarize_lax};
@@ -185,8 +187,8 @@ impl Summary {
         self.payload_offset as usize
     }
 
-    /// Bytes of payload, by the headers' lengths: padding is not among them. At most 65,535, which IP cannot exceed;
-    /// of a larger frame without IP it is that.
+    /// Bytes of payload, by the headers' lengths: padding is not among them. At most 65,535: a larger payload, of an
+    /// IPv6 jumbogram (RFC 2675) or of a frame without IP, shows as that.
     pub const fn payload_len(&self) -> usize {
         self.payload_len as usize
     }

@@ -1,19 +1,25 @@
 //! The checksums of a frame that was summarised.
 
 use super::super::checksum::Sum;
-use super::super::view::{get8, get16, part};
-use super::super::{Layer, ParseError};
+use super::super::ipv6_ext::{extension_len, jumbo_length};
+use super::super::options::Options;
+use super::super::view::{get8, get16, part, put};
+use super::super::{Layer, ParseError, Reason, Unverifiable};
 use super::{Extensions, Network, Summary, Transport};
 
 impl Summary {
     /// Verifies the checksums of the frame that this is the summary of: of the IPv4 header, and of TCP, UDP or
     /// ICMP where all of it is there.
     ///
-    /// The transport's is left out where it cannot be told: in fragments, behind a routing header, in partial
-    /// summaries, and where UDP over IPv4 carries none. Under a source route of IPv4 (RFC 791) that is not yet at its
-    /// end it is made for another receiver than the header's, and comes out wrong.
+    /// The transport's is left out in fragments, in partial summaries, and where UDP over IPv4 carries none.
+    ///
+    /// It is made for the addresses of both ends, which are not always those of the IP header. A source route
+    /// with nodes left to visit ends at the receiver: options 131 and 137 of IPv4 (RFC 791), routing headers of
+    /// types 0, 2 and 4 (RFC 2460, RFC 6275, RFC 8754). A home address option (RFC 6275) holds the sender.
     ///
     /// # Errors
+    /// [`Reason::Unverifiable`](super::super::Reason::Unverifiable) where the address of one end is not known:
+    /// the route is of another type, or it or the options are damaged. The offset is that of the header or option;
     /// [`Reason::BadChecksum`](super::super::Reason::BadChecksum) with the layer whose checksum is wrong; [`Reason::Truncated`](super::super::Reason::Truncated) where `frame` is
     /// shorter than the one that was summarised.
     ///
@@ -34,8 +40,7 @@ impl Summary {
         if self.network == Network::Ipv4 {
             self.verify_ipv4(frame)?;
         }
-        let is_whole = self.fragment().is_none() && !self.is_partial();
-        if is_whole && !self.extensions.contains(Extensions::ROUTING) {
+        if self.fragment().is_none() && !self.is_partial() {
             self.verify_transport(frame)?;
         }
         Ok(())
@@ -57,25 +62,173 @@ impl Summary {
             Transport::Unknown | Transport::Fragment => return Ok(()),
         };
         let start = self.transport_offset();
-        let bytes = within(layer, frame, start, self.payload().end)?;
         let is_v4 = self.network == Network::Ipv4;
+        let bytes = within(layer, frame, start, self.message_end(frame))?;
+        let has_none = layer == Layer::Udp && get16(bytes, field) == 0;
+        if has_none && is_v4 {
+            return Ok(());
+        }
         let sum = match layer {
             Layer::Icmpv4 => Sum::new(),
-            _ => self.pseudo(bytes.len()),
+            _ => self.pseudo(self.ends(frame)?, bytes.len()),
         };
-        match layer == Layer::Udp && get16(bytes, field) == 0 {
-            true if is_v4 => Ok(()),
+        match has_none {
             // None was made; in IPv6 there has to be one.
             true => Err(wrong(layer, sum, bytes, field, start)),
             false => settled(layer, sum, bytes, field, start),
         }
     }
 
-    fn pseudo(&self, len: usize) -> Sum {
+    fn pseudo(&self, ends: Ends, len: usize) -> Sum {
         // The bytes of IPv4 are followed by zeros, which add nothing.
-        let addresses = Sum::new().bytes(&self.src).bytes(&self.dst);
-        addresses.word(self.protocol.into()).word(len as u16)
+        let addresses = Sum::new().bytes(&ends.src).bytes(&ends.dst);
+        let sum = addresses.word(self.protocol.into()).word(len as u16);
+        // Of a jumbogram (RFC 2675).
+        sum.word((len >> 16) as u16)
     }
+
+    /// Where the message ends: the payload's length is saturated in a jumbogram, which its UDP length then is not.
+    fn message_end(&self, frame: &[u8]) -> usize {
+        let end = self.payload().end;
+        if self.payload_len != u16::MAX || !self.extensions.contains(Extensions::HOP_BY_HOP) {
+            return end;
+        }
+        let start = self.network_offset() + 40;
+        let has_length = get16(frame, self.network_offset() + 4) != 0;
+        match jumbo_length(part(frame, start, usize::MAX)) {
+            Some((_, stated)) if !has_length => start.saturating_add(stated as usize),
+            _ => end,
+        }
+    }
+
+    /// The addresses that the message's checksum is made for.
+    fn ends(&self, frame: &[u8]) -> Result<Ends, ParseError> {
+        let ends = Ends {
+            src: self.src,
+            dst: self.dst,
+        };
+        let start = self.network_offset();
+        let moves = Extensions::ROUTING.0 | Extensions::DESTINATION.0;
+        match self.network {
+            Network::Ipv4 if get8(frame, start) & 0xF > 5 => ends.of_ipv4(frame, start),
+            Network::Ipv6 if self.extensions.0 & moves != 0 => {
+                ends.of_ipv6(frame, start, self.transport_offset())
+            }
+            _ => Ok(ends),
+        }
+    }
+}
+
+/// The sender and the receiver, as in a summary.
+struct Ends {
+    src: [u8; 16],
+    dst: [u8; 16],
+}
+
+impl Ends {
+    /// With the end of a source route that is not yet at its end.
+    #[cold]
+    fn of_ipv4(mut self, frame: &[u8], start: usize) -> Result<Self, ParseError> {
+        let len = usize::from(get8(frame, start) & 0xF) * 4;
+        let bytes = part(frame, start + 20, start + len);
+        let mut options = Options::new(Layer::Ipv4, bytes, start + 20);
+        loop {
+            let at = options.offset();
+            let unknown = |why| unverifiable(Layer::Ipv4, why, at);
+            let option = match options.next() {
+                None => return Ok(self),
+                Some(option) => option.map_err(|_| unknown(Unverifiable::Options))?,
+            };
+            // Loose and strict source route.
+            if !matches!(option.kind, 131 | 137) {
+                continue;
+            }
+            let at = options.offset() - option.data.len() - 2;
+            let damaged = unverifiable(Layer::Ipv4, Unverifiable::Route, at);
+            let (&pointer, route) = option.data.split_first().ok_or(damaged)?;
+            // The pointer counts from the option's first byte, and from 1.
+            if usize::from(pointer) > option.data.len() + 2 {
+                continue;
+            }
+            let last: &[u8; 4] = route.last_chunk().ok_or(damaged)?;
+            if pointer < 4 || pointer % 4 != 0 || route.len() % 4 != 0 {
+                return Err(damaged);
+            }
+            self.dst = [0; 16];
+            put(&mut self.dst, 0, *last);
+        }
+    }
+
+    /// With the end of a route that is not yet at its end, and with the home address.
+    #[cold]
+    fn of_ipv6(mut self, frame: &[u8], start: usize, end: usize) -> Result<Self, ParseError> {
+        let (mut next, mut at) = (get8(frame, start + 6), start + 40);
+        while at < end {
+            let header = part(frame, at, end);
+            let len = match next {
+                44 => 8,
+                51 => (usize::from(get8(header, 1)) + 2) * 4,
+                _ => extension_len(header),
+            };
+            let header = part(header, 0, len);
+            match next {
+                43 => self.end_route(header, at)?,
+                60 => self.find_home(header, at)?,
+                _ => {}
+            }
+            next = get8(header, 0);
+            at += len;
+        }
+        Ok(self)
+    }
+
+    fn end_route(&mut self, header: &[u8], at: usize) -> Result<(), ParseError> {
+        let (kind, left) = (get8(header, 2), usize::from(get8(header, 3)));
+        if left == 0 {
+            return Ok(());
+        }
+        let addresses = part(header, 8, usize::MAX);
+        let count = addresses.len() / 16;
+        let (is_whole, last) = match kind {
+            0 => (
+                addresses.len() % 16 == 0 && left <= count,
+                addresses.last_chunk(),
+            ),
+            2 => (addresses.len() == 16 && left == 1, addresses.first_chunk()),
+            // From the last to the first, then other things; the fifth byte is the number of the last.
+            4 => {
+                let last = usize::from(get8(header, 4));
+                (last < count && left <= last, addresses.first_chunk())
+            }
+            _ => {
+                let why = Unverifiable::RoutingType { found: kind };
+                return Err(unverifiable(Layer::Routing, why, at));
+            }
+        };
+        let damaged = unverifiable(Layer::Routing, Unverifiable::Route, at);
+        self.dst = *last.filter(|_| is_whole).ok_or(damaged)?;
+        Ok(())
+    }
+
+    fn find_home(&mut self, header: &[u8], at: usize) -> Result<(), ParseError> {
+        let body = part(header, 2, usize::MAX);
+        for option in Options::new(Layer::Destination, body, at + 2) {
+            let damaged = unverifiable(Layer::Destination, Unverifiable::Options, at);
+            let option = option.map_err(|_| damaged)?;
+            if option.kind == HOME_ADDRESS {
+                self.src = option.data.try_into().map_err(|_| damaged)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kind of the home address option (RFC 6275, 6.3).
+const HOME_ADDRESS: u8 = 0xC9;
+
+#[cold]
+fn unverifiable(layer: Layer, why: Unverifiable, at: usize) -> ParseError {
+    ParseError::new(layer, Reason::Unverifiable { why }, at)
 }
 
 fn within(layer: Layer, frame: &[u8], start: usize, end: usize) -> Result<&[u8], ParseError> {

@@ -1,6 +1,7 @@
 //! One layer after the other, with every check in its place: what [`quick`](super::quick) does not take, and
 //! every error.
 
+use super::super::ipv6_ext::{extension_len, jumbo_length};
 use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
@@ -73,8 +74,10 @@ struct Walk<'a> {
     at: usize,
     end: usize,
     found: &'a mut Summary,
-    /// The first length that the frame does not hold. The lax forms go on behind it.
+    /// The first length that the frame does not hold, or that cannot be right. The lax forms go on after it.
     cut: Option<ParseError>,
+    /// The length is in the hop-by-hop options (RFC 2675).
+    is_jumbo: bool,
 }
 
 type Step = Result<(), ParseError>;
@@ -87,6 +90,7 @@ impl<'a> Walk<'a> {
             end: frame.len(),
             found,
             cut: None,
+            is_jumbo: false,
         }
     }
 
@@ -329,7 +333,11 @@ impl<'a> Walk<'a> {
             ));
         }
         let total_len = usize::from(u16::from_be_bytes([head[2], head[3]]));
-        if total_len < header_len {
+        if total_len == 0 {
+            // The network card cuts what a sender hands it (TSO), and fills in the lengths.
+            let error = without_length(Layer::Ipv4, start + 2, header_len, u16::MAX.into());
+            self.cut = self.cut.or(Some(error));
+        } else if total_len < header_len {
             let most = usize::from(u16::MAX);
             return Err(ParseError::bad_length(
                 Layer::Ipv4,
@@ -346,7 +354,9 @@ impl<'a> Walk<'a> {
         self.found.src = widen([head[12], head[13], head[14], head[15]]);
         self.found.dst = widen([head[16], head[17], head[18], head[19]]);
         self.found.protocol = head[9];
-        self.bound(Layer::Ipv4, total_len);
+        if total_len != 0 {
+            self.bound(Layer::Ipv4, total_len);
+        }
         self.at += header_len;
         self.ipv4_fragment(head);
         self.behind_ipv4(head[9])
@@ -363,9 +373,12 @@ impl<'a> Walk<'a> {
         if self.is_later_fragment() {
             return Ok(Next::Nothing);
         }
-        for _ in 0..MAX_EXTENSIONS {
+        for index in 0..=MAX_EXTENSIONS {
             if protocol != number::AUTHENTICATION {
                 return Ok(Next::Transport(protocol));
+            }
+            if index == MAX_EXTENSIONS {
+                break;
             }
             protocol = self.authentication()?;
             self.found.protocol = protocol;
@@ -386,7 +399,14 @@ impl<'a> Walk<'a> {
         self.found.src = src.copied().unwrap_or_default();
         self.found.dst = dst.copied().unwrap_or_default();
         self.found.protocol = head[6];
-        self.bound(Layer::Ipv6, total_len);
+        if head[6] == number::HOP_BY_HOP {
+            let bound = Bound::by_options(self.frame, self.at, self.end, total_len);
+            self.end = bound.end;
+            self.cut = self.cut.or(bound.error);
+            self.is_jumbo = bound.is_jumbo;
+        } else {
+            self.bound(Layer::Ipv6, total_len);
+        }
         self.at += 40;
         self.behind_ipv6(head[6])
     }
@@ -408,7 +428,11 @@ impl<'a> Walk<'a> {
                 break;
             }
             protocol = match layer {
-                Layer::HopByHop if index > 0 => return Err(self.misplaced()),
+                Layer::HopByHop if index > 0 => return Err(self.misplaced(0)),
+                // A jumbogram is never a fragment (RFC 2675, 3).
+                Layer::Fragment if self.is_jumbo => {
+                    return Err(self.misplaced(number::FRAGMENT));
+                }
                 Layer::Fragment => self.ipv6_fragment()?,
                 Layer::Authentication => self.authentication()?,
                 _ => self.options(layer)?,
@@ -422,8 +446,14 @@ impl<'a> Walk<'a> {
     }
 
     /// Hop-by-hop options are the first header, or none (RFC 8200, 4.1).
-    fn misplaced(&self) -> ParseError {
-        ParseError::new(Layer::HopByHop, Reason::BadValue { found: 0 }, self.at)
+    #[cold]
+    fn misplaced(&self, found: u8) -> ParseError {
+        let layer = match found {
+            number::FRAGMENT => Layer::Fragment,
+            _ => Layer::HopByHop,
+        };
+        let found = found.into();
+        ParseError::new(layer, Reason::BadValue { found }, self.at)
     }
 
     #[cold]
@@ -508,7 +538,13 @@ impl<'a> Walk<'a> {
     fn udp(&mut self) -> Step {
         let &[a, b, c, d, e, f, _, _] = self.peek(Layer::Udp)?;
         let len = usize::from(u16::from_be_bytes([e, f]));
-        if len < 8 {
+        if len == 0 {
+            // Right in a jumbogram, where it ends with the packet (RFC 2675, 4).
+            if !self.is_jumbo {
+                let error = without_length(Layer::Udp, self.at + 4, 8, self.left());
+                self.cut = self.cut.or(Some(error));
+            }
+        } else if len < 8 {
             let most = self.left();
             return Err(ParseError::bad_length(
                 Layer::Udp,
@@ -519,7 +555,7 @@ impl<'a> Walk<'a> {
             ));
         }
         // A first fragment has less than the length says.
-        if !self.found.is_fragment() {
+        if !self.found.is_fragment() && len != 0 {
             self.bound(Layer::Udp, len);
         }
         self.found.transport = Transport::Udp;
@@ -557,6 +593,64 @@ impl<'a> Walk<'a> {
         self.at += 8;
         Ok(())
     }
+}
+
+/// What a packet's length makes of a walk.
+struct Bound {
+    end: usize,
+    error: Option<ParseError>,
+    is_jumbo: bool,
+}
+
+impl Bound {
+    /// The length of an IPv6 packet at `at` with hop-by-hop options, which state it where it has more than 16
+    /// bits (RFC 2675). Given the walk's values, so that the walk stays in registers.
+    #[cold]
+    #[inline(never)]
+    fn by_options(frame: &[u8], at: usize, end: usize, total_len: usize) -> Self {
+        let there = frame.get(at + 40..end).unwrap_or_default();
+        let has_length = total_len != 40;
+        let lies = |found, at| {
+            let reason = Reason::BadValue { found };
+            Some(ParseError::new(Layer::HopByHop, reason, at))
+        };
+        let mut bound = Self {
+            end,
+            error: None,
+            is_jumbo: false,
+        };
+        let mut total_len = total_len;
+        match jumbo_length(there) {
+            // How long it is would be in options that are cut off.
+            None if !has_length && extension_len(there) > there.len() => return bound,
+            None => {}
+            // Both lengths: the option has no place here.
+            Some((field, found)) if has_length => bound.error = lies(found, at + 40 + field - 2),
+            Some((field, found)) => {
+                bound.is_jumbo = true;
+                if found <= u16::MAX.into() {
+                    bound.error = lies(found, at + 40 + field);
+                    return bound;
+                }
+                total_len = (found as usize).saturating_add(40);
+            }
+        }
+        let left = end.saturating_sub(at);
+        if total_len <= left {
+            bound.end = at + total_len;
+        } else {
+            let error = ParseError::truncated(Layer::Ipv6, at, total_len, left);
+            bound.error = Some(error);
+        }
+        bound
+    }
+}
+
+/// A length of zero where at least some bytes are needed. The lax forms take all that is there.
+#[cold]
+#[inline(never)]
+fn without_length(layer: Layer, field: usize, least: usize, most: usize) -> ParseError {
+    ParseError::bad_length(layer, field, 0, least, most)
 }
 
 #[cold]
