@@ -361,6 +361,8 @@ impl<'p, const N: usize> Cache<'p, N> {
     }
 
     /// The same for an `n` of at most `K`.
+    #[cold]
+    #[inline(never)]
     fn make_whole_run<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
         match self.draw_run::<K>(n) {
             found if found < n => Err(self.fewer(n, found)),
