@@ -218,7 +218,7 @@ impl<'m> Pool<'m> {
         let pressure = &self.header().pressure;
         pressure.low.store(0, Relaxed);
         pressure.call.set(call);
-        // Release: pairs with the acquire in `note_low`.
+        // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
         // A pool never has more than its capacity: every larger number means the same.
         let below = below.min(self.capacity() + 1);
         pressure.low.store(below as Word, Release);
