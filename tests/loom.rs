@@ -517,6 +517,26 @@ fn a_low_water_mark_set_beside_an_allocation_calls() {
 }
 
 #[test]
+fn a_low_water_mark_set_beside_an_allocation_that_stays_above_it_calls_later() {
+    model_of_counters(2, || {
+        calls_of_this_model!(CALLS);
+        fn call(_: &Pool<'_>) {
+            CALLS.set(CALLS.get() + 1);
+        }
+        let shared = Shared::new(PoolConfig::new(8, 4).without_caches());
+        drop(shared.pool.alloc_burst::<3>(3).unwrap());
+        let other = shared.clone();
+        let t = thread::spawn(move || drop(other.pool.alloc_burst::<1>(1).unwrap()));
+        shared.pool.on_low_water(3, call);
+        t.join().unwrap();
+        // The peak is three: nothing but the mark stops the second pop.
+        let held = [shared.pool.alloc().unwrap(), shared.pool.alloc().unwrap()];
+        assert_eq!(CALLS.get(), 1);
+        drop(held);
+    });
+}
+
+#[test]
 fn a_low_water_mark_set_beside_an_exchange_calls() {
     model_of_counters(2, || {
         calls_of_this_model!(CALLS);

@@ -326,6 +326,7 @@ impl Pool<'_> {
 
     /// Blocks out of the depot and out of the caches, as far as these have told: exact when
     /// everyone rests and no cache lives.
+    #[inline(never)]
     pub(crate) fn in_use(&self) -> u32 {
         let in_use = (self.roaming() as u32).wrapping_sub(self.stacked());
         // Counters that move one after the other can cross zero for a moment.
@@ -368,6 +369,7 @@ impl Pool<'_> {
 
     /// What a mark is worked out from: `roaming`, and the depth of the stack at which fewer blocks are
     /// left in all than [`on_low_water`](Self::on_low_water) was told.
+    #[inline(never)]
     fn aims(&self) -> (Word, Word) {
         let header = self.header();
         // SeqCst, and first: see `note_exchange`. It acquires as well what its teller did before.
