@@ -326,7 +326,6 @@ impl Pool<'_> {
 
     /// Blocks out of the depot and out of the caches, as far as these have told: exact when
     /// everyone rests and no cache lives.
-    #[inline(never)]
     pub(crate) fn in_use(&self) -> u32 {
         let in_use = (self.roaming() as u32).wrapping_sub(self.stacked());
         // Counters that move one after the other can cross zero for a moment.
@@ -346,9 +345,7 @@ impl Pool<'_> {
         let mut aims = self.aims();
         loop {
             let (roaming, low) = aims;
-            let in_use = self.in_use() as Word;
-            let peak = hot.peak.fetch_max(s, in_use, Relaxed).max(in_use);
-            let mark = match roaming.wrapping_sub(peak) {
+            let mark = match roaming.wrapping_sub(self.raise_peak(s)) {
                 // Counters in motion.
                 mark if mark > self.capacity as Word => 0,
                 mark => mark,
@@ -396,10 +393,18 @@ impl Pool<'_> {
             // AcqRel, a swap: see `note_peak`.
             hot.low_water.swap(s, NO_MARK, AcqRel);
         }
-        let in_use = self.in_use() as Word;
-        if in_use > hot.peak.load(Relaxed) {
-            hot.peak.fetch_max(s, in_use, Relaxed);
+        self.raise_peak(s);
+    }
+
+    /// Raises the peak to what is in use now, and returns it.
+    #[inline(never)]
+    fn raise_peak(&self, s: Section<'_>) -> Word {
+        let highest = &self.header().hot.peak;
+        let (in_use, peak) = (self.in_use() as Word, highest.load(Relaxed));
+        if in_use > peak {
+            return highest.fetch_max(s, in_use, Relaxed).max(in_use);
         }
+        peak
     }
 
     /// [`note_peak`](Self::note_peak) and [`note_low`](Self::note_low), after an operation that took
