@@ -98,6 +98,9 @@ pub mod region;
 #[cfg(feature = "ring")]
 pub mod ring;
 mod sync;
+#[cfg(loom)]
+#[doc(hidden)]
+pub use sync::counters::explore_counters;
 #[cfg(feature = "time")]
 pub mod time;
 #[cfg(feature = "wire")]

@@ -55,10 +55,12 @@ type RawWord = loom::sync::atomic::AtomicU32;
 #[cfg(loom)]
 type RawU32 = loom::sync::atomic::AtomicU32;
 
-#[cfg(target_pointer_width = "64")]
+#[cfg(all(not(loom), target_pointer_width = "64"))]
 type RawCounter = core::sync::atomic::AtomicU64;
-#[cfg(target_pointer_width = "32")]
+#[cfg(all(not(loom), target_pointer_width = "32"))]
 type RawCounter = core::sync::atomic::AtomicU32;
+#[cfg(loom)]
+use counters::RawCounter;
 
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
@@ -263,8 +265,8 @@ atomic!(
 atomic!(
     /// A shared [`Word`] that is shown, or hints: whatever it holds, no block is lost or had twice, and no
     /// one sleeps for ever.
-    /// Loom does not explore the orders in which such words are read and written, which keeps its
-    /// models to what they are about.
+    /// Loom explores the orders in which such words are read and written where a model asks for it
+    /// (`explore_counters`); the others are kept to what they are about.
     Counter,
     RawCounter,
     Word
@@ -288,6 +290,16 @@ pub(crate) fn acquire_fence() {
     loom::sync::atomic::fence(Ordering::Acquire);
     #[cfg(not(loom))]
     core::sync::atomic::fence(Ordering::Acquire);
+}
+
+/// Loom takes SeqCst accesses for AcqRel ones. Between two such accesses of a thread this says to it what
+/// they mean; elsewhere it is nothing.
+#[inline(always)]
+pub(crate) fn seq_cst_under_loom() {
+    #[cfg(loom)]
+    if counters::EXPLORED.get() {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+    }
 }
 
 /// Of two threads that each store, call this, and load what the other stores, one sees the other's.
@@ -335,5 +347,63 @@ impl<T> Exclusive<T> {
         return self.0.with_mut(f);
         #[cfg(not(loom))]
         return f(self.0.get());
+    }
+}
+
+/// Counters under loom: plain words, or, in models about them, words that loom explores.
+#[cfg(loom)]
+pub mod counters {
+    use core::sync::atomic::Ordering;
+    use std::cell::Cell;
+
+    use super::{RawWord, Word};
+
+    std::thread_local! {
+        pub(super) static EXPLORED: Cell<bool> = const { Cell::new(false) };
+    }
+
+    /// Has loom explore the counters of pools that this thread, and the model that it runs, makes from
+    /// here on; or not any more.
+    pub fn explore_counters(explored: bool) {
+        EXPLORED.set(explored);
+    }
+
+    pub(super) enum RawCounter {
+        #[cfg(target_pointer_width = "64")]
+        Plain(core::sync::atomic::AtomicU64),
+        #[cfg(target_pointer_width = "32")]
+        Plain(core::sync::atomic::AtomicU32),
+        Explored(RawWord),
+    }
+
+    macro_rules! both {
+        ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty;)*) => {$(
+            pub(super) fn $name(&self, $($arg: $type),*) -> $result {
+                match self {
+                    Self::Plain(word) => word.$name($($arg),*),
+                    Self::Explored(word) => word.$name($($arg),*),
+                }
+            }
+        )*};
+    }
+
+    impl RawCounter {
+        pub(super) fn new(value: Word) -> Self {
+            if EXPLORED.get() {
+                Self::Explored(RawWord::new(value))
+            } else {
+                Self::Plain(value.into())
+            }
+        }
+
+        both! {
+            load(order: Ordering) -> Word;
+            store(value: Word, order: Ordering) -> ();
+            fetch_add(by: Word, order: Ordering) -> Word;
+            fetch_max(to: Word, order: Ordering) -> Word;
+            swap(new: Word, order: Ordering) -> Word;
+            compare_exchange(a: Word, b: Word, c: Ordering, d: Ordering) -> Result<Word, Word>;
+            compare_exchange_weak(a: Word, b: Word, c: Ordering, d: Ordering) -> Result<Word, Word>;
+        }
     }
 }

@@ -667,3 +667,123 @@ fn who_begins_to_wait_is_not_counted_out_for_another() {
         drop((third, executor.taken.lock().unwrap().take()));
     });
 }
+
+/// A model in which loom explores the counters as well.
+fn model_of_counters(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    framepool::explore_counters(true);
+    model(preemptions, f);
+    framepool::explore_counters(false);
+}
+
+/// Counts in the model that runs on this thread.
+macro_rules! calls_of_this_model {
+    ($calls:ident) => {
+        std::thread_local! {
+            static $calls: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
+        }
+        $calls.set(0);
+    };
+}
+
+#[test]
+fn a_low_water_mark_set_beside_an_allocation_calls() {
+    model_of_counters(2, || {
+        calls_of_this_model!(CALLS);
+        fn call(_: &Pool<'_>) {
+            CALLS.set(CALLS.get() + 1);
+        }
+        let shared = Shared::new(PoolConfig::new(8, 4).without_caches());
+        // Three in the stack, and one never handed out: the other thread keeps the peak.
+        let three: Burst<'_, 3> = shared.pool.alloc_burst(3).unwrap();
+        drop(three);
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let four: Burst<'_, 4> = other.pool.alloc_up_to(4);
+            drop(four);
+        });
+        shared.pool.on_low_water(4, call);
+        t.join().unwrap();
+        // From the stack: nothing but the mark says that it is to be looked at.
+        drop(shared.pool.alloc().unwrap());
+        assert_eq!(CALLS.get(), 1);
+    });
+}
+
+#[test]
+fn a_low_water_mark_set_beside_an_allocation_that_stays_above_it_calls_later() {
+    model_of_counters(2, || {
+        calls_of_this_model!(CALLS);
+        fn call(_: &Pool<'_>) {
+            CALLS.set(CALLS.get() + 1);
+        }
+        let shared = Shared::new(PoolConfig::new(8, 4).without_caches());
+        drop(shared.pool.alloc_burst::<3>(3).unwrap());
+        let other = shared.clone();
+        let t = thread::spawn(move || drop(other.pool.alloc_burst::<1>(1).unwrap()));
+        shared.pool.on_low_water(3, call);
+        t.join().unwrap();
+        // The peak is three: nothing but the mark stops the second pop.
+        let held = [shared.pool.alloc().unwrap(), shared.pool.alloc().unwrap()];
+        assert_eq!(CALLS.get(), 1);
+        drop(held);
+    });
+}
+
+#[test]
+fn a_low_water_mark_set_beside_an_exchange_calls() {
+    model_of_counters(2, || {
+        calls_of_this_model!(CALLS);
+        fn call(_: &Pool<'_>) {
+            CALLS.set(CALLS.get() + 1);
+        }
+        let shared = Shared::new(PoolConfig::new(8, 6).magazine(2));
+        let all: Burst<'_, 4> = shared.pool.alloc_burst(4).unwrap();
+        drop(all);
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let mut cache: Cache<'_, 4> = Cache::new(&other.pool);
+            let block = cache.alloc().unwrap();
+            let id = block.into_id();
+            drop(cache);
+            id
+        });
+        shared.pool.on_low_water(5, call);
+        let id = t.join().unwrap();
+        drop(shared.pool.alloc().unwrap());
+        assert_eq!(CALLS.get(), 1);
+        // SAFETY: this thread alone has the name.
+        unsafe { shared.pool.free_id(id) }.unwrap();
+    });
+}
+
+/// An allocation that keeps the peak, and an exchange that changes what the mark is worked out from.
+#[test]
+fn a_peak_kept_beside_an_exchange_leaves_no_mark_that_is_too_low() {
+    model_of_counters(2, || {
+        let shared = Shared::new(PoolConfig::new(8, 6).magazine(2));
+        // Two in a cache, and none in the stack.
+        let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
+        let two: Burst<'_, 2> = cache.alloc_burst(2).unwrap();
+        assert!(cache.free_burst(two).is_ok());
+        drop(cache);
+        let other = shared.clone();
+        let t = thread::spawn(move || {
+            let mut cache: Cache<'_, 4> = Cache::new(&other.pool);
+            let two: Burst<'_, 2> = cache.alloc_burst(2).unwrap();
+            two.into_iter().map(Block::into_id).collect::<Vec<_>>()
+        });
+        drop(shared.pool.alloc_burst::<4>(4).unwrap());
+        let ids = t.join().unwrap();
+        // One by one, by pops that look at the mark only.
+        let held: Vec<_> = std::iter::from_fn(|| shared.pool.alloc().ok()).collect();
+        assert_eq!(held.len(), 4);
+        assert_eq!(shared.pool.stats().in_use, 6);
+        drop(held);
+        assert_eq!(shared.pool.stats().peak, 6);
+        for id in ids {
+            // SAFETY: this thread alone has the name.
+            unsafe { shared.pool.free_id(id) }.unwrap();
+        }
+        Shared::settle(shared, 6);
+    });
+}

@@ -205,6 +205,37 @@ fn who_waits_no_more_leaves_nothing_behind() {
     assert_eq!(signal.count(), 0);
 }
 
+/// Forgets a future that waits for a block of `pool`.
+fn forget_one_that_waits(pool: &Pool<'_>, signal: &Arc<Signal>) {
+    let held = pool.alloc().unwrap();
+    let mut future = pool.alloc_async();
+    assert!(poll(&mut future, signal).is_none());
+    std::mem::forget((held, future));
+    assert_eq!(Arc::strong_count(signal), 2);
+}
+
+#[test]
+fn the_waker_of_a_forgotten_future_goes_with_a_reset_or_with_its_pool() {
+    let signal = Signal::new();
+    let mut pool = pool(1);
+    forget_one_that_waits(&pool, &signal);
+    pool.reset().unwrap();
+    assert_eq!((Arc::strong_count(&signal), pool.stats().waiting), (1, 0));
+    forget_one_that_waits(&pool, &signal);
+    drop(pool);
+    assert_eq!(Arc::strong_count(&signal), 1);
+
+    let mut region = vec![std::mem::MaybeUninit::uninit(); 4096];
+    let pool = Pool::new(&mut region, PoolConfig::new(64, 2)).unwrap();
+    let reservation = pool.reserve(1).unwrap();
+    forget_one_that_waits(&reservation, &signal);
+    drop(reservation);
+    assert_eq!(Arc::strong_count(&signal), 1);
+    forget_one_that_waits(&pool, &signal);
+    drop(pool);
+    assert_eq!((Arc::strong_count(&signal), signal.count()), (1, 0));
+}
+
 #[test]
 fn who_finds_no_room_to_sleep_is_polled_again() {
     let pool = pool(1);
@@ -471,6 +502,31 @@ fn a_refused_vector_meets_no_depot_and_leaves_no_one_asleep() {
 }
 
 #[test]
+fn a_mark_above_the_capacity_calls_at_the_next_allocation_however_high_it_is() {
+    calls!(CALLS, LEFT);
+    fn call(pool: &Pool<'_>) {
+        CALLS.fetch_add(1, SeqCst);
+        LEFT.store(pool.available(), SeqCst);
+    }
+    let pool = pool(8);
+    // From the frontier, and then from the stack.
+    for round in 0..2 {
+        for below in [9, 1 << 31, usize::MAX / 2 + 1, usize::MAX - 1, usize::MAX]
+            .into_iter()
+            .chain(1usize.checked_shl(32))
+            .chain(1usize.checked_shl(63))
+        {
+            pool.on_low_water(below, call);
+            let calls = CALLS.load(SeqCst);
+            drop(pool.alloc().unwrap());
+            assert_eq!(CALLS.load(SeqCst), calls + 1, "round {round}, {below}");
+            assert_eq!(LEFT.load(SeqCst), 7);
+        }
+        drop(pool.alloc_burst::<8>(8).unwrap());
+    }
+}
+
+#[test]
 fn bursts_and_caches_call_as_well_and_a_call_may_set_it_again() {
     calls!(CALLS, LEFT);
     fn call(pool: &Pool<'_>) {
@@ -486,4 +542,17 @@ fn bursts_and_caches_call_as_well_and_a_call_may_set_it_again() {
     let second = cache.alloc().unwrap();
     assert_eq!((CALLS.load(SeqCst), LEFT.load(SeqCst)), (2, 39));
     drop((first, second));
+}
+
+#[test]
+fn a_block_that_a_cache_hands_out_first_is_no_free_that_wraps() {
+    let pool = Pool::allocate(PoolConfig::new(64, 100).magazine(10)).unwrap();
+    let mut cache = pool.cache();
+    for n in [1, 5, 32] {
+        let held = cache.alloc_burst::<32>(n).unwrap();
+        let stats = pool.stats();
+        assert!(stats.frees <= stats.allocations, "{stats}");
+        assert_eq!(stats.frees + stats.in_use, stats.allocations, "{stats}");
+        drop(held);
+    }
 }

@@ -23,7 +23,7 @@ pub struct Census {
     pub in_magazines: usize,
     /// Out as raw blocks.
     pub raw: usize,
-    /// Withdrawn for reservations that were forgotten.
+    /// Withdrawn for reservations that were forgotten, also through reservations that have ended.
     pub reserved: usize,
     /// Out in handles or caches that were forgotten (`mem::forget`), since no living one can exist.
     pub leaked: usize,
@@ -187,6 +187,7 @@ impl Pool<'_> {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
         }
+        self.forget_waiters();
         #[cfg(feature = "audit")]
         self.note_reset();
         let header = self.header_mut();

@@ -387,14 +387,39 @@ pub(crate) const fn default_magazine(capacity: usize) -> usize {
     }
 }
 
-/// `n` rounded up to a multiple of `align`, a power of two. `n` is far from `usize::MAX`.
+/// `n` rounded up to a multiple of `align`, a power of two, if that is a `usize`.
 pub(crate) const fn align_up(n: usize, align: usize) -> usize {
-    (n + align - 1) & !(align - 1)
+    // In this order: on 32-bit targets the largest block and the largest alignment add up to 2^32.
+    (n + (align - 1)) & !(align - 1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_aligned_as_far_as_a_word_reaches_stays_as_it_is() {
+        let top = 1 << (usize::BITS - 1);
+        assert_eq!(align_up(top, top), top);
+        assert_eq!(align_up(top - 1, top), top);
+        assert_eq!(align_up(usize::MAX, 1), usize::MAX);
+    }
+
+    #[test]
+    fn the_largest_block_at_the_largest_alignment_has_a_layout_or_an_error() {
+        for stride in [Stride::Auto, Stride::Padded, Stride::Exact] {
+            let config = PoolConfig::new(MAX_BYTES, 1)
+                .align(MAX_BYTES)
+                .stride(stride);
+            match config.layout() {
+                Ok(layout) => assert_eq!(layout.stride(), MAX_BYTES),
+                Err(e) => assert!(
+                    usize::BITS == 32 && matches!(e, ConfigError::Overflow { count: 1, .. }),
+                    "{e}"
+                ),
+            }
+        }
+    }
 
     #[test]
     fn powers_of_two_are_padded_to_an_odd_number_of_lines() {

@@ -344,30 +344,41 @@ impl Pool<'_> {
     #[cold]
     #[inline(never)]
     pub(crate) fn note_peak(&self, s: Section<'_>) {
-        if cfg!(loom) {
-            // Moves counters only, and reads words that would multiply the interleavings.
-            return;
-        }
         let hot = &self.header().hot;
+        let mut aims = self.aims();
         loop {
-            let roaming = self.roaming();
-            let in_use = self.in_use() as Word;
-            let peak = hot.peak.fetch_max(s, in_use, Relaxed).max(in_use);
-            // The depth at which so few are left in all: see `on_low_water`.
-            let beside = (self.available() as Word).saturating_sub(self.stacked() as Word);
-            let low = self.low_mark().saturating_sub(beside);
-            let mark = match roaming.wrapping_sub(peak) {
+            let (roaming, low) = aims;
+            let mark = match roaming.wrapping_sub(self.raise_peak(s)) {
                 // Counters in motion.
                 mark if mark > self.capacity as Word => 0,
                 mark => mark,
             };
-            // AcqRel: pairs with `note_exchange`.
-            hot.low_water.swap(s, mark.max(low), AcqRel);
+            // AcqRel: all changes of this word are swaps. So this acquires what those released that
+            // replaced it before, here or in `note_exchange`, and sees below what they had changed.
+            // SeqCst: see `note_exchange`.
+            hot.low_water.swap(s, mark.max(low), SeqCst);
+            sync::seq_cst_under_loom();
             // If it changed meanwhile, a later and better mark may have been overwritten.
-            if self.roaming() == roaming {
+            let now = self.aims();
+            if now == aims {
                 return;
             }
+            aims = now;
         }
+    }
+
+    /// What a mark is worked out from: `roaming`, and the depth of the stack at which fewer blocks are
+    /// left in all than [`on_low_water`](Self::on_low_water) was told.
+    #[inline(never)]
+    fn aims(&self) -> (Word, Word) {
+        let header = self.header();
+        // SeqCst, and first: see `note_exchange`. It acquires as well what its teller did before.
+        let held = Held(header.exchange.held.load(SeqCst));
+        let frontier = header.hot.frontier.load(Relaxed);
+        let roaming = frontier.wrapping_sub(held.sum()).wrapping_sub(self.lent());
+        let never = (self.capacity as Word).saturating_sub(frontier);
+        let beside = never + held.in_magazines() as Word;
+        (roaming, self.low_mark().saturating_sub(beside))
     }
 
     /// Keeps the peak at an exchange with a cache, which changes `roaming`.
@@ -376,19 +387,27 @@ impl Pool<'_> {
     /// uses: the mark is not worked out here but given up, once, and the next pop works it out.
     #[inline(never)]
     pub(crate) fn note_exchange(&self, s: Section<'_>) {
-        if cfg!(loom) {
-            return;
-        }
         let hot = &self.header().hot;
-        // Acquire, and release below: whoever replaces this by a mark has seen the `roaming` of
-        // everyone who gave the mark up before, or else this comes after the mark.
-        if hot.low_water.load(Acquire) != NO_MARK {
-            hot.low_water.store(NO_MARK, Release);
+        sync::seq_cst_under_loom();
+        // SeqCst: this changes `held` and then reads the mark; `note_peak` changes the mark and then
+        // reads `held`. All four are SeqCst and so have one order: if this does not see the mark,
+        // `note_peak` sees the change, and looks again.
+        if hot.low_water.load(SeqCst) != NO_MARK {
+            // AcqRel, a swap: see `note_peak`.
+            hot.low_water.swap(s, NO_MARK, AcqRel);
         }
-        let in_use = self.in_use() as Word;
-        if in_use > hot.peak.load(Relaxed) {
-            hot.peak.fetch_max(s, in_use, Relaxed);
+        self.raise_peak(s);
+    }
+
+    /// Raises the peak to what is in use now, and returns it.
+    #[inline(never)]
+    fn raise_peak(&self, s: Section<'_>) -> Word {
+        let highest = &self.header().hot.peak;
+        let (in_use, peak) = (self.in_use() as Word, highest.load(Relaxed));
+        if in_use > peak {
+            return highest.fetch_max(s, in_use, Relaxed).max(in_use);
         }
+        peak
     }
 
     /// [`note_peak`](Self::note_peak) and [`note_low`](Self::note_low), after an operation that took

@@ -256,7 +256,8 @@ impl Pool<'_> {
     #[inline(never)]
     pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
         let held = &self.header().exchange.held;
-        held.fetch_add(s, Held::step(cached, in_magazines), Relaxed);
+        // SeqCst: pairs with `note_peak`, see `note_exchange`.
+        held.fetch_add(s, Held::step(cached, in_magazines), SeqCst);
     }
 
     /// Gives `ids` to the depot as a magazine, or as a chain where they are few or no slot is free.

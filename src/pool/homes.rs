@@ -266,6 +266,10 @@ impl Drop for Pool<'_> {
         }
         #[cfg(feature = "std")]
         let owner = if self.shared { None } else { self.take_owner() };
+        // After the owner is taken: it runs the user's code, and if that unwinds, memory goes back.
+        if !self.shared {
+            self.forget_waiters();
+        }
         #[cfg(loom)]
         // SAFETY: made by `prepare_metadata`, and freed here only.
         drop(unsafe { std::boxed::Box::from_raw(self.base().as_ptr()) });

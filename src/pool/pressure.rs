@@ -218,7 +218,9 @@ impl<'m> Pool<'m> {
         let pressure = &self.header().pressure;
         pressure.low.store(0, Relaxed);
         pressure.call.set(call);
-        // Release: pairs with the acquire in `note_low`.
+        // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
+        // A pool never has more than its capacity: every larger number means the same.
+        let below = below.min(self.capacity() + 1);
         pressure.low.store(below as Word, Release);
         // So that the next allocation looks. It calls, not this: the call may have come here.
         sync::section(|s| self.note_peak(s));
@@ -337,6 +339,14 @@ impl<'m> Pool<'m> {
         });
     }
 
+    /// Drops the wakers of futures that were forgotten. `&mut self` shows that no other future is
+    /// there, if the pool is not [`shared`](Pool).
+    pub(crate) fn forget_waiters(&mut self) {
+        for slot in &self.header().pressure.slots {
+            drop(slot.take(slot.state.load(Relaxed)));
+        }
+    }
+
     fn wait_no_more(&self, place: Place) {
         let pressure = &self.header().pressure;
         let slot = pressure.slots.get(place.slot);
@@ -347,7 +357,8 @@ impl<'m> Pool<'m> {
     }
 }
 
-/// Waits for a block: see [`Pool::alloc_async`]. Dropping it is waiting no more.
+/// Waits for a block: see [`Pool::alloc_async`]. Dropping it is waiting no more. The waker of one that was
+/// forgotten is dropped by the next free that wakes, by [`Pool::reset`], or with the pool.
 #[must_use = "futures do nothing unless polled"]
 pub struct AllocAsync<'p> {
     pool: &'p Pool<'p>,

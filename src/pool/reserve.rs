@@ -36,7 +36,8 @@ use crate::sync::{self, Ordering::*, Word};
 /// Dropping it gives its blocks back to the parent. Those that are out as raw blocks become the
 /// parent's raw blocks; those whose handles were forgotten stay lost until the parent is
 /// reset. A reservation that is itself forgotten is lost with all of its blocks, and the parent cannot be
-/// [`reset`](Pool::reset) any more: what of it is out is not known.
+/// [`reset`](Pool::reset) any more: what of it is out is not known. The same is true for the parent of its
+/// parent, and so on: a reservation that ends gives back its quota less what it has lent and not got back.
 ///
 /// What differs from a pool over memory of its own: a block keeps the [`BlockId`](crate::BlockId),
 /// the [`offset`](crate::Block::offset) and the bytes that it has in the parent, so
@@ -149,6 +150,7 @@ impl Drop for Reservation<'_> {
     fn drop(&mut self) {
         let mut ids = [MaybeUninit::uninit(); 64];
         let mut awaited = false;
+        let mut out = self.own() as usize;
         loop {
             let (n, _) = self.pool.take_many(&mut ids);
             // SAFETY: as many were written.
@@ -156,19 +158,29 @@ impl Drop for Reservation<'_> {
             if home.is_empty() {
                 break;
             }
+            out = out.saturating_sub(n);
             // SAFETY: the blocks were this reservation's, and are given up here.
             awaited |= unsafe { self.parent.give_quietly(home) };
         }
         if self.pool.raw_out() > 0 {
             self.bequeath_raw();
         }
-        self.parent.lend((self.quota as Word).wrapping_neg());
+        // The blocks that are out are the parent's from here on: allocated, as seen from there.
+        self.parent.uncount(out.wrapping_neg());
+        // Those that this reservation has lent and not got back stay lent by the parent.
+        self.parent.lend(self.own().wrapping_neg());
         // Last: it runs the user's code.
         self.parent.look_if(awaited);
     }
 }
 
 impl Reservation<'_> {
+    /// Returns the number of blocks of the quota that are not lent to reservations of this one.
+    fn own(&self) -> Word {
+        // What is lent includes the names below the capacity that were never in the quota.
+        (self.pool.capacity as Word).saturating_sub(self.pool.lent())
+    }
+
     /// Makes the blocks that are out as raw blocks the parent's. O(capacity).
     #[cold]
     fn bequeath_raw(&self) {
@@ -293,11 +305,13 @@ impl<'p> Withdrawn<'p> {
         let hot = &pool.header().hot;
         sync::section(|s| hot.frontier.fetch_add(s, names, Relaxed));
         pool.uncount(self.capacity as usize);
-        pool.lend(names - quota as Word);
+        // All of them at first, so that none looks like use before it is given up below.
+        pool.lend(names);
         while let Some(id) = self.pop() {
             // SAFETY: the block was the parent's and is this pool's now: it is given up to it, once.
             unsafe { pool.give_one(id) };
         }
+        pool.lend((quota as Word).wrapping_neg());
         Reservation {
             pool,
             parent,

@@ -39,7 +39,8 @@ pub struct Stats {
     pub peak: u64,
     /// Who [waits](Pool::alloc_async) for a block.
     pub waiting: u64,
-    /// Blocks handed out so far.
+    /// Blocks handed out so far: `frees` and `in_use` added up. Blocks that were out when their
+    /// [`Reservation`](crate::Reservation) ended count as allocated from the parent.
     pub allocations: u64,
     /// Blocks that came back so far.
     pub frees: u64,
@@ -151,6 +152,12 @@ impl Pool<'_> {
         let allocations = (popped as Word)
             .wrapping_add(header.hot.frontier.load(Relaxed))
             .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
+        // Negative by less than the capacity where a cache has told the blocks that it hands out, and
+        // not yet that it did.
+        let frees = match allocations.wrapping_sub(in_use as Word) {
+            frees if frees > Word::MAX - self.capacity as Word => 0,
+            frees => frees,
+        };
         Stats {
             capacity,
             in_use,
@@ -159,8 +166,8 @@ impl Pool<'_> {
             reserved,
             waiting: self.waiters(),
             peak: read(&header.hot.peak).max(in_use),
-            allocations: wide(allocations),
-            frees: wide(allocations.wrapping_sub(in_use as Word)),
+            allocations: wide(frees.wrapping_add(in_use as Word)),
+            frees: wide(frees),
             exhaustions: read(&header.cold.exhaustions),
             refusals: read(&header.cold.refusals),
         }
