@@ -216,6 +216,28 @@ fn a_draw_leaves_half_of_the_depot_to_others_unless_more_is_asked_for() {
 }
 
 #[test]
+fn a_draw_of_a_small_cache_from_large_magazines_is_half_of_it_at_most() {
+    let blocks = if cfg!(miri) { 256 } else { 4096 };
+    let pool = Pool::allocate(PoolConfig::new(8, blocks)).unwrap();
+    let mut small: Cache<'_, 8> = Cache::new(&pool);
+    // Warm, and with nothing in it.
+    for _ in 0..100 {
+        let block = small.alloc().unwrap();
+        assert!(small.free(block).is_ok());
+    }
+    small.flush();
+    PASTS[2](&pool);
+    let mut held = Vec::new();
+    while pool.available() > 0 {
+        let before = pool.available();
+        held.push(small.alloc().unwrap());
+        let drawn = before - pool.available();
+        assert!(drawn <= 4, "{drawn} of {before}");
+    }
+    assert!(held.len() > blocks / 2);
+}
+
+#[test]
 fn a_worker_that_allocates_much_draws_whole_magazines() {
     let pool = Pool::allocate(PoolConfig::new(8, 4096)).unwrap();
     let mut cache = pool.cache();

@@ -93,7 +93,9 @@ impl<const N: usize> Cache<'_, N> {
         let most = if waited_for { 1 } else { room.len() };
         let room = room.get_mut(..most).unwrap_or_default();
         let whole = room.len().min(self.pool.magazine()) <= want;
-        let want = want.min(share).min(room.len());
+        // A magazine of a larger cache may exceed the share.
+        let most = room.len().min(share);
+        let (want, room) = (want.min(most), room.get_mut(..most).unwrap_or_default());
         let (pool, books) = (self.pool, &mut self.books);
         let (drawn, in_magazines, awaited) = sync::section(|s| {
             let mut unloaded = None;

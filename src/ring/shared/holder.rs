@@ -95,7 +95,8 @@ impl<'r> Held<'r> {
         dead: Option<u32>,
     ) -> Result<Held<'r>, SharedRingError> {
         let me = own_word();
-        let mut seen = word.load(Ordering::Acquire);
+        // Relaxed: the word is only compared. What its last holder did is acquired below.
+        let mut seen = word.load(Ordering::Relaxed);
         for _ in 0..TRIES {
             match Holder::of(seen) {
                 Holder::Process { number: by, .. } if dead != Some(by) => {
@@ -104,8 +105,9 @@ impl<'r> Held<'r> {
                 Holder::Bad(found) => return Err(SharedRingError::BadHolder { found }),
                 _ => {}
             }
-            // Acquire: pairs with the release of who let it go, whose position is then seen.
-            match word.compare_exchange(seen, me, Ordering::AcqRel, Ordering::Acquire) {
+            // Acquire: pairs with the release of the holder that let it go, whose position is then seen. Not
+            // a release: a peer that sees this holder reaches nothing by it.
+            match word.compare_exchange(seen, me, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(Held { word, me }),
                 Err(now) => seen = now,
             }

@@ -1,5 +1,6 @@
 //! The ring over words of this process, so that Miri sees how values become words and back.
 
+use core::cell::UnsafeCell;
 use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
@@ -111,6 +112,134 @@ fn values_are_whole_on_both_threads_round_the_end() {
         }
         assert_eq!(rx.pop_wait::<Yield>(), Err(SharedWaitError::Abandoned));
     });
+}
+
+/// Plain memory that belongs to the owner of a value, a place or an end. Miri reports an access that does not come
+/// after the last owner's.
+struct Watched([UnsafeCell<u64>; 2]);
+
+// SAFETY: a cell is accessed by the owner of what it belongs to, and there is one at a time.
+unsafe impl Sync for Watched {}
+
+impl Watched {
+    const fn new() -> Self {
+        Self([UnsafeCell::new(0), UnsafeCell::new(0)])
+    }
+
+    fn at(&self, position: u64) -> *mut u64 {
+        self.0[position as usize % 2].get()
+    }
+}
+
+/// Asks again until it is there.
+fn until_some<R>(mut ask: impl FnMut() -> Option<R>) -> R {
+    let mut wait = Yield::default();
+    loop {
+        match ask() {
+            Some(found) => return found,
+            None => wait.wait(),
+        }
+    }
+}
+
+const HANDED: u64 = if cfg!(miri) { 30 } else { 20_000 };
+
+#[test]
+fn what_a_place_stands_for_belongs_to_one_end_at_a_time() {
+    let memory = memory::<u64>(2);
+    let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+    let watched = Watched::new();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    thread::scope(|scope| {
+        let watched = &watched;
+        scope.spawn(move || {
+            for i in 0..HANDED {
+                until_some(|| (!tx.is_full()).then_some(()));
+                let mut place = tx.reserve(1).unwrap().unwrap();
+                // SAFETY: the place is the producer's.
+                unsafe { *watched.at(i) = i };
+                place.write(0, i).unwrap();
+                assert_eq!(place.commit(1), 1);
+            }
+        });
+        for i in 0..HANDED {
+            until_some(|| (!rx.is_empty()).then_some(()));
+            let waiting = rx.peek(1).unwrap().unwrap();
+            // SAFETY: the value is the consumer's.
+            assert_eq!(unsafe { *watched.at(i) }, i);
+            assert_eq!(waiting.get(0), Some(i));
+            assert_eq!(waiting.release(1), 1);
+        }
+    });
+}
+
+#[test]
+fn an_end_goes_on_where_the_last_one_stopped() {
+    let memory = memory::<u64>(2);
+    let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+    let (places, ends) = (Watched::new(), Watched::new());
+    // Each value goes in, and comes out, at an end that was just taken, of two threads that want each.
+    let produce = || {
+        until_some(|| {
+            let mut tx = ring.producer().ok()?;
+            // SAFETY: the end is this thread's.
+            let next = unsafe { &mut *ends.at(0) };
+            if *next == HANDED {
+                return Some(());
+            }
+            let mut place = tx.reserve(1).unwrap()?;
+            // SAFETY: the place is the producer's.
+            unsafe { *places.at(*next) = *next };
+            place.write(0, *next).unwrap();
+            assert_eq!(place.commit(1), 1);
+            *next += 1;
+            None
+        });
+    };
+    let consume = || {
+        until_some(|| {
+            let mut rx = ring.consumer().ok()?;
+            // SAFETY: the end is this thread's.
+            let next = unsafe { &mut *ends.at(1) };
+            if *next == HANDED {
+                return Some(());
+            }
+            let waiting = rx.peek(1).unwrap()?;
+            // SAFETY: the value is the consumer's.
+            assert_eq!(unsafe { *places.at(*next) }, *next);
+            assert_eq!(waiting.get(0), Some(*next));
+            assert_eq!(waiting.release(1), 1);
+            *next += 1;
+            None
+        });
+    };
+    thread::scope(|scope| {
+        scope.spawn(produce);
+        scope.spawn(consume);
+        scope.spawn(produce);
+        consume();
+    });
+}
+
+#[test]
+fn what_an_end_did_comes_before_its_peer_sees_it_gone() {
+    for _ in 0..if cfg!(miri) { 8 } else { 200 } {
+        let memory = memory::<u64>(2);
+        let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+        let watched = Watched::new();
+        let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+        thread::scope(|scope| {
+            let watched = &watched;
+            scope.spawn(move || {
+                // SAFETY: it belongs to the producer.
+                unsafe { *watched.at(0) = 1 };
+                drop(tx);
+            });
+            until_some(|| rx.is_abandoned().then_some(()));
+            // SAFETY: the producer is gone.
+            assert_eq!(unsafe { *watched.at(0) }, 1);
+        });
+    }
 }
 
 /// Waits until both have come here, `times` times together.

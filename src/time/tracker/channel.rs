@@ -242,7 +242,8 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
 
     /// A percentile: see [`Histogram::percentile`]; never outside the least and the greatest latency, which
     /// are known. 100 gives the greatest. A percentile among latencies above the histogram's maximum is the
-    /// greatest too, so that no answer is less than the exact one. O(`N`).
+    /// greatest too, so that no answer is less than the exact one among the latencies that the histogram
+    /// counts: all, unless [`lost`](Histogram::lost) says otherwise. O(`N`).
     ///
     /// ```
     /// use framepool::time::Channel;
