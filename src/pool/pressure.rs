@@ -218,9 +218,9 @@ impl<'m> Pool<'m> {
         let pressure = &self.header().pressure;
         pressure.low.store(0, Relaxed);
         pressure.call.set(call);
-        // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
         // A pool never has more than its capacity: every larger number means the same.
         let below = below.min(self.capacity() + 1);
+        // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
         pressure.low.store(below as Word, Release);
         // So that the next allocation looks. It calls, not this: the call may have come here.
         sync::section(|s| self.note_peak(s));
@@ -343,7 +343,11 @@ impl<'m> Pool<'m> {
     /// there, if the pool is not [`shared`](Pool).
     pub(crate) fn forget_waiters(&mut self) {
         for slot in &self.header().pressure.slots {
-            drop(slot.take(slot.state.load(Relaxed)));
+            if let Some(waker) = slot.take(slot.state.load(Relaxed)) {
+                // First: dropping a waker runs the user's code, which may panic.
+                self.uncount_waiter();
+                drop(waker);
+            }
         }
     }
 

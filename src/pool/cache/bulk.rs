@@ -158,7 +158,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_array<const K: usize>(&mut self) -> Result<[Block<'p>; K], Exhausted> {
         if !self.holds_run::<K>(K) {
-            self.make_whole_run::<K>(K)?;
+            self.make_whole_run::<K>()?;
         }
         let pool = self.pool;
         // SAFETY: just checked or made. All `K` are written, and their blocks are handed out, each once.
@@ -357,13 +357,19 @@ impl<'p, const N: usize> Cache<'p, N> {
         if n > K {
             return Err(self.too_many(n, K));
         }
-        Ok(self.make_whole_run::<K>(n)?)
+        Ok(self.run_or_fewer::<K>(n)?)
+    }
+
+    /// The same for `K` of `K`.
+    #[cold]
+    #[inline(never)]
+    fn make_whole_run<const K: usize>(&mut self) -> Result<(), Exhausted> {
+        self.run_or_fewer::<K>(K)
     }
 
     /// The same for an `n` of at most `K`.
-    #[cold]
-    #[inline(never)]
-    fn make_whole_run<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
+    #[inline(always)]
+    fn run_or_fewer<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
         match self.draw_run::<K>(n) {
             found if found < n => Err(self.fewer(n, found)),
             _ => Ok(()),
