@@ -315,6 +315,17 @@ fn raw_refuses_what_message_refuses<F: Feed>(raw: fn(&[u8]) -> Option<ParseError
 }
 
 #[test]
+fn a_message_without_a_byte_is_refused_whatever_follows_it() {
+    for follows in 0..=255 {
+        let mut bytes = vec![follows; 200];
+        bytes[..2].copy_from_slice(&0_u16.to_be_bytes());
+        let raw = itch::Messages::new(&bytes).raw().next().unwrap();
+        let typed = itch::Messages::new(&bytes).next().unwrap();
+        assert_eq!(raw.map(|_| ()), typed.map(|_| ()), "{follows:#x}");
+    }
+}
+
+#[test]
 fn raw_messages_and_typed_ones_are_refused_for_the_same_reason() {
     let noise = [0; 128];
     raw_refuses_what_message_refuses::<Pitch>(|bytes| pitch::Raw::parse(bytes).err(), &noise);

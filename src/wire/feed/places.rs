@@ -351,8 +351,8 @@ macro_rules! raw {
             #[inline(always)]
             pub(super) fn fitting(bytes: &'a [u8], window: &'a [u8]) -> Option<Self> {
                 let window = window.first_chunk::<WINDOW>();
-                // Of a window without a check. No type is shorter than the header, so what does not fit its
-                // type is refused whatever was read as its header.
+                // Of a window without a check. No type is shorter than the header, and none that is unknown
+                // fits: so a message that is shorter is refused, whatever was read as its header.
                 let header = match window {
                     Some(window) => window.first_chunk::<$header>()?,
                     None => bytes.first_chunk::<$header>()?,

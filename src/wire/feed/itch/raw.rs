@@ -12,7 +12,7 @@ raw! {
     order: Be;
     header: 11;
     kind: u8, 0..1;
-    fits: |len, due| len == due;
+    fits: |len, due| len == due && due != 0;
 
     /// A message of ITCH 5.0 by its bytes, its type and length checked.
     ///
