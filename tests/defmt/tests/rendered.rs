@@ -33,9 +33,11 @@ fn a_pool_its_handles_and_its_figures() {
     let text = format!("Pool {{ block_size: 64, stride: 64, capacity: 8, stats: {stats} }}");
     assert_eq!(render(&pool), text);
     let mut cache: framepool::Cache<'_, 16> = framepool::Cache::new(&pool);
-    drop(cache.alloc().unwrap());
-    assert_eq!(render(&cache), "Cache { capacity: 16, len: 3 }");
-    assert!(render(cache.stats()).starts_with("CacheStats { capacity: 16, len: 3, allocations: 1"));
+    let block = cache.alloc().unwrap();
+    cache.free(block).unwrap();
+    assert_eq!(render(&cache), "Cache { capacity: 16, len: 1 }");
+    let stats = "CacheStats { capacity: 16, len: 1, allocations: 1, frees: 1";
+    assert!(render(cache.stats()).starts_with(stats));
 }
 
 #[test]
