@@ -87,7 +87,7 @@ fn rates() {
     let still = Calibrator::start(|| 5, || 7);
     assert_eq!(
         render(still),
-        "Calibrator { first: Moment { before: 5, ns: 7, width: 0 }, .. }"
+        "Calibrator { first: Moment { before: 5, ns: 7, width: 0, ticks_apart: None, ns_apart: None }, .. }"
     );
     assert_eq!(
         render(still.finish().unwrap_err()),
