@@ -1,4 +1,4 @@
-//! Two lines that carry the same: the first copy of each message wins.
+//! Arbitrates lines with the same messages: the first copy of each message wins.
 
 use super::sequence::{Run, SequenceTracker, Verdict, Width};
 
@@ -16,7 +16,7 @@ pub struct LineStats {
     pub filled: u64,
     /// Those that another line, or this one, had brought before.
     pub duplicates: u64,
-    /// Those too old to know, or behind the end of the session.
+    /// Messages that are too old to judge, or after the end of the session.
     pub late: u64,
     /// Those that this line skipped when it went on, whether or not they came later.
     pub skipped: u64,
@@ -115,7 +115,7 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         self.tracker.end(next);
     }
 
-    /// Numbers begin anew with `next`, on all lines.
+    /// Numbers restart at `next`, on all lines.
     pub fn reset(&mut self, next: u64) {
         self.tracker.reset(next);
         self.lines.iter_mut().for_each(|line| line.own.reset(next));

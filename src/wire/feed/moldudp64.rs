@@ -47,7 +47,7 @@ pub const END_OF_SESSION: u16 = 0xFFFF;
 pub enum Kind {
     /// It says which sequence number comes next, and that the line is up.
     Heartbeat,
-    /// It carries so many messages.
+    /// It carries this number of messages.
     Messages(u16),
     /// The session is over: nothing follows but more of these.
     EndOfSession,
@@ -135,7 +135,7 @@ impl<'a> Messages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read: behind the last message nothing, in a packet as it should be.
+    /// The bytes that were not read yet. Empty after the last message of a correct packet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
@@ -165,7 +165,7 @@ pub struct Request {
     pub session: [u8; 10],
     /// The first message.
     pub sequence: u64,
-    /// How many. A server sends no more than one packet has room for.
+    /// The number of messages. A server sends at most one packet.
     pub count: u16,
 }
 

@@ -1,4 +1,4 @@
-//! Which messages of a sequence came, which did not, which came twice.
+//! Tracks received, missing and duplicate messages of a sequence.
 //!
 //! ```text
 //!      stale          │     known: seen, except for the gaps      │   not seen yet
@@ -28,14 +28,14 @@ pub enum Width {
     Bits64,
 }
 
-/// What became of the messages of a [`Run`].
+/// The verdict on the messages of a [`Run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Verdict {
     /// New, and next in line.
     InOrder,
-    /// New, but so many before it have not come.
+    /// New, but messages before it are missing.
     AfterGap {
         /// Messages that are missing.
         missing: u64,
@@ -46,7 +46,7 @@ pub enum Verdict {
     Duplicate,
     /// Too old to know whether they came before.
     Stale,
-    /// They have numbers that the session ended before.
+    /// Their numbers are after the end of the session.
     AfterEnd,
 }
 
@@ -57,27 +57,27 @@ impl Verdict {
     }
 }
 
-/// Messages in a row of which the same became.
+/// Consecutive messages with the same verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
-    /// How many messages of the packet are before them.
+    /// The number of messages before them in the packet.
     pub index: u64,
     /// The first one's sequence number.
     pub first: u64,
-    /// How many there are.
+    /// The number of messages.
     pub count: u64,
-    /// What became of them.
+    /// The verdict on them.
     pub verdict: Verdict,
 }
 
-/// Messages in a row that have not come.
+/// Consecutive messages that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Gap {
     /// The first one's sequence number.
     pub first: u64,
-    /// How many there are.
+    /// The number of messages.
     pub count: u64,
 }
 
@@ -103,7 +103,7 @@ pub struct SequenceStats {
     pub duplicates: u64,
     /// Too old to know.
     pub stale: u64,
-    /// Behind the end of the session.
+    /// After the end of the session.
     pub after_end: u64,
     /// Heartbeats, not messages.
     pub heartbeats: u64,
@@ -225,7 +225,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.ended = true;
     }
 
-    /// Numbers begin anew with `next`, as a feed's reset message says. Gaps are given up.
+    /// Numbers restart at `next`, as a feed's reset message says. Gaps are given up.
     pub fn reset(&mut self, next: u64) {
         let missing = self.outstanding();
         self.stats.lost = self.stats.lost.saturating_add(missing);
@@ -236,7 +236,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.floor = next;
     }
 
-    /// The number that comes next, once there was one.
+    /// Returns the next expected number, or `None` before the first.
     pub fn next(&self) -> Option<u64> {
         self.next.map(|next| self.narrow(next))
     }

@@ -332,7 +332,7 @@ fn bad_text(text: &[u8], at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadText { found }, at)
 }
 
-/// The version, and where the field behind it begins.
+/// The version, and where the field after it begins.
 #[inline(always)]
 fn begin<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
     if let Some((head, &[minor @ b'0'..=b'4', end, ..])) = bytes.split_first_chunk::<8>() {
@@ -433,8 +433,8 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// # A BodyLength that lies
 /// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
 /// says. One that is longer than what has arrived cannot be told from a message of which more is to come:
-/// everything behind it is held back until so many bytes are there, up to the limit. [`new`](Self::new) has
-/// [`MOST`] for a limit, so as to refuse no message that might be right. Whoever reads a stream sets a lower
+/// everything after it is held back until that many bytes arrive, up to the limit. [`new`](Self::new) has
+/// [`MOST`] for a limit, so as to refuse no message that might be right. A caller that reads a stream sets a lower
 /// one by [`with_most`](Self::with_most): what the parties agreed on (MaxMessageSize), or the size of the
 /// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), less [`AROUND`], as no message
 /// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
@@ -514,12 +514,12 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         }
     }
 
-    /// Bytes that are done with.
+    /// The number of bytes consumed.
     pub const fn consumed(&self) -> usize {
         self.consumed
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.consumed..).unwrap_or_default()
     }

@@ -39,15 +39,15 @@
 //! assert_eq!(message.get(96).unwrap().value, b"a\x01b");
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | `frame` | where a message begins and ends, and whether it is whole |
-//! | `fields` | one field after the other |
-//! | `section` | fields by tag, and repeating groups |
-//! | `data` | which fields have data in them |
-//! | `scan` | separators, sums and tags, many bytes at once |
-//! | `writer` | writing |
+
+// | file | what |
+// |---|---|
+// | `frame` | where a message begins and ends, and whether it is whole |
+// | `fields` | one field after the other |
+// | `section` | fields by tag, and repeating groups |
+// | `data` | which fields have data in them |
+// | `scan` | separators, sums and tags, many bytes at once |
+// | `writer` | writing |
 
 mod data;
 mod fields;

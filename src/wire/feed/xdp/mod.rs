@@ -204,7 +204,7 @@ impl<'a> Messages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read: behind the last message nothing, in a packet as it should be.
+    /// The bytes that were not read yet. Empty after the last message of a correct packet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
