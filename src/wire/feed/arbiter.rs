@@ -86,10 +86,10 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         self
     }
 
-    /// Judges the messages of a packet that came by `line`, and tells `each` run of them. A packet
+    /// Judges the messages of a packet from `line`, and calls `each` with every run of them. A packet
     /// without messages is a heartbeat.
     ///
-    /// What comes by a line that does not exist is judged as well, and counted for none.
+    /// Messages from a line that does not exist are judged too, but not counted for any line.
     pub fn accept(&mut self, line: usize, first: u64, count: u64, mut each: impl FnMut(Run)) {
         let mut nobody = Line::new();
         let line = self.lines.get_mut(line).unwrap_or(&mut nobody);
@@ -100,12 +100,12 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         }
     }
 
-    /// What a line brought, if it exists.
+    /// The counts of a line, if it exists.
     pub fn line(&self, line: usize) -> Option<LineStats> {
         self.lines.get(line).map(|line| line.stats)
     }
 
-    /// What came by all lines together.
+    /// The counts of all lines together.
     pub const fn tracker(&self) -> &SequenceTracker<GAPS> {
         &self.tracker
     }

@@ -1,8 +1,8 @@
 //! Exchange feeds: from the payload of a datagram, or the bytes of a stream, to messages.
 //!
-//! Nothing here allocates, copies what it need not, or panics, whatever the bytes are. Iterators yield
-//! a message or a [`ParseError`](super::ParseError) that says in which layer, where, and why; they go
-//! on with the next message wherever the framing tells where that is.
+//! No code here allocates, copies needlessly, or panics, for any input. Iterators yield a message or a
+//! [`ParseError`](super::ParseError) with layer, offset and reason. After an error they continue with the
+//! next message if the framing says where it begins.
 //!
 //! ```text
 //!   datagram ─► venue::Classifier ─► which venue, which protocol

@@ -123,8 +123,8 @@ impl<'a> Packet<'a> {
 
 /// The messages of a packet. Offsets in errors count from the packet's first byte.
 ///
-/// A block that is longer than what is left is an error, and the last item: where the next would
-/// begin cannot be known.
+/// A block that is longer than the remaining bytes is an error, and the last item: the start of the
+/// next one is unknown.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'a>(Blocks<'a>);

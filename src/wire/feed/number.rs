@@ -97,7 +97,7 @@ pub struct Alpha<const N: usize>(
 );
 
 impl<const N: usize> Alpha<N> {
-    /// `text` and as many spaces as it takes; `None` if it is longer than `N` bytes.
+    /// `text`, padded with spaces; `None` if it is longer than `N` bytes.
     pub fn padded(text: &[u8]) -> Option<Self> {
         let mut bytes = [b' '; N];
         bytes.get_mut(..text.len())?.copy_from_slice(text);

@@ -264,8 +264,8 @@ fn number(mut n: u64) -> Number {
 
 /// The whole packets at the start of what has arrived of a stream, in either direction.
 ///
-/// Ends before a packet that is not whole. A packet that makes no sense is an error, and the next one
-/// follows, unless its length is 0: then the stream is lost, and the error comes last.
+/// Ends before a packet that is not complete. An invalid packet is an error, and the next one follows. A
+/// length of 0 makes the rest unreadable: its error is the last item.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Packets<'a> {

@@ -39,7 +39,7 @@ impl<'a, const HEADER: usize> Unit<'a, HEADER> {
         Ok(Self { header, body, rest })
     }
 
-    /// The messages, as many as the header promises.
+    /// The messages, in the number that the header states.
     pub(super) const fn walk<const WIDTH: usize>(&self, count: u8) -> Walk<'a, WIDTH> {
         Walk {
             rest: self.body,

@@ -9,8 +9,8 @@
 //! [`Message::parse`] finds where the message ends by its BodyLength and verifies its CheckSum;
 //! [`Message::fields`] goes over its fields without copying them. Data fields (RawData, XmlData,
 //! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts. What
-//! is wrong with a field is an error of [`Fields`]; what a BodyLength that lies does to a stream is told at
-//! [`Messages`].
+//! is wrong with a field is an error of [`Fields`]; [`Messages`] describes what a false
+//! BodyLength does to a stream.
 //!
 //! | I want | take |
 //! |---|---|

@@ -58,7 +58,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
     /// field of another tag.
     ///
     /// # Errors
-    /// A count that is not a number, or a field before it that makes no sense.
+    /// A count that is not a number, or an invalid field before it.
     ///
     /// ```
     /// use framepool::wire::feed::fix::{Version, Writer, Message};
@@ -100,8 +100,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
 
 /// The entries of a repeating group.
 ///
-/// Fewer entries than the count says are an error, and so is a field in them that makes no sense;
-/// nothing follows.
+/// Fewer entries than the count states, or an invalid field in them, is an error, and the last item.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Group<'a, 'm, const SEPARATOR: u8 = SOH> {
