@@ -1,4 +1,4 @@
-//! Two lines that carry the same: the first copy of each message wins.
+//! Arbitrates lines with the same messages: the first copy of each message wins.
 
 use super::sequence::{Run, SequenceTracker, Verdict, Width};
 
@@ -16,7 +16,7 @@ pub struct LineStats {
     pub filled: u64,
     /// Those that another line, or this one, had brought before.
     pub duplicates: u64,
-    /// Those too old to know, or behind the end of the session.
+    /// Messages that are too old to judge, or after the end of the session.
     pub late: u64,
     /// Those that this line skipped when it went on, whether or not they came later.
     pub skipped: u64,
@@ -86,10 +86,10 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         self
     }
 
-    /// Judges the messages of a packet that came by `line`, and tells `each` run of them. A packet
+    /// Judges the messages of a packet from `line`, and calls `each` with every run of them. A packet
     /// without messages is a heartbeat.
     ///
-    /// What comes by a line that does not exist is judged as well, and counted for none.
+    /// Messages from a line that does not exist are judged too, but not counted for any line.
     pub fn accept(&mut self, line: usize, first: u64, count: u64, mut each: impl FnMut(Run)) {
         let mut nobody = Line::new();
         let line = self.lines.get_mut(line).unwrap_or(&mut nobody);
@@ -100,12 +100,12 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         }
     }
 
-    /// What a line brought, if it exists.
+    /// The counts of a line, if it exists.
     pub fn line(&self, line: usize) -> Option<LineStats> {
         self.lines.get(line).map(|line| line.stats)
     }
 
-    /// What came by all lines together.
+    /// The counts of all lines together.
     pub const fn tracker(&self) -> &SequenceTracker<GAPS> {
         &self.tracker
     }
@@ -115,7 +115,7 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         self.tracker.end(next);
     }
 
-    /// Numbers begin anew with `next`, on all lines.
+    /// Numbers restart at `next`, on all lines.
     pub fn reset(&mut self, next: u64) {
         self.tracker.reset(next);
         self.lines.iter_mut().for_each(|line| line.own.reset(next));

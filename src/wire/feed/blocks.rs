@@ -1,4 +1,4 @@
-//! Messages that follow each other, each behind its length in two bytes of network order.
+//! Messages that follow each other, each after its length (two bytes, network order).
 
 use crate::wire::{Layer, ParseError};
 
@@ -49,14 +49,14 @@ impl<'a> Blocks<'a> {
         Some((block, rest, both))
     }
 
-    /// Goes on to what is behind the next block.
+    /// Skips the next block.
     #[inline(always)]
     pub(super) fn skip_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
         self.left = self.left.wrapping_sub(1);
     }
 
-    /// The next block. After an error there is none: whatever follows cannot be found.
+    /// The next block. After an error there is none: the start of the next block is unknown.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Result<&'a [u8], ParseError>> {
         if let Some((block, rest, _)) = self.peek() {

@@ -1,4 +1,4 @@
-//! Writing messages into memory of the caller.
+//! Writes messages into the caller's memory.
 
 use core::fmt;
 
@@ -18,13 +18,13 @@ pub enum EmitError {
         /// Bytes that the buffer has.
         available: usize,
     },
-    /// A field, or a whole message, is longer than its length field can say.
+    /// A field or message exceeds the maximum of its length field.
     TooLong {
         /// What was to be written.
         layer: Layer,
         /// Bytes, or messages.
         len: usize,
-        /// The most.
+        /// The maximum.
         most: usize,
     },
     /// A value has a byte in it that ends the value on the wire.
@@ -54,7 +54,10 @@ impl fmt::Display for EmitError {
                 available,
             } => write!(f, "{layer}: {needed} bytes do not fit into {available}"),
             Self::TooLong { layer, len, most } => {
-                write!(f, "{layer}: {len} is more than the {most} that can be said")
+                write!(
+                    f,
+                    "{layer}: length {len} exceeds the maximum {most} of this field"
+                )
             }
             Self::Separator {
                 layer,
@@ -62,10 +65,13 @@ impl fmt::Display for EmitError {
                 offset,
             } => write!(
                 f,
-                "{layer}: the value of field {field} has a separator at {offset}"
+                "{layer}: the value of field {field} contains a separator at byte {offset}"
             ),
             Self::Reserved { layer, field } => {
-                write!(f, "{layer}: field {field} is not for the caller to write")
+                write!(
+                    f,
+                    "{layer}: field {field} must not be written by the caller"
+                )
             }
         }
     }
@@ -123,7 +129,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Takes back what was written behind `len`.
+    /// Discards what was written after `len`.
     pub(super) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }

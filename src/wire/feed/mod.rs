@@ -1,8 +1,8 @@
 //! Exchange feeds: from the payload of a datagram, or the bytes of a stream, to messages.
 //!
-//! Nothing here allocates, copies what it need not, or panics, whatever the bytes are. Iterators yield
-//! a message or a [`ParseError`](super::ParseError) that says in which layer, where, and why; they go
-//! on with the next message wherever the framing tells where that is.
+//! No code here allocates, copies needlessly, or panics, for any input. Iterators yield a message or a
+//! [`ParseError`](super::ParseError) with layer, offset and reason. After an error they continue with the
+//! next message if the framing says where it begins.
 //!
 //! ```text
 //!   datagram ─► venue::Classifier ─► which venue, which protocol
@@ -14,24 +14,24 @@
 //!   stream ─► StreamBuffer ─┬─► soupbintcp::Packets ─► itch::Message
 //!                           └─► fix::Messages ─► fix::Fields
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | `moldudp64` | Nasdaq's framing over UDP |
-//! | `soupbintcp` | Nasdaq's framing over TCP |
-//! | `itch` | Nasdaq TotalView-ITCH 5.0 |
-//! | `pitch` | Cboe Multicast PITCH |
-//! | `xdp` | NYSE XDP and Pillar |
-//! | `fix` | FIX tag=value |
-//! | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
-//! | `venue` | who sent it, by configured addresses and ports |
-//! | `stream` | what has arrived of a stream |
-//! | `table` | how a table of fields becomes types |
-//! | `places` | fields read without a jump on the type |
-//! | `number` | fixed-point prices, padded text |
-//! | `emit` | writing, and why it may fail |
-//! | `blocks` | messages behind their lengths: ITCH |
-//! | `units` | messages that state their lengths, behind a header that does: PITCH, XDP |
+
+// | file | what |
+// |---|---|
+// | `moldudp64` | Nasdaq's framing over UDP |
+// | `soupbintcp` | Nasdaq's framing over TCP |
+// | `itch` | Nasdaq TotalView-ITCH 5.0 |
+// | `pitch` | Cboe Multicast PITCH |
+// | `xdp` | NYSE XDP and Pillar |
+// | `fix` | FIX tag=value |
+// | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
+// | `venue` | the sender, by configured addresses and ports |
+// | `stream` | what has arrived of a stream |
+// | `table` | how a table of fields becomes types |
+// | `places` | fields read without a jump on the type |
+// | `number` | fixed-point prices, padded text |
+// | `emit` | writing, and why it may fail |
+// | `blocks` | messages after their lengths: ITCH |
+// | `units` | messages that state their lengths, after a header that does: PITCH, XDP |
 
 mod arbiter;
 mod blocks;

@@ -47,7 +47,7 @@ pub const END_OF_SESSION: u16 = 0xFFFF;
 pub enum Kind {
     /// It says which sequence number comes next, and that the line is up.
     Heartbeat,
-    /// It carries so many messages.
+    /// It carries this number of messages.
     Messages(u16),
     /// The session is over: nothing follows but more of these.
     EndOfSession,
@@ -123,8 +123,8 @@ impl<'a> Packet<'a> {
 
 /// The messages of a packet. Offsets in errors count from the packet's first byte.
 ///
-/// A block that is longer than what is left is an error, and the last item: where the next would
-/// begin cannot be known.
+/// A block that is longer than the remaining bytes is an error, and the last item: the start of the
+/// next one is unknown.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'a>(Blocks<'a>);
@@ -135,7 +135,7 @@ impl<'a> Messages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read: behind the last message nothing, in a packet as it should be.
+    /// The bytes that were not read yet. Empty after the last message of a correct packet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
@@ -165,7 +165,7 @@ pub struct Request {
     pub session: [u8; 10],
     /// The first message.
     pub sequence: u64,
-    /// How many. A server sends no more than one packet has room for.
+    /// The number of messages. A server sends at most one packet.
     pub count: u16,
 }
 

@@ -1,4 +1,4 @@
-//! What fields hold besides integers: fixed-point prices, padded text.
+//! Field values other than integers: fixed-point prices, padded text.
 
 use core::fmt;
 
@@ -34,7 +34,7 @@ pub type ShortPrice = Price<u16, 2>;
 pub type LongPrice = Price<i64, 4>;
 
 impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
-    /// A price of so many units. At most 19 decimals, which is all that 64 bits hold:
+    /// A price of `raw` units. At most 19 decimals, which is all that 64 bits hold:
     /// ```compile_fail,E0080
     /// let price = framepool::wire::feed::Price::<u64, 20>::new(1);
     /// ```
@@ -97,7 +97,7 @@ pub struct Alpha<const N: usize>(
 );
 
 impl<const N: usize> Alpha<N> {
-    /// `text` and as many spaces as it takes; `None` if it is longer than `N` bytes.
+    /// `text`, padded with spaces; `None` if it is longer than `N` bytes.
     pub fn padded(text: &[u8]) -> Option<Self> {
         let mut bytes = [b' '; N];
         bytes.get_mut(..text.len())?.copy_from_slice(text);

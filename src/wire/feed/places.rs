@@ -167,7 +167,7 @@ pub(super) struct ShortOrLong<const N: usize, const TIMES: u8> {
     /// Where the eight bytes begin that end with the field.
     at: Place,
     shift: u8,
-    /// 0 where there is no such field.
+    /// 0 if the type lacks the field.
     times: u8,
 }
 
@@ -426,7 +426,7 @@ macro_rules! raw {
             }
         }
 
-        /// Why these bytes are no message.
+        /// Why these bytes are not a message.
         #[cold]
         fn refusal(bytes: &[u8]) -> ParseError {
             let short = || ParseError::truncated(Layer::$layer, 0, $header, bytes.len());

@@ -1,4 +1,4 @@
-//! Which messages of a sequence came, which did not, which came twice.
+//! Tracks received, missing and duplicate messages of a sequence.
 //!
 //! ```text
 //!      stale          │     known: seen, except for the gaps      │   not seen yet
@@ -8,12 +8,12 @@
 //! ```
 //!
 //! A message at `next` is in order; beyond it, the numbers in between become a gap. A message in a gap
-//! fills it, wholly or in part, whether it was reordered, sent again, or came by another line. What is
-//! behind the floor is stale: whether it was seen is no longer known. A gap that falls behind the floor,
-//! or that there is no room to note, is given up and counted as lost.
+//! fills it, wholly or in part, whether it was reordered, sent again, or came by another line. A
+//! message before the floor is stale: the tracker no longer knows whether it was seen. A gap before the
+//! floor, or one that does not fit into the list of gaps, is given up and counted as lost.
 //!
-//! Numbers are compared by their distance, as RFC 1982 does: they may wrap, and the ones nearer than
-//! half of all are ahead or behind.
+//! Numbers are compared by their distance, as RFC 1982 does: they may wrap. A number is
+//! ahead or behind if its distance is less than half of the range.
 
 use core::fmt;
 
@@ -28,14 +28,14 @@ pub enum Width {
     Bits64,
 }
 
-/// What became of the messages of a [`Run`].
+/// The verdict on the messages of a [`Run`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Verdict {
     /// New, and next in line.
     InOrder,
-    /// New, but so many before it have not come.
+    /// New, but messages before it are missing.
     AfterGap {
         /// Messages that are missing.
         missing: u64,
@@ -46,7 +46,7 @@ pub enum Verdict {
     Duplicate,
     /// Too old to know whether they came before.
     Stale,
-    /// They have numbers that the session ended before.
+    /// Their numbers are after the end of the session.
     AfterEnd,
 }
 
@@ -57,27 +57,27 @@ impl Verdict {
     }
 }
 
-/// Messages in a row of which the same became.
+/// Consecutive messages with the same verdict.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
-    /// How many messages of the packet are before them.
+    /// The number of messages before them in the packet.
     pub index: u64,
     /// The first one's sequence number.
     pub first: u64,
-    /// How many there are.
+    /// The number of messages.
     pub count: u64,
-    /// What became of them.
+    /// The verdict on them.
     pub verdict: Verdict,
 }
 
-/// Messages in a row that have not come.
+/// Consecutive messages that are missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Gap {
     /// The first one's sequence number.
     pub first: u64,
-    /// How many there are.
+    /// The number of messages.
     pub count: u64,
 }
 
@@ -93,7 +93,7 @@ impl Gap {
 pub struct SequenceStats {
     /// Seen for the first time.
     pub new: u64,
-    /// Found to be missing, whatever became of them since.
+    /// Found to be missing, including those received later.
     pub missing: u64,
     /// Of these, those that came late.
     pub filled: u64,
@@ -103,7 +103,7 @@ pub struct SequenceStats {
     pub duplicates: u64,
     /// Too old to know.
     pub stale: u64,
-    /// Behind the end of the session.
+    /// After the end of the session.
     pub after_end: u64,
     /// Heartbeats, not messages.
     pub heartbeats: u64,
@@ -191,7 +191,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self
     }
 
-    /// Judges the messages of a packet, in runs of which the same became: one run, where all is well.
+    /// Judges the messages of a packet, in runs with the same verdict. A packet in order is one run.
     ///
     /// A packet without messages is a heartbeat with the number that comes next. Numbers are compared by their
     /// distance, so a `count` is less than 2^63, as that of every packet is.
@@ -212,20 +212,20 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Judges the messages of a packet, and says only how many of them are new.
+    /// Judges the messages of a packet, and returns only the number of new ones.
     pub fn observe(&mut self, first: u64, count: u64) -> u64 {
         let new = |run: Run| if run.verdict.is_new() { run.count } else { 0 };
         self.accept(first, count).map(new).sum()
     }
 
-    /// The session ends before this number: what has not come by now is missing.
+    /// The session ends before this number: messages not received by now are missing.
     pub fn end(&mut self, next: u64) {
         let next = self.widen(next);
         self.expect(next);
         self.ended = true;
     }
 
-    /// Numbers begin anew with `next`, as a feed's reset message says. Gaps are given up.
+    /// Numbers restart at `next`, as a feed's reset message says. Gaps are given up.
     pub fn reset(&mut self, next: u64) {
         let missing = self.outstanding();
         self.stats.lost = self.stats.lost.saturating_add(missing);
@@ -236,7 +236,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.floor = next;
     }
 
-    /// The number that comes next, once there was one.
+    /// Returns the next expected number, or `None` before the first.
     pub fn next(&self) -> Option<u64> {
         self.next.map(|next| self.narrow(next))
     }
@@ -304,7 +304,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         number.wrapping_sub(next) as i64
     }
 
-    /// Says that everything before `at` was sent. How many of that had not been known.
+    /// Notes that everything before `at` was sent. Returns the number of messages newly missing.
     fn expect(&mut self, at: u64) -> u64 {
         let Some(next) = self.next else {
             self.next = Some(at);
@@ -379,7 +379,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Judges as many of `left` messages from `at` on as have the same fate.
+    /// Judges those of `left` messages from `at` on that share the first one's verdict.
     fn judge(&mut self, at: u64, left: u64) -> (u64, Verdict) {
         if self.next.is_none() {
             self.expect(at);
@@ -479,7 +479,7 @@ impl<const GAPS: usize> fmt::Debug for SequenceTracker<GAPS> {
     }
 }
 
-/// The messages of a packet, in runs of which the same became. What is not asked for is not seen.
+/// The messages of a packet, in runs with the same verdict. Runs not iterated count as not seen.
 #[must_use = "messages count as seen only once the iterator has passed them"]
 #[derive(Debug)]
 pub struct Runs<'t, const GAPS: usize> {

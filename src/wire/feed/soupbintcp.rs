@@ -40,11 +40,11 @@ use crate::wire::{Layer, ParseError, Reason};
 
 /// Bytes before those that a length counts.
 const PREFIX: usize = 2;
-/// The most that a length can say.
+/// The maximum of a length field.
 const MOST: usize = u16::MAX as usize;
-/// Bytes of what a login request says behind its type.
+/// Bytes of a login request after its type.
 const LOGIN_REQUEST: usize = 46;
-/// Bytes of what an accepted login says behind its type.
+/// Bytes of an accepted login after its type.
 const LOGIN_ACCEPTED: usize = 30;
 
 /// A sequence number as text of 20 bytes.
@@ -79,7 +79,7 @@ pub enum Packet<'a> {
     },
     /// The login is refused, and the connection closed.
     LoginRejected {
-        /// `A` for not authorized, `S` for a session that is not there.
+        /// `A` for not authorized, `S` for a session that is not available.
         reason: u8,
     },
     /// The next message of the session. Its number is counted, not sent.
@@ -190,7 +190,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A length that cannot be: zero, or another than that of the type behind it, whose bytes are all there.
+/// An impossible length: zero, or not the length of the type after it. All bytes have arrived.
 fn bad_length(stated: usize, least: usize, most: usize) -> ParseError {
     ParseError::bad_length(Layer::SoupBinTcp, 0, stated, least, most)
 }
@@ -264,8 +264,8 @@ fn number(mut n: u64) -> Number {
 
 /// The whole packets at the start of what has arrived of a stream, in either direction.
 ///
-/// Ends before a packet that is not whole. A packet that makes no sense is an error, and the next one
-/// follows, unless its length is 0: then the stream is lost, and the error comes last.
+/// Ends before a packet that is not complete. An invalid packet is an error, and the next one follows. A
+/// length of 0 makes the rest unreadable: its error is the last item.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Packets<'a> {
@@ -289,7 +289,7 @@ impl<'a> Packets<'a> {
         self.consumed
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.consumed..).unwrap_or_default()
     }

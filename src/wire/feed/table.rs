@@ -139,9 +139,9 @@ use super::number::{Alpha, Price};
 wrapped!(Be);
 wrapped!(Le);
 
-/// What a message may have behind the fields of its table: nothing, or whatever a later version adds.
+/// What may follow the fields of a message's table: nothing, or what a later version adds.
 pub(super) trait Tail<'a>: Copy {
-    /// The most bytes behind the fields.
+    /// The maximum number of bytes after the fields.
     const MOST: usize;
     fn of(rest: &'a [u8]) -> Option<Self>;
     fn bytes(self) -> &'a [u8];
@@ -230,7 +230,7 @@ macro_rules! messages {
                     self.bytes
                 }
 
-                /// What the message has behind them.
+                /// The message's bytes after those fields.
                 pub fn tail(&self) -> &'a [u8] {
                     Tail::bytes(self.tail)
                 }
@@ -415,7 +415,7 @@ macro_rules! messages {
             ParseError::new(Layer::$layer, reason, $ks)
         }
 
-        /// A message of `len` bytes that should have `least`, or at least so many.
+        /// A message of `len` bytes that should have `least` bytes, or at least that number.
         #[cold]
         #[allow(clippy::extra_unused_lifetimes)]
         fn misfit<'a>(len: usize, least: usize) -> ParseError {

@@ -13,10 +13,10 @@ use crate::wire::{Layer, ParseError};
 
 /// Bytes of the unit's own length.
 const LENGTH: usize = 2;
-/// The most messages that a header can count.
+/// The maximum number of messages that a header can count.
 const MOST: usize = u8::MAX as usize;
 
-/// A unit: its header, its messages, and what is behind it.
+/// A unit: its header, its messages, and the bytes after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub(super) struct Unit<'a, const HEADER: usize> {
@@ -39,7 +39,7 @@ impl<'a, const HEADER: usize> Unit<'a, HEADER> {
         Ok(Self { header, body, rest })
     }
 
-    /// The messages, as many as the header promises.
+    /// The messages, in the number that the header states.
     pub(super) const fn walk<const WIDTH: usize>(&self, count: u8) -> Walk<'a, WIDTH> {
         Walk {
             rest: self.body,
@@ -71,7 +71,7 @@ impl<'a, const WIDTH: usize> Walk<'a, WIDTH> {
     /// Bytes of a length and a type: the least that a message has.
     const PREFIX: usize = 2 * WIDTH;
 
-    /// The next message. After an error there is none: whatever follows cannot be found.
+    /// The next message. After an error there is none: the start of the next message is unknown.
     #[inline(always)]
     pub(super) fn next(&mut self, layer: Layer) -> Option<Result<&'a [u8], ParseError>> {
         self.left = self.left.checked_sub(1)?;
@@ -100,7 +100,7 @@ impl<'a, const WIDTH: usize> Walk<'a, WIDTH> {
         self.end - self.rest.len()
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub(super) const fn rest(&self) -> &'a [u8] {
         self.rest
     }

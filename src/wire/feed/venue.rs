@@ -1,4 +1,4 @@
-//! Who sent a packet: by configured addresses and ports, as feeds do not say.
+//! Identifies the venue of a packet by configured addresses and ports. Feeds do not name it.
 
 use core::net::{IpAddr, Ipv4Addr};
 
@@ -94,7 +94,7 @@ pub struct Rule {
     pub venue: Venue,
     /// What it sends.
     pub protocol: Protocol,
-    /// Addresses or groups: those whose first so many bits are the same. `None` matches all.
+    /// Addresses or groups that share this number of leading bits. `None` matches all.
     pub network: Option<(IpAddr, u8)>,
     /// Ports, both ends included.
     pub ports: (u16, u16),

@@ -1,4 +1,4 @@
-//! Fields whose values may have any byte in them, and the fields before them that say how long they are.
+//! Data fields, whose values may contain any byte, and the length fields before them.
 
 /// Length field and data field, by their tags, in the order of the length fields: all of FIX 4.0 to 5.0 SP2
 /// and FIXT 1.1, and of the extension packs up to EP 280.
@@ -122,7 +122,7 @@ pub(super) fn is_length(tag: u32) -> bool {
     word.is_some_and(|word| word >> (tag % 64) & 1 == 1)
 }
 
-/// The tag of the data field behind this length field.
+/// The tag of the data field after this length field.
 pub(super) fn data_of(length: u32) -> Option<u32> {
     let pair = DATA_FIELDS.iter().find(|pair| pair.0 == length)?;
     Some(pair.1)

@@ -104,7 +104,7 @@ impl fmt::Display for Field<'_> {
 pub struct Decimal {
     /// All digits, without the point.
     pub mantissa: i64,
-    /// Digits behind the point.
+    /// Digits after the point.
     pub places: u8,
 }
 
@@ -135,7 +135,7 @@ impl Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // More than 19 digits behind the point are zeros in front of 63 bits.
+        // More than 19 digits after the point are zeros in front of 63 bits.
         if self.places > 19 {
             return write!(f, "{}e-{}", self.mantissa, self.places);
         }
@@ -145,13 +145,13 @@ impl fmt::Display for Decimal {
 
 /// The fields of a message or of a part of it, in the order of the wire.
 ///
-/// Whatever is wrong is an error, behind which the next field follows:
+/// Every fault is an error, and the next field follows:
 ///
 /// | what is wrong | error, and where |
 /// |---|---|
 /// | no tag, or no value | [`Reason::BadValue`] at the byte that should be another |
-/// | a length field that is no number | [`Reason::BadValue`] at its first byte that is no digit |
-/// | a length field without its data field behind it | [`Reason::Missing`] with the data field's tag, at the field that stands there, which follows |
+/// | a length field that is not a number | [`Reason::BadValue`] at its first byte that is not a digit |
+/// | a length field without its data field after it | [`Reason::Missing`] with the data field's tag, at the field in its place; that field is the next item |
 /// | data that does not end where its length says | [`Reason::BadLength`] at the value, which is taken to end at the next separator |
 ///
 /// A data field without a length before it ends at the next separator, as any other.
@@ -164,7 +164,7 @@ impl fmt::Display for Decimal {
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fields<'a, const SEPARATOR: u8 = SOH> {
-    /// From the message's first byte to behind its last: there are eight bytes from any field on.
+    /// From the message's first byte to after its last: there are eight bytes from any field on.
     bytes: &'a [u8],
     at: usize,
     end: usize,
@@ -228,7 +228,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         is_plain.then_some(Field { tag, value })
     }
 
-    /// The field in `at..soh`, whatever it is, and the state behind it. By value, so that the iterator
+    /// The field in `at..soh`, whatever it is, and the state after it. By value, so that the iterator
     /// stays in registers where it is not needed.
     #[cold]
     #[inline(never)]

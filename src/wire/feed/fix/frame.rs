@@ -1,4 +1,4 @@
-//! Where a message begins and ends, and whether it is what it says.
+//! Finds where a message begins and ends, and verifies it.
 
 use super::fields::bad_length;
 use super::scan::{SOH, can_end_fields, sum};
@@ -14,12 +14,11 @@ const BEGIN_STRING: u32 = 8;
 const MSG_TYPE: u32 = 35;
 /// Bytes of the checksum field, its separator included.
 const TRAILER: usize = 7;
-/// The most bytes of a body that anyone sends, and the limit unless a lower one is set: more than that is a
-/// lie.
+/// Maximum length of a body, in bytes, and the default limit: longer bodies are rejected.
 pub const MOST: usize = 1 << 24;
-/// Digits of BodyLength, zeros in front of it included: zeros without end are nothing to wait for.
+/// Digits of BodyLength, zeros in front of it included: a reader does not wait for endless zeros.
 const MOST_DIGITS: usize = 20;
-/// The most bytes of a message that are not its body: BeginString, BodyLength and CheckSum.
+/// The maximum number of bytes of a message outside its body: BeginString, BodyLength and CheckSum.
 pub const AROUND: usize = "8=FIX.5.0SP2|9=|".len() + MOST_DIGITS + TRAILER;
 
 /// A version, by what the message begins with.
@@ -93,7 +92,7 @@ impl Version {
 /// let (heartbeat, _) = Message::parse(bytes)?;
 /// assert_eq!(heartbeat.msg_type(), b"0");
 ///
-/// // What has not arrived yet is no error for good.
+/// // An incomplete message is not a permanent error.
 /// let error = Message::parse(&bytes[..20]).unwrap_err();
 /// assert_eq!(error.layer, Layer::Fix);
 /// assert_eq!(error.reason, Reason::Truncated { needed: 26, available: 20 });
@@ -285,7 +284,7 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
         }
     }
 
-    /// What the checksum field says. A separator is before it, or BodyLength lies.
+    /// What the checksum field says. A separator is before it, or BodyLength is false.
     #[inline(always)]
     fn trailer(&self) -> Result<u8, ParseError> {
         let before = self.trailer - 1;
@@ -332,7 +331,7 @@ fn bad_text(text: &[u8], at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadText { found }, at)
 }
 
-/// The version, and where the field behind it begins.
+/// The version, and where the field after it begins.
 #[inline(always)]
 fn begin<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
     if let Some((head, &[minor @ b'0'..=b'4', end, ..])) = bytes.split_first_chunk::<8>() {
@@ -430,11 +429,11 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// [`Reason::Noise`], which has their number; the next message follows. [`separated`](Self::separated) reads logs
 /// in which another byte stands for SOH.
 ///
-/// # A BodyLength that lies
+/// # A false BodyLength
 /// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
 /// says. One that is longer than what has arrived cannot be told from a message of which more is to come:
-/// everything behind it is held back until so many bytes are there, up to the limit. [`new`](Self::new) has
-/// [`MOST`] for a limit, so as to refuse no message that might be right. Whoever reads a stream sets a lower
+/// everything after it is held back until that many bytes arrive, up to the limit. [`new`](Self::new) has
+/// [`MOST`] for a limit, so as to refuse no message that might be right. A caller that reads a stream sets a lower
 /// one by [`with_most`](Self::with_most): what the parties agreed on (MaxMessageSize), or the size of the
 /// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), less [`AROUND`], as no message
 /// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
@@ -466,7 +465,7 @@ pub struct Messages<'a, const SEPARATOR: u8 = SOH> {
 
 impl<'a> Messages<'a> {
     /// Goes over the messages of `bytes`. A body has at most [`MOST`] bytes: see
-    /// [above](Self#a-bodylength-that-lies) for what that means to a stream.
+    /// [above](Self#a-false-bodylength) for what that means to a stream.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self::with_most(bytes, MOST)
     }
@@ -514,12 +513,12 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         }
     }
 
-    /// Bytes that are done with.
+    /// The number of bytes consumed.
     pub const fn consumed(&self) -> usize {
         self.consumed
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub fn rest(&self) -> &'a [u8] {
         self.bytes.get(self.consumed..).unwrap_or_default()
     }

@@ -9,8 +9,8 @@
 //! [`Message::parse`] finds where the message ends by its BodyLength and verifies its CheckSum;
 //! [`Message::fields`] goes over its fields without copying them. Data fields (RawData, XmlData,
 //! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts. What
-//! is wrong with a field is an error of [`Fields`]; what a BodyLength that lies does to a stream is told at
-//! [`Messages`].
+//! is wrong with a field is an error of [`Fields`]; [`Messages`] describes what a false
+//! BodyLength does to a stream.
 //!
 //! | I want | take |
 //! |---|---|
@@ -39,15 +39,15 @@
 //! assert_eq!(message.get(96).unwrap().value, b"a\x01b");
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | `frame` | where a message begins and ends, and whether it is whole |
-//! | `fields` | one field after the other |
-//! | `section` | fields by tag, and repeating groups |
-//! | `data` | which fields have data in them |
-//! | `scan` | separators, sums and tags, many bytes at once |
-//! | `writer` | writing |
+
+// | file | what |
+// |---|---|
+// | `frame` | where a message begins and ends, and whether it is whole |
+// | `fields` | one field after the other |
+// | `section` | fields by tag, and repeating groups |
+// | `data` | which fields have data in them |
+// | `scan` | separators, sums and tags, many bytes at once |
+// | `writer` | writing |
 
 mod data;
 mod fields;

@@ -17,7 +17,7 @@ const fn splat(byte: u8) -> u64 {
 /// Bytes that are added at once.
 const LANES: usize = 64;
 
-/// From `n` on: as many zeros as are left of [`LANES`], and `n` times all ones.
+/// From `n` on: `LANES - n` zeros, then `n` bytes of all ones.
 static MASKS: [u8; 2 * LANES] = {
     let mut masks = [0; 2 * LANES];
     let mut i = LANES;
@@ -46,7 +46,7 @@ pub(super) fn sum<const SEPARATOR: u8>(bytes: &[u8]) -> u8 {
 ///                       │ & 0   …   0│ FF │        the last 64 bytes, those masked that were added already
 /// ```
 ///
-/// So there is no loop over what is left: that costs as much as all the rest.
+/// This avoids a loop over the remainder, which would cost as much as all the rest.
 #[inline]
 fn plain_sum(bytes: &[u8]) -> u8 {
     let behind = bytes.len() % LANES;

@@ -29,7 +29,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// How many bytes that is.
+    /// Returns the number of bytes.
     pub const fn len(&self) -> usize {
         self.end.saturating_sub(self.start)
     }
@@ -58,7 +58,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
     /// field of another tag.
     ///
     /// # Errors
-    /// A count that is no number, or a field before it that makes no sense.
+    /// A count that is not a number, or an invalid field before it.
     ///
     /// ```
     /// use framepool::wire::feed::fix::{Version, Writer, Message};
@@ -100,8 +100,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
 
 /// The entries of a repeating group.
 ///
-/// Fewer entries than the count says are an error, and so is a field in them that makes no sense;
-/// nothing follows.
+/// Fewer entries than the count states, or an invalid field in them, is an error, and the last item.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Group<'a, 'm, const SEPARATOR: u8 = SOH> {
@@ -131,7 +130,7 @@ impl<'a, 'm, const SEPARATOR: u8> Group<'a, 'm, SEPARATOR> {
         self.left
     }
 
-    /// The entry that begins here, behind which the fields go on.
+    /// The entry that begins here. The fields continue after it.
     fn entry(&mut self) -> Result<Section<'a, SEPARATOR>, ParseError> {
         let start = self.fields.offset();
         let (bytes, last) = (self.fields.bytes(), self.fields.end());

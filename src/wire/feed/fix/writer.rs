@@ -1,4 +1,4 @@
-//! Writing a message, BodyLength and CheckSum made.
+//! Writes a message, BodyLength and CheckSum included.
 
 use super::super::emit::{self, EmitError};
 use super::scan::{SOH, sum};
@@ -13,8 +13,8 @@ type Text = [u8; 24];
 /// Makes a message in a buffer of the caller, field by field.
 ///
 /// BeginString, BodyLength, MsgType and CheckSum are the writer's own. See [the module](super) for an
-/// example. The buffer needs a few bytes more than the message: until it is finished, as many digits of
-/// BodyLength are kept free as there may be.
+/// example. The buffer needs a few bytes more than the message: until it is finished, the
+/// maximum number of digits of BodyLength is reserved.
 #[derive(Debug)]
 pub struct Writer<'b> {
     out: emit::Writer<'b>,
@@ -127,7 +127,7 @@ impl<'b> Writer<'b> {
         written
     }
 
-    /// The message's bytes, BodyLength and CheckSum in them.
+    /// Finishes the message and returns its bytes, BodyLength and CheckSum included.
     ///
     /// # Errors
     /// The buffer is too short, or the body longer than [`MOST`] bytes.

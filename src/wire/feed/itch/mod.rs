@@ -7,8 +7,8 @@
 //! |---|---|
 //! | every message of a packet by its type | [`Messages::of_packet`], [`Message`] |
 //! | those of a file, or of anything length-prefixed | [`Messages::new`] |
-//! | as little work as possible, or but some fields | [`Messages::raw`], [`Raw`] |
-//! | one message, from SoupBinTCP say | [`Message::parse`], [`AddOrder::parse`], … |
+//! | the least work, or only some fields | [`Messages::raw`], [`Raw`] |
+//! | one message, for example from SoupBinTCP | [`Message::parse`], [`AddOrder::parse`], … |
 //! | to send some | [`fields`] |
 //!
 //! ```
@@ -37,11 +37,11 @@
 //! }
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | `messages` | the table of messages |
-//! | `raw` | messages whose type and length are checked, and no more |
+
+// | file | what |
+// |---|---|
+// | `messages` | the table of messages |
+// | `raw` | messages whose type and length are checked, and no more |
 
 mod messages;
 mod raw;
@@ -53,10 +53,10 @@ use super::blocks::Blocks;
 use super::moldudp64::Packet;
 use crate::wire::{Layer, ParseError};
 
-/// Messages, each behind its length in two bytes, as a packet of MoldUDP64 or a file has them.
+/// Messages, each after a two-byte length, as in a MoldUDP64 packet or a file.
 ///
 /// A type that ITCH 5.0 does not have, or a length that is not its type's, is an error; the next
-/// message follows all the same. Where a length exceeds what is left, nothing follows.
+/// message still follows. A length greater than the remaining bytes ends the iteration.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'a>(Blocks<'a>);
@@ -73,7 +73,7 @@ impl<'a> Messages<'a> {
         ))
     }
 
-    /// The messages of a packet, as many as it promises.
+    /// The messages of a packet, in the number that it states.
     pub fn of_packet(packet: &Packet<'a>) -> Self {
         Self(packet.blocks())
     }

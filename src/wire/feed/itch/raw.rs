@@ -92,7 +92,7 @@ impl<'a> RawMessages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }

@@ -113,7 +113,7 @@ impl<'a> Packet<'a> {
 /// The messages of a unit. Offsets in errors count from the unit's first byte.
 ///
 /// A type that is not in the tables, or a message too short for its type, is an error, and the next
-/// message follows; after a length that cannot be, nothing does.
+/// message follows; an impossible length ends the iteration.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'a>(Walk<'a, WIDTH>);
@@ -147,7 +147,7 @@ impl<'a> Messages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read: behind the last message nothing, in a unit as it should be.
+    /// The bytes that were not read yet. Empty after the last message of a correct unit.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }

@@ -22,7 +22,7 @@ messages! {
     stamp: stamp;
     tail: &'a [u8];
 
-    /// Sequence numbers begin anew. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Sequence
+    /// Sequence numbers restart. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Sequence
     /// Number Reset.
     1 SequenceNumberReset[14] {
         /// Seconds of the time of the event, since 1970.
@@ -90,7 +90,7 @@ messages! {
         begin: u32 => 4..8;
         /// The last sequence number.
         end: u32 => 8..12;
-        /// Who asks.
+        /// Source ID of the requester.
         source_id: Alpha<10> => 12..22;
         /// The product: which feed.
         product_id: u8 => 22..23;
@@ -106,20 +106,20 @@ messages! {
         begin: u32 => 8..12;
         /// The last sequence number.
         end: u32 => 12..16;
-        /// Who asks.
+        /// Source ID of the requester.
         source_id: Alpha<10> => 16..26;
         /// The product: which feed.
         product_id: u8 => 26..27;
         /// The channel of the product.
         channel_id: u8 => 27..28;
-        /// `0` accepted, else why not.
+        /// `0` accepted, else the reason.
         response: u8 => 28..29;
     }
 
     /// Answers a heartbeat of the request server. NYSE XDP Common Client, as in Integrated Feed 2.1 to
     /// 2.5: Heartbeat Response.
     12 HeartbeatResponse[14] {
-        /// Who asks.
+        /// Source ID of the requester.
         source_id: Alpha<10> => 4..14;
     }
 
@@ -128,7 +128,7 @@ messages! {
     13 SymbolIndexMappingRequest[21] {
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 4..8;
-        /// Who asks.
+        /// Source ID of the requester.
         source_id: Alpha<10> => 8..18;
         /// The product: which feed.
         product_id: u8 => 18..19;
@@ -142,7 +142,7 @@ messages! {
     15 RefreshRequest[20] {
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 4..8;
-        /// Who asks.
+        /// Source ID of the requester.
         source_id: Alpha<10> => 8..18;
         /// The product: which feed.
         product_id: u8 => 18..19;
@@ -150,7 +150,7 @@ messages! {
         channel_id: u8 => 19..20;
     }
 
-    /// Messages that cannot be had again. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
+    /// Messages that are not available. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
     /// Message Unavailable.
     31 MessageUnavailable[14] {
         /// The first sequence number.
@@ -256,7 +256,7 @@ messages! {
         volume: u32 => 28..32;
         /// `B` buys, `S` sells.
         side: u8 => 32..33;
-        /// Who, ended by zeros.
+        /// The firm, ended by zeros.
         firm_id: Alpha<5> => 33..38;
         /// Parity splits (2.1 to 2.3); reserved since.
         parity_splits: u8 => 38..39;
@@ -285,7 +285,7 @@ messages! {
         new_splits: u8 => 34..35;
     }
 
-    /// An order is gone. NYSE XDP Integrated Feed 2.1 to 2.5: Delete Order.
+    /// An order is deleted. NYSE XDP Integrated Feed 2.1 to 2.5: Delete Order.
     102 DeleteOrder[25] {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
@@ -415,7 +415,7 @@ messages! {
         volume: u32 => 32..36;
         /// `B` buys, `S` sells.
         side: u8 => 36..37;
-        /// Who, ended by zeros.
+        /// The firm, ended by zeros.
         firm_id: Alpha<5> => 37..42;
         /// Parity splits (2.1 to 2.3); reserved since.
         parity_splits: u8 => 42..43;

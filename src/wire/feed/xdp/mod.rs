@@ -57,7 +57,7 @@ pub enum Delivery {
     Failover,
     /// For the first time.
     Original,
-    /// Sequence numbers begin anew.
+    /// Sequence numbers restart.
     SequenceReset,
     /// The only packet of a retransmission.
     Retransmission,
@@ -71,7 +71,7 @@ pub enum Delivery {
     RefreshPart,
     /// The last of a refresh.
     RefreshEnd,
-    /// Messages cannot be had again.
+    /// Messages are not available.
     Unavailable,
     /// A flag that the specification does not have.
     Other(u8),
@@ -170,7 +170,7 @@ impl<'a> Packet<'a> {
 /// The messages of a packet. Offsets in errors count from the packet's first byte.
 ///
 /// A type that is not in the tables, or a message too short for its type, is an error, and the next
-/// message follows; after a size that cannot be, nothing does.
+/// message follows; an impossible size ends the iteration.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Messages<'a>(Walk<'a, WIDTH>);
@@ -204,7 +204,7 @@ impl<'a> Messages<'a> {
         self.0.offset()
     }
 
-    /// What has not been read: behind the last message nothing, in a packet as it should be.
+    /// The bytes that were not read yet. Empty after the last message of a correct packet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
