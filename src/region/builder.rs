@@ -191,7 +191,7 @@ impl MapBuilder {
     /// As [`map`](Self::map), and tells `progress` how far the prefault is.
     ///
     /// It is called by the calling thread, whoever does the work: with 0 bytes done at the start of a
-    /// rung, then after each 2 MiB (or one larger page), in the end with all. A step down starts anew,
+    /// rung, then after each 2 MiB (or one larger page), in the end with all. A step down starts again,
     /// with another total where pages are of another size. Without prefault it is never called.
     ///
     /// # Errors

@@ -51,7 +51,7 @@
 //! | up to 16 bytes, one by one | `FlagRing` with [`Patient`]: 1.3 to 2 times `Ring`'s rate | `Ring` with [`Patient`]: twice `FlagRing`'s rate |
 //! | 64 bytes, one by one | `FlagRing` with [`Patient`] | `FlagRing` |
 //! | bursts | `Ring` | `Ring` |
-//! | a request and its answer | `FlagRing` with [`Spin`] or one pause: 10 to 15 % less than `Ring` | `FlagRing`: 30 % less than `Ring` |
+//! | a request and its answer | `FlagRing` with one pause on Zen 4: 13 % less than `Ring` | `FlagRing`: 30 % less than `Ring` |
 //!
 //! How an end waits matters as much: each look at an empty ring takes a line away from the other end. [`Spin`] looks
 //! soon, and then less and less often. [`Patient`] waits long before each look, so that a burst is there when it

@@ -189,7 +189,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Udp<T> {
     /// let mut udp = Udp::new_checked(*b"\x12\x34\x67\x20\x00\x0C\x00\x00tick")?;
     /// udp.fill_checksum_v4(src, dst);
     ///
-    /// // Another port, as behind an address translator.
+    /// // Another port, as an address translator writes it.
     /// let (old, new) = (udp.dst_port(), 9000);
     /// udp.set_dst_port(new);
     /// udp.update_checksum(old, new);

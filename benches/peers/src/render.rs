@@ -131,6 +131,18 @@ fn placements(kept: &Kept, room: &str) -> Vec<String> {
     all
 }
 
+/// The benches of a room that were measured in a placement, in the order in which they ran.
+fn benches<'a>(kept: &'a Kept, room: &str, placement: &str) -> Vec<&'a str> {
+    let mut all: Vec<&str> = Vec::new();
+    for figure in &kept.figures {
+        let is_one = figure.room == room && figure.placement == placement;
+        if is_one && !all.contains(&figure.bench.as_str()) {
+            all.push(&figure.bench);
+        }
+    }
+    all
+}
+
 /// The small table of a room: a column for each processor and placement, of native builds.
 fn small_table(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
     let native = all.iter().filter(|kept| kept.build == "native");
@@ -182,17 +194,7 @@ fn full_table(kept: &Kept, room: &str) -> String {
             "\n#### {room}{place} (commit {}, {}{old})\n\n| bench | framepool | others, the fastest first |\n|---|---|---|",
             measured.commit, measured.date
         );
-        let mut benches: Vec<&str> = Vec::new();
-        for figure in kept
-            .figures
-            .iter()
-            .filter(|f| f.room == room && f.placement == placement)
-        {
-            if !benches.contains(&figure.bench.as_str()) {
-                benches.push(&figure.bench);
-            }
-        }
-        for bench in benches {
+        for bench in benches(kept, room, &placement) {
             let figures = kept.of(bench, &placement);
             let one = |f: &&&Figure| format!("{} {}", label(f), number(f.median));
             let ours: Vec<String> = figures
@@ -262,17 +264,7 @@ fn chart(kept: &Kept, room: &str) -> String {
     let mut y = 34;
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;");
     for placement in placements(kept, room) {
-        let mut benches: Vec<&str> = Vec::new();
-        for figure in kept
-            .figures
-            .iter()
-            .filter(|f| f.room == room && f.placement == placement)
-        {
-            if !benches.contains(&figure.bench.as_str()) {
-                benches.push(&figure.bench);
-            }
-        }
-        for bench in benches {
+        for bench in benches(kept, room, &placement) {
             let figures = kept.of(bench, &placement);
             let Some(best) = both(&figures).0.map(|f| f.median) else {
                 continue;
