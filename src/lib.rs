@@ -90,6 +90,8 @@
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;
 
+#[macro_use]
+mod describe;
 pub mod error;
 #[cfg(feature = "defmt")]
 mod log;

@@ -6,33 +6,7 @@
 use defmt::{Format, Formatter, write};
 
 use crate::error::{AllocValueError, Exhausted, FreeError, FreeErrorKind, PushError, WrongPool};
-use crate::pool::{
-    AllocAsync, Block, Burst, Cache, IntoIter, Pool, PoolAlloc, PoolBox, Reservation,
-};
-
-impl Format for Pool<'_> {
-    fn format(&self, f: Formatter<'_>) {
-        write!(
-            f,
-            "Pool {{ block_size: {=usize}, stride: {=usize}, capacity: {=usize}, stats: {} }}",
-            self.block_size(),
-            self.stride(),
-            self.capacity(),
-            self.stats()
-        );
-    }
-}
-
-impl Format for Block<'_> {
-    fn format(&self, f: Formatter<'_>) {
-        write!(
-            f,
-            "Block {{ id: {=u32}, len: {=usize} }}",
-            self.id().0,
-            self.len()
-        );
-    }
-}
+use crate::pool::{AllocAsync, Burst, IntoIter, PoolAlloc, PoolBox, Reservation};
 
 impl<const N: usize> Format for Burst<'_, N> {
     fn format(&self, f: Formatter<'_>) {
@@ -43,17 +17,6 @@ impl<const N: usize> Format for Burst<'_, N> {
 impl<const N: usize> Format for IntoIter<'_, N> {
     fn format(&self, f: Formatter<'_>) {
         write!(f, "IntoIter({})", self.as_burst());
-    }
-}
-
-impl<const N: usize> Format for Cache<'_, N> {
-    fn format(&self, f: Formatter<'_>) {
-        write!(
-            f,
-            "Cache {{ capacity: {=usize}, len: {=usize} }}",
-            N,
-            self.len()
-        );
     }
 }
 

@@ -237,14 +237,7 @@ impl Drop for Block<'_> {
     }
 }
 
-impl fmt::Debug for Block<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Block")
-            .field("id", &self.id)
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
-}
+describe!(Block<'_> as Block { id, len });
 
 // One pointer that is never null leaves room for the error beside it.
 #[cfg(target_pointer_width = "64")]

@@ -385,13 +385,4 @@ impl<'m> Pool<'m> {
     }
 }
 
-impl fmt::Debug for Pool<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pool")
-            .field("block_size", &self.block_size)
-            .field("stride", &self.stride)
-            .field("capacity", &self.capacity)
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(Pool<'_> as Pool { block_size, stride, capacity, stats });

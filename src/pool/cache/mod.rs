@@ -14,7 +14,6 @@ mod heapless;
 mod tally;
 
 use core::cell::Cell;
-use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
 
@@ -263,13 +262,6 @@ impl<const N: usize> Drop for Cache<'_, N> {
     }
 }
 
-impl<const N: usize> fmt::Debug for Cache<'_, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cache")
-            .field("capacity", &N)
-            .field("len", &self.len())
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[const N: usize] Cache<'_, N> as Cache { capacity = |_| N, len });
 
 const _: () = assert!(mem::size_of::<Option<Slot>>() == 4);
