@@ -30,7 +30,7 @@ macro_rules! describe {
                     $($field: $field),*
                 }
                 let shown = $name { $($field: describe!(@value self $field $(= $value)?)),* };
-                defmt::Format::format(&shown, f);
+                defmt::write!(f, "{}", shown);
             }
         }
     };

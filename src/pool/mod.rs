@@ -73,7 +73,6 @@ mod statics;
 mod stats;
 pub(crate) mod word;
 
-use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;

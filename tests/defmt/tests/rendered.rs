@@ -18,7 +18,7 @@ fn pool() -> Pool<'static> {
 fn a_pool_its_handles_and_its_figures() {
     let pool = pool();
     let block = pool.alloc().unwrap();
-    assert_eq!(render(&block), "Block { id: 0, len: 64 }");
+    assert_eq!(render(&block), "Block { id: BlockId(0), len: 64 }");
     assert_eq!(render(block.id()), "BlockId(0)");
     let burst: Burst<'_, 4> = pool.alloc_burst(2).unwrap();
     assert_eq!(render(&burst), "Burst([2, 1])");
