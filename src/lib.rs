@@ -92,7 +92,6 @@ extern crate std;
 
 #[macro_use]
 mod describe;
-pub mod error;
 #[cfg(feature = "defmt")]
 mod log;
 pub mod pool;
@@ -109,16 +108,14 @@ pub mod time;
 pub mod wire;
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use error::MapPoolError;
-pub use error::{
-    AllocManyError, AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted,
-    FreeError, FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
-};
+pub use pool::MapPoolError;
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
-    AllocAsync, Block, BlockId, Burst, Cache, CacheStats, Census, Pool, PoolAlloc, PoolBox,
-    PoolConfig, PoolLayout, Reservation, Stats, Stride,
+    AllocAsync, AllocManyError, AllocValueError, AllocValueReason, Block, BlockId, Burst, Cache,
+    CacheStats, Census, CheckError, ConfigError, Exhausted, FreeError, FreeErrorKind, Pool,
+    PoolAlloc, PoolBox, PoolConfig, PoolLayout, PushError, Reservation, ReserveError, ResetError,
+    Stats, Stride, TooLong, WrongPool,
 };
 #[cfg(feature = "audit")]
 pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
@@ -127,6 +124,9 @@ pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
 pub use region::{PageRun, PageRuns};
+
+// To go with the last imports of `crate::error`.
+use pool::error;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -5,7 +5,9 @@
 
 use defmt::{Format, Formatter, write};
 
-use crate::error::{AllocValueError, Exhausted, FreeError, FreeErrorKind, PushError, WrongPool};
+use crate::pool::error::{
+    AllocValueError, Exhausted, FreeError, FreeErrorKind, PushError, WrongPool,
+};
 use crate::pool::{AllocAsync, Burst, IntoIter, PoolAlloc, PoolBox, Reservation};
 
 impl<const N: usize> Format for Burst<'_, N> {
@@ -178,7 +180,7 @@ mod runs {
 mod region {
     use defmt::{Format, Formatter, write};
 
-    use crate::error::MapPoolError;
+    use crate::pool::error::MapPoolError;
     use crate::region::{
         HintError, Iova, IovaError, IovaRange, LockError, MapBuilder, MapError, MappedRegion,
         NodeError, NodeRun, PhysAddr, PrefaultError, Refused, RegionReport, ReleaseError, Step,

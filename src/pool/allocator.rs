@@ -9,7 +9,7 @@ use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
-use crate::pool::layouts::{Fill, Unserved};
+use crate::pool::by_layout::{Fill, Unserved};
 
 macro_rules! allocator {
     ($(#[$doc:meta])* $($api:ident)::+) => {

@@ -4,9 +4,9 @@ use core::fmt;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
-use crate::error::{Exhausted, TooLong};
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
+use crate::pool::error::{Exhausted, TooLong};
 
 /// Names a block of a pool: its index, in `0..capacity`.
 ///

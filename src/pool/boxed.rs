@@ -6,7 +6,7 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
-use crate::error::{AllocValueError, AllocValueReason};
+use crate::pool::error::{AllocValueError, AllocValueReason};
 use crate::pool::{Block, BlockId, Cache, Pool};
 
 /// Owns a `T` in a block of a [`Pool`]. Dropping it runs `T`'s destructor, then gives the block back,

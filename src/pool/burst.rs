@@ -4,8 +4,8 @@ use core::fmt;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
-use crate::error::PushError;
 use crate::pool::audit::AuditKind;
+use crate::pool::error::PushError;
 use crate::pool::exchange::assume_init;
 use crate::pool::{Block, BlockId, Pool};
 

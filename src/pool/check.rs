@@ -2,7 +2,7 @@
 
 use core::mem::MaybeUninit;
 
-use crate::error::{CheckError, ResetError};
+use crate::pool::error::{CheckError, ResetError};
 use crate::pool::exchange::assume_init;
 use crate::pool::meta::{Header, RAW};
 use crate::pool::reserve::Withdrawn;

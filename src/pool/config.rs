@@ -1,6 +1,6 @@
 //! What a pool is to look like, and where its parts lie in a region.
 
-use crate::error::ConfigError;
+use crate::pool::error::ConfigError;
 use crate::pool::meta::{self, LINE};
 use crate::pool::word;
 

@@ -4,7 +4,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use crate::error::ConfigError;
+use crate::pool::error::ConfigError;
 use crate::pool::exchange::assume_init;
 use crate::pool::meta::{Base, LINE};
 use crate::pool::{Pool, PoolConfig, PoolLayout};

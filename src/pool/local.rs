@@ -19,7 +19,7 @@ use std::cell::RefCell;
 use std::thread_local;
 use std::vec::Vec;
 
-use crate::error::{Exhausted, WrongPool};
+use crate::pool::error::{Exhausted, WrongPool};
 use crate::pool::{Block, Cache, Pool};
 
 type Local = Box<Cache<'static>>;

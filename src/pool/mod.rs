@@ -52,25 +52,26 @@ mod audit;
 mod block;
 mod boxed;
 mod burst;
+mod by_layout;
 mod cache;
 mod check;
 pub(crate) mod config;
 mod depot;
+pub(crate) mod error;
 mod exchange;
-mod global;
+mod global_alloc;
 mod homes;
-mod layouts;
 #[cfg(feature = "std")]
 mod local;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
-mod pressure;
 mod raw;
 mod reserve;
 #[cfg(not(loom))]
 mod statics;
 mod stats;
+mod waiting;
 pub(crate) mod word;
 
 use core::marker::PhantomData;
@@ -85,8 +86,13 @@ pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
-pub use global::PoolAlloc;
-pub use pressure::{AllocAsync, WAITERS};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use error::MapPoolError;
+pub use error::{
+    AllocManyError, AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted,
+    FreeError, FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
+};
+pub use global_alloc::PoolAlloc;
 pub use reserve::Reservation;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool};
@@ -94,11 +100,12 @@ pub use statics::{Align, AlignTo, StaticPool};
 #[doc(hidden)]
 pub use statics::{static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};
+pub use waiting::{AllocAsync, WAITERS};
 
 #[cfg(not(feature = "audit"))]
 use audit::AuditKind;
-
-use crate::error::{AllocManyError, Exhausted, WrongPool};
+// To go with the last import of `meta`.
+use waiting as pressure;
 
 /// Fixed blocks in memory that someone else supplied, handed out and taken back in bounded time, from
 /// any thread, core or interrupt.

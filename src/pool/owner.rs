@@ -4,9 +4,9 @@ use std::alloc::{self, Layout};
 use std::boxed::Box;
 use std::ptr::NonNull;
 
-use crate::error::ConfigError;
+use crate::pool::error::ConfigError;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-use crate::error::MapPoolError;
+use crate::pool::error::MapPoolError;
 use crate::pool::{Pool, PoolConfig};
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 use crate::region::{MappedRegion, RegionReport};

@@ -6,7 +6,7 @@ use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use crate::error::ConfigError;
+use crate::pool::error::ConfigError;
 use crate::pool::meta::{Header, LINE};
 use crate::pool::{Pool, PoolConfig, PoolLayout, Stride};
 

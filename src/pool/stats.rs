@@ -10,8 +10,8 @@
 
 use core::fmt;
 
-use crate::error::{AllocManyError, Exhausted};
 use crate::pool::Pool;
+use crate::pool::error::{AllocManyError, Exhausted};
 use crate::sync::{self, Counter, Ordering::*, Word, wide};
 
 /// What a [`Pool`] has and did: see [`Pool::stats`].

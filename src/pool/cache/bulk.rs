@@ -7,8 +7,8 @@
 use core::mem::{self, MaybeUninit};
 
 use super::Cache;
-use crate::error::{AllocManyError, Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
+use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
 use crate::pool::exchange::assume_init;
 use crate::pool::{Block, Burst};
 

@@ -9,8 +9,8 @@ use heapless::LenType;
 use heapless::vec::{VecInner, VecStorage};
 
 use super::Cache;
-use crate::error::{AllocManyError, WrongPool};
 use crate::pool::Block;
+use crate::pool::error::{AllocManyError, WrongPool};
 
 impl<'p, const N: usize> Cache<'p, N> {
     /// Appends `n` owning handles to a `heapless::Vec` or `VecView`, all or none. O(n), no atomic; an

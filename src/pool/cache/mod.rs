@@ -17,8 +17,8 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
 
-use crate::error::{Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
+use crate::pool::error::{Exhausted, WrongPool};
 use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
 use crate::pool::{Block, Pool};

@@ -157,7 +157,7 @@ fn refused_raw_returns_with_block_and_caller() {
             file!()
         )
     );
-    let foreign = framepool::error::FreeErrorKind::ForeignAddress {
+    let foreign = framepool::FreeErrorKind::ForeignAddress {
         addr: 0x12_3456_789A,
     };
     assert_eq!(

@@ -88,8 +88,8 @@ pub fn no_panic_path(image: &Image) -> Findings {
 
 /// Whether a function is one of the two whose purpose is to call the user's code.
 fn calls_users(name: &str) -> bool {
-    let pressure = name.contains("framepool::pool::pressure");
-    pressure && (name.ends_with("::wake_all") || name.ends_with("::note_low"))
+    let waiting = name.contains("framepool::pool::waiting");
+    waiting && (name.ends_with("::wake_all") || name.ends_with("::note_low"))
 }
 
 /// The worst and shortest of the ways from a function to what [`no_panic_path`] forbids.

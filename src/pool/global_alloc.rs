@@ -7,7 +7,7 @@ use core::ptr::{self, NonNull};
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
-use crate::pool::layouts::Fill;
+use crate::pool::by_layout::Fill;
 
 /// A [`GlobalAlloc`] that serves what fits a block from a static pool, and passes the rest on to `F`:
 /// what does not fit, and what comes while the pool is exhausted.
