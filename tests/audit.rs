@@ -48,7 +48,7 @@ fn a_leaked_block_is_named_with_its_owner_file_and_line() {
     assert_eq!(leaked.since().thread().with_name(str::to_owned), "leaky");
     let text = report.to_string();
     assert!(
-        text.starts_with("1 of 32 blocks are out, 0 in caches, after "),
+        text.starts_with("1 of 32 blocks are in use, 0 in caches, after "),
         "{text}"
     );
     let where_from = format!("(leaky) at {}:{line}:", file!());

@@ -14,7 +14,7 @@ fn every_public_type<T: defmt::Format, F>() {
     is_logged::<Block<'static>>();
     is_logged::<BlockId>();
     is_logged::<Burst<'static, 4>>();
-    is_logged::<pool::IntoIter<'static, 4>>();
+    is_logged::<pool::BurstIntoIter<'static, 4>>();
     is_logged::<Cache<'static>>();
     is_logged::<PoolBox<'static, T>>();
     is_logged::<PoolAlloc<F>>();
@@ -27,7 +27,7 @@ fn every_public_type<T: defmt::Format, F>() {
     // Errors.
     is_logged::<(ConfigError, Exhausted, TooLong, ResetError, CheckError)>();
     is_logged::<(FreeError, FreeErrorKind, ReserveError)>();
-    is_logged::<(WrongPool<F>, PushError<F>)>();
+    is_logged::<(WrongPool<F>, PushError<T>)>();
     is_logged::<(AllocValueError<F>, AllocValueReason)>();
     // Runs of pages.
     is_logged::<(region::PageRuns<'static>, region::PageRun<'static>)>();
@@ -36,7 +36,7 @@ fn every_public_type<T: defmt::Format, F>() {
     is_logged::<(region::RunCheckError, region::PageWord)>();
     #[cfg(all(feature = "mmap", target_os = "linux"))]
     {
-        is_logged::<(MapPoolError, MapError, region::Refused)>();
+        is_logged::<(MapError, region::Refused)>();
         is_logged::<(MapBuilder, MappedRegion, RegionReport, region::Placed)>();
         is_logged::<(region::Fork, region::HintError, region::ReleaseError)>();
         is_logged::<(region::Lock, region::LockError, region::PrefaultError)>();
@@ -93,11 +93,6 @@ fn every_public_type<T: defmt::Format, F>() {
     }
     #[cfg(feature = "wire")]
     feeds();
-    #[cfg(feature = "audit")]
-    {
-        is_logged::<(AuditEvent, AuditKind, AuditThread, AuditHistory)>();
-        is_logged::<(AuditReport<'static>, Holding)>();
-    }
     #[cfg(feature = "wire")]
     {
         use framepool::wire::*;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
-use framepool::pool::WAITERS;
+use framepool::pool::MAX_WAITERS;
 use framepool::{AllocAsync, Block, Burst, Cache, Pool, PoolConfig};
 
 /// Wakes a thread, and counts.
@@ -241,13 +241,13 @@ fn who_finds_no_room_to_sleep_is_polled_again() {
     let pool = pool(1);
     let held = pool.alloc().unwrap();
     let signal = Signal::new();
-    let mut futures: Vec<_> = (0..=WAITERS).map(|_| pool.alloc_async()).collect();
+    let mut futures: Vec<_> = (0..=MAX_WAITERS).map(|_| pool.alloc_async()).collect();
     for (i, future) in futures.iter_mut().enumerate() {
         assert!(poll(future, &signal).is_none());
-        assert_eq!(signal.count(), usize::from(i == WAITERS));
+        assert_eq!(signal.count(), usize::from(i == MAX_WAITERS));
     }
     drop(held);
-    assert_eq!(signal.count(), 1 + WAITERS);
+    assert_eq!(signal.count(), 1 + MAX_WAITERS);
     assert!(futures.iter_mut().filter_map(|f| poll(f, &signal)).count() > 0);
 }
 

@@ -1,36 +1,24 @@
 //! `Allocator` for `&Pool`: collections whose memory is a block.
 //!
 //! The trait exists twice: in the crate [`allocator-api2`](https://docs.rs/allocator-api2), on stable
-//! (feature `allocator-api2`), and in `core`, unstable (`--cfg framepool_nightly`). Both say the same, and
-//! so do both implementations.
+//! (feature `allocator-api2`), and in `core`, unstable (`--cfg framepool_nightly`). The macro below
+//! implements both.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
-use crate::pool::by_layout::{Fill, Unserved};
+use crate::pool::by_layout::{Fill, Unserved, dangling};
 
+/// Implements the trait of one crate; `#[$each]` stands before each function that passes its caller on.
 macro_rules! allocator {
-    ($(#[$doc:meta])* $($api:ident)::+) => {
+    (
+        $(#[$doc:meta])* impl $($api:ident)::+, each #[$each:meta],
+        new: $($new:ident $new_fill:ident)*, resized: $($resized:ident $resized_fill:ident)*
+    ) => {
         const _: () = {
             use $($api)::+::{AllocError, Allocator};
-
-            #[cfg_attr(feature = "audit", track_caller)]
-            fn new(pool: &Pool<'_>, layout: Layout, fill: Fill) -> Result<NonNull<[u8]>, AllocError> {
-                slice(pool.take_layout(layout, fill, AuditKind::AllocatedAsMemory), layout.size())
-            }
-
-            #[cfg_attr(feature = "audit", track_caller)]
-            unsafe fn resized(
-                pool: &Pool<'_>,
-                at: NonNull<u8>,
-                (old, new): (Layout, Layout),
-                fill: Fill,
-            ) -> Result<NonNull<[u8]>, AllocError> {
-                // SAFETY: the caller passes on what `Allocator` asks of its callers.
-                slice(unsafe { pool.resize_layout(at, old, new, fill) }, new.size())
-            }
 
             fn slice(at: Result<NonNull<u8>, Unserved>, len: usize) -> Result<NonNull<[u8]>, AllocError> {
                 match at {
@@ -40,64 +28,40 @@ macro_rules! allocator {
             }
 
             $(#[$doc])*
-            // SAFETY: a block stays valid, and where it is, until it is given back, through this
-            // reference or a copy of it; all of them are the same pool, which outlives them. A size
-            // of 0 stays apart from the others, as the length that is answered is the one asked for.
+            // SAFETY: a block stays valid and in place until it is freed, through this reference or a copy of
+            // it; all of them refer to the same pool, which outlives them. A size of 0 is told from the others,
+            // because the returned length is the requested one.
             unsafe impl Allocator for &Pool<'_> {
-                #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
-                fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                    new(self, layout, Fill::Any)
-                }
+                $(
+                    #[inline]
+                    #[$each]
+                    fn $new(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
+                        let at = self.take_layout(layout, Fill::$new_fill, AuditKind::AllocatedAsMemory);
+                        slice(at, layout.size())
+                    }
+                )*
 
                 #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
-                fn allocate_zeroed(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                    new(self, layout, Fill::Zeros)
-                }
-
-                #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
+                #[$each]
                 unsafe fn deallocate(&self, at: NonNull<u8>, layout: Layout) {
                     // SAFETY: the caller's promise is that of `give_layout`.
                     unsafe { self.give_layout(at, layout.size(), AuditKind::FreedAsMemory) };
                 }
 
-                #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
-                unsafe fn grow(
-                    &self,
-                    at: NonNull<u8>,
-                    old: Layout,
-                    new: Layout,
-                ) -> Result<NonNull<[u8]>, AllocError> {
-                    // SAFETY: the caller's promise is that of `resize_layout`.
-                    unsafe { resized(self, at, (old, new), Fill::Any) }
-                }
-
-                #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
-                unsafe fn grow_zeroed(
-                    &self,
-                    at: NonNull<u8>,
-                    old: Layout,
-                    new: Layout,
-                ) -> Result<NonNull<[u8]>, AllocError> {
-                    // SAFETY: the caller's promise is that of `resize_layout`.
-                    unsafe { resized(self, at, (old, new), Fill::Zeros) }
-                }
-
-                #[inline]
-                #[cfg_attr(feature = "audit", track_caller)]
-                unsafe fn shrink(
-                    &self,
-                    at: NonNull<u8>,
-                    old: Layout,
-                    new: Layout,
-                ) -> Result<NonNull<[u8]>, AllocError> {
-                    // SAFETY: the caller's promise is that of `resize_layout`.
-                    unsafe { resized(self, at, (old, new), Fill::Any) }
-                }
+                $(
+                    #[inline]
+                    #[$each]
+                    unsafe fn $resized(
+                        &self,
+                        at: NonNull<u8>,
+                        old: Layout,
+                        new: Layout,
+                    ) -> Result<NonNull<[u8]>, AllocError> {
+                        // SAFETY: the caller's promise is that of `resize_layout`.
+                        let at = unsafe { self.resize_layout(at, old, new, Fill::$resized_fill) };
+                        slice(at, new.size())
+                    }
+                )*
             }
         };
     };
@@ -105,12 +69,12 @@ macro_rules! allocator {
 
 #[cfg(feature = "allocator-api2")]
 allocator! {
-    /// Any layout that fits a block: one compare-and-swap to allocate and one to free, growing and
-    /// shrinking in place while the block holds it. A layout without bytes takes no block.
+    /// Serves any layout that fits a block, with one compare-and-swap to allocate and one to free. Grows and
+    /// shrinks in place within the block. A layout of size 0 takes no block.
     ///
     /// `AllocError` means that the layout does not fit a block, or that none is free; the pool counts
-    /// the latter. A `Vec` that outgrows its block fails as any allocation does: with `try_reserve` it
-    /// is an error, without it `handle_alloc_error`.
+    /// the latter. A `Vec` that outgrows its block fails like any allocation: `try_reserve` returns an
+    /// error, other methods call `handle_alloc_error`.
     ///
     /// ```
     /// use allocator_api2::vec::Vec;
@@ -119,21 +83,61 @@ allocator! {
     ///
     /// let mut orders = Vec::new_in(&MESSAGES);
     /// orders.extend([7_u32, 8, 9]);
-    /// orders.reserve(60); // in place: 252 bytes are in the block still
+    /// orders.reserve(60); // in place: the block holds 252 bytes
     /// assert_eq!(MESSAGES.stats().allocations, 1);
     /// assert!(orders.try_reserve(64).is_err(), "more than a block");
     /// drop(orders);
     /// assert_eq!(MESSAGES.stats().in_use, 0);
     /// ```
-    allocator_api2::alloc
+    impl allocator_api2::alloc, each #[cfg_attr(feature = "audit", track_caller)],
+    new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
 }
 
 #[cfg(framepool_nightly)]
 allocator! {
-    /// Any layout that fits a block: one compare-and-swap to allocate and one to free, growing and
-    /// shrinking in place while the block holds it. A layout without bytes takes no block.
+    /// Serves any layout that fits a block, with one compare-and-swap to allocate and one to free. Grows and
+    /// shrinks in place within the block. A layout of size 0 takes no block.
     ///
     /// `AllocError` means that the layout does not fit a block, or that none is free; the pool counts
     /// the latter.
-    core::alloc
+    impl core::alloc, each #[cfg_attr(feature = "audit", track_caller)],
+    new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
+}
+
+impl Pool<'_> {
+    /// Makes memory larger or smaller, in place within the block. Writes nothing but the zeros that
+    /// `fill` asks for.
+    ///
+    /// # Errors
+    /// The new layout does not fit a block, or it is the first that needs one and none is free. The
+    /// memory is unchanged.
+    ///
+    /// # Safety
+    /// As for [`give_layout`](Self::give_layout). On success the result replaces the old memory; on failure
+    /// the caller still owns the old memory.
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    unsafe fn resize_layout(
+        &self,
+        at: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        fill: Fill,
+    ) -> Result<NonNull<u8>, Unserved> {
+        if old.size() == 0 {
+            return self.take_layout(new, fill, AuditKind::AllocatedAsMemory);
+        }
+        if new.size() == 0 {
+            // SAFETY: the caller's promise.
+            unsafe { self.give_layout(at, old.size(), AuditKind::FreedAsMemory) };
+            return Ok(dangling(new));
+        }
+        if !self.fits(new) {
+            return Err(Unserved);
+        }
+        let more = new.size().saturating_sub(old.size());
+        // SAFETY: the memory is a whole block, which holds both sizes.
+        unsafe { fill.apply(at.add(old.size()), more) };
+        Ok(at)
+    }
 }

@@ -1,47 +1,19 @@
 //! The handle that owns one block.
 
-use core::fmt;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::error::{Exhausted, TooLong};
+use crate::pool::id::BlockId;
 
-/// Names a block of a pool: its index, in `0..capacity`.
+/// Owns one block of a [`Pool`]. Dropping it frees the block, from any thread or interrupt, with one
+/// compare-and-swap; [`Cache::free`](crate::Cache::free) needs none. If tasks
+/// [wait](Pool::alloc_async) for a block, freeing one runs their wakers.
 ///
-/// A name, not a right: having one gives no access. It is the same for as long as the pool lives, so
-/// it can index a side table of the user's.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[repr(transparent)]
-pub struct BlockId(pub u32);
-
-impl BlockId {
-    /// The index.
-    pub const fn index(self) -> usize {
-        self.0 as usize
-    }
-}
-
-impl fmt::Debug for BlockId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl fmt::Display for BlockId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "block {}", self.0)
-    }
-}
-
-/// Owns one block of a [`Pool`]. Dropping it gives the block back, from any thread or interrupt, by
-/// one compare-and-swap; [`Cache::free`](crate::Cache::free) does without. Where someone
-/// [waits](Pool::alloc_async) for a block, giving one back runs their wakers.
-///
-/// Two words: which pool, which block. The bytes are uninitialised until something writes them: a
-/// block holds what its last owner, or a device, left there, and the types do not pretend otherwise.
+/// A handle is two words: the pool and the index. The bytes of a new block are uninitialised: they are what
+/// its last owner, or a device, left there.
 ///
 /// ```text
 /// pool: base ──► ┌──────────┬─────┬──────────┬─────┬──────────┬─────┐
@@ -76,14 +48,14 @@ impl fmt::Display for BlockId {
 #[must_use = "dropping a block frees it"]
 pub struct Block<'p> {
     pool: &'p Pool<'p>,
-    /// Invariant: less than the capacity, and owned by this handle alone. A whole word, so that many
-    /// handles are written and read as vectors.
+    /// Invariant: less than the capacity, and owned by this handle alone. A whole word, so that the compiler
+    /// moves many handles with vector instructions.
     id: usize,
 }
 
 impl<'p> Block<'p> {
     /// # Safety
-    /// `id` is less than the capacity, and the caller owns the block, which passes to the handle.
+    /// `id` is less than the capacity. The caller owns the block and passes it to the handle.
     #[inline(always)]
     pub(crate) unsafe fn own(pool: &'p Pool<'p>, id: u32) -> Self {
         Self {
@@ -98,7 +70,7 @@ impl<'p> Block<'p> {
         self.id as u32
     }
 
-    /// Gives up the handle without freeing: the caller owns the block now.
+    /// Ends the handle without freeing the block: the caller owns it now.
     #[inline(always)]
     pub(crate) fn disown(self) -> u32 {
         let id = self.index();
@@ -106,18 +78,18 @@ impl<'p> Block<'p> {
         id
     }
 
-    /// Whether this block is of `pool`. Two statics share a lifetime: lifetimes cannot tell.
+    /// Whether this block belongs to `pool`. The lifetime does not tell: all statics have the same.
     #[inline(always)]
     pub(crate) fn is_of(&self, pool: &Pool<'_>) -> bool {
         core::ptr::eq(self.pool, pool)
     }
 
-    /// The pool that this block is of.
+    /// The pool that this block belongs to.
     pub fn pool(&self) -> &'p Pool<'p> {
         self.pool
     }
 
-    /// Names the block.
+    /// The name of the block.
     #[inline]
     pub fn id(&self) -> BlockId {
         BlockId(self.index())
@@ -130,8 +102,8 @@ impl<'p> Block<'p> {
         self.pool.block_size()
     }
 
-    /// Bytes from the pool's first block: in a UMEM that starts with the pool, the address that an
-    /// AF_XDP descriptor carries. [`Pool::id_at_offset`] is the way back.
+    /// Bytes from the start of the pool's first block. In a UMEM that starts with the pool, this is the address
+    /// in an AF_XDP descriptor. [`Pool::id_at_offset`] is the inverse.
     #[inline]
     pub fn offset(&self) -> usize {
         self.id * self.pool.stride()
@@ -143,13 +115,13 @@ impl<'p> Block<'p> {
         self.as_ptr().addr()
     }
 
-    /// The first byte, to read.
+    /// A pointer to the first byte, for reading.
     #[inline]
     pub fn as_ptr(&self) -> *const u8 {
         self.start().as_ptr()
     }
 
-    /// The first byte, to write.
+    /// A pointer to the first byte, for writing.
     #[inline]
     pub fn as_mut_ptr(&mut self) -> *mut u8 {
         self.start().as_ptr()
@@ -161,21 +133,21 @@ impl<'p> Block<'p> {
         unsafe { self.pool.block_start(self.index()) }
     }
 
-    /// All bytes, as they are.
+    /// All bytes, possibly uninitialised.
     #[inline]
     pub fn as_uninit(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: the block lies in the pool's memory, and nobody but this handle reaches it.
+        // SAFETY: the block lies in the pool's memory, and only this handle accesses it.
         unsafe { NonNull::slice_from_raw_parts(self.start().cast(), self.len()).as_ref() }
     }
 
-    /// All bytes, to write.
+    /// All bytes, possibly uninitialised, for writing.
     #[inline]
     pub fn as_uninit_mut(&mut self) -> &mut [MaybeUninit<u8>] {
-        // SAFETY: as in `as_uninit`, and `&mut self` is the only way.
+        // SAFETY: as in `as_uninit`, and `&mut self` is exclusive.
         unsafe { NonNull::slice_from_raw_parts(self.start().cast(), self.len()).as_mut() }
     }
 
-    /// Zeroes the block and gives its bytes. O(len).
+    /// Zeroes the block and returns its bytes. O(len).
     pub fn zeroed(&mut self) -> &mut [u8] {
         let (start, len) = (self.start(), self.len());
         // SAFETY: as in `as_uninit_mut`; all bytes are written here.
@@ -185,7 +157,7 @@ impl<'p> Block<'p> {
         }
     }
 
-    /// Copies `bytes` to the front and gives them there. O(their length).
+    /// Copies `bytes` to the start of the block and returns the copy. O(`bytes.len()`).
     ///
     /// # Errors
     /// [`TooLong`] if the block is shorter; nothing is written.
@@ -204,10 +176,10 @@ impl<'p> Block<'p> {
         }
     }
 
-    /// The first `len` bytes (at most all), which something has written.
+    /// The first `len` bytes (at most all), taken for initialised.
     ///
     /// # Safety
-    /// They are initialised: by [`write`](Self::write), [`zeroed`](Self::zeroed), a system call, a
+    /// They are initialised: by [`write`](Self::write), [`zeroed`](Self::zeroed), a system call or a
     /// device.
     #[inline]
     pub unsafe fn assume_init(&self, len: usize) -> &[u8] {
@@ -216,7 +188,7 @@ impl<'p> Block<'p> {
         unsafe { NonNull::slice_from_raw_parts(self.start(), len).as_ref() }
     }
 
-    /// The first `len` bytes (at most all), which something has written, to change.
+    /// The first `len` bytes (at most all), taken for initialised, for writing.
     ///
     /// # Safety
     /// As for [`assume_init`](Self::assume_init).
@@ -239,12 +211,6 @@ impl Drop for Block<'_> {
 
 describe!(Block<'_> as Block { id, len });
 
-// One pointer that is never null leaves room for the error beside it.
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Block<'_>>() == 16);
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Result<Block<'_>, Exhausted>>() == 16);
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Block<'_>>() == 8);
-#[cfg(not(target_pointer_width = "64"))]
-const _: Option<Exhausted> = None;
+const _: () = assert!(size_of::<Block<'_>>() == 2 * size_of::<usize>());
+// The pointer is never null, which leaves room for the error.
+const _: () = assert!(size_of::<Result<Block<'_>, Exhausted>>() <= 16);

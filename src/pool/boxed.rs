@@ -6,11 +6,14 @@ use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
 use core::ptr::NonNull;
 
+use crate::pool::Pool;
+use crate::pool::block::Block;
+use crate::pool::cache::Cache;
 use crate::pool::error::{AllocValueError, AllocValueReason};
-use crate::pool::{Block, BlockId, Cache, Pool};
+use crate::pool::id::BlockId;
 
-/// Owns a `T` in a block of a [`Pool`]. Dropping it runs `T`'s destructor, then gives the block back,
-/// even if the destructor unwinds.
+/// Owns a `T` in a block of a [`Pool`]. Dropping it runs `T`'s destructor, then frees the block, even if the
+/// destructor unwinds.
 ///
 /// ```
 /// framepool::pool!(static NAMES: [64; 4]);
@@ -24,14 +27,14 @@ use crate::pool::{Block, BlockId, Cache, Pool};
 /// # Ok::<(), framepool::AllocValueError<String>>(())
 /// ```
 ///
-/// It is as `Send` and as `Sync` as its value:
+/// It is `Send` or `Sync` if its value is:
 /// ```compile_fail,E0277
 /// framepool::pool!(static POOL: [64; 4]);
 /// let boxed = POOL.alloc_value(std::rc::Rc::new(1)).unwrap();
 /// std::thread::spawn(move || drop(boxed));
 /// ```
 pub struct PoolBox<'p, T> {
-    /// Invariant: holds an initialised `T`, aligned, at its start.
+    /// Invariant: an initialised, aligned `T` lies at the block's start.
     block: ManuallyDrop<Block<'p>>,
     _value: PhantomData<T>,
 }
@@ -40,7 +43,7 @@ impl Pool<'_> {
     /// Moves a value into a block. One allocation without a cache, and a copy of the value.
     ///
     /// # Errors
-    /// [`AllocValueError`] with the value in it, if no block is free or none can hold it.
+    /// [`AllocValueError`] with the value, if no block is free or the value does not fit a block.
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_value<T>(&self, value: T) -> Result<PoolBox<'_, T>, AllocValueError<T>> {
         if let Err(reason) = self.holds::<T>() {
@@ -49,7 +52,7 @@ impl Pool<'_> {
         PoolBox::fill(self.alloc().map_err(AllocValueReason::Exhausted), value)
     }
 
-    /// Whether a `T` fits a block.
+    /// Checks that a `T` fits a block.
     fn holds<T>(&self) -> Result<(), AllocValueReason> {
         if size_of::<T>() > self.block_size() {
             return Err(AllocValueReason::TooLarge {
@@ -82,7 +85,7 @@ impl<'p, const N: usize> Cache<'p, N> {
 }
 
 impl<'p, T> PoolBox<'p, T> {
-    /// `block`, if there is one, can hold a `T`: `Pool::holds` said so.
+    /// `block`, if there is one, can hold a `T`: `Pool::holds` has checked it.
     fn fill(
         block: Result<Block<'p>, AllocValueReason>,
         value: T,
@@ -106,19 +109,19 @@ impl<'p, T> PoolBox<'p, T> {
         unsafe { self.block.pool().block_start(self.block.id().0) }.cast()
     }
 
-    /// Names the block that the value is in.
+    /// The name of the block that holds the value.
     pub fn id(&self) -> BlockId {
         self.block.id()
     }
 
-    /// Takes the value out and frees the block.
+    /// Frees the block and returns the value.
     pub fn into_inner(self) -> T {
         let (value, block) = self.take_apart();
         drop(block);
         value
     }
 
-    /// Moves the value out, leaving the bare block.
+    /// The value, and the block without it.
     fn take_apart(self) -> (T, Block<'p>) {
         let mut this = ManuallyDrop::new(self);
         // SAFETY: by the invariant there is a `T`, and `this` is never used or dropped again.
@@ -136,7 +139,7 @@ impl<T> Deref for PoolBox<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        // SAFETY: by the invariant there is a `T`; the block is this box's alone.
+        // SAFETY: by the invariant there is a `T`; only this box accesses the block.
         unsafe { self.as_non_null().as_ref() }
     }
 }
@@ -144,7 +147,7 @@ impl<T> Deref for PoolBox<'_, T> {
 impl<T> DerefMut for PoolBox<'_, T> {
     #[inline]
     fn deref_mut(&mut self) -> &mut T {
-        // SAFETY: as in `deref`, and `&mut self` is the only way.
+        // SAFETY: as in `deref`, and `&mut self` is exclusive.
         unsafe { self.as_non_null().as_mut() }
     }
 }
@@ -152,17 +155,17 @@ impl<T> DerefMut for PoolBox<'_, T> {
 impl<T> Drop for PoolBox<'_, T> {
     fn drop(&mut self) {
         let value = self.as_non_null();
-        // SAFETY: `self.block` is not used after this. Being a local, it is dropped, and the block
-        // freed, also if the destructor below unwinds.
+        // SAFETY: `self.block` is not used after this. `_block` is dropped, and the block freed, even if the
+        // destructor below unwinds.
         let _block = unsafe { ManuallyDrop::take(&mut self.block) };
         // SAFETY: by the invariant there is a `T`, dropped only here; the block is still owned.
         unsafe { value.drop_in_place() };
     }
 }
 
-// SAFETY: the box is its value and a handle; the handle may go and be used anywhere.
+// SAFETY: the box is its value and a handle; the handle is `Send`.
 unsafe impl<T: Send> Send for PoolBox<'_, T> {}
-// SAFETY: as above; `&PoolBox` gives `&T` and the block's name.
+// SAFETY: as above; `&PoolBox` gives access to `&T` and the block's name.
 unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
 
 impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
@@ -174,5 +177,12 @@ impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
 impl<T: fmt::Display> fmt::Display for PoolBox<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         (**self).fmt(f)
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<T: defmt::Format> defmt::Format for PoolBox<'_, T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        (**self).format(f);
     }
 }

@@ -1,20 +1,20 @@
-//! Many blocks as one value.
+//! Several blocks as one value.
 
-use core::fmt;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
+use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
+use crate::pool::block::Block;
 use crate::pool::error::PushError;
 use crate::pool::exchange::assume_init;
-use crate::pool::{Block, BlockId, Pool};
+use crate::pool::id::BlockId;
 
-/// Owns up to `N` blocks of one pool: one pool reference and four bytes a block.
+/// Owns up to `N` blocks of one pool: one pool reference and four bytes for each block.
 ///
-/// What a driver moves: a burst is drawn, filled, handed over and freed as a whole, and what crosses
-/// to another core is a dense array of indices instead of sixteen-byte handles. Dropping it gives all
-/// of its blocks back by one compare-and-swap; [`Cache::free_burst`](crate::Cache::free_burst) does
-/// without.
+/// For drivers: a burst is allocated, filled, sent and freed as a whole. To another core it moves as a dense
+/// array of indices, not as sixteen-byte handles. Dropping it frees all of its blocks with one
+/// compare-and-swap; [`Cache::free_burst`](crate::Cache::free_burst) needs none.
 ///
 /// ```
 /// use framepool::Burst;
@@ -34,7 +34,7 @@ use crate::pool::{Block, BlockId, Pool};
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 #[must_use = "dropping a burst frees its blocks"]
-// Indices start on a vector's boundary: what moves is whole vectors, none of them across two lines.
+// Indices are aligned for vector instructions: no vector lies across two cache lines.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
 pub struct Burst<'p, const N: usize> {
     pool: &'p Pool<'p>,
@@ -44,7 +44,7 @@ pub struct Burst<'p, const N: usize> {
 }
 
 impl<'p, const N: usize> Burst<'p, N> {
-    /// An empty burst of `pool`.
+    /// An empty burst for blocks of `pool`.
     #[inline(always)]
     pub fn new(pool: &'p Pool<'p>) -> Self {
         const {
@@ -60,11 +60,11 @@ impl<'p, const N: usize> Burst<'p, N> {
         }
     }
 
-    /// A burst of blocks that are already named.
+    /// A burst of the blocks with these indices.
     ///
     /// # Safety
-    /// `len` is at most `N`; the first `len` of `ids` are written, different, and their blocks the
-    /// caller's, who gives them to the burst.
+    /// `len` is at most `N`. The first `len` of `ids` are written and different. The caller owns their
+    /// blocks and passes them to the burst.
     #[inline(always)]
     pub(crate) unsafe fn own(pool: &'p Pool<'p>, ids: [MaybeUninit<u32>; N], len: usize) -> Self {
         Self { pool, len, ids }
@@ -76,7 +76,7 @@ impl<'p, const N: usize> Burst<'p, N> {
         self.len
     }
 
-    /// Whether there is none.
+    /// Whether the burst has no blocks.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len == 0
@@ -87,12 +87,12 @@ impl<'p, const N: usize> Burst<'p, N> {
         N
     }
 
-    /// The pool that the blocks are of.
+    /// The pool that the blocks belong to.
     pub fn pool(&self) -> &'p Pool<'p> {
         self.pool
     }
 
-    /// Takes the last block out.
+    /// Removes the last block and returns it.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn pop(&mut self) -> Option<Block<'p>> {
@@ -109,7 +109,7 @@ impl<'p, const N: usize> Burst<'p, N> {
     /// Adds a block at the end.
     ///
     /// # Errors
-    /// [`PushError`] with the block in it, if the burst is full or of another pool.
+    /// [`PushError`] with the block, if the burst is full or belongs to another pool.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn push(&mut self, block: Block<'p>) -> Result<(), PushError<Block<'p>>> {
@@ -127,41 +127,41 @@ impl<'p, const N: usize> Burst<'p, N> {
         }
     }
 
-    /// The block at position `i`, named.
+    /// The name of the block at position `i`.
     #[inline]
     pub fn id(&self, i: usize) -> Option<BlockId> {
         self.as_ids().get(i).copied().map(BlockId)
     }
 
-    /// The blocks, named.
+    /// The names of the blocks.
     pub fn ids(&self) -> impl ExactSizeIterator<Item = BlockId> + '_ {
         self.as_ids().iter().copied().map(BlockId)
     }
 
-    /// Bytes from the pool's first block to that at position `i`.
+    /// Bytes from the start of the pool's first block to the block at position `i`.
     #[inline]
     pub fn offset(&self, i: usize) -> Option<usize> {
         self.id(i).map(|id| id.index() * self.pool.stride())
     }
 
-    /// All bytes of the block at position `i`, as they are.
+    /// All bytes of the block at position `i`, possibly uninitialised.
     #[inline]
     pub fn block(&self, i: usize) -> Option<&[MaybeUninit<u8>]> {
         let id = self.id(i)?;
-        // SAFETY: the burst owns the block, so the index is in range and nobody else reaches it.
+        // SAFETY: the burst owns the block, so the index is in range and only the burst accesses it.
         Some(unsafe { self.pool.bytes_of(id.0).as_ref() })
     }
 
-    /// All bytes of the block at position `i`, to write.
+    /// All bytes of the block at position `i`, possibly uninitialised, for writing.
     #[inline]
     pub fn block_mut(&mut self, i: usize) -> Option<&mut [MaybeUninit<u8>]> {
         let id = self.id(i)?;
-        // SAFETY: as in `block`, and `&mut self` is the only way.
+        // SAFETY: as in `block`, and `&mut self` is exclusive.
         Some(unsafe { self.pool.bytes_of(id.0).as_mut() })
     }
 
-    /// All bytes of every block, one block after the other, to write: what reading a burst of packets
-    /// into it takes, without a test a block.
+    /// The bytes of each block in turn, possibly uninitialised, for writing: to read a burst of packets into
+    /// it without a bounds check for each block.
     ///
     /// ```
     /// framepool::pool!(static POOL: [64; 8]);
@@ -176,8 +176,8 @@ impl<'p, const N: usize> Burst<'p, N> {
         let pool = self.pool;
         let (first, stride, len) = (pool.blocks, pool.stride(), pool.block_size());
         self.as_ids().iter().map(move |&id| {
-            // SAFETY: the burst owns the block, so the index is in range; each is named once, so that
-            // no two of the slices overlap; `&mut self` is the only way to them.
+            // SAFETY: the burst owns the block, so the index is in range; all indices differ,
+            // so that no two of the slices overlap; `&mut self` is exclusive.
             unsafe {
                 let start = first.add(id as usize * stride);
                 NonNull::slice_from_raw_parts(start.cast(), len).as_mut()
@@ -191,14 +191,11 @@ impl<'p, const N: usize> Burst<'p, N> {
         unsafe { assume_init(self.ids.get_unchecked(..self.len)) }
     }
 
-    /// Tells the audit of every block in here.
+    /// Records an event of every block for the audit.
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
     pub(crate) fn note(&self, kind: AuditKind) {
-        // Without the feature not even the slice is made.
-        if cfg!(feature = "audit") {
-            self.pool.note_all(self.as_ids(), kind);
-        }
+        self.pool.note_all(self.as_ids(), kind);
     }
 
     #[inline(always)]
@@ -206,27 +203,27 @@ impl<'p, const N: usize> Burst<'p, N> {
         core::ptr::eq(self.pool, pool)
     }
 
-    /// All indices, written or not.
+    /// The array of indices; those from `len` on may be uninitialised.
     #[inline(always)]
     pub(crate) fn raw_ids(&self) -> &[MaybeUninit<u32>; N] {
         &self.ids
     }
 
-    /// The places for indices, written or not.
+    /// The array of indices; those from `len` on may be uninitialised.
     #[inline(always)]
     pub(crate) fn ids_mut(&mut self) -> &mut [MaybeUninit<u32>; N] {
         &mut self.ids
     }
 
     /// # Safety
-    /// The first `len` indices are written, different, and their blocks the caller's, who gives them
-    /// to the burst; blocks past `len` that the burst had are the caller's from now on.
+    /// The first `len` indices are written and different. The caller owns their blocks and passes them to the
+    /// burst; blocks of the burst from `len` on pass to the caller.
     #[inline(always)]
     pub(crate) unsafe fn set_len(&mut self, len: usize) {
         self.len = len;
     }
 
-    /// Empties the burst; the blocks are the caller's.
+    /// Empties the burst: the caller owns the blocks now.
     #[inline(always)]
     pub(crate) fn disown(&mut self) -> &[u32] {
         let len = mem::take(&mut self.len);
@@ -241,25 +238,20 @@ impl<const N: usize> Drop for Burst<'_, N> {
         if self.len > 0 {
             let pool = self.pool;
             self.note(AuditKind::Dropped);
-            // SAFETY: the burst owned the blocks, and gave them up.
+            // SAFETY: the burst owned the blocks, and does not any more.
             unsafe { pool.give_many(self.disown()) };
         }
     }
 }
 
-/// The blocks of a burst, one by one, the last first.
+describe!(impl[const N: usize] Burst<'_, N> as Burst { ids = |it| it.as_ids() });
+
+/// Iterates over the blocks of a burst by value, from the last to the first.
 #[derive(Debug)]
-pub struct IntoIter<'p, const N: usize>(Burst<'p, N>);
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct BurstIntoIter<'p, const N: usize>(Burst<'p, N>);
 
-impl<'p, const N: usize> IntoIter<'p, N> {
-    /// The blocks that are left.
-    #[cfg(feature = "defmt")]
-    pub(crate) fn as_burst(&self) -> &Burst<'p, N> {
-        &self.0
-    }
-}
-
-impl<'p, const N: usize> Iterator for IntoIter<'p, N> {
+impl<'p, const N: usize> Iterator for BurstIntoIter<'p, N> {
     type Item = Block<'p>;
 
     #[inline]
@@ -272,20 +264,14 @@ impl<'p, const N: usize> Iterator for IntoIter<'p, N> {
     }
 }
 
-impl<const N: usize> ExactSizeIterator for IntoIter<'_, N> {}
-impl<const N: usize> core::iter::FusedIterator for IntoIter<'_, N> {}
+impl<const N: usize> ExactSizeIterator for BurstIntoIter<'_, N> {}
+impl<const N: usize> core::iter::FusedIterator for BurstIntoIter<'_, N> {}
 
 impl<'p, const N: usize> IntoIterator for Burst<'p, N> {
     type Item = Block<'p>;
-    type IntoIter = IntoIter<'p, N>;
+    type IntoIter = BurstIntoIter<'p, N>;
 
-    fn into_iter(self) -> IntoIter<'p, N> {
-        IntoIter(self)
-    }
-}
-
-impl<const N: usize> fmt::Debug for Burst<'_, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.ids()).finish()
+    fn into_iter(self) -> BurstIntoIter<'p, N> {
+        BurstIntoIter(self)
     }
 }

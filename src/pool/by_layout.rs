@@ -1,12 +1,12 @@
-//! Memory of any layout that fits a block: what the allocator traits stand on.
+//! Allocation by [`Layout`]: any layout that fits a block. The allocator traits are built on it.
 //!
-//! | layout | is |
+//! | layout | result |
 //! |---|---|
-//! | no bytes | no block: an aligned address that nothing is behind |
-//! | at most a block, no stricter than its alignment | a whole block |
-//! | anything else | refused |
+//! | of size 0 | no block: an aligned address without memory |
+//! | no larger than a block, alignment no stricter than the block's | a whole block |
+//! | any other | refused |
 //!
-//! A block serves every size up to its own, so growing and shrinking inside it copy nothing.
+//! A block serves every size up to its own, so growing and shrinking within it copy nothing.
 
 use core::alloc::Layout;
 use core::ptr::{self, NonNull};
@@ -17,7 +17,7 @@ use crate::pool::audit::AuditKind;
 /// A pool cannot serve a layout: it does not fit a block, or no block is free.
 pub(crate) struct Unserved;
 
-/// Whether the bytes of new memory are to be zeros.
+/// What new memory holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fill {
     Any,
@@ -25,12 +25,12 @@ pub(crate) enum Fill {
 }
 
 impl Fill {
-    /// Zeroes `len` bytes from `at` on, if that is asked for.
+    /// Zeroes `len` bytes from `at` on, if zeros are requested.
     ///
     /// # Safety
-    /// They are the caller's to write.
+    /// The caller may write to them.
     #[inline(always)]
-    unsafe fn apply(self, at: NonNull<u8>, len: usize) {
+    pub(super) unsafe fn apply(self, at: NonNull<u8>, len: usize) {
         if self == Self::Zeros {
             // SAFETY: the caller's promise.
             unsafe { at.write_bytes(0, len) };
@@ -39,14 +39,14 @@ impl Fill {
 }
 
 impl Pool<'_> {
-    /// Whether memory of this layout can lie in a block.
+    /// Whether memory of this layout fits a block.
     #[inline]
     pub(crate) fn fits(&self, layout: Layout) -> bool {
         layout.size() <= self.block_size() && layout.align() <= self.block_align()
     }
 
-    /// A block whose bytes are the caller's until [`give_layout`](Self::give_layout). O(1), one
-    /// compare-and-swap; none for no bytes. `kind` is what the audit is told, here and below.
+    /// Takes a block, which the caller owns until [`give_layout`](Self::give_layout). O(1), one
+    /// compare-and-swap; none for size 0. `kind` is the event for the audit.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub(crate) fn take_layout(
@@ -74,12 +74,11 @@ impl Pool<'_> {
         }
     }
 
-    /// Gives memory back. O(1), one compare-and-swap.
+    /// Frees memory. O(1), one compare-and-swap.
     ///
     /// # Safety
-    /// `at` came from this pool's [`take_layout`](Self::take_layout) or
-    /// [`resize_layout`](Self::resize_layout), and `size`, which is 0 if it was then, fits it; no one
-    /// uses it any more.
+    /// `at` is from this pool's [`take_layout`](Self::take_layout) or from its resizing, `size` fits the layout,
+    /// and `size` is 0 only if the layout's size was. The memory is not used any more.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub(crate) unsafe fn give_layout(&self, at: NonNull<u8>, size: usize, kind: AuditKind) {
@@ -89,55 +88,18 @@ impl Pool<'_> {
         match self.place_of(at.addr().get()) {
             Some((id, 0)) => {
                 self.note(id.0, kind);
-                // SAFETY: the block is the caller's, who gives it up.
+                // SAFETY: the caller owns the block, and gives it up.
                 unsafe { self.give_one(id.0) };
             }
-            // The caller broke its promise: to lose memory is the least of what can follow.
+            // The caller broke its promise: losing the memory is the least harmful answer.
             _ => self.count_refusal(),
         }
     }
-
-    #[cfg(any(feature = "allocator-api2", framepool_nightly))]
-    /// Makes memory larger or smaller, in place while a block holds it: there nothing but zeros asked
-    /// for is written.
-    ///
-    /// # Errors
-    /// The new layout does not fit a block, or it is the first that needs one and none is free. The
-    /// memory is as it was.
-    ///
-    /// # Safety
-    /// `at` and `old` as for [`give_layout`](Self::give_layout), but that the memory stays the
-    /// caller's; the result takes its place.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub(crate) unsafe fn resize_layout(
-        &self,
-        at: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-        fill: Fill,
-    ) -> Result<NonNull<u8>, Unserved> {
-        if old.size() == 0 {
-            return self.take_layout(new, fill, AuditKind::AllocatedAsMemory);
-        }
-        if new.size() == 0 {
-            // SAFETY: the caller's promise.
-            unsafe { self.give_layout(at, old.size(), AuditKind::FreedAsMemory) };
-            return Ok(dangling(new));
-        }
-        if !self.fits(new) {
-            return Err(Unserved);
-        }
-        let more = new.size().saturating_sub(old.size());
-        // SAFETY: the memory is a whole block, which holds both sizes.
-        unsafe { fill.apply(at.add(old.size()), more) };
-        Ok(at)
-    }
 }
 
-/// An address for no bytes.
+/// An aligned address for size 0.
 #[inline(always)]
-fn dangling(layout: Layout) -> NonNull<u8> {
+pub(super) fn dangling(layout: Layout) -> NonNull<u8> {
     let at = ptr::without_provenance_mut(layout.align());
     // SAFETY: an alignment is not 0.
     unsafe { NonNull::new_unchecked(at) }

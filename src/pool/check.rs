@@ -1,31 +1,31 @@
-//! The proof that every block is in exactly one place, and the way back to an empty pool.
+//! The check that every block is in exactly one place.
 
 use core::mem::MaybeUninit;
 
-use crate::pool::error::{CheckError, ResetError};
+use crate::pool::Pool;
+use crate::pool::error::CheckError;
 use crate::pool::exchange::assume_init;
-use crate::pool::meta::{Header, RAW};
-use crate::pool::reserve::Withdrawn;
+use crate::pool::id::BlockId;
+use crate::pool::meta::RAW;
 use crate::pool::word::Slots;
-use crate::pool::{BlockId, Pool};
 use crate::sync::Ordering::*;
 
-/// Where a pool's blocks are, counted one by one: see [`Pool::check`].
+/// The number of blocks in each place, counted one by one: see [`Pool::check`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Census {
-    /// Never handed out.
+    /// Never allocated.
     pub never_used: usize,
     /// In the free stack.
     pub stacked: usize,
     /// In full magazines.
     pub in_magazines: usize,
-    /// Out as raw blocks.
+    /// In use as raw blocks.
     pub raw: usize,
-    /// Withdrawn for reservations that were forgotten, also through reservations that have ended.
+    /// Withdrawn for reservations that were forgotten (`mem::forget`), also by way of reservations that have ended.
     pub reserved: usize,
-    /// Out in handles or caches that were forgotten (`mem::forget`), since no living one can exist.
+    /// In handles or caches that were forgotten; none can exist during the check.
     pub leaked: usize,
 }
 
@@ -36,18 +36,18 @@ impl Census {
     }
 }
 
-/// In the link of a block that was found in a magazine. No index plus one reaches it.
+/// Marks the link of a block that was found in a magazine. No index plus one is this large.
 const SEEN: u32 = RAW - 1;
 
 impl Pool<'_> {
-    /// Proves that every block is in exactly one place, and says how many are where.
+    /// Checks that every block is in exactly one place, and counts the blocks in each.
     ///
-    /// O(capacity), no memory besides. Exclusive: no handle or cache can be alive, so blocks that are
+    /// O(capacity), no extra memory. The borrow is exclusive, so no handle or cache exists: blocks that are
     /// neither free nor raw were leaked.
     ///
     /// # Errors
-    /// [`CheckError`] if the books do not balance, which only a stray write can bring about. The pool
-    /// must not be used any more; nothing that it holds is trusted further than the check went.
+    /// [`CheckError`] if the metadata is inconsistent; only a stray write can cause this. The pool must not be
+    /// used afterwards. [`CheckError::Shared`] for a static of [`pool!`](crate::pool!).
     ///
     /// ```
     /// use framepool::{Pool, PoolConfig};
@@ -86,7 +86,7 @@ impl Pool<'_> {
         balance(stacked, self.stacked() as usize)?;
         balance(in_magazines, self.held().in_magazines() as usize)?;
         balance(raw, self.raw_out())?;
-        // Places exclude each other, so their sum is at most the frontier.
+        // No block is in two places, so the sum is at most the frontier.
         let out = frontier as usize - stacked - in_magazines - raw;
         let reserved = (self.lent() as usize).min(out);
         Ok(Census {
@@ -99,7 +99,7 @@ impl Pool<'_> {
         })
     }
 
-    /// Walks the full magazines and marks what is in them.
+    /// Walks the full magazines and marks the blocks in them.
     fn check_magazines(&mut self, frontier: u32) -> Result<usize, CheckError> {
         let slots = Slots(self.header().exchange.slots.load(Relaxed));
         let mut found = 0;
@@ -115,8 +115,8 @@ impl Pool<'_> {
             }
             for at in 0..len {
                 let mut id = [MaybeUninit::uninit()];
-                // SAFETY: the slot is in the stack of full ones, `&mut self` stands in for its
-                // owner, and `at` is below its length.
+                // SAFETY: the slot is in the stack of full ones, which `&mut self` owns exclusively, and `at` is
+                // below its length.
                 unsafe { self.read_slot(&slot, at, &mut id) };
                 // SAFETY: just read.
                 self.mark(unsafe { assume_init(&id) }, frontier)?;
@@ -149,7 +149,7 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// Walks the stack; a block that was marked, or a walk longer than the pool, is in two places.
+    /// Walks the stack. A marked block, or a walk longer than the pool, means that a block is in two places.
     fn check_stack(&mut self, frontier: u32) -> Result<usize, CheckError> {
         let mut found = 0;
         let mut top = self.shape().top(self.header().hot.stack.load(Relaxed));
@@ -169,71 +169,6 @@ impl Pool<'_> {
             top = link;
         }
         Ok(found)
-    }
-
-    /// Makes the pool as it was when new, counters and all, if nothing names a block of it any more.
-    /// O(1).
-    ///
-    /// Exclusive, so no handle or cache is alive; blocks whose handles were forgotten are reclaimed.
-    ///
-    /// # Errors
-    /// [`ResetError`] with the number of blocks that are out as raw blocks, or went with a reservation that
-    /// was forgotten; nothing is changed.
-    pub fn reset(&mut self) -> Result<(), ResetError> {
-        if self.shared {
-            return self.reset_shared();
-        }
-        match self.raw_out() + self.lent() as usize {
-            0 => {}
-            outstanding => return Err(ResetError { outstanding }),
-        }
-        self.forget_waiters();
-        #[cfg(feature = "audit")]
-        self.note_reset();
-        let header = self.header_mut();
-        let slack = header.cold.slack;
-        #[cfg(feature = "std")]
-        let owner = header.cold.owner;
-        #[cfg(feature = "audit")]
-        let ledger = header.cold.ledger.take();
-        *header = Header::new(slack);
-        #[cfg(feature = "std")]
-        {
-            header.cold.owner = owner;
-        }
-        #[cfg(feature = "audit")]
-        {
-            header.cold.ledger = ledger;
-        }
-        Ok(())
-    }
-
-    /// [`reset`](Self::reset) for pools in statics, which others may be using at the same time: takes
-    /// every block out of the depot and puts them back. If that was all of them, nothing names a block,
-    /// and the peak starts again. O(capacity); for its length others may find the pool exhausted.
-    ///
-    /// The counters of events go on counting. Blocks in full magazines are in the free stack afterwards.
-    /// What a forgotten cache last told of itself stays in [`Stats::cached`](crate::Stats::cached).
-    ///
-    /// # Errors
-    /// [`ResetError`] with the number of blocks that are in handles, in caches, or out as raw blocks.
-    pub fn reset_static(&'static self) -> Result<(), ResetError> {
-        self.reset_shared()
-    }
-
-    fn reset_shared(&self) -> Result<(), ResetError> {
-        let own = self.capacity().saturating_sub(self.lent() as usize);
-        let mut withdrawn = Withdrawn::nothing(self);
-        while withdrawn.take_some(64) > 0 {}
-        let outstanding = own.saturating_sub(withdrawn.len());
-        // Whole or not, they go home.
-        drop(withdrawn);
-        if outstanding > 0 {
-            return Err(ResetError { outstanding });
-        }
-        self.header().hot.peak.store(0, Relaxed);
-        self.note_burst();
-        Ok(())
     }
 }
 

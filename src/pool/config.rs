@@ -1,39 +1,39 @@
-//! What a pool is to look like, and where its parts lie in a region.
+//! The shape of a pool, and the layout of its parts in a region.
 
 use crate::pool::error::ConfigError;
 use crate::pool::meta::{self, LINE};
 use crate::pool::word;
 
-/// The largest block, stride and alignment: what a `u32` of bytes carries.
+/// The largest block, stride and alignment in bytes.
 const MAX_BYTES: usize = 1 << 31;
 
-/// The most indices that one magazine holds.
+/// The largest number of indices in a magazine.
 pub(crate) const MAX_MAGAZINE: usize = 4096;
 
-/// How far apart the blocks lie.
+/// The distance from one block to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Stride {
-    /// [`Stride::Padded`] on 64-bit targets, [`Stride::Exact`] on 32-bit ones, whose caches, where
-    /// they have any, are smaller than the memory that padding would cost.
+    /// [`Stride::Padded`] on 64-bit targets, [`Stride::Exact`] on 32-bit ones, where memory is scarcer than
+    /// cache sets.
     #[default]
     Auto,
-    /// The block size, rounded up to an odd number of cache lines where that costs a sixteenth of
-    /// the memory or less: 2048 becomes 2112.
+    /// The block size, rounded up to an odd number of cache lines if that costs a sixteenth of the memory or
+    /// less: 2048 becomes 2112.
     ///
-    /// With a power-of-two stride the first lines of all blocks fall into the same few sets of the
+    /// With a power-of-two stride, the first lines of all blocks fall into the same few sets of the
     /// L1 cache, and a burst of packets evicts its own headers.
     Padded,
-    /// The block size, rounded up to the alignment and no more.
+    /// The block size, rounded up to the alignment.
     Exact,
-    /// This many bytes. At least the block size, and a multiple of the alignment.
+    /// This many bytes: at least the block size, and a multiple of the alignment.
     Bytes(usize),
 }
 
 /// The shape of a pool: size, number, alignment and spacing of its blocks.
 ///
-/// Every home of a pool takes one. It is a plain value, built in `const` where its arguments are;
-/// nothing is checked before [`layout`](Self::layout) or the home's constructor asks.
+/// Every constructor of a pool takes one. It is a plain value, and can be built in `const`. It is checked by
+/// [`layout`](Self::layout) and by the constructors.
 ///
 /// ```
 /// use framepool::{PoolConfig, Stride};
@@ -42,7 +42,7 @@ pub enum Stride {
 /// let layout = umem.layout()?;
 /// assert_eq!(layout.stride(), 2048);
 /// assert_eq!(layout.capacity(), 4096);
-/// // 8 bytes of metadata a block, and a constant.
+/// // 8 bytes of metadata per block, and a constant.
 /// assert!(layout.size() - 4096 * 2048 <= 8 * 4096 + 512);
 /// # Ok::<(), framepool::ConfigError>(())
 /// ```
@@ -50,7 +50,7 @@ pub enum Stride {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolConfig {
     block_size: usize,
-    /// `None`: as many as the region holds.
+    /// `None`: as many as fit the region.
     count: Option<usize>,
     /// `None`: [`default_align`].
     align: Option<usize>,
@@ -78,7 +78,7 @@ impl PoolConfig {
         }
     }
 
-    /// As many blocks of `block_size` bytes as the region holds.
+    /// As many blocks of `block_size` bytes as fit the region.
     pub const fn fill(block_size: usize) -> Self {
         let mut config = Self::new(block_size, 0);
         config.count = None;
@@ -87,43 +87,42 @@ impl PoolConfig {
 
     /// Aligns every block to `align` bytes, a power of two.
     ///
-    /// By default blocks are aligned to a cache line (64 bytes; 32 on 32-bit targets), or, where a
-    /// block is smaller than that, to the power of two that holds it.
+    /// Default: a cache line (64 bytes; 32 on 32-bit targets), or for smaller blocks the block size rounded up
+    /// to a power of two.
     pub const fn align(mut self, align: usize) -> Self {
         self.align = Some(align);
         self
     }
 
-    /// Spaces the blocks.
+    /// Sets the distance from one block to the next. Default: [`Stride::Auto`].
     pub const fn stride(mut self, stride: Stride) -> Self {
         self.stride = stride;
         self
     }
 
-    /// Sets how many indices move between a [`Cache`](crate::Cache) and the depot at once.
+    /// Sets the number of indices that move between a [`Cache`](crate::Cache) and the depot at once.
     ///
-    /// By default an eighth of the capacity, at least 4 and at most 512. Larger magazines cost
-    /// fewer cache lines per block that crosses cores; smaller ones hoard less: frees fill a cache up to
-    /// two magazines. What a cache draws does not depend on it at first: a whole magazine only after it
-    /// has handed out eight. So new caches leave blocks to each other with magazines of any size: see
-    /// [`Cache`](crate::Cache).
+    /// Default: an eighth of the capacity, at least 4 and at most 512. With larger magazines, a block that
+    /// crosses cores costs fewer cache lines. With smaller ones, caches hide fewer blocks: frees fill a cache
+    /// up to two magazines. A new cache draws little whatever the magazine size, and a whole magazine only
+    /// after it has handed out eight: see [`Cache`](crate::Cache).
     pub const fn magazine(mut self, indices: usize) -> Self {
         self.magazine = Magazine::Of(indices);
         self
     }
 
-    /// Leaves out the magazines: 4 bytes of metadata a block instead of 8. A
-    /// [`Cache`](crate::Cache) still works, its exchanges with the depot cost more.
+    /// Leaves out the magazines: 4 bytes of metadata per block instead of 8. A
+    /// [`Cache`](crate::Cache) still works, but its exchanges with the depot cost more.
     pub const fn without_caches(mut self) -> Self {
         self.magazine = Magazine::None;
         self
     }
 
-    /// Checks the shape and says what it needs.
+    /// Checks the shape and returns its layout.
     ///
     /// # Errors
-    /// Every [`ConfigError`] but `RegionTooSmall` and `OutOfMemory`. A config made by
-    /// [`fill`](Self::fill) has no count yet, and answers [`ConfigError::ZeroBlocks`].
+    /// Any [`ConfigError`] but `RegionTooSmall` and `OutOfMemory`. A config made by [`fill`](Self::fill) has no
+    /// count yet, and returns [`ConfigError::ZeroBlocks`].
     pub const fn layout(&self) -> Result<PoolLayout, ConfigError> {
         match self.count {
             Some(count) => self.layout_of(count),
@@ -131,7 +130,7 @@ impl PoolConfig {
         }
     }
 
-    /// What the region's start is aligned to, if it is to have no slack.
+    /// The alignment of a region's start that loses no bytes.
     pub(crate) const fn region_align(&self) -> Result<usize, ConfigError> {
         match self.spacing() {
             Ok((_, align)) if align > LINE => Ok(align),
@@ -199,8 +198,7 @@ impl PoolConfig {
             Ok(spacing) => spacing,
             Err(e) => return Err(e),
         };
-        // Too many by what the header and the gaps cost: a handful of blocks, however large the
-        // region is.
+        // Too many by the size of the header and the gaps: a few blocks, for a region of any size.
         let per_block = match self.magazine {
             Magazine::None => stride + 4,
             _ => stride + 8,
@@ -269,10 +267,10 @@ impl PoolConfig {
     }
 }
 
-/// A checked shape: what a region must offer, and what the pool in it will be.
+/// A checked shape, and the sizes of its parts.
 ///
-/// From the region's start: the blocks, so that offsets in the pool are offsets in the region; then
-/// the metadata (header, links, magazines).
+/// The blocks lie at the region's start, so that offsets in the pool are offsets in the region. The metadata
+/// follows: header, links, magazines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct PoolLayout {
@@ -285,7 +283,7 @@ pub struct PoolLayout {
 }
 
 impl PoolLayout {
-    /// Bytes that the blocks and the metadata take, from an aligned start.
+    /// Bytes of the blocks and the metadata, from an aligned start.
     pub const fn size(&self) -> usize {
         match self.checked_size() {
             Some(size) => size,
@@ -294,7 +292,8 @@ impl PoolLayout {
         }
     }
 
-    /// Bytes that the region's start is best aligned to; a start that is not costs the difference.
+    /// The best alignment of the region's start, in bytes. A misaligned start loses the bytes up to the next
+    /// multiple.
     pub const fn align(&self) -> usize {
         if self.align > LINE { self.align } else { LINE }
     }
@@ -314,7 +313,7 @@ impl PoolLayout {
         self.stride
     }
 
-    /// Blocks.
+    /// Number of blocks.
     pub const fn capacity(&self) -> usize {
         self.capacity
     }
@@ -324,23 +323,23 @@ impl PoolLayout {
         self.magazine
     }
 
-    /// Bytes from the first block's first to the last block's last.
+    /// Bytes from the start of the first block to the end of the last.
     pub const fn blocks_size(&self) -> usize {
         self.stride * (self.capacity - 1) + self.block_size
     }
 
-    /// Bytes of metadata: 8 a block (4 without magazines) and a constant.
+    /// Bytes of metadata: 8 per block (4 without magazines) and a constant.
     pub const fn metadata_size(&self) -> usize {
         meta::size_of_parts(self.capacity, self.magazine != 0)
     }
 
-    /// Where the metadata starts, in bytes from the first block.
+    /// Bytes from the start of the first block to the metadata.
     pub(crate) const fn metadata_offset(&self) -> usize {
         align_up(self.stride * self.capacity, LINE)
     }
 
     const fn checked_size(&self) -> Option<usize> {
-        // Metadata is at most 8 bytes a block and a header: it overflows only if this does.
+        // The metadata is at most 8 bytes per block and a header: if this does not overflow, it does not.
         let per_block = match self.stride.checked_add(16) {
             Some(bytes) => bytes,
             None => return None,
@@ -366,7 +365,7 @@ const fn padded_stride(block_size: usize, align: usize) -> usize {
     }
 }
 
-/// A cache line, or the power of two that holds a smaller block.
+/// A cache line; for a smaller block, its size rounded up to a power of two.
 const fn default_align(block_size: usize) -> usize {
     if block_size >= LINE {
         LINE

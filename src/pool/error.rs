@@ -1,77 +1,76 @@
-//! What can go wrong, with the facts in it: what was asked, what was there.
+//! The errors of pools. Each carries the facts: what was requested, and what was available.
 //!
-//! Nothing in the crate panics on bad input, and a failed operation gives its argument back: the
-//! errors that take a value over ([`WrongPool`], [`AllocValueError`], [`PushError`]) return it with
-//! `into_inner`.
+//! Bad input never panics. A failed operation gives its argument back: an error that holds a value
+//! ([`WrongPool`], [`AllocValueError`], [`PushError`]) returns it with `into_inner`.
 
 use core::fmt;
 use core::panic::Location;
 
-use crate::pool::BlockId;
+use crate::pool::id::BlockId;
 
-/// A pool cannot be laid out as asked, or not in the memory that was given.
+/// A [`PoolConfig`](crate::PoolConfig) is invalid, or does not fit the memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// A block of zero bytes was asked for.
+    /// The block size is zero.
     ZeroBlockSize,
-    /// A pool of zero blocks was asked for.
+    /// The number of blocks is zero.
     ZeroBlocks,
     /// The block size or stride is more than `max` bytes.
     BlockTooLarge {
-        /// Bytes asked for.
+        /// Requested bytes.
         asked: usize,
-        /// The most that a pool carries.
+        /// The largest block size and stride.
         max: usize,
     },
-    /// More blocks than the tagged head of the free stack can name on this target.
+    /// The number of blocks is more than a pool can have on this target.
     TooManyBlocks {
-        /// Blocks asked for.
+        /// Requested blocks.
         asked: usize,
-        /// The most that a pool carries here.
+        /// The maximum on this target.
         max: usize,
     },
     /// The alignment is not a power of two, or is larger than `max`.
     BadAlign {
-        /// Bytes asked for.
+        /// Requested bytes.
         asked: usize,
-        /// The largest alignment that a pool carries.
+        /// The largest alignment.
         max: usize,
     },
-    /// The stride is smaller than a block, or no multiple of the alignment.
+    /// The stride is smaller than a block, or not a multiple of the alignment.
     BadStride {
-        /// Bytes asked for.
+        /// Requested bytes.
         stride: usize,
-        /// Bytes that it must hold.
+        /// Bytes of a block. The stride must be at least this.
         block_size: usize,
-        /// Bytes that it must be a multiple of.
+        /// Bytes of alignment. The stride must be a multiple of this.
         align: usize,
     },
-    /// A magazine of zero indices, or of more than `max`.
+    /// The magazine size is zero, or more than `max`.
     BadMagazine {
-        /// Indices asked for.
+        /// Requested indices.
         asked: usize,
-        /// The most that a magazine carries.
+        /// The largest magazine.
         max: usize,
     },
     /// `count` blocks of `stride` bytes and their metadata exceed the address space.
     Overflow {
-        /// Blocks asked for.
+        /// Requested blocks.
         count: usize,
         /// Bytes from one block to the next.
         stride: usize,
     },
     /// The region is too small for the pool.
     RegionTooSmall {
-        /// Bytes needed from the region's start, its misalignment included.
+        /// Required bytes, counted from the region's start. Includes the bytes lost to its misalignment.
         required: usize,
-        /// Bytes the region has.
+        /// Bytes of the region.
         available: usize,
     },
-    /// The allocator has no `size` bytes.
+    /// The global allocator could not allocate the memory.
     OutOfMemory {
-        /// Bytes asked for.
+        /// Requested bytes.
         size: usize,
     },
 }
@@ -84,17 +83,17 @@ impl fmt::Display for ConfigError {
             Self::BlockTooLarge { asked, max } => {
                 write!(
                     f,
-                    "a block of {asked} bytes is larger than the largest, {max}"
+                    "a block size or stride of {asked} bytes exceeds the maximum, {max}"
                 )
             }
             Self::TooManyBlocks { asked, max } => {
-                write!(
-                    f,
-                    "{asked} blocks are more than the {max} a pool can name on this target"
-                )
+                write!(f, "{asked} blocks exceed the maximum on this target, {max}")
             }
             Self::BadAlign { asked, max } => {
-                write!(f, "an alignment of {asked} is no power of two up to {max}")
+                write!(
+                    f,
+                    "alignment {asked} is not a power of two of at most {max}"
+                )
             }
             Self::BadStride {
                 stride,
@@ -102,15 +101,15 @@ impl fmt::Display for ConfigError {
                 align,
             } => write!(
                 f,
-                "a stride of {stride} bytes does not hold blocks of {block_size} bytes aligned to {align}"
+                "stride {stride} is less than the block size {block_size}, or not a multiple of the alignment {align}"
             ),
             Self::BadMagazine { asked, max } => {
-                write!(f, "a magazine of {asked} indices is not in 1..={max}")
+                write!(f, "magazine size {asked} is not in 1..={max}")
             }
             Self::Overflow { count, stride } => {
                 write!(
                     f,
-                    "{count} blocks of {stride} bytes exceed the address space"
+                    "{count} blocks at a stride of {stride} bytes exceed the address space"
                 )
             }
             Self::RegionTooSmall {
@@ -120,15 +119,15 @@ impl fmt::Display for ConfigError {
                 f,
                 "the pool needs {required} bytes, the region has {available}"
             ),
-            Self::OutOfMemory { size } => write!(f, "no {size} bytes could be allocated"),
+            Self::OutOfMemory { size } => write!(f, "could not allocate {size} bytes"),
         }
     }
 }
 
-/// The pool has fewer free blocks than were asked for. Nothing was taken.
+/// The pool has fewer free blocks than requested. Nothing was taken.
 ///
-/// Blocks that lie in other workers' [`Cache`](crate::Cache)s are not free to this caller:
-/// [`cached`](Self::cached) tells a pool that is in use from one whose caches are full.
+/// Blocks in the [`Cache`](crate::Cache)s of other workers are not available to this caller. If
+/// [`cached`](Self::cached) is high, the free blocks are in caches; if it is low, the blocks are in use.
 ///
 /// The three numbers share at most 8 bytes, so that a `Result<Block, Exhausted>` is as small as a `Block` on
 /// 64-bit targets. A number larger than [`MAX`](Self::MAX) is returned as `MAX`.
@@ -139,89 +138,66 @@ impl fmt::Display for ConfigError {
 /// let held = FRAMES.alloc_burst::<4>(4)?;
 /// let error = FRAMES.alloc().unwrap_err();
 /// assert_eq!((error.requested(), error.available(), error.cached()), (1, 0, 0));
-/// assert_eq!(error.to_string(), "pool exhausted: 1 asked for, 0 free, 0 in caches");
+/// assert_eq!(error.to_string(), "pool exhausted: 1 requested, 0 free, 0 in caches");
 /// # drop(held);
 /// # Ok::<(), framepool::AllocManyError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Exhausted {
-    /// The three numbers, 21 bits each, the first lowest.
-    #[cfg(target_pointer_width = "64")]
-    packed: u64,
-    /// The first two numbers, 16 bits each, and the last.
-    #[cfg(target_pointer_width = "32")]
+    /// The three numbers as one `u64`, [`BITS`](Self::BITS) each, the first lowest; the low half first.
     packed: [u32; 2],
 }
 
 impl Exhausted {
-    /// The largest number that the methods return: that many, or more. 2,097,151 on 64-bit targets; 65,535
-    /// on 32-bit ones, whose pools have fewer blocks.
-    pub const MAX: usize = if cfg!(target_pointer_width = "64") {
-        (1 << 21) - 1
+    /// The largest number that the methods return; it means this many or more. 2,097,151 on 64-bit targets;
+    /// 65,535 on 32-bit ones, whose pools have fewer blocks.
+    pub const MAX: usize = (1 << Self::BITS) - 1;
+
+    const BITS: u32 = if cfg!(target_pointer_width = "64") {
+        21
     } else {
-        u16::MAX as usize
+        16
     };
 
     #[inline(always)]
     pub(crate) fn new(requested: usize, available: usize, cached: usize) -> Self {
-        #[cfg(target_pointer_width = "64")]
-        let packed = {
-            let [requested, available, cached] =
-                [requested, available, cached].map(|n| n.min(Self::MAX) as u64);
-            requested | available << 21 | cached << 42
+        // On 32-bit targets a pool's own numbers always fit.
+        let fitting = |n: usize| match cfg!(target_pointer_width = "64") {
+            true => n.min(Self::MAX),
+            false => n,
         };
-        #[cfg(target_pointer_width = "32")]
-        let packed = {
-            // What a pool there has fits: it names fewer blocks.
-            let requested = requested.min(Self::MAX) as u32;
-            [requested | (available as u32) << 16, cached as u32]
-        };
-        Self { packed }
+        let low = requested.min(Self::MAX) | fitting(available) << Self::BITS;
+        let packed = low as u64 | (fitting(cached) as u64) << (2 * Self::BITS);
+        Self {
+            packed: [packed as u32, (packed >> 32) as u32],
+        }
     }
 
-    const fn unpacked(&self) -> [usize; 3] {
-        #[cfg(target_pointer_width = "64")]
-        return [
-            self.packed as usize & Self::MAX,
-            (self.packed >> 21) as usize & Self::MAX,
-            (self.packed >> 42) as usize & Self::MAX,
-        ];
-        #[cfg(target_pointer_width = "32")]
-        return [
-            self.packed[0] as usize & Self::MAX,
-            (self.packed[0] >> 16) as usize,
-            self.packed[1] as usize,
-        ];
+    const fn number(&self, at: u32) -> usize {
+        let packed = self.packed[0] as u64 | (self.packed[1] as u64) << 32;
+        (packed >> (at * Self::BITS)) as usize & Self::MAX
     }
 
-    /// Blocks asked for; [`MAX`](Self::MAX) for that many or more.
+    /// Requested blocks; [`MAX`](Self::MAX) means that many or more.
     pub const fn requested(&self) -> usize {
-        self.unpacked()[0]
+        self.number(0)
     }
 
-    /// Blocks that were there to take at that moment; [`MAX`](Self::MAX) for that many or more.
+    /// Blocks that were available at that moment; [`MAX`](Self::MAX) means that many or more.
     pub const fn available(&self) -> usize {
-        self.unpacked()[1]
+        self.number(1)
     }
 
     /// Free blocks in caches, as of each cache's last exchange with the depot (see
-    /// [`Stats::cached`](crate::Stats::cached)); [`MAX`](Self::MAX) for that many or more.
+    /// [`Stats::cached`](crate::Stats::cached)); [`MAX`](Self::MAX) means that many or more.
     pub const fn cached(&self) -> usize {
-        self.unpacked()[2]
+        self.number(2)
     }
 }
 
 const _: () = assert!(size_of::<Exhausted>() <= 8);
 
-impl fmt::Debug for Exhausted {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Exhausted")
-            .field("requested", &self.requested())
-            .field("available", &self.available())
-            .field("cached", &self.cached())
-            .finish()
-    }
-}
+describe!(Exhausted as Exhausted { requested, available, cached });
 
 impl fmt::Display for Exhausted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -235,29 +211,27 @@ impl fmt::Display for Exhausted {
                 }
             }
         }
+        let [requested, available, cached] = [0, 1, 2].map(|at| Number(self.number(at)));
         write!(
             f,
-            "pool exhausted: {} asked for, {} free, {} in caches",
-            Number(self.requested()),
-            Number(self.available()),
-            Number(self.cached())
+            "pool exhausted: {requested} requested, {available} free, {cached} in caches"
         )
     }
 }
 
-/// A number of blocks could not be allocated at once. Nothing was taken.
+/// Several blocks could not be allocated at once. Nothing was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum AllocManyError {
-    /// The pool has fewer free blocks: counted as an exhaustion.
+    /// The pool has fewer free blocks. Counted as an exhaustion.
     Exhausted(Exhausted),
-    /// The burst, the vector or the cache holds no more than `limit`, however many blocks are free:
-    /// counted as a refusal.
+    /// The burst, the vector or the cache has no room for more than `limit` blocks. Counted as a
+    /// refusal.
     TooMany {
-        /// Blocks asked for.
+        /// Requested blocks.
         requested: usize,
-        /// The most that it holds.
+        /// The number of blocks that fit.
         limit: usize,
     },
 }
@@ -275,30 +249,26 @@ impl fmt::Display for AllocManyError {
             Self::TooMany { requested, limit } => {
                 write!(
                     f,
-                    "{requested} blocks asked for at once, at most {limit} fit"
+                    "{requested} blocks requested at once, at most {limit} fit"
                 )
             }
         }
     }
 }
 
-/// A handle came back to a pool it was not taken from. It is in here, unharmed.
+/// A handle was returned to a pool that it does not belong to. The error holds the handle.
 #[derive(PartialEq, Eq)]
-#[must_use = "the handle is in here; dropping this returns it to its own pool"]
+#[must_use = "the error holds the handle; dropping it returns the block to its own pool"]
 pub struct WrongPool<T>(pub(crate) T);
 
 impl<T> WrongPool<T> {
-    /// The handle that was refused.
+    /// Returns the handle that was refused.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-impl<T> fmt::Debug for WrongPool<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WrongPool").finish_non_exhaustive()
-    }
-}
+describe!(impl[T] WrongPool<T> as WrongPool {});
 
 impl<T> fmt::Display for WrongPool<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -306,44 +276,41 @@ impl<T> fmt::Display for WrongPool<T> {
     }
 }
 
-/// Why a raw return was refused.
+/// The reason why the return of a raw block was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FreeErrorKind {
-    /// The address is in none of this pool's blocks: it is another pool's, or nobody's.
+    /// The address is not in a block of this pool.
     ForeignAddress {
-        /// The address that was given.
+        /// The address.
         addr: usize,
     },
     /// The address is inside a block, not at its start.
     Interior {
-        /// The block it is in.
+        /// The block.
         id: BlockId,
-        /// Bytes from the block's start.
+        /// Bytes from the start of the block.
         offset: usize,
     },
-    /// The index is past the pool's last block.
+    /// The index is not less than the pool's capacity.
     ForeignId {
-        /// The index that was given.
+        /// The index.
         id: BlockId,
         /// Blocks in the pool.
         capacity: usize,
     },
-    /// The block is not out as a raw block: it was freed already, or a handle owns it.
+    /// The block is not a raw block: it was freed before, or a handle owns it.
     DoubleFree {
         /// The block.
         id: BlockId,
     },
 }
 
-/// A raw return was refused; the pool is unchanged and the refusal is counted.
-///
-/// Under `debug_assertions` it names the caller that tried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The return of a raw block was refused. The pool is unchanged, and counts the refusal.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct FreeError {
     kind: FreeErrorKind,
-    #[cfg(debug_assertions)]
-    caller: &'static Location<'static>,
+    caller: Option<&'static Location<'static>>,
 }
 
 impl FreeError {
@@ -351,22 +318,50 @@ impl FreeError {
     pub(crate) fn new(kind: FreeErrorKind) -> Self {
         Self {
             kind,
-            #[cfg(debug_assertions)]
-            caller: Location::caller(),
+            caller: match cfg!(debug_assertions) {
+                true => Some(Location::caller()),
+                false => None,
+            },
         }
     }
 
-    /// Why it was refused.
+    /// The reason.
     pub fn kind(&self) -> FreeErrorKind {
         self.kind
     }
 
-    /// Who tried: known under `debug_assertions`, `None` without.
+    /// The code that called. `None` without `debug_assertions`.
     pub fn caller(&self) -> Option<&'static Location<'static>> {
-        #[cfg(debug_assertions)]
-        return Some(self.caller);
-        #[cfg(not(debug_assertions))]
-        return None;
+        self.caller
+    }
+}
+
+describe!(FreeError as FreeError {
+    kind,
+    caller = |it| it.caller.map(|at| (at.file(), at.line())),
+});
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for FreeErrorKind {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match *self {
+            // `defmt` cuts a `usize` to 32 bits.
+            Self::ForeignAddress { addr } => {
+                defmt::write!(f, "ForeignAddress {{ addr: {=u64:#x} }}", addr as u64);
+            }
+            Self::Interior { id, offset } => {
+                defmt::write!(f, "Interior {{ id: {}, offset: {=usize} }}", id, offset);
+            }
+            Self::ForeignId { id, capacity } => {
+                defmt::write!(
+                    f,
+                    "ForeignId {{ id: {}, capacity: {=usize} }}",
+                    id,
+                    capacity
+                );
+            }
+            Self::DoubleFree { id } => defmt::write!(f, "DoubleFree {{ id: {} }}", id),
+        }
     }
 }
 
@@ -374,7 +369,7 @@ impl fmt::Display for FreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.kind {
             FreeErrorKind::ForeignAddress { addr } => {
-                write!(f, "address {addr:#x} is in no block of this pool")
+                write!(f, "address {addr:#x} is not in a block of this pool")
             }
             FreeErrorKind::Interior { id, offset } => {
                 write!(
@@ -383,10 +378,10 @@ impl fmt::Display for FreeError {
                 )
             }
             FreeErrorKind::ForeignId { id, capacity } => {
-                write!(f, "{id} does not exist in a pool of {capacity} blocks")
+                write!(f, "{id} does not exist: the pool has {capacity} blocks")
             }
             FreeErrorKind::DoubleFree { id } => {
-                write!(f, "{id} is not out as a raw block (double free?)")
+                write!(f, "{id} is not a raw block (double free?)")
             }
         }?;
         match self.caller() {
@@ -396,7 +391,7 @@ impl fmt::Display for FreeError {
     }
 }
 
-/// Why a value could not be boxed.
+/// The reason why a value could not be moved into a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -439,31 +434,25 @@ impl fmt::Display for AllocValueReason {
     }
 }
 
-/// A value could not be boxed. It is in here.
+/// A value could not be moved into a block. The error holds the value.
 pub struct AllocValueError<T> {
     pub(crate) value: T,
     pub(crate) reason: AllocValueReason,
 }
 
 impl<T> AllocValueError<T> {
-    /// Why not.
+    /// The reason.
     pub fn reason(&self) -> AllocValueReason {
         self.reason
     }
 
-    /// The value that was not boxed.
+    /// Returns the value.
     pub fn into_inner(self) -> T {
         self.value
     }
 }
 
-impl<T> fmt::Debug for AllocValueError<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AllocValueError")
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T] AllocValueError<T> as AllocValueError { reason });
 
 impl<T> fmt::Display for AllocValueError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -471,17 +460,18 @@ impl<T> fmt::Display for AllocValueError<T> {
     }
 }
 
-/// A block could not join a burst. It is in here.
+/// A block could not be added to a burst. The error holds the block.
 #[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum PushError<T> {
-    /// The burst holds as many blocks as it can.
+    /// The burst is full.
     Full(T),
-    /// The block belongs to another pool than the burst's.
+    /// The block and the burst belong to different pools.
     WrongPool(T),
 }
 
 impl<T> PushError<T> {
-    /// The block that did not join.
+    /// Returns the block.
     pub fn into_inner(self) -> T {
         match self {
             Self::Full(block) | Self::WrongPool(block) => block,
@@ -493,16 +483,16 @@ impl<T> fmt::Display for PushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full(_) => write!(f, "the burst is full"),
-            Self::WrongPool(_) => write!(f, "the block belongs to another pool than the burst"),
+            Self::WrongPool(_) => write!(f, "the block and the burst belong to different pools"),
         }
     }
 }
 
-/// More bytes than a block holds. Nothing was written.
+/// The bytes do not fit the block. Nothing was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct TooLong {
-    /// Bytes that were to be written.
+    /// Bytes to write.
     pub len: usize,
     /// Bytes of a block.
     pub block_size: usize,
@@ -510,11 +500,8 @@ pub struct TooLong {
 
 impl fmt::Display for TooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} bytes do not fit a block of {}",
-            self.len, self.block_size
-        )
+        let Self { len, block_size } = self;
+        write!(f, "{len} bytes do not fit a block of {block_size}")
     }
 }
 
@@ -525,34 +512,36 @@ impl fmt::Display for TooLong {
 pub enum ReserveError {
     /// Fewer blocks are free.
     Exhausted(Exhausted),
-    /// None was asked for, or there is no memory for the reservation's books.
+    /// The number requested is zero, or the memory for the metadata is missing.
     Config(ConfigError),
 }
 
 impl fmt::Display for ReserveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Exhausted(e) => write!(f, "nothing was reserved: {e}"),
-            Self::Config(e) => write!(f, "nothing was reserved: {e}"),
+            Self::Exhausted(e) => write!(f, "no blocks were reserved: {e}"),
+            Self::Config(e) => write!(f, "no blocks were reserved: {e}"),
         }
     }
 }
 
-/// A pool was not reset, since blocks of it are still named somewhere. Nothing changed.
+/// A pool was not reset, because some of its blocks are not free. Nothing changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ResetError {
-    /// Blocks still out: raw ones for the exclusive form; raw, owned and cached ones for the shared.
+    /// Blocks that are not free. [`Pool::reset`](crate::Pool::reset) counts raw blocks and blocks of
+    /// forgotten reservations; [`Pool::reset_static`](crate::Pool::reset_static) also counts blocks in
+    /// handles and in caches.
     pub outstanding: usize,
 }
 
 impl fmt::Display for ResetError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} blocks are still out", self.outstanding)
+        write!(f, "{} blocks are not free", self.outstanding)
     }
 }
 
-/// The books of a pool do not balance: memory that the pool trusts was overwritten.
+/// The metadata of a pool is corrupt: a stray write has changed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -564,18 +553,18 @@ pub enum CheckError {
     },
     /// An index or length in the metadata is out of range.
     BadIndex {
-        /// What the metadata says.
+        /// The value in the metadata.
         found: u32,
-        /// The least value that would be out of range.
+        /// Valid values are less than this.
         limit: u32,
     },
-    /// The pool is a static of [`pool!`](crate::pool!), which nobody can have to himself.
+    /// The pool is a static of [`pool!`](crate::pool!), which cannot be borrowed exclusively.
     Shared,
-    /// A counter and the count behind it differ.
+    /// A counter differs from the number that was counted.
     Miscount {
         /// Blocks or magazines that were found.
         found: usize,
-        /// What the counter says.
+        /// The value of the counter.
         counted: usize,
     },
 }
@@ -583,41 +572,21 @@ pub enum CheckError {
 impl fmt::Display for CheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Shared => write!(f, "the pool may be in use: nothing was checked"),
+            Self::Shared => write!(f, "a pool in a static cannot be borrowed exclusively"),
             Self::Duplicate { id } => write!(f, "{id} is in two places at once"),
             Self::BadIndex { found, limit } => {
-                write!(f, "metadata holds {found}, the limit is {limit}")
+                write!(
+                    f,
+                    "the metadata holds {found}, which is not less than {limit}"
+                )
             }
             Self::Miscount { found, counted } => {
-                write!(f, "{found} found where the counter says {counted}")
+                write!(f, "{found} were found, but the counter is {counted}")
             }
         }
     }
 }
 
-/// A pool could not be made in a mapping of its own.
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum MapPoolError {
-    /// The shape is wrong.
-    Config(ConfigError),
-    /// The memory cannot be had.
-    Map(crate::region::MapError),
-}
-
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-impl fmt::Display for MapPoolError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Config(e) => e.fmt(f),
-            Self::Map(e) => e.fmt(f),
-        }
-    }
-}
-
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-impl core::error::Error for MapPoolError {}
 impl core::error::Error for ConfigError {}
 impl core::error::Error for Exhausted {}
 impl core::error::Error for AllocManyError {}

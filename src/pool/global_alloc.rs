@@ -1,7 +1,6 @@
-//! A global allocator with a pool in front of it.
+//! A global allocator that serves from a pool first.
 
 use core::alloc::{GlobalAlloc, Layout};
-use core::fmt;
 use core::mem;
 use core::ptr::{self, NonNull};
 
@@ -9,24 +8,24 @@ use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::by_layout::Fill;
 
-/// A [`GlobalAlloc`] that serves what fits a block from a static pool, and passes the rest on to `F`:
-/// what does not fit, and what comes while the pool is exhausted.
+/// A [`GlobalAlloc`] that serves what fits a block from a static pool. The fallback `F` serves requests that
+/// do not fit, and those that arrive while the pool is exhausted.
 ///
-/// Small and frequent allocations take bounded time and come out of memory that is there; whatever
-/// cannot, still works. No thread-local, no lock, no recursion of its own: an allocation or a free is one
-/// compare-and-swap and, for a free, a division that tells whose the address is. What is freed goes back
-/// to where it came from, on whichever thread.
+/// Small and frequent allocations take bounded time, in memory that is mapped already. No thread-local, no lock,
+/// no recursion of its own: an allocation or a free is one compare-and-swap; a free also takes a division,
+/// which tells the pool's addresses from the fallback's. Memory is freed where it was allocated, from any
+/// thread.
 ///
-/// | call | in the pool | cost |
+/// | call | condition | cost |
 /// |---|---|---|
-/// | `alloc` | it fits, and a block is free | O(1) |
-/// | `dealloc` | the address is in a block | O(1) |
-/// | `realloc` | it was, and still fits: stays where it is | O(1) |
-/// | | it was, and no longer fits: moves to `F` | O(bytes) |
-/// | | it was not: `F` decides, also where it would fit by now | as `F` |
+/// | `alloc` | the layout fits, and a block is free: served by the pool | O(1) |
+/// | `dealloc` | the address is in a block: freed to the pool | O(1) |
+/// | `realloc` | in a block, and the new size fits: stays in place | O(1) |
+/// | | in a block, and the new size does not fit: moves to `F` | O(bytes) |
+/// | | not in a block: `F` decides, even if the new size fits a block | as `F` |
 ///
-/// Nothing is counted here. [`Pool::stats`] says how many were served (`allocations`), how many were
-/// passed on though they fit (`exhaustions`), and how many blocks are in use.
+/// The counters are those of the pool, in [`Pool::stats`]: requests served (`allocations`), requests that
+/// fit but went to the fallback (`exhaustions`), and blocks in use.
 ///
 /// ```
 /// use framepool::PoolAlloc;
@@ -50,10 +49,10 @@ pub struct PoolAlloc<F> {
 }
 
 impl<F> PoolAlloc<F> {
-    /// Blocks of `pool` for what fits them, `rest` for everything else.
+    /// Serves from `pool` what fits a block, and everything else from the fallback `rest`.
     ///
-    /// Addresses tell who served what, so the two must not share blocks: where one is a
-    /// [`Reservation`](crate::Reservation) and the other its parent, blocks of the one go home to the other.
+    /// Addresses tell which of the two served a request, so they must not share blocks. If one uses a
+    /// [`Reservation`](crate::Reservation) and the other its parent, blocks of one return to the other.
     pub const fn new(pool: &'static Pool<'static>, rest: F) -> Self {
         Self {
             pool,
@@ -62,24 +61,24 @@ impl<F> PoolAlloc<F> {
         }
     }
 
-    /// Passes on what is smaller than `bytes`, too: large blocks are not to be spent on small things.
-    /// What was served and shrinks below stays.
+    /// Requests below `bytes` also go to the fallback, so that small objects do not occupy large blocks.
+    /// A block whose content shrinks below `bytes` stays in use.
     pub const fn at_least(mut self, bytes: usize) -> Self {
         self.at_least = bytes;
         self
     }
 
-    /// The pool in front.
+    /// The pool.
     pub const fn pool(&self) -> &'static Pool<'static> {
         self.pool
     }
 
-    /// The allocator behind it.
+    /// The fallback.
     pub const fn rest(&self) -> &F {
         &self.rest
     }
 
-    /// A block for the layout, or `None` if it is for the other side. Never called for no bytes.
+    /// A block for the layout, or `None` if the fallback must serve it. Never called for size 0.
     #[inline]
     fn serve(&self, layout: Layout, fill: Fill) -> Option<NonNull<u8>> {
         if layout.size() < self.at_least || !self.pool.fits(layout) {
@@ -93,7 +92,7 @@ impl<F> PoolAlloc<F> {
     }
 
     /// # Safety
-    /// The pool served `size` bytes at `block`, and no one uses them any more.
+    /// The pool served `size` bytes at `block`, and they are not used any more.
     #[inline]
     unsafe fn give(&self, block: NonNull<u8>, size: usize) {
         let pool = self.pool;
@@ -113,8 +112,8 @@ impl<F> PoolAlloc<F> {
     }
 }
 
-/// An allocator must not unwind, but a pool calls its user's wakers and low-water callback, which may.
-/// Where they do, this aborts: with `std` at once, without by a panic during a panic.
+/// An allocator must not unwind, but a pool calls the user's wakers and low-water callback, and these may.
+/// If one does, this aborts: with `std` at once, otherwise by a panic during a panic.
 #[inline]
 fn without_unwinding<R>(f: impl FnOnce() -> R) -> R {
     struct Aborts;
@@ -133,8 +132,8 @@ fn without_unwinding<R>(f: impl FnOnce() -> R) -> R {
 }
 
 // SAFETY: an address in the pool's blocks was served by the pool, any other by `F`, since the blocks'
-// memory is the pool's alone: each is answered by the one that served it. A served block holds any
-// layout that fits it, aligned, and stays where it is until it is freed. Nothing here unwinds: see
+// memory belongs to the pool alone: each request goes to the one that served the address. A block holds any
+// layout that fits it, aligned, and stays in place until it is freed. Nothing here unwinds: see
 // `without_unwinding`.
 unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
     #[inline]
@@ -180,7 +179,7 @@ unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
         let moved = unsafe { self.rest.alloc(new) };
         if !moved.is_null() {
             // SAFETY: both hold `layout.size()` bytes, as it fits a block and `size` is more; they do
-            // not overlap, as one is a block and the other is not. The caller gives the block up.
+            // not overlap, as only one of them is a block. The caller gives the block up.
             unsafe {
                 ptr::copy_nonoverlapping(at, moved, layout.size());
                 self.give(block, layout.size());
@@ -190,11 +189,4 @@ unsafe impl<F: GlobalAlloc> GlobalAlloc for PoolAlloc<F> {
     }
 }
 
-impl<F> fmt::Debug for PoolAlloc<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PoolAlloc")
-            .field("pool", &self.pool)
-            .field("at_least", &self.at_least)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[F] PoolAlloc<F> as PoolAlloc { pool, at_least = |it| it.at_least });

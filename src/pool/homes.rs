@@ -1,4 +1,4 @@
-//! Where pools live: in memory the caller lends, or in memory they own.
+//! Making a pool in memory, touching it beforehand, and dropping it.
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use crate::pool::meta::{Base, LINE};
 use crate::pool::{Pool, PoolConfig, PoolLayout};
 use crate::sync::{self, Word};
 
-/// Two parts of memory that a pool is about to be built in, and what is left over.
+/// The memory for a new pool: two parts, and the number of bytes left over.
 struct Site {
     blocks: NonNull<u8>,
     metadata: NonNull<u8>,
@@ -20,11 +20,11 @@ struct Site {
 }
 
 impl<'m> Pool<'m> {
-    /// A pool in the caller's memory, blocks first, metadata behind them.
+    /// A pool in the caller's memory: blocks first, metadata after them.
     ///
-    /// The region may start anywhere: what its misalignment costs is in [`slack`](Self::slack). The
-    /// blocks' bytes are left as they are. O(capacity): the links, 4 bytes a block, are zeroed; every
-    /// other home has them zeroed already.
+    /// The region may start at any address; [`slack`](Self::slack) includes the bytes lost to its misalignment.
+    /// The bytes of the blocks are not written. O(capacity): the links, 4 bytes for each block, are zeroed; in
+    /// statics, allocations and new mappings they are zero already.
     ///
     /// # Errors
     /// Any [`ConfigError`] but `OutOfMemory`.
@@ -45,11 +45,10 @@ impl<'m> Pool<'m> {
         unsafe { Self::from_raw(start, len, config) }
     }
 
-    /// A pool whose blocks lie in one region and whose metadata in another: for blocks in memory that
-    /// is uncached, or on the far side of a bus.
+    /// A pool whose blocks and metadata lie in different regions: for blocks in uncached or remote memory.
     ///
-    /// The metadata takes [`PoolLayout::metadata_size`] bytes, and up to a cache line more where it
-    /// starts misaligned. `config` must say how many blocks there are: [`PoolConfig::new`].
+    /// The metadata takes [`PoolLayout::metadata_size`] bytes, and up to a cache line more if its region is
+    /// misaligned. `config` must state the number of blocks: [`PoolConfig::new`].
     ///
     /// # Errors
     /// Any [`ConfigError`] but `OutOfMemory`.
@@ -71,15 +70,15 @@ impl<'m> Pool<'m> {
         Ok(unsafe { Self::build(site, layout) })
     }
 
-    /// A pool in `len` bytes at `start`: a linker section, a DMA window, a mapping of the caller's.
+    /// A pool in `len` bytes at `start`: a linker section, a DMA window, or a mapping.
     ///
     /// # Errors
     /// Any [`ConfigError`] but `OutOfMemory`.
     ///
     /// # Safety
-    /// The bytes are valid for reads and writes for `'m`, from every thread, core and interrupt that
-    /// the pool or its handles get to, and nothing else accesses them meanwhile, except through the
-    /// pointers that handles give out.
+    /// The bytes are valid for reads and writes for `'m`, from every thread, core and interrupt that uses the
+    /// pool or its handles. Nothing else accesses them during `'m`, except through pointers obtained from
+    /// handles.
     pub unsafe fn from_raw(
         start: NonNull<u8>,
         len: usize,
@@ -99,7 +98,7 @@ impl<'m> Pool<'m> {
     ) -> Result<Self, ConfigError> {
         let align = config.region_align()?;
         let lead = start.addr().get().wrapping_neg() & (align - 1);
-        // With an impossible lead nothing is left, and the error says how much was needed.
+        // If the region ends before its first aligned byte, nothing is left, and the error has the size.
         let layout = match config.layout_in(len.saturating_sub(lead)) {
             Err(ConfigError::RegionTooSmall { required, .. }) => {
                 return Err(ConfigError::RegionTooSmall {
@@ -119,20 +118,19 @@ impl<'m> Pool<'m> {
                 zeroed,
             }
         };
-        // SAFETY: the parts are the caller's to give, aligned and long enough.
+        // SAFETY: the caller owns the parts, which are aligned and long enough.
         Ok(unsafe { Self::build(site, layout) })
     }
 
     /// # Safety
-    /// Both parts of the site are valid and unshared for `'m`, aligned, and as long as the layout
-    /// says.
+    /// Both parts of the site are valid and unshared for `'m`, aligned, and of the size in the layout.
     unsafe fn build(site: Site, layout: PoolLayout) -> Self {
         // SAFETY: the caller's promise.
         let base = unsafe {
             let (capacity, magazine) = (layout.capacity() as u32, layout.magazine() as u16);
             prepare_metadata(site.metadata, site.zeroed, capacity, magazine, site.slack)
         };
-        // A checked layout: every figure fits its field.
+        // The layout is checked: every number fits its field.
         Self {
             base,
             blocks: site.blocks,
@@ -148,17 +146,16 @@ impl<'m> Pool<'m> {
 }
 
 impl Pool<'_> {
-    /// Touches every page of blocks never handed out and of the metadata, so that no later operation
-    /// takes a page fault for the first time. O(capacity).
+    /// Touches every page of the metadata and of blocks that were never allocated, so that no later operation
+    /// takes a first page fault. O(capacity).
     ///
-    /// Blocks are taken and put back 64 at a time: meanwhile others find those missing. Blocks that
-    /// were handed out before have been touched by whoever had them, or are theirs to touch. Mappings
-    /// with prefault (the default) have no need of this.
+    /// Takes and returns 64 blocks at a time; meanwhile these are not available to others. Blocks that were
+    /// allocated before are not touched. Mappings with prefault (the default) do not need this.
     pub fn prefault(&self) {
         let mut ids = [MaybeUninit::uninit(); 64];
         let mut awaited = false;
         loop {
-            // Told first, so that it does not look like use.
+            // Counted as lent first, so that the blocks do not count as in use.
             let most = ids.len() as Word;
             self.lend(most);
             let n = sync::section(|s| self.take_new(s, &mut ids));
@@ -186,7 +183,7 @@ impl Pool<'_> {
     /// # Safety
     /// The caller owns the block.
     unsafe fn touch(&self, id: u32) {
-        // The smallest page of any target; a step too many costs nothing.
+        // The smallest page of any target; on larger pages the extra writes cost little.
         const PAGE: usize = 4096;
         // SAFETY: the block is owned, so its index is in range and its bytes are the caller's.
         unsafe {
@@ -199,11 +196,10 @@ impl Pool<'_> {
     }
 }
 
-/// Writes the header and, unless they are zeros already, the links. Magazines are never read before
-/// they are written.
+/// Writes the header and, unless `zeroed`, the links. Magazines are never read before they are written.
 ///
 /// # Safety
-/// `metadata` is aligned to a line, and has room for what `capacity` and `magazine` ask for.
+/// `metadata` is aligned to a line, and has room for the parts of `capacity` and `magazine`.
 #[cfg(not(loom))]
 pub(crate) unsafe fn prepare_metadata(
     metadata: NonNull<u8>,
@@ -225,7 +221,7 @@ pub(crate) unsafe fn prepare_metadata(
     base
 }
 
-/// Loom's atomics are no plain words: they are boxed, and freed by the pool's `Drop`.
+/// Loom's atomics are not plain words: they are boxed, and freed by the pool's `Drop`.
 #[cfg(loom)]
 pub(crate) unsafe fn prepare_metadata(
     _: NonNull<u8>,
@@ -238,7 +234,7 @@ pub(crate) unsafe fn prepare_metadata(
     NonNull::from(std::boxed::Box::leak(std::boxed::Box::new(base)))
 }
 
-/// The first aligned `size` bytes of a slice, and how many it has besides.
+/// The first aligned `size` bytes of a slice, and the number of bytes left over.
 pub(crate) fn carve(
     part: &mut [MaybeUninit<u8>],
     align: usize,
@@ -257,24 +253,20 @@ pub(crate) fn carve(
 }
 
 impl Drop for Pool<'_> {
-    /// Returns memory that the pool owns. Memory that was lent is left as it is.
+    /// Returns memory that the pool owns. Borrowed memory is left as it is.
     fn drop(&mut self) {
-        // A static that others may share owns nothing.
-        #[cfg(feature = "audit")]
-        if !self.shared {
-            self.drop_ledger();
+        // A static with other descriptors owns nothing.
+        if self.shared {
+            return;
         }
+        // Dropped after all else, because the header lies in its memory.
         #[cfg(feature = "std")]
-        let owner = if self.shared { None } else { self.take_owner() };
-        // After the owner is taken: it runs the user's code, and if that unwinds, memory goes back.
-        if !self.shared {
-            self.forget_waiters();
-        }
+        let _owner = self.take_owner();
+        self.drop_ledger();
+        // After the owner is taken: it runs the user's code, and if that unwinds, the memory is returned.
+        self.forget_waiters();
         #[cfg(loom)]
         // SAFETY: made by `prepare_metadata`, and freed here only.
         drop(unsafe { std::boxed::Box::from_raw(self.base().as_ptr()) });
-        // Last: the header lies in the memory that goes with it.
-        #[cfg(feature = "std")]
-        drop(owner);
     }
 }

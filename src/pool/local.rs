@@ -1,16 +1,16 @@
-//! The current thread's caches: found, not carried.
+//! The caches of the current thread, found through a thread-local list.
 //!
 //! ```text
 //!  thread 1                             thread 2
 //!  ┌───────────────────────────┐        ┌─────────────────────────┐
-//!  │ &RX ─► cache │ &TX ─► lent │        │ &RX ─► cache            │      one list a thread
+//!  │ &RX ─► cache │ &TX ─► lent │        │ &RX ─► cache            │      one list per thread
 //!  └────────┬──────────────────┘        └────────┬────────────────┘
 //!           └──────────────► depot of RX ◄───────┘
 //! ```
 //!
-//! Whoever works with a cache takes it out of the list and puts it back afterwards: no borrow is open while
-//! a cache, or a user's closure, is at work, so that whatever these do may come here again. Meanwhile the
-//! list says that it is lent.
+//! An operation takes the cache out of the list and puts it back afterwards. So no borrow of the list is open
+//! while a cache, or a user's closure, runs, and these may call functions of this module again. Meanwhile the
+//! list entry says that the cache is lent.
 
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
@@ -19,51 +19,53 @@ use std::cell::RefCell;
 use std::thread_local;
 use std::vec::Vec;
 
+use crate::pool::Pool;
+use crate::pool::block::Block;
+use crate::pool::cache::Cache;
 use crate::pool::error::{Exhausted, WrongPool};
-use crate::pool::{Block, Cache, Pool};
 
 type Local = Box<Cache<'static>>;
 
-/// A pool that this thread has a cache of, and the cache, unless it is lent.
-struct Place {
+/// A pool that this thread has used, and the thread's cache of it, unless that is lent.
+struct Entry {
     pool: &'static Pool<'static>,
     cache: Option<Local>,
 }
 
 thread_local! {
-    // Dropped when the thread ends, and every cache in it flushes.
-    static PLACES: RefCell<Vec<Place>> = const { RefCell::new(Vec::new()) };
+    // Dropped when the thread ends; every cache in it flushes.
+    static CACHES: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// What the list has for a pool.
+/// The result of a search in the list.
 enum Found {
     Cache(Local),
-    /// Further up this thread's stack someone works with it.
+    /// A function further up this thread's stack uses it.
     Lent,
-    /// There is no list: the thread is ending, or this is inside of a change of the list, by way of the
-    /// global allocator.
+    /// There is no list: the thread is ending, or the global allocator called this during a change of the
+    /// list.
     NoList,
 }
 
-/// Runs `f` on the current thread's list, if there is one that nobody is in.
-fn with_places<R>(f: impl FnOnce(&mut Vec<Place>) -> R) -> Option<R> {
-    PLACES
-        .try_with(|places| Some(f(&mut *places.try_borrow_mut().ok()?)))
+/// Runs `f` on the current thread's list, if there is one that is not borrowed.
+fn with_list<R>(f: impl FnOnce(&mut Vec<Entry>) -> R) -> Option<R> {
+    CACHES
+        .try_with(|list| Some(f(&mut *list.try_borrow_mut().ok()?)))
         .ok()
         .flatten()
 }
 
-/// Takes the cache of a pool out of the list; a thread that has none gets one.
+/// Takes the cache of a pool out of the list. Makes one if the thread has none.
 fn lend(pool: &'static Pool<'static>) -> Found {
-    let found = with_places(|places| {
-        match places
+    let found = with_list(|list| {
+        match list
             .iter_mut()
-            .find(|place| core::ptr::eq(place.pool, pool))
+            .find(|entry| core::ptr::eq(entry.pool, pool))
         {
-            Some(place) => Some(place.cache.take()),
+            Some(entry) => Some(entry.cache.take()),
             None => {
-                // Lent from the start: the cache is made outside of the list.
-                places.push(Place { pool, cache: None });
+                // Lent from the start: the cache is made while the list is not borrowed.
+                list.push(Entry { pool, cache: None });
                 None
             }
         }
@@ -76,29 +78,27 @@ fn lend(pool: &'static Pool<'static>) -> Found {
     }
 }
 
-/// Puts a cache back to where it was lent from; where the list is gone, drops it.
+/// Puts a cache back into its entry; if the list is gone, drops it.
 fn put_back(pool: &'static Pool<'static>, cache: Local) {
     let mut cache = Some(cache);
-    with_places(|places| {
-        let of = |place: &Place| core::ptr::eq(place.pool, pool);
-        let Some(at) = places.iter().position(of) else {
+    with_list(|list| {
+        let of = |entry: &Entry| core::ptr::eq(entry.pool, pool);
+        let Some(at) = list.iter().position(of) else {
             return;
         };
-        if cache
-            .as_ref()
-            .is_some_and(|cache| core::ptr::eq(cache.pool(), pool))
-        {
-            if let Some(place) = places.get_mut(at) {
-                core::mem::swap(&mut place.cache, &mut cache);
+        let is_of_pool = |cache: &Local| core::ptr::eq(cache.pool(), pool);
+        if cache.as_ref().is_some_and(is_of_pool) {
+            if let Some(entry) = list.get_mut(at) {
+                core::mem::swap(&mut entry.cache, &mut cache);
             }
         } else {
-            // Someone swapped it for another pool's: let the next make a new one.
-            places.swap_remove(at);
+            // The user swapped it for a cache of another pool: the next use makes a new one.
+            list.swap_remove(at);
         }
     });
 }
 
-/// A cache that goes back when this is dropped, also by a panic.
+/// A lent cache. Dropping this puts it back, also after a panic.
 struct Loan {
     pool: &'static Pool<'static>,
     cache: ManuallyDrop<Local>,
@@ -127,38 +127,37 @@ impl DerefMut for Loan {
 
 impl Drop for Loan {
     fn drop(&mut self) {
-        // SAFETY: taken here only, and not used any more.
+        // SAFETY: taken here only, and not used afterwards.
         let cache = unsafe { ManuallyDrop::take(&mut self.cache) };
         put_back(self.pool, cache);
     }
 }
 
-/// The current thread's cache, without carrying one. For code that cannot pass a [`Cache`] along: callbacks,
-/// destructors, libraries in between. Where it can, an explicit cache is faster.
+/// The current thread's cache, found through a thread-local. For code that cannot pass a [`Cache`] along:
+/// callbacks, destructors, libraries in between. An explicit cache is faster.
 ///
-/// **Cost.** No atomic while the cache has what is asked for, as with any cache; on top of that a
-/// thread-local access, a search through the pools that this thread has used so, one after the other, and
-/// taking the cache out of its place and putting it back. The first use of a pool by a thread allocates the
-/// cache, 4 KiB, from the global allocator.
+/// **Cost.** No atomic while the cache can serve the request, as with any cache. In addition: a thread-local
+/// access, a linear search through the pools that this thread has used, and moving the cache out of its entry
+/// and back. The first use of a pool by a thread allocates the cache, 4 KiB, from the global allocator.
 ///
-/// **Thread exit.** The thread's caches are flushed: no block stays behind. Destructors of other
-/// thread-locals that run later still allocate and free, from the depot.
+/// **Thread exit.** The thread's caches are flushed: no block is lost. Destructors of other thread-locals that
+/// run later can still allocate and free, from the depot.
 ///
-/// **How much they take and hide.** What [`Cache`] says: of a pool that is not in use, `w` new threads
-/// have `k` blocks each if `w * (k + (k - 1) / 8)` is at most its capacity. A thread that freed blocks hides
-/// up to two magazines of them ([`Pool::magazine`]) until it ends, or calls
+/// **How many blocks they take and hide.** As stated at [`Cache`]: `w` new threads get `k` blocks each from an
+/// unused pool if `w * (k + (k - 1) / 8)` is at most its capacity. A thread that freed blocks hides up to
+/// two magazines of them ([`Pool::magazine`]) until it ends, or calls
 /// [`local_flush`](Pool::local_flush).
 ///
-/// Not for signal handlers, which have [`Pool::alloc`].
+/// Not for signal handlers; these can use [`Pool::alloc`].
 impl Pool<'static> {
-    /// Takes one block, from the current thread's cache. A thread takes few blocks more than it is asked
-    /// for at first: 300 threads have 8 blocks each of 2,400. [`Cache`] states the rule.
+    /// Takes one block from the current thread's cache. At first a cache takes few blocks beyond those
+    /// requested: 300 threads get 8 blocks each from a pool of 2,400. [`Cache`] states the rule.
     ///
-    /// From the depot where that cache is at work further up the stack ([`with_local`](Self::with_local)), or
-    /// the thread is ending.
+    /// Takes the block from the depot if the cache is in use further up the stack
+    /// ([`with_local`](Self::with_local)), or if the thread is ending.
     ///
     /// # Errors
-    /// [`Exhausted`] if neither has one.
+    /// [`Exhausted`] if neither the cache nor the depot has a block.
     ///
     /// ```
     /// framepool::pool!(static FRAMES: [2048; 1024]);
@@ -176,11 +175,11 @@ impl Pool<'static> {
         }
     }
 
-    /// Gives a block back, to the current thread's cache; to the depot in the cases that
+    /// Frees a block into the current thread's cache, or into the depot in the cases that
     /// [`local_alloc`](Self::local_alloc) names.
     ///
     /// # Errors
-    /// [`WrongPool`] with the block in it, if it came from another pool.
+    /// [`WrongPool`] with the block, if it belongs to another pool.
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn local_free(
         &'static self,
@@ -192,13 +191,12 @@ impl Pool<'static> {
         }
     }
 
-    /// Lends the current thread's cache to `f`: for bursts, statistics, or several operations for one
+    /// Lends the current thread's cache to `f`: for bursts, statistics, or several operations with one
     /// search.
     ///
-    /// Inside of `f` anything may be called. A `with_local` of the same pool finds the cache lent, and
-    /// gets one that is made for it and flushed when it ends; so does one on a thread that is ending.
-    /// Blocks that are dropped go to the depot, as they always do. If `f` panics, the cache goes back to
-    /// its place.
+    /// `f` may call any function. If it calls `with_local` of the same pool, or if the thread is ending, that
+    /// call gets a temporary cache, which is flushed at its end. Dropped blocks go to the depot, as always. If
+    /// `f` panics, the cache is put back.
     ///
     /// ```
     /// use framepool::Burst;
@@ -212,12 +210,12 @@ impl Pool<'static> {
     pub fn with_local<R>(&'static self, f: impl FnOnce(&mut Cache<'static>) -> R) -> R {
         match lend(self) {
             Found::Cache(cache) => f(&mut Loan::new(self, cache)),
-            // On the stack: the global allocator may be what this is inside of.
+            // On the stack: the global allocator may have called this.
             Found::Lent | Found::NoList => f(&mut Cache::new(self)),
         }
     }
 
-    /// Gives every block in the current thread's cache back to the depot. The cache stays.
+    /// Returns every block in the current thread's cache to the depot. The cache stays.
     pub fn local_flush(&'static self) {
         if let Found::Cache(cache) = lend(self) {
             Loan::new(self, cache).flush();

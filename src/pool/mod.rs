@@ -48,6 +48,10 @@
 
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
 mod allocator;
+#[cfg(feature = "audit")]
+mod audit;
+#[cfg(not(feature = "audit"))]
+#[path = "audit/off.rs"]
 mod audit;
 mod block;
 mod boxed;
@@ -61,13 +65,18 @@ pub(crate) mod error;
 mod exchange;
 mod global_alloc;
 mod homes;
+mod id;
 #[cfg(feature = "std")]
 mod local;
+mod low_water;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+mod mapped;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
 mod raw;
 mod reserve;
+mod reset;
 #[cfg(not(loom))]
 mod statics;
 mod stats;
@@ -80,19 +89,20 @@ use core::ptr::NonNull;
 
 #[cfg(feature = "audit")]
 pub use audit::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
-pub use block::{Block, BlockId};
+pub use block::Block;
 pub use boxed::PoolBox;
-pub use burst::{Burst, IntoIter};
+pub use burst::{Burst, BurstIntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use error::MapPoolError;
 pub use error::{
     AllocManyError, AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted,
     FreeError, FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
 };
 pub use global_alloc::PoolAlloc;
+pub use id::BlockId;
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use mapped::MapPoolError;
 pub use reserve::Reservation;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool};
@@ -100,7 +110,7 @@ pub use statics::{Align, AlignTo, StaticPool};
 #[doc(hidden)]
 pub use statics::{static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};
-pub use waiting::{AllocAsync, WAITERS};
+pub use waiting::{AllocAsync, MAX_WAITERS};
 
 #[cfg(not(feature = "audit"))]
 use audit::AuditKind;

@@ -1,4 +1,4 @@
-//! Pools in statics: no memory but `.bss`, no set-up call to forget.
+//! Pools in statics: they lie in `.bss` and need no set-up call.
 
 use core::cell::UnsafeCell;
 use core::fmt;
@@ -12,15 +12,16 @@ use crate::pool::{Pool, PoolConfig, PoolLayout, Stride};
 
 /// Alignment as a type: `Align<64>`, for any power of two up to 2 MiB.
 #[derive(Debug, Clone, Copy)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Align<const N: usize>;
 
 mod sealed {
     pub trait Sealed {}
 }
 
-/// The alignments that there are.
+/// The alignments that [`Align`] can name.
 pub trait AlignTo: sealed::Sealed {
-    /// A type of no size and this alignment.
+    /// A zero-sized type with this alignment.
     #[doc(hidden)]
     type Marker: Copy + fmt::Debug;
 }
@@ -42,12 +43,12 @@ macro_rules! alignments {
 alignments!(1 2 4 8 16 32 64 128 256 512 1024 2048 4096 8192 16384 32768 65536
             131072 262144 524288 1048576 2097152);
 
-/// The memory of a pool in a static: blocks and metadata, all zeros, hence in `.bss`.
+/// The memory of a pool in a static: blocks and metadata. They are all zeros, and so lie in `.bss`.
 ///
-/// [`pool!`](crate::pool!) writes this for you; it is public for those who want blocks and descriptor
-/// in statics of their own making. `SIZE` is the block size in bytes, `COUNT` the number of blocks,
-/// `STRIDE` the bytes from one block to the next, `MAGAZINES` is `COUNT`, or 0 to save 4 bytes a block
-/// where no cache is used.
+/// [`pool!`](crate::pool!) declares it for you. It is public for programs that place blocks and descriptor in
+/// statics of their own. `SIZE` is the block size in bytes, `COUNT` the number of blocks, `STRIDE` the
+/// bytes from one block to the next. `MAGAZINES` is `COUNT`, or 0 to save 4 bytes for each block in a pool
+/// without caches.
 ///
 /// ```
 /// use framepool::{Pool, StaticPool};
@@ -75,7 +76,7 @@ pub struct StaticPool<
     metadata: UnsafeCell<Metadata<COUNT, MAGAZINES>>,
 }
 
-/// What [`StaticPool`] aligns blocks to unless told: a cache line.
+/// The default alignment of blocks in a [`StaticPool`]: a cache line.
 const DEFAULT_ALIGN: usize = LINE;
 
 #[repr(C)]
@@ -84,7 +85,7 @@ struct Blocks<const STRIDE: usize, const COUNT: usize, A: AlignTo> {
     bytes: UnsafeCell<[[MaybeUninit<u8>; STRIDE]; COUNT]>,
 }
 
-/// As `meta` draws it: header, links, magazines, each at the next cache line.
+/// As drawn in `meta`: header, links, magazines, each at the start of a cache line.
 #[repr(C)]
 struct Metadata<const COUNT: usize, const MAGAZINES: usize> {
     header: Header,
@@ -96,8 +97,7 @@ struct Metadata<const COUNT: usize, const MAGAZINES: usize> {
 #[cfg_attr(target_pointer_width = "32", repr(C, align(32)))]
 struct Magazines<const N: usize>([u32; N]);
 
-// SAFETY: all of it is reached through the pool that `pool` makes, which is `Sync` for its own
-// reasons.
+// SAFETY: all of it is accessed through the pool that `pool` makes, and `Pool` is `Sync`.
 unsafe impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
     Sync for StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
 where
@@ -110,7 +110,7 @@ impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES
 where
     A: AlignTo,
 {
-    /// Checked when the code is compiled: a wrong shape is a compile error that names it.
+    /// Checked at compile time: an invalid shape is a compile error that names the reason.
     pub(crate) const LAYOUT: PoolLayout = {
         let config = PoolConfig::new(SIZE, COUNT)
             .align(align_of::<A::Marker>())
@@ -128,7 +128,9 @@ where
             Ok(layout) => layout,
             Err(ConfigError::ZeroBlockSize) => panic!("a block must have at least one byte"),
             Err(ConfigError::ZeroBlocks) => panic!("a pool must have at least one block"),
-            Err(ConfigError::TooManyBlocks { .. }) => panic!("more blocks than a pool can name"),
+            Err(ConfigError::TooManyBlocks { .. }) => {
+                panic!("more blocks than a pool can have on this target")
+            }
             Err(ConfigError::BadStride { .. }) => {
                 panic!("the stride must hold a block and be a multiple of the alignment")
             }
@@ -156,10 +158,10 @@ where
     /// The descriptor of the pool in this memory.
     ///
     /// # Safety
-    /// Called once for each `StaticPool`, to initialise a `static`. Two descriptors of one pool, or one
-    /// that can be borrowed exclusively, would each believe themselves alone in [`Pool::reset`].
+    /// Called at most once for each `StaticPool`, to initialise a `static`. A second descriptor, or one that can
+    /// be borrowed mutably, breaks [`Pool::reset`], which takes `&mut` for exclusive access to the pool.
     pub const unsafe fn pool(&'static self) -> Pool<'static> {
-        // SAFETY: references are not null, and the cells may be written through.
+        // SAFETY: references are not null, and cells allow writes.
         let (base, blocks) = unsafe {
             (
                 NonNull::new_unchecked(self.metadata.get().cast()),
@@ -180,21 +182,14 @@ where
     }
 }
 
-impl<const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A>
-    fmt::Debug for StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>
-where
-    A: AlignTo,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StaticPool")
-            .field("layout", &Self::LAYOUT)
-            .finish_non_exhaustive()
-    }
-}
+describe!(
+    impl[const SIZE: usize, const COUNT: usize, const STRIDE: usize, const MAGAZINES: usize, A: AlignTo]
+    StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A> as StaticPool { layout = |_| Self::LAYOUT }
+);
 
-/// [`StaticPool::pool`] for [`pool!`](crate::pool!): code that forbids `unsafe` may use the macro, so this
-/// is safe, however often it is called. The descriptors that it makes know that they may not be the only
-/// one: what needs to be alone is refused.
+/// [`StaticPool::pool`] for [`pool!`](crate::pool!). Code that forbids `unsafe` can use the macro, so this is
+/// safe, and may be called several times. Its descriptors record that others may exist: operations that need
+/// exclusive access are refused.
 #[doc(hidden)]
 pub const fn static_pool<
     const SIZE: usize,
@@ -205,13 +200,13 @@ pub const fn static_pool<
 >(
     memory: &'static StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>,
 ) -> Pool<'static> {
-    // SAFETY: a second descriptor is harmless where none takes `&mut self` for being alone.
+    // SAFETY: with `shared` set, no descriptor takes `&mut self` for exclusive access to the memory.
     let mut pool = unsafe { memory.pool() };
     pool.shared = true;
     pool
 }
 
-/// What a shape works out to, for [`pool!`](crate::pool!).
+/// The stride in bytes, for [`pool!`](crate::pool!).
 #[doc(hidden)]
 pub const fn static_stride(size: usize, align: usize, stride: Stride) -> usize {
     match PoolConfig::new(size, 1)
@@ -220,12 +215,12 @@ pub const fn static_stride(size: usize, align: usize, stride: Stride) -> usize {
         .layout()
     {
         Ok(layout) => layout.stride(),
-        // `StaticPool::LAYOUT` says what is wrong.
+        // `StaticPool::LAYOUT` reports the reason.
         Err(_) => size,
     }
 }
 
-/// What the default alignment works out to, for [`pool!`](crate::pool!).
+/// The default alignment in bytes, for [`pool!`](crate::pool!).
 #[doc(hidden)]
 pub const fn static_align(size: usize) -> usize {
     match PoolConfig::new(size, 1).layout() {
@@ -235,8 +230,8 @@ pub const fn static_align(size: usize) -> usize {
 }
 
 /// Declares a pool in a static: `[block size; blocks]`. Blocks, links and header are all zeros in
-/// `.bss`, the descriptor of 32 bytes (24 on 32-bit targets) is read-only; there is no set-up call,
-/// and the pool can be used before `main` and from interrupts.
+/// `.bss`; the descriptor of 32 bytes (24 on 32-bit targets) is read-only. No set-up call is needed. The
+/// pool can be used before `main` and from interrupts.
 ///
 /// ```
 /// // 512 blocks of 2048 bytes, aligned to cache lines, spaced for the cache.
@@ -247,10 +242,10 @@ pub const fn static_align(size: usize) -> usize {
 /// # Ok::<(), framepool::Exhausted>(())
 /// ```
 ///
-/// Options follow in any of these forms, in this order; attributes go to the memory, so a linker
-/// section is where the blocks and the metadata lie. Something must have zeroed that section before the
-/// pool is first used, as start-up code does for `.bss`: one that is left as it was at power-on
-/// (`NOLOAD`) breaks the pool.
+/// Options follow in this order; each may be left out. Attributes apply to the memory, so `link_section` names
+/// the section of the blocks and the metadata. That section must be zeroed before the pool is first
+/// used, as start-up code zeroes `.bss`: a section that keeps its content from power-on (`NOLOAD`) breaks the
+/// pool.
 ///
 /// ```
 /// use framepool::Stride;
@@ -264,7 +259,7 @@ pub const fn static_align(size: usize) -> usize {
 /// # Ok::<(), framepool::Exhausted>(())
 /// ```
 ///
-/// A wrong shape is a compile error:
+/// An invalid shape is a compile error:
 /// ```compile_fail,E0080
 /// framepool::pool!(static NOTHING: [0; 4]);
 /// NOTHING.alloc();

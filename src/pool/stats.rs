@@ -1,11 +1,10 @@
-//! What is where: counters that hot paths do not pay for.
+//! Statistics, from counters that cost hot paths nothing.
 //!
-//! Without a cache every figure is read off the tagged word and the frontier, and is exact when
-//! nobody is in the middle of an operation. A cache tells the pool's counters about itself at each
-//! exchange with the depot, so between two exchanges they are behind by what the cache did since: at
-//! most what a living cache can hold ([`Cache`](crate::Cache)) for `in_use` and `cached`, and for
-//! `allocations` and `frees` whatever went in and out of the cache without an exchange. What was out
-//! between two exchanges only is missing from `peak` for good. [`Cache::stats`](crate::Cache::stats) is
+//! Without caches, every number comes from the tagged word and the frontier, and is exact while no operation is
+//! in progress. A cache updates the pool's counters at each exchange with the depot. Between two exchanges
+//! they lack what the cache did since: for `in_use` and `cached` at most what a cache can hold
+//! ([`Cache`](crate::Cache)); for `allocations` and `frees` all that went in and out of the cache. Blocks that
+//! were in use only between two exchanges never count for `peak`. [`Cache::stats`](crate::Cache::stats) is
 //! exact.
 
 use core::fmt;
@@ -14,45 +13,44 @@ use crate::pool::Pool;
 use crate::pool::error::{AllocManyError, Exhausted};
 use crate::sync::{self, Counter, Ordering::*, Word, wide};
 
-/// What a [`Pool`] has and did: see [`Pool::stats`].
+/// The statistics of a [`Pool`]: see [`Pool::stats`].
 ///
-/// Counts of events are since the pool was made or reset; on 32-bit targets they wrap at 2^32.
+/// Counts of events start when the pool is made or reset; on 32-bit targets they wrap at 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Blocks in the pool.
     pub capacity: u64,
-    /// Blocks out: in handles, bursts and boxes, and out as raw blocks.
+    /// Blocks in use: in handles, bursts and boxes, and as raw blocks.
     pub in_use: u64,
     /// Blocks in the depot.
     pub free: u64,
-    /// Free blocks in caches, as of each one's last exchange.
+    /// Free blocks in caches, as of each cache's last exchange.
     pub cached: u64,
-    /// Blocks of the capacity that are not this pool's own: withdrawn by [`Pool::reserve`].
+    /// Blocks of the capacity that do not belong to this pool: withdrawn by [`Pool::reserve`].
     pub reserved: u64,
-    /// The most blocks that were in use at once, as far as the pool was told. Blocks that go out of a
-    /// cache count from its next exchange with the depot, and one that comes home before that was never
-    /// counted: also after the cache is gone, the peak may be short by what each cache had drawn and not
-    /// told. Without caches it is short by at most one for each other thread that was in the middle of an
+    /// The largest number of blocks that were in use at once. Too low by the blocks that caches handed out and
+    /// took back between two exchanges: a block out of a cache counts from the cache's next exchange with the
+    /// depot on. Without caches it is too low by at most one for each other thread that was in the middle of an
     /// allocation at that moment.
     pub peak: u64,
-    /// Who [waits](Pool::alloc_async) for a block.
+    /// Tasks [waiting](Pool::alloc_async) for a block.
     pub waiting: u64,
-    /// Blocks handed out so far: `frees` and `in_use` added up. Blocks that were out when their
+    /// Blocks allocated so far: `frees + in_use`. Blocks that were in use when their
     /// [`Reservation`](crate::Reservation) ended count as allocated from the parent.
     pub allocations: u64,
-    /// Blocks that came back so far.
+    /// Blocks freed so far.
     pub frees: u64,
     /// Requests that found too few blocks.
     pub exhaustions: u64,
-    /// Returns that were refused (wrong pool, double free, foreign address), and requests for more blocks
-    /// at once than fit ([`AllocManyError::TooMany`]).
+    /// Refused returns (wrong pool, double free, foreign address), and requests for more blocks at once than
+    /// fit ([`AllocManyError::TooMany`]).
     pub refusals: u64,
 }
 
 impl Stats {
-    /// The share of the pool's own blocks that is in use, 0 to 1.
+    /// Returns the share of blocks in use, 0 to 1; blocks that reservations have withdrawn do not count.
     pub fn utilisation(&self) -> f32 {
         match self.capacity.saturating_sub(self.reserved) {
             0 => 0.0,
@@ -82,26 +80,26 @@ impl fmt::Display for Stats {
     }
 }
 
-/// What a [`Cache`](crate::Cache) has and did; exact.
+/// The statistics of a [`Cache`](crate::Cache). Exact.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct CacheStats {
-    /// The most blocks that the cache holds.
+    /// The number of blocks that the cache can hold.
     pub capacity: u64,
     /// Free blocks in it.
     pub len: u64,
-    /// Blocks handed out so far.
+    /// Blocks allocated from it so far.
     pub allocations: u64,
     /// Blocks freed into it so far.
     pub frees: u64,
-    /// Times it drew from the depot, or tried.
+    /// Number of times it drew from the depot, or tried to.
     pub refills: u64,
-    /// Times it gave to the depot.
+    /// Number of times it gave blocks to the depot.
     pub flushes: u64,
     /// Requests that found too few blocks.
     pub exhaustions: u64,
-    /// Handles of other pools that were refused, and requests for more blocks at once than fit.
+    /// Refused handles of other pools, and requests for more blocks at once than fit.
     pub refusals: u64,
 }
 
@@ -124,11 +122,10 @@ impl fmt::Display for CacheStats {
 }
 
 impl Pool<'_> {
-    /// What is where and what happened. O(1): a handful of relaxed loads, no write.
+    /// Returns the statistics. O(1): a few relaxed loads, no write.
     ///
-    /// Exact while nobody is in the middle of an operation and no cache lives, except for
-    /// [`peak`](Stats::peak). A cache that lives is counted as of its last exchange with the depot: see
-    /// each figure.
+    /// Exact while no operation is in progress and no cache exists, except for [`peak`](Stats::peak). A cache
+    /// counts as of its last exchange with the depot: see each field.
     ///
     /// ```
     /// framepool::pool!(static POOL: [256; 4]);
@@ -152,8 +149,8 @@ impl Pool<'_> {
         let allocations = (popped as Word)
             .wrapping_add(header.hot.frontier.load(Relaxed))
             .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
-        // Negative by less than the capacity where a cache has told the blocks that it hands out, and
-        // not yet that it did.
+        // Negative by less than the capacity if a cache has reported the blocks that it hands out, and
+        // not yet their allocation.
         let frees = match allocations.wrapping_sub(in_use as Word) {
             frees if frees > Word::MAX - self.capacity as Word => 0,
             frees => frees,
@@ -173,7 +170,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Blocks in the depot: what a caller without a cache can have. O(1).
+    /// Returns the number of blocks in the depot: those available to a caller without a cache. O(1).
     #[inline(never)]
     pub fn available(&self) -> usize {
         let header = self.header();
@@ -195,7 +192,7 @@ impl Pool<'_> {
         self.held().cached() as usize
     }
 
-    /// More blocks were asked for at once than fit what they were asked for.
+    /// The error for more blocks at once than fit.
     #[cold]
     #[inline(never)]
     pub(crate) fn too_many(&self, requested: usize, limit: usize) -> AllocManyError {
@@ -209,7 +206,7 @@ impl Pool<'_> {
         sync::section(|s| self.header().cold.refusals.fetch_add(s, 1, Relaxed));
     }
 
-    /// Takes `n` blocks out of the count of allocations: they were taken and put back by the pool.
+    /// Subtracts `n` blocks from the count of allocations: the pool took them and put them back.
     pub(crate) fn uncount(&self, n: usize) {
         let beside = &self.header().exchange.allocations_beside;
         sync::section(|s| beside.fetch_add(s, (n as Word).wrapping_neg(), Relaxed));

@@ -1,15 +1,15 @@
-//! What is kept: for each block the last change of hands, and a ring of its last events.
+//! The records: for each block the last change of its owner, and a ring of its last events.
 //!
-//! A block's events are written by whoever owns it, so its ring has one writer at a time, and their order
-//! is the order in which they happened; only a refused return writes without owning, into the ring alone.
-//! Everything is atomics and nothing waits: a signal handler may be audited. But for the first event of a
-//! pool, which allocates the ledger: that must not come from a signal handler.
+//! The owner of a block writes its events, so the ring has one writer at a time, and its order is that of
+//! the events. Only a refused return writes without owning the block, and only into the ring. Everything is
+//! atomic and nothing waits, so a signal handler can be audited, except at the first event of a pool, which
+//! allocates the ledger.
 //!
-//! The ledger is memory of [`System`], never of the global allocator: a pool may stand behind that.
+//! The ledger is allocated from [`System`], never from the global allocator, which may use the pool.
 //!
-//! An entry is read while it may be written (H.-J. Boehm, "Can seqlocks get along with programming
-//! language memory models?", 2012): a writer first makes its sequence number 0, then writes the rest, then
-//! the number; a reader takes what lies between two equal numbers that are not 0.
+//! An entry can be read while it is written (H.-J. Boehm, "Can seqlocks get along with programming
+//! language memory models?", 2012). A writer first sets the sequence number to 0, then writes the rest, then
+//! the new number. A reader accepts what it read between two equal numbers that are not 0.
 
 use core::panic::Location;
 use core::ptr;
@@ -20,17 +20,17 @@ use std::thread_local;
 
 use super::{AuditEvent, AuditKind, AuditThread};
 
-/// Events that are kept of a block.
+/// Number of events that are kept for a block.
 pub(super) const RING: usize = 8;
-/// Bytes that are kept of a thread's name, and the words that they are.
+/// Number of bytes that are kept of a thread's name; `Name` holds them as words.
 const NAME: usize = 16;
 pub(super) type Name = [usize; NAME / size_of::<usize>()];
 
-/// Events of all pools so far: the order that they are told in.
+/// Number of events of all pools so far. It gives them their order.
 static EVENTS: AtomicUsize = AtomicUsize::new(0);
-/// Events that could not be kept, since there was no memory for a ledger.
+/// Number of events that were lost because no memory for a ledger was available.
 static LOST: AtomicUsize = AtomicUsize::new(0);
-/// Threads that had events so far.
+/// Number of threads that had events so far.
 static THREADS: AtomicUsize = AtomicUsize::new(0);
 
 pub(super) fn events() -> usize {
@@ -41,11 +41,11 @@ pub(super) fn lost() -> usize {
     LOST.load(Relaxed)
 }
 
-/// One event. All zeros is none.
+/// One event. All zeros: no event.
 struct Entry {
     sequence: AtomicUsize,
     kind: AtomicUsize,
-    /// Null where there is no caller to name.
+    /// Null if there is no caller to name.
     at: AtomicPtr<Location<'static>>,
     thread: AtomicUsize,
     name: [AtomicUsize; NAME / size_of::<usize>()],
@@ -54,7 +54,7 @@ struct Entry {
 impl Entry {
     fn write(&self, event: &AuditEvent) {
         self.sequence.store(0, Relaxed);
-        // Pairs with the fence in `read`: who sees any of what follows sees the 0, or what came after.
+        // Pairs with the fence in `read`: a reader that sees a store below also sees the 0, or a later number.
         fence(Release);
         self.kind.store(event.kind as usize, Relaxed);
         let at = event.at.map_or(ptr::null(), ptr::from_ref);
@@ -88,11 +88,11 @@ impl Entry {
     }
 }
 
-/// What is kept of a block. All zeros is nothing.
+/// The record of a block. All zeros: no event.
 struct Record {
-    /// Events so far.
+    /// Number of events so far.
     count: AtomicUsize,
-    /// The last that changed who has the block.
+    /// The last event that changed the owner.
     last: Entry,
     ring: [Entry; RING],
 }
@@ -100,8 +100,8 @@ struct Record {
 /// The records of a pool: null before its first event. Freed by the pool's `Drop`.
 ///
 /// # Invariant
-/// Not null, it points at as many records as the pool has blocks, allocated by [`System`], which live
-/// until [`free`](Self::free).
+/// If not null, it points at one record for each block of the pool, allocated from [`System`]. They live until
+/// [`free`](Self::free).
 pub(crate) struct Ledger(AtomicPtr<Record>);
 
 impl Ledger {
@@ -109,15 +109,7 @@ impl Ledger {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// Takes the records out, for a header that is about to be made anew.
-    pub(crate) fn take(&mut self) -> Self {
-        Self(AtomicPtr::new(core::mem::replace(
-            self.0.get_mut(),
-            ptr::null_mut(),
-        )))
-    }
-
-    /// Writes down one event. `capacity` is that of the pool, here and below.
+    /// Records one event. `capacity` is the pool's, here and below.
     pub(super) fn write(
         &self,
         capacity: usize,
@@ -144,7 +136,7 @@ impl Ledger {
         }
     }
 
-    /// The last event that changed who has the block.
+    /// The last event that changed the owner of a block.
     pub(super) fn last(&self, capacity: usize, id: u32) -> Option<AuditEvent> {
         self.record(capacity, id)?.last.read()
     }
@@ -157,7 +149,7 @@ impl Ledger {
         }
     }
 
-    /// Events of a block so far.
+    /// Number of events of a block so far.
     pub(super) fn count(&self, capacity: usize, id: u32) -> usize {
         let record = self.record(capacity, id);
         record.map_or(0, |record| record.count.load(Relaxed))
@@ -180,7 +172,7 @@ impl Ledger {
         self.record(capacity, id)
     }
 
-    /// Makes the records, unless someone else is faster.
+    /// Makes the records, unless another thread is faster.
     #[cold]
     fn make(&self, capacity: usize) -> Option<()> {
         let layout = Layout::array::<Record>(capacity).ok()?;
@@ -196,49 +188,49 @@ impl Ledger {
             .compare_exchange(none, new, Release, Relaxed)
             .is_err()
         {
-            // SAFETY: just allocated, and nobody else has it.
+            // SAFETY: just allocated, and not shared.
             unsafe { System.dealloc(new.cast(), layout) };
         }
         Some(())
     }
 
-    /// Forgets everything.
+    /// Frees the records.
     pub(super) fn free(&mut self, capacity: usize) {
         let records = core::mem::replace(self.0.get_mut(), ptr::null_mut());
         if let (false, Ok(layout)) = (records.is_null(), Layout::array::<Record>(capacity)) {
-            // SAFETY: by the invariant, allocated with this layout; `&mut self` is the last to know it.
+            // SAFETY: by the invariant, allocated with this layout; `&mut self` is exclusive.
             unsafe { System.dealloc(records.cast(), layout) };
         }
     }
 }
 
-/// Nobody yet, and nameless.
-const NOBODY: AuditThread = AuditThread {
+/// No number and no name yet.
+const UNKNOWN: AuditThread = AuditThread {
     number: 0,
     name: [0; NAME / size_of::<usize>()],
 };
 
 thread_local! {
-    /// Without a destructor: it is there for as long as the thread is.
-    static THIS: Cell<AuditThread> = const { Cell::new(NOBODY) };
+    /// Without a destructor, so that it lives as long as the thread.
+    static THIS: Cell<AuditThread> = const { Cell::new(UNKNOWN) };
 }
 
-/// Whose event this is. A thread has its number from its first event on, and its name from the first
-/// event that may ask for it: inside a global allocator the standard library must not be asked.
+/// The current thread. It gets its number at its first event, and its name at its first event that is not
+/// inside a global allocator: there the standard library must not be called.
 fn this_thread(kind: AuditKind) -> AuditThread {
-    // Where thread-locals have no storage of their own, the end of a thread takes even this one away.
+    // On targets without native thread-locals, this one too is gone when the thread ends.
     let keep = |this| {
         let _ = THIS.try_with(|place| place.set(this));
     };
     let Ok(mut this) = THIS.try_with(Cell::get) else {
-        return NOBODY;
+        return UNKNOWN;
     };
     if this.number == 0 {
         this.number = THREADS.fetch_add(1, Relaxed) + 1;
         keep(this);
     }
-    if this.name == NOBODY.name && !kind.is_global() {
-        // Whoever comes here again meanwhile finds a name.
+    if this.name == UNKNOWN.name && !kind.is_global() {
+        // If the call below records an event, that event finds a name.
         this.name = name_from(b"?");
         keep(this);
         if let Some(name) = std::thread::current().name() {
@@ -249,20 +241,20 @@ fn this_thread(kind: AuditKind) -> AuditThread {
     this
 }
 
-/// As much of a name as is kept.
+/// The first bytes of a name.
 fn name_from(bytes: &[u8]) -> Name {
     let mut padded = [0; NAME];
     for (to, from) in padded.iter_mut().zip(bytes) {
         *to = *from;
     }
-    let mut name = NOBODY.name;
+    let mut name = UNKNOWN.name;
     for (word, bytes) in name.iter_mut().zip(padded.chunks_exact(size_of::<usize>())) {
         *word = bytes.try_into().map_or(0, usize::from_ne_bytes);
     }
     name
 }
 
-/// The bytes of a name, zeros behind it.
+/// The bytes of a name, followed by zeros.
 pub(super) fn name_bytes(name: Name) -> [u8; NAME] {
     let mut bytes = [0; NAME];
     for (to, word) in bytes.chunks_exact_mut(size_of::<usize>()).zip(name) {

@@ -1,109 +1,57 @@
-//! Who holds which block, since when, and what happened to it before (feature `audit`).
+//! The owner and the history of each block (feature `audit`).
 //!
-//! Every step that changes who has a block says so here: who, where in the code, what, and its place in
-//! one order of events over all pools. Without the feature these calls are empty and the callers'
-//! locations are not passed: nothing is left of them in the machine code.
+//! Every step that changes the owner of a block is recorded: the thread, the place in the code, the kind of
+//! event, and its number in one order over all pools. Without the feature, `off` stands in: its functions are
+//! empty, and the callers' locations are not passed, so the machine code has no trace of them.
 //!
 //! ```text
-//!  header ──► ledger, made by the pool's first event, outside of its memory budget
+//!  header ──► ledger, allocated at the pool's first event, outside of the pool's memory
 //!             ┌────────────────────────────────────────────┬──────────────────────────┬───
 //!             │ block 0: last change │ ring of 8 events    │ block 1: last change │ … │ …
 //!             └────────────────────────────────────────────┴──────────────────────────┴───
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | this one | what can happen, and where the pool tells |
-//! | `ledger` | what is kept |
-//! | `report` | what is shown |
 
-#[cfg(feature = "audit")]
+mod kind;
 pub(crate) mod ledger;
-#[cfg(feature = "audit")]
 mod report;
 
-#[cfg(feature = "audit")]
+pub use kind::AuditKind;
 pub use report::{AuditEvent, AuditHistory, AuditReport, AuditThread, Holding};
 
 use core::fmt;
+use core::panic::Location;
 
 use crate::pool::Pool;
 
-/// What happened to a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[cfg_attr(not(feature = "audit"), allow(dead_code, unreachable_pub))]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum AuditKind {
-    /// Handed out as a block or a box.
-    Allocated = 1,
-    /// Handed out in a burst.
-    AllocatedInBurst,
-    /// Handed out as memory of a layout, by an allocator trait.
-    AllocatedAsMemory,
-    /// Handed out by [`PoolAlloc`](crate::PoolAlloc), whose callers cannot be named.
-    AllocatedGlobally,
-    /// Added to a burst.
-    IntoBurst,
-    /// Taken out of a burst.
-    FromBurst,
-    /// Became a raw block.
-    IntoRaw,
-    /// Became a handle again, from a raw block.
-    FromRaw,
-    /// Freed as a raw block.
-    FreedRaw,
-    /// A raw return was refused: the block was not out as a raw block. It stayed whosever it was.
-    RefusedFree,
-    /// Freed into the depot.
-    Freed,
-    /// Freed into the depot as memory of a layout, by an allocator trait.
-    FreedAsMemory,
-    /// Freed into the depot by [`PoolAlloc`](crate::PoolAlloc).
-    FreedGlobally,
-    /// Freed by a destructor, which knows of no caller.
-    Dropped,
-    /// Freed into a cache.
-    FreedToCache,
-    /// Drawn from the depot by a cache.
-    Drawn,
-    /// Given to the depot by a cache.
-    Given,
-    /// Reclaimed by a reset, its handle having been forgotten.
-    Reset,
-}
-
-#[cfg(feature = "audit")]
 impl AuditKind {
-    /// All of them, in the order of their numbers.
-    const ALL: [Self; 18] = [
-        Self::Allocated,
-        Self::AllocatedInBurst,
-        Self::AllocatedAsMemory,
-        Self::AllocatedGlobally,
-        Self::IntoBurst,
-        Self::FromBurst,
-        Self::IntoRaw,
-        Self::FromRaw,
-        Self::FreedRaw,
-        Self::RefusedFree,
-        Self::Freed,
-        Self::FreedAsMemory,
-        Self::FreedGlobally,
-        Self::Dropped,
-        Self::FreedToCache,
-        Self::Drawn,
-        Self::Given,
-        Self::Reset,
+    /// All of them, in the order of their numbers, with their texts.
+    const ALL: [(Self, &str); 18] = [
+        (Self::Allocated, "allocated"),
+        (Self::AllocatedInBurst, "allocated in a burst"),
+        (Self::AllocatedAsMemory, "allocated as memory"),
+        (Self::AllocatedGlobally, "allocated by the global allocator"),
+        (Self::IntoBurst, "added to a burst"),
+        (Self::FromBurst, "removed from a burst"),
+        (Self::IntoRaw, "made a raw block"),
+        (Self::FromRaw, "made a handle again"),
+        (Self::FreedRaw, "freed as a raw block"),
+        (Self::RefusedFree, "not freed (refused)"),
+        (Self::Freed, "freed"),
+        (Self::FreedAsMemory, "freed as memory"),
+        (Self::FreedGlobally, "freed by the global allocator"),
+        (Self::Dropped, "dropped"),
+        (Self::FreedToCache, "freed to a cache"),
+        (Self::Drawn, "drawn by a cache"),
+        (Self::Given, "given back by a cache"),
+        (Self::Reset, "reclaimed by a reset"),
     ];
 
-    /// The kind with this number, if it is one.
+    /// The kind with this number, if there is one.
     fn numbered(n: usize) -> Option<Self> {
-        Self::ALL.get(n.checked_sub(1)?).copied()
+        Some(Self::ALL.get(n.checked_sub(1)?)?.0)
     }
 
-    /// Whether someone has the block after this: in a handle, a burst, or as a raw block.
+    /// Whether the block is in use after this: in a handle, in a burst, or as a raw block.
     pub const fn is_out(self) -> bool {
         matches!(
             self,
@@ -128,7 +76,7 @@ impl AuditKind {
         matches!(self, Self::AllocatedGlobally | Self::FreedGlobally)
     }
 
-    /// Whether there is code of the user's to name.
+    /// Whether the user's code called for this.
     const fn has_caller(self) -> bool {
         !matches!(
             self,
@@ -137,12 +85,11 @@ impl AuditKind {
     }
 }
 
-// Each at the place of its number, the last of them included.
-#[cfg(feature = "audit")]
+// Each is at the index of its number, including the last.
 const _: () = {
     let mut at = 0;
     while at < AuditKind::ALL.len() {
-        assert!(AuditKind::ALL[at] as usize == at + 1);
+        assert!(AuditKind::ALL[at].0 as usize == at + 1);
         at += 1;
     }
     assert!(at == AuditKind::Reset as usize);
@@ -150,42 +97,12 @@ const _: () = {
 
 impl fmt::Display for AuditKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Allocated => "allocated",
-            Self::AllocatedInBurst => "allocated in a burst",
-            Self::AllocatedAsMemory => "allocated as memory",
-            Self::AllocatedGlobally => "allocated by the global allocator",
-            Self::IntoBurst => "added to a burst",
-            Self::FromBurst => "taken out of a burst",
-            Self::IntoRaw => "made a raw block",
-            Self::FromRaw => "made a handle again",
-            Self::FreedRaw => "freed as a raw block",
-            Self::RefusedFree => "not freed (refused)",
-            Self::Freed => "freed",
-            Self::FreedAsMemory => "freed as memory",
-            Self::FreedGlobally => "freed by the global allocator",
-            Self::Dropped => "dropped",
-            Self::FreedToCache => "freed to a cache",
-            Self::Drawn => "drawn by a cache",
-            Self::Given => "given back by a cache",
-            Self::Reset => "reclaimed by a reset",
-        })
+        let all = Self::ALL.iter().find(|(kind, _)| kind == self);
+        f.write_str(all.map_or("", |(_, text)| text))
     }
 }
 
-/// Without the feature.
-#[cfg(not(feature = "audit"))]
-impl Pool<'_> {
-    #[inline(always)]
-    pub(crate) fn note(&self, _: u32, _: AuditKind) {}
-
-    #[inline(always)]
-    pub(crate) fn note_all(&self, _: &[u32], _: AuditKind) {}
-}
-
-/// With the feature. Blocks must be told of while the caller owns them: after they were taken, before
-/// they are given.
-#[cfg(feature = "audit")]
+/// Events must be recorded while the caller owns the blocks: after they were taken, before they are given.
 impl Pool<'_> {
     #[track_caller]
     pub(crate) fn note(&self, id: u32, kind: AuditKind) {
@@ -194,17 +111,14 @@ impl Pool<'_> {
 
     #[track_caller]
     pub(crate) fn note_all(&self, ids: &[u32], kind: AuditKind) {
-        let caller = core::panic::Location::caller();
-        let at = kind.has_caller().then_some(caller);
+        let at = kind.has_caller().then_some(Location::caller());
+        let ledger = &self.header().cold.ledger;
         for &id in ids {
-            self.header()
-                .cold
-                .ledger
-                .write(self.capacity(), id, kind, at);
+            ledger.write(self.capacity(), id, kind, at);
         }
     }
 
-    /// Before a reset: no handle is alive, so what is out was forgotten.
+    /// Called before a reset, when no handle exists: blocks in use were forgotten.
     pub(crate) fn note_reset(&mut self) {
         for id in 0..self.capacity {
             let last = self.header().cold.ledger.last(self.capacity(), id);
@@ -214,7 +128,7 @@ impl Pool<'_> {
         }
     }
 
-    /// For `Drop`.
+    /// Called by `Drop`.
     pub(crate) fn drop_ledger(&mut self) {
         let capacity = self.capacity();
         self.header_mut().cold.ledger.free(capacity);

@@ -1,14 +1,15 @@
-//! What is shown: events, a block's history, and the report of a pool.
+//! The events, the history of a block, and the report of a pool, as users see them.
 
 use core::fmt;
 use core::panic::Location;
 
 use super::AuditKind;
 use super::ledger::{self, Name, RING, name_bytes};
-use crate::pool::{BlockId, Pool};
+use crate::pool::Pool;
+use crate::pool::id::BlockId;
 
-/// A thread that did something with a block: its number, in the order in which threads had their first
-/// event, and the first 16 bytes of its name.
+/// A thread that caused an event: its number, in the order of the threads' first events, and the first 16
+/// bytes of its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct AuditThread {
     pub(super) number: usize,
@@ -16,20 +17,20 @@ pub struct AuditThread {
 }
 
 impl AuditThread {
-    /// 1 for the first thread that had an event; 0 for one that was ending, where that cannot be told.
+    /// 1 for the first thread that had an event. 0 if the thread was ending and its number was not available.
     pub fn number(&self) -> usize {
         self.number
     }
 
-    /// Calls `f` with the name, as much as was kept of it; with `"?"` if it has none, or none is known:
-    /// a global allocator cannot ask.
+    /// Calls `f` with the kept part of the name. Calls it with `"?"` if the thread has no name, or if all its
+    /// events were inside a global allocator, which cannot look it up.
     pub fn with_name<R>(&self, f: impl FnOnce(&str) -> R) -> R {
         let bytes = name_bytes(self.name);
         let end = bytes.iter().position(|byte| *byte == 0);
         let bytes = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
         let name = match core::str::from_utf8(bytes) {
             Ok(name) => name,
-            // Cut within a character.
+            // The cut is within a character.
             Err(e) => bytes
                 .get(..e.valid_up_to())
                 .and_then(|bytes| core::str::from_utf8(bytes).ok())
@@ -51,7 +52,7 @@ impl fmt::Display for AuditThread {
     }
 }
 
-/// One thing that happened to a block: what, who, where, and its place in the order of all events.
+/// An event in the history of a block: its kind, its thread, its place in the code, and its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AuditEvent {
     pub(super) sequence: usize,
@@ -61,22 +62,22 @@ pub struct AuditEvent {
 }
 
 impl AuditEvent {
-    /// Its place in the order of events of all pools, from 1.
+    /// Its number in the order of the events of all pools, from 1.
     pub fn sequence(&self) -> usize {
         self.sequence
     }
 
-    /// What happened.
+    /// The kind of event.
     pub fn kind(&self) -> AuditKind {
         self.kind
     }
 
-    /// Where it was asked for; `None` for destructors and for what caches do on their own.
+    /// The place in the code that called for it. `None` for destructors and for exchanges of caches.
     pub fn caller(&self) -> Option<&'static Location<'static>> {
         self.at
     }
 
-    /// Who did it.
+    /// The thread that caused it.
     pub fn thread(&self) -> AuditThread {
         self.thread
     }
@@ -92,7 +93,7 @@ impl fmt::Display for AuditEvent {
     }
 }
 
-/// The last events of a block, at most eight, the oldest first.
+/// The last events of a block, at most eight, from the oldest to the newest.
 #[derive(Debug, Clone, Copy)]
 pub struct AuditHistory {
     events: [Option<AuditEvent>; RING],
@@ -100,12 +101,12 @@ pub struct AuditHistory {
 }
 
 impl AuditHistory {
-    /// Those that were kept.
+    /// Iterates over the events that were kept.
     pub fn iter(&self) -> impl Iterator<Item = &AuditEvent> {
         self.events.iter().flatten()
     }
 
-    /// How many there were, those included that are no longer kept.
+    /// Returns the number of all events so far, including those that are no longer kept.
     pub fn total(&self) -> usize {
         self.all
     }
@@ -120,7 +121,7 @@ impl fmt::Display for AuditHistory {
     }
 }
 
-/// A block that someone has, or that lies in a cache: see [`AuditReport`].
+/// A block that is in use or in a cache: see [`AuditReport`].
 #[derive(Debug, Clone, Copy)]
 pub struct Holding {
     id: BlockId,
@@ -135,17 +136,17 @@ impl Holding {
         self.id
     }
 
-    /// The event since which it is where it is.
+    /// The event that brought it to its present place.
     pub fn since(&self) -> &AuditEvent {
         &self.last
     }
 
-    /// Events of all pools since then.
+    /// Number of events of all pools since then.
     pub fn age(&self) -> usize {
         self.age
     }
 
-    /// What happened to it before, and whatever was tried since.
+    /// Its earlier events, and attempts since then that were refused.
     pub fn history(&self) -> &AuditHistory {
         &self.history
     }
@@ -158,10 +159,10 @@ impl fmt::Display for Holding {
     }
 }
 
-/// Who holds what, since when, and for how many events: see [`Pool::report`].
+/// The blocks in use, with their owners and histories: see [`Pool::report`].
 ///
-/// It reads the pool as it is asked, block after block. While others work on the pool, a block that is
-/// changing hands may be missing.
+/// It reads the pool when it is iterated or shown, one block after the other. A block that is allocated or freed
+/// at that moment may be missing.
 #[derive(Clone, Copy)]
 pub struct AuditReport<'p> {
     pool: &'p Pool<'p>,
@@ -169,22 +170,22 @@ pub struct AuditReport<'p> {
 }
 
 impl<'p> AuditReport<'p> {
-    /// Blocks that someone has: in handles, bursts, boxes, collections, or as raw blocks.
+    /// Blocks in use: in handles, bursts, boxes, collections, or as raw blocks.
     pub fn outstanding(&self) -> impl Iterator<Item = Holding> + use<'p> {
         self.holdings(AuditKind::is_out)
     }
 
-    /// Blocks that lie in caches.
+    /// Blocks in caches.
     pub fn cached(&self) -> impl Iterator<Item = Holding> + use<'p> {
         self.holdings(AuditKind::is_cached)
     }
 
-    /// Events of all pools when the report was asked for.
+    /// Number of events of all pools when the report was made.
     pub fn events(&self) -> usize {
         self.now
     }
 
-    /// Events of all pools that could not be kept, since there was no memory for them.
+    /// Number of events of all pools that were lost, because no memory for them was available.
     pub fn lost(&self) -> usize {
         ledger::lost()
     }
@@ -209,7 +210,7 @@ impl fmt::Display for AuditReport<'_> {
         let capacity = self.pool.capacity();
         writeln!(
             f,
-            "{out} of {capacity} blocks are out, {cached} in caches, after {} events",
+            "{out} of {capacity} blocks are in use, {cached} in caches, after {} events",
             self.now
         )?;
         if self.lost() > 0 {
@@ -226,27 +227,26 @@ impl fmt::Debug for AuditReport<'_> {
 }
 
 impl Pool<'_> {
-    /// Says who holds which block, since when, and what happened to it before: `Display` names each
-    /// outstanding block with its owner, the code that allocated it, and its last events. O(capacity)
-    /// to show, nothing before.
+    /// Reports the owner and the history of each block in use. `Display` names each such block with its thread,
+    /// the code that allocated it, and its last events. O(1); O(capacity) to show.
     ///
-    /// Who: the thread that last did something with the block. Moving a handle to another thread is
-    /// no event; what that thread then does is.
+    /// The thread is the one that caused the block's last event. Moving a handle to another thread is not an
+    /// event; what that thread then does with it is.
     ///
-    /// With this feature every operation moves a counter that all pools share and writes two entries of
-    /// 48 bytes, and a pool's first event allocates, as each thread's may: 440 bytes a block on 64-bit
-    /// targets, outside of the pool's memory and never from the global allocator. Those first events must
-    /// not come from a signal handler, nor from a global allocator other than
-    /// [`PoolAlloc`](crate::PoolAlloc): they ask the standard library for the thread's name.
+    /// With this feature, every operation increments a counter that all pools share, and writes two entries of
+    /// 48 bytes. A pool's first event allocates 440 bytes per block on 64-bit targets, outside of the pool's
+    /// memory and never from the global allocator. A thread's first event asks the standard library for the
+    /// thread's name, and may allocate too. These first events must not come from a signal handler, nor from a
+    /// global allocator other than [`PoolAlloc`](crate::PoolAlloc).
     ///
     /// ```
     /// framepool::pool!(static FRAMES: [64; 8]);
     ///
     /// core::mem::forget(FRAMES.alloc()?);
     /// let report = FRAMES.report();
-    /// let leaked = report.outstanding().next().expect("a block is out");
+    /// let leaked = report.outstanding().next().expect("a block is in use");
     /// assert_eq!(leaked.since().caller().map(|at| at.file()), Some(file!()));
-    /// // 1 of 8 blocks are out, 0 in caches, after 1 events
+    /// // 1 of 8 blocks are in use, 0 in caches, after 1 events
     /// // block 0: allocated by thread 1 (main) at src/main.rs:3:26, 0 events ago
     /// //     #1 allocated by thread 1 (main) at src/main.rs:3:26
     /// println!("{report}");
@@ -259,7 +259,7 @@ impl Pool<'_> {
         }
     }
 
-    /// The last events of a block, wherever it is; `None` if there is no such block. O(1).
+    /// The last events of a block, in use or free; `None` if there is no such block. O(1).
     pub fn history(&self, id: BlockId) -> Option<AuditHistory> {
         (id.0 < self.capacity).then(|| self.history_of(id.0))
     }

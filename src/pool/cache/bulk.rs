@@ -1,22 +1,24 @@
-//! Many blocks at once.
+//! Bursts and arrays.
 //!
-//! Fast paths copy `K` indices whatever the number asked for: a copy of fixed size is a few vector moves.
-//! Slow paths of allocation only make the fast one possible and return no blocks: what passes through a
-//! call passes through memory. Those of freeing take over, as they have to look around at the end.
+//! Fast paths copy `K` indices whatever the number requested: a copy of fixed size is a few vector moves.
+//! Slow paths of allocation only make the fast path possible and return no blocks, because values that are passed
+//! through a call are passed in memory. Slow paths of freeing do all the work, because they must check for
+//! waiting tasks at the end.
 
 use core::mem::{self, MaybeUninit};
 
 use super::Cache;
 use crate::pool::audit::AuditKind;
+use crate::pool::block::Block;
+use crate::pool::burst::Burst;
 use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
 use crate::pool::exchange::assume_init;
-use crate::pool::{Block, Burst};
 
 impl<'p, const N: usize> Cache<'p, N> {
-    /// Takes `n` blocks, all or none, as one [`Burst`]: at most `K`. A copy of `n` indices.
+    /// Takes `n` blocks, all or none, as one [`Burst`]. Copies `n` indices.
     ///
     /// # Errors
-    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// [`AllocManyError::Exhausted`] if fewer are free, [`AllocManyError::TooMany`] if `n` is greater
     /// than `K`.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
@@ -33,7 +35,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         Ok(burst)
     }
 
-    /// Takes up to `n` blocks (at most `K`), as many as there are, down to none.
+    /// Takes up to `n` blocks (at most `K`): as many as are free, possibly none.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_up_to<const K: usize>(&mut self, n: usize) -> Burst<'p, K> {
@@ -47,12 +49,12 @@ impl<'p, const N: usize> Cache<'p, N> {
         burst
     }
 
-    /// Gives a burst back. A copy of its indices.
+    /// Frees the blocks of a burst. Copies its indices.
     ///
-    /// A burst that is filled again afterwards need not be moved: [`drain_burst`](Self::drain_burst).
+    /// If the burst is used again, [`drain_burst`](Self::drain_burst) does the same without moving it.
     ///
     /// # Errors
-    /// [`WrongPool`] with the burst in it, if it came from another pool.
+    /// [`WrongPool`] with the burst, if it belongs to another pool.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_burst<const K: usize>(
@@ -72,21 +74,21 @@ impl<'p, const N: usize> Cache<'p, N> {
         Ok(())
     }
 
-    // By value: a burst whose address is taken is built in memory on the fast path as well.
+    // By value: if its address were taken, the fast path would build the burst in memory as well.
     #[cold]
     #[inline(never)]
     #[cfg_attr(feature = "audit", track_caller)]
     fn keep_burst_slowly<const K: usize>(&mut self, mut burst: Burst<'p, K>) {
         self.keep_all_slowly(&mut burst);
-        // It is empty: its drop would only look whether it is.
+        // It is empty, so its drop has nothing to do.
         mem::forget(burst);
     }
 
-    /// Frees every block of a burst and leaves it empty, where it is: [`free_burst`](Self::free_burst)
-    /// without moving it. A copy of its indices.
+    /// Frees the blocks of a burst and leaves it empty: [`free_burst`](Self::free_burst) without moving the
+    /// burst. Copies its indices.
     ///
     /// # Errors
-    /// [`WrongPool`] if it is of another pool; it keeps its blocks.
+    /// [`WrongPool`] if the burst belongs to another pool; it keeps its blocks.
     ///
     /// ```
     /// use framepool::Burst;
@@ -129,8 +131,8 @@ impl<'p, const N: usize> Cache<'p, N> {
         self.pass_on();
     }
 
-    /// Takes the blocks of a burst over, which the caller then empties or forgets; or returns false if that
-    /// exceeds the budget.
+    /// Takes over the blocks of a burst, which the caller then empties or forgets. Returns false if that exceeds
+    /// the budget.
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
     fn keep<const K: usize>(&mut self, burst: &Burst<'p, K>) -> bool {
@@ -138,8 +140,8 @@ impl<'p, const N: usize> Cache<'p, N> {
             return false;
         };
         burst.note(AuditKind::FreedToCache);
-        // SAFETY: `K` are within the budget, so they have places. Of the indices, as many as count from
-        // here on are written.
+        // SAFETY: `K` are within the budget, so there is room for them. The first `burst.len()` indices, those
+        // that count, are written.
         unsafe {
             let to = self.ids.as_mut_ptr().add(self.len());
             to.cast::<[_; K]>().write(*burst.raw_ids());
@@ -150,10 +152,10 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     /// Takes `K` owning handles, all or none.
     ///
-    /// Sixteen bytes a handle where a [`Burst`] moves four: prefer that where blocks travel together.
+    /// A handle is sixteen bytes; a [`Burst`] moves four per block. Prefer a burst for blocks that stay together.
     ///
     /// # Errors
-    /// [`Exhausted`] if there are fewer.
+    /// [`Exhausted`] if fewer are free.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_array<const K: usize>(&mut self) -> Result<[Block<'p>; K], Exhausted> {
@@ -169,10 +171,10 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
-    /// Gives owning handles back, all of this pool or none.
+    /// Frees owning handles, all or none.
     ///
     /// # Errors
-    /// [`WrongPool`] with all of them in it, if one came from another pool.
+    /// [`WrongPool`] with all handles, if one of them belongs to another pool.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_array<const K: usize>(
@@ -191,112 +193,12 @@ impl<'p, const N: usize> Cache<'p, N> {
         Ok(())
     }
 
-    /// Appends `n` owning handles to a vector, all or none. Where it has room for them, nothing is
-    /// allocated.
-    ///
-    /// Sixteen bytes a handle where a [`Burst`] moves four: prefer that where blocks travel together.
-    ///
-    /// # Errors
-    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
-    /// than `N`.
-    ///
-    /// ```
-    /// use framepool::{Pool, PoolConfig};
-    ///
-    /// let pool = Pool::allocate(PoolConfig::new(2048, 1024))?;
-    /// let mut cache = pool.cache();
-    /// let mut posted = Vec::with_capacity(256);
-    /// cache.alloc_into(&mut posted, 256)?;
-    /// drop(posted.swap_remove(7));
-    /// assert!(cache.free_from(&mut posted).is_ok());
-    /// assert!(posted.is_empty());
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
-    #[cfg(feature = "std")]
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_into(
-        &mut self,
-        blocks: &mut std::vec::Vec<Block<'p>>,
-        n: usize,
-    ) -> Result<(), AllocManyError> {
-        if n > self.len() {
-            self.make_len(n)?;
-        }
-        blocks.reserve(n);
-        self.hand_out(n, blocks.spare_capacity_mut());
-        // SAFETY: there was room for `n` more, and all of them were written.
-        unsafe { blocks.set_len(blocks.len() + n) };
-        Ok(())
-    }
-
-    /// Writes `n` owning handles. So many blocks are here, and so many places there.
-    #[cfg(any(feature = "std", feature = "heapless"))]
+    /// Takes over the blocks of handles (at most `N`), which the caller then forgets. If one belongs to another
+    /// pool, takes none and returns an error. Returns whether there was an exchange with the depot: then the
+    /// caller must call [`pass_on`](Self::pass_on).
     #[inline(always)]
     #[cfg_attr(feature = "audit", track_caller)]
-    pub(super) fn hand_out(&mut self, n: usize, places: &mut [MaybeUninit<Block<'p>>]) {
-        debug_assert!(n <= self.len() && n <= places.len());
-        self.tally.took(n);
-        let ids = self.ids.get(self.len()..self.len() + n).unwrap_or_default();
-        let pool = self.pool;
-        for (place, id) in places.iter_mut().zip(ids) {
-            // SAFETY: by the invariant of `tally`, as it was, the index was written; its block passes to
-            // the handle.
-            let block = unsafe { Block::own(pool, id.assume_init()) };
-            pool.note(block.index(), AuditKind::Allocated);
-            place.write(block);
-        }
-    }
-
-    /// Frees every handle of a vector, which is empty then; its memory is kept.
-    ///
-    /// # Errors
-    /// [`WrongPool`] with the number of those that came from another pool: the vector keeps all.
-    #[cfg(feature = "std")]
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn free_from(
-        &mut self,
-        blocks: &mut std::vec::Vec<Block<'p>>,
-    ) -> Result<(), WrongPool<usize>> {
-        let slowly = self.take_back_all(blocks)?;
-        // SAFETY: the blocks are the cache's now; their handles are not dropped.
-        unsafe { blocks.set_len(0) };
-        if slowly {
-            self.pass_on();
-        }
-        Ok(())
-    }
-
-    /// Takes the blocks of handles that the caller then forgets; or nothing, and says how many are of
-    /// another pool. Returns as [`take_back`](Self::take_back).
-    #[cfg(any(feature = "std", feature = "heapless"))]
-    #[inline(always)]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub(super) fn take_back_all(&mut self, blocks: &[Block<'p>]) -> Result<bool, WrongPool<usize>> {
-        if blocks.len() <= N {
-            if let Ok(slowly) = self.take_back(blocks) {
-                return Ok(slowly);
-            }
-        } else if blocks.iter().all(|block| block.is_of(self.pool)) {
-            for part in blocks.chunks(N) {
-                // Taken: all of them are of this pool.
-                let _ = self.take_back(part);
-            }
-            // They are more than the cache holds.
-            return Ok(true);
-        }
-        self.count_refusal();
-        let foreign = blocks.iter().filter(|block| !block.is_of(self.pool));
-        Err(WrongPool(foreign.count()))
-    }
-
-    /// Takes the blocks of handles (at most `N`) that the caller then forgets; or nothing, and returns
-    /// an error, if one is of another pool. Returns whether the depot was met: then the caller
-    /// [passes on](Self::pass_on).
-    #[inline(always)]
-    #[cfg_attr(feature = "audit", track_caller)]
-    fn take_back(&mut self, blocks: &[Block<'p>]) -> Result<bool, ()> {
+    pub(super) fn take_back(&mut self, blocks: &[Block<'p>]) -> Result<bool, ()> {
         let n = blocks.len();
         let mut slowly = false;
         let after = match self.tally.gave(n) {
@@ -310,8 +212,7 @@ impl<'p, const N: usize> Cache<'p, N> {
                 self.tally.gave(n).ok_or(())?
             }
         };
-        // One pass: the indices are copied to where they will be, and count only once all pools were
-        // compared.
+        // One pass: the indices are copied to their places, and count only after all pools were compared.
         let (pool, len) = (self.pool, self.len());
         let mut all = true;
         let places = self.ids.get_mut(len..).unwrap_or_default();
@@ -323,25 +224,23 @@ impl<'p, const N: usize> Cache<'p, N> {
             return Err(());
         }
         self.tally = after;
-        if cfg!(feature = "audit") {
-            for block in blocks {
-                pool.note(block.index(), AuditKind::FreedToCache);
-            }
+        for block in blocks {
+            pool.note(block.index(), AuditKind::FreedToCache);
         }
         Ok(slowly)
     }
 
-    /// Whether `n` blocks are here (at most `K`), with `K` places from the first of them on.
+    /// Whether `n` blocks (at most `K`) are in the cache, with `K` places from the first of them on.
     #[inline(always)]
     fn holds_run<const K: usize>(&self, n: usize) -> bool {
         const { assert!(K <= N, "a burst is no larger than the cache") };
         n <= self.len() && n <= K && self.len() - n + K <= N
     }
 
-    /// The topmost `n` indices, and whatever lies behind them, up to `K`.
+    /// The topmost `n` indices, followed by any values, up to `K`.
     ///
     /// # Safety
-    /// [`holds_run`](Self::holds_run) of `K` and `n`. The caller owns the blocks that the first `n` name.
+    /// [`holds_run`](Self::holds_run) of `K` and `n` is true. The blocks of the first `n` pass to the caller.
     #[inline(always)]
     unsafe fn pop_run<const K: usize>(&mut self, n: usize) -> [MaybeUninit<u32>; K] {
         self.tally.took(n);
@@ -360,14 +259,14 @@ impl<'p, const N: usize> Cache<'p, N> {
         Ok(self.run_or_fewer::<K>(n)?)
     }
 
-    /// The same for `K` of `K`.
+    /// Makes [`holds_run`](Self::holds_run) of `K` and `K` true, or fails.
     #[cold]
     #[inline(never)]
     fn make_whole_run<const K: usize>(&mut self) -> Result<(), Exhausted> {
         self.run_or_fewer::<K>(K)
     }
 
-    /// The same for an `n` of at most `K`.
+    /// Makes [`holds_run`](Self::holds_run) of `K` and `n`, at most `K`, true, or fails.
     #[inline(always)]
     fn run_or_fewer<const K: usize>(&mut self, n: usize) -> Result<(), Exhausted> {
         match self.draw_run::<K>(n) {
@@ -376,7 +275,8 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
-    /// The same, for as many of `n` (at most `K`) as there are. Returns how many.
+    /// Makes [`holds_run`](Self::holds_run) true of as many of `n` blocks (at most `K`) as are free. Returns their
+    /// number.
     #[cold]
     #[inline(never)]
     fn make_run_up_to<const K: usize>(&mut self, n: usize) -> usize {
@@ -387,44 +287,30 @@ impl<'p, const N: usize> Cache<'p, N> {
         found
     }
 
-    /// Makes the length at least `n`, or fails.
-    #[cfg(any(feature = "std", feature = "heapless"))]
-    #[cold]
-    #[inline(never)]
-    pub(super) fn make_len(&mut self, n: usize) -> Result<(), AllocManyError> {
-        if n > N {
-            return Err(self.too_many(n, N));
-        }
-        match self.draw(n) {
-            found if found < n => Err(self.fewer(n, found).into()),
-            _ => Ok(()),
-        }
-    }
-
-    /// More blocks were asked for at once than fit what they were asked for.
+    /// The error for more blocks at once than fit.
     #[cold]
     pub(super) fn too_many(&mut self, requested: usize, limit: usize) -> AllocManyError {
         self.books.refusals += 1;
         self.pool.too_many(requested, limit)
     }
 
-    /// All or none was asked for. What is here is given back: two workers with half of the blocks each
-    /// would both come for all of them for ever.
-    fn fewer(&mut self, n: usize, found: usize) -> Exhausted {
+    /// The error for fewer than `n` blocks. Returns those in the cache to the depot: otherwise two workers with
+    /// half of the blocks each could both retry for all of them forever.
+    pub(super) fn fewer(&mut self, n: usize, found: usize) -> Exhausted {
         self.flush();
         self.exhausted(n, found)
     }
 
-    /// Draws until `n` blocks (at most `N`) are here, or the depot has no more. Returns how many of `n`
-    /// there are.
-    fn draw(&mut self, n: usize) -> usize {
+    /// Draws until `n` blocks (at most `N`) are in the cache, or the depot has no more. Returns the number of
+    /// blocks, at most `n`.
+    pub(super) fn draw(&mut self, n: usize) -> usize {
         while self.len() < n && self.refill(n) > 0 {}
         n.min(self.len())
     }
 
     fn draw_run<const K: usize>(&mut self, n: usize) -> usize {
         let found = self.draw(n);
-        // What lies above the run and within `K` places of its start must lie within the array.
+        // `K` places from the start of the run must lie within the array.
         let above = self.len() - found;
         if above + K > N {
             let excess = above + K - N;

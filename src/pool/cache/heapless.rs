@@ -1,23 +1,21 @@
-//! Handles into a `heapless::Vec`, and out of it: `alloc_into` and `free_from` for memory that does not
-//! grow.
+//! Handles into and out of a `heapless::Vec`: `alloc_into` and `free_from` for memory that does not grow.
 //!
-//! Methods of their own rather than one pair that is generic over `Extend`: that trait says neither how
-//! much room there is nor what happens when it ends (heapless's panics), so nothing on top of it could be
-//! all or none.
+//! A pair generic over `Extend` could not be all or none: that trait does not tell the room that is left, and
+//! heapless's implementation panics when there is none.
 
 use heapless::LenType;
 use heapless::vec::{VecInner, VecStorage};
 
 use super::Cache;
-use crate::pool::Block;
+use crate::pool::block::Block;
 use crate::pool::error::{AllocManyError, WrongPool};
 
 impl<'p, const N: usize> Cache<'p, N> {
     /// Appends `n` owning handles to a `heapless::Vec` or `VecView`, all or none. O(n), no atomic; an
-    /// exchange with the depot where the cache holds fewer.
+    /// exchange with the depot if the cache holds fewer.
     ///
     /// # Errors
-    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// [`AllocManyError::Exhausted`] if fewer are free, [`AllocManyError::TooMany`] if `n` is greater
     /// than the room in the vector, or than `N`.
     ///
     /// ```
@@ -49,20 +47,18 @@ impl<'p, const N: usize> Cache<'p, N> {
         if n > room {
             return Err(self.too_many(n, room));
         }
-        if n > self.len() {
-            self.make_len(n)?;
-        }
+        self.ensure_len(n)?;
         self.hand_out(n, blocks.spare_capacity_mut());
         // SAFETY: there was room for `n` more, and all of them were written.
         unsafe { blocks.set_len(blocks.len() + n) };
         Ok(())
     }
 
-    /// Frees every handle of a `heapless::Vec` or `VecView`, which is empty then. O(their number), no
-    /// atomic; an exchange with the depot where the cache is full.
+    /// Frees every handle of a `heapless::Vec` or `VecView`, and leaves it empty. O(number of handles), no
+    /// atomic; an exchange with the depot if the cache is full.
     ///
     /// # Errors
-    /// [`WrongPool`] with the number of those that came from another pool: the vector keeps all.
+    /// [`WrongPool`] with the number of handles that belong to another pool; the vector keeps all handles.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_from_heapless<L, S>(
@@ -74,7 +70,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         S: VecStorage<Block<'p>> + ?Sized,
     {
         let slowly = self.take_back_all(blocks)?;
-        // SAFETY: the blocks are the cache's now; their handles are not dropped.
+        // SAFETY: the cache owns the blocks now; their handles are not dropped.
         unsafe { blocks.set_len(0) };
         if slowly {
             self.pass_on();

@@ -1,64 +1,66 @@
-//! A worker's own front of a pool: allocation and freeing without an atomic.
-//!
-//! | file | what |
-//! |---|---|
-//! | this one | the cache, one block at a time |
-//! | `bulk`, `heapless` | bursts, arrays, vectors |
-//! | `depot_side` | where the cache meets the depot |
-//! | `tally` | length, allocations and budget in one word |
+//! A worker's own cache of free blocks: allocation and freeing without an atomic.
+
+// | file | what |
+// |---|---|
+// | this one | the cache, one block at a time |
+// | `bulk` | bursts and arrays |
+// | `vectors`, `heapless` | vectors of handles |
+// | `depot_side` | exchanges with the depot |
+// | `tally` | length, allocations and budget in one word |
 
 mod bulk;
 mod depot_side;
 #[cfg(feature = "heapless")]
 mod heapless;
 mod tally;
+#[cfg(any(feature = "std", feature = "heapless"))]
+mod vectors;
 
 use core::cell::Cell;
 use core::marker::PhantomData;
 use core::mem::{self, MaybeUninit};
 
+use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
+use crate::pool::block::Block;
 use crate::pool::error::{Exhausted, WrongPool};
 use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
-use crate::pool::{Block, Pool};
 use tally::Tally;
 
-/// An explicit, per-worker front of a [`Pool`]: a LIFO array of up to `N` block indices.
+/// A worker's own cache of a [`Pool`]'s free blocks: a LIFO array of up to `N` block indices.
 ///
 /// [`alloc`](Self::alloc) and [`free`](Self::free) touch only this array: no atomic, no shared cache
-/// line, no thread-local, no registry. When it is empty it draws indices from the depot, and once it is
-/// warm a whole array of them (a magazine); when it is full it gives its coldest ones back, by one
-/// compare-and-swap each way, so that a core which only allocates and one which only frees exchange a few
-/// full cache lines per several hundred blocks.
+/// line, no thread-local, no registry. An empty cache draws indices from the depot; after some use, it draws a
+/// whole array of them (a magazine). A full cache gives the indices that were freed first back. Each way is
+/// one compare-and-swap. So a core that only allocates and a core that only frees exchange a few full cache
+/// lines per several hundred blocks.
 ///
-/// One worker has it: methods take `&mut self`, it is `Send` and not `Sync`. Blocks may be freed into
-/// another cache of the same pool than they came from, or dropped anywhere. Dropping the cache gives
-/// everything in it back.
+/// A cache belongs to one worker: methods take `&mut self`; it is `Send` and not `Sync`. Blocks may be freed
+/// into another cache of the same pool, or dropped anywhere. Dropping the cache returns all its blocks.
 ///
-/// **How much it takes.** Nobody can take blocks out of an idle cache, so a cache draws little before it
-/// is used much. A draw brings the blocks that are missing, or if that is more, the least of
+/// **How many blocks it takes.** Nobody can take blocks out of an idle cache, so a new cache draws little. A
+/// draw takes the blocks that are missing, or if that is more, the least of
 /// - an eighth of the blocks that this cache has handed out so far,
-/// - half of the blocks that the depot has,
-/// - a magazine ([`Pool::magazine`]: by default an eighth of the pool, at least 4 and at most 512), or half
-///   the cache where that is less.
+/// - half of the blocks in the depot,
+/// - a magazine ([`Pool::magazine`]; default: an eighth of the pool, at least 4 and at most 512), or half
+///   the cache if that is less.
 ///
-/// The guarantee: `w` workers with new caches that allocate `k` blocks each, one by one
-/// or in bursts and in any order, are all served if `w * (k + (k - 1) / 8)` is at most the number of blocks
-/// in the depot when they start, and nobody else takes some. For instance 300 workers have 8 blocks each of
-/// 2,400. Two things are not promised: blocks that are freed go to the cache they are freed into, which may
-/// keep as many as stated below; and a depot whose last magazine another thread is splitting at that moment
-/// looks empty.
+/// The guarantee: let `w` workers with new caches allocate `k` blocks each, one by one or in bursts, in any order.
+/// All are served if `w * (k + (k - 1) / 8)` is at most the number of blocks in the depot when they start, and
+/// nothing else takes blocks. For instance, 300 workers get 8 blocks each from 2,400. Two things are not
+/// guaranteed. Freed blocks go to the cache that they are freed into, which may keep the number stated below.
+/// And a depot whose last magazine another thread is splitting looks empty for that moment.
 ///
-/// **How much it hides.** Frees, single or many at once, fill a cache up to two magazines or `N`,
-/// whichever is less: with the default magazine, at most a quarter of a pool of 32 blocks or more per
-/// worker, and at most 8 blocks of a smaller one; the same in a pool without magazines. After a draw less
-/// than a magazine is left. While someone [waits](Pool::alloc_async) for a block it gives all it has to
-/// the depot: every 1024 frees at the latest it looks.
+/// **How many blocks it hides.** Frees, single or many at once, fill a cache up to two magazines or `N`,
+/// whichever is less. With the default magazine, that is at most a quarter of a pool of 32 blocks or more per
+/// worker, and at most 8 blocks of a smaller one; the same holds in a pool without magazines. After a draw, less
+/// than a magazine is left. While a task [waits](Pool::alloc_async) for a block, the cache gives all its
+/// blocks to the depot; it checks for waiting tasks after at most 1024 frees.
 ///
-/// **Choose `N`** at least twice the magazine, which is what the default does; a smaller cache works
-/// with part of a magazine at a time. `N` is at least 2, at most 65,535, and no less than the largest
-/// burst, checked when the code is compiled. The cache takes `4 N + 128` bytes or a little more.
+/// **Choose `N`** at least twice the magazine. The default, 1024, is twice the largest default magazine. A
+/// smaller cache works with part of a magazine at a time. `N` is at least 2, at most 65,535, and no less than
+/// the largest burst; this is checked at compile time. The cache takes `4 N + 128` bytes or a little more.
 ///
 /// ```
 /// framepool::pool!(static FRAMES: [2048; 1024]);
@@ -88,22 +90,22 @@ pub struct Cache<'p, const N: usize = 1024> {
     _not_sync: PhantomData<Cell<()>>,
 }
 
-/// What a cache needs only when it meets the depot.
+/// The counters that a cache needs only for exchanges with the depot.
 struct Books {
-    /// Blocks that frees fill it to. Invariant: at most `N`.
+    /// Frees fill the cache up to this length. Invariant: at most `N`.
     fill: usize,
     /// An empty magazine kept for the next flush.
     slot: Option<Slot>,
-    /// The length as the pool last heard of it, less what was to be handed out at once.
+    /// The length as last reported to the pool, less the blocks that were about to be handed out.
     told_len: usize,
-    /// Allocations, less what is in the tally still.
+    /// Allocations, without those still in the tally.
     allocations: u64,
-    /// Of `allocations`, those that the pool has not been told of.
+    /// Of `allocations`, those not yet reported to the pool.
     untold_allocations: u64,
     /// Blocks drawn from the depot, and given back to it.
     drawn: u64,
     given: u64,
-    /// Of `drawn`, those that stack and frontier counted as allocations, since the last telling.
+    /// Of `drawn` since the last report, those that stack and frontier counted as allocations.
     counted_by_depot: u64,
     refills: u64,
     flushes: u64,
@@ -112,7 +114,7 @@ struct Books {
 }
 
 impl<'p, const N: usize> Cache<'p, N> {
-    /// A cache of `pool` that holds up to `N` blocks, at first none. O(1), no atomic.
+    /// An empty cache of `pool` for up to `N` blocks. O(1), no atomic.
     pub fn new(pool: &'p Pool<'_>) -> Self {
         const {
             assert!(
@@ -120,7 +122,7 @@ impl<'p, const N: usize> Cache<'p, N> {
                 "a cache holds at least 2 and at most 65,535 blocks"
             )
         };
-        // A pool without magazines is hoarded no more than another of its size.
+        // Without magazines, a cache hides no more blocks than with the default ones.
         let fill = match 2 * pool.magazine() {
             0 => (pool.capacity() / 4).clamp(8, 1024),
             two_magazines => two_magazines,
@@ -148,7 +150,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
-    /// The pool behind this cache.
+    /// The pool of this cache.
     pub fn pool(&self) -> &'p Pool<'p> {
         self.pool
     }
@@ -165,19 +167,19 @@ impl<'p, const N: usize> Cache<'p, N> {
         self.tally.len() == 0
     }
 
-    /// Takes one block. O(1), no atomic; one exchange with the depot where the cache is empty.
+    /// Takes one block. O(1), no atomic; one exchange with the depot if the cache is empty.
     ///
     /// # Errors
-    /// [`Exhausted`] if neither the cache nor the depot has one. [`Exhausted::cached`] tells how many lie
-    /// in caches.
+    /// [`Exhausted`] if neither the cache nor the depot has a block. [`Exhausted::cached`] is the number of
+    /// blocks in caches.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {
         if self.is_empty() {
             self.refill_for_one()?;
         }
-        // SAFETY: by the invariant of `tally`, whose length is at least 1 here, the index was written
-        // and its block is this cache's to hand out.
+        // SAFETY: by the invariant of `tally`, whose length is at least 1 here, the index was written, and the
+        // cache owns its block.
         unsafe {
             let id = self.ids.get_unchecked(self.len() - 1).assume_init();
             self.tally.took(1);
@@ -186,10 +188,10 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
-    /// Gives a block back. O(1), no atomic; one exchange with the depot where the cache is full.
+    /// Frees a block. O(1), no atomic; one exchange with the depot if the cache is full.
     ///
     /// # Errors
-    /// [`WrongPool`] with the block in it, if it came from another pool.
+    /// [`WrongPool`] with the block, if it belongs to another pool.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
@@ -200,7 +202,7 @@ impl<'p, const N: usize> Cache<'p, N> {
             Some(after) => {
                 let len = self.len();
                 self.pool.note(block.index(), AuditKind::FreedToCache);
-                // SAFETY: by the invariant of `tally`, what is within the budget has a place. The block
+                // SAFETY: by the invariant of `tally`, there is room for blocks within the budget. The block
                 // passes to this cache.
                 unsafe { self.ids.get_unchecked_mut(len) }.write(block.disown());
                 self.tally = after;
@@ -224,7 +226,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         self.pass_on();
     }
 
-    // By value and back: a handle that stays in registers costs the fast path no store.
+    // By value and back: the handle stays in registers, which saves the fast path a store.
     #[cold]
     #[inline(never)]
     fn refuse(&mut self, block: Block<'p>) -> WrongPool<Block<'p>> {
@@ -232,7 +234,7 @@ impl<'p, const N: usize> Cache<'p, N> {
         WrongPool(block)
     }
 
-    /// What this cache did and has: exact.
+    /// Returns the statistics of this cache. Exact.
     pub fn stats(&self) -> CacheStats {
         let (books, len) = (&self.books, self.len() as u64);
         let allocations = books.allocations.wrapping_add(self.tally.allocated());
@@ -240,7 +242,7 @@ impl<'p, const N: usize> Cache<'p, N> {
             capacity: N as u64,
             len,
             allocations,
-            // What came in one way or the other, less what went out or is still here.
+            // All that came in were freed or drawn; they are here, were given to the depot or handed out.
             frees: (len + books.given)
                 .wrapping_add(allocations)
                 .wrapping_sub(books.drawn),
@@ -255,7 +257,7 @@ impl<'p, const N: usize> Cache<'p, N> {
 impl<const N: usize> Drop for Cache<'_, N> {
     fn drop(&mut self) {
         self.give_all();
-        // The last of the books: a cache whose blocks all went elsewhere.
+        // For a cache whose blocks all went elsewhere.
         self.settle();
         // Last: it runs the user's code, which may unwind.
         self.pool.look_for_waiters();

@@ -1,7 +1,9 @@
-//! The numbers that every allocation and every free moves.
+//! The numbers that every allocation and every free change.
 
-/// How many blocks are here, how many were allocated, and how many may still come in before the slow
-/// path looks around. One addition moves all that an operation has to move.
+use crate::sync::Word;
+
+/// The number of blocks in the cache, the number allocated, and the budget: the number of blocks that may still
+/// come in before the slow path runs. One addition changes all that an operation must change.
 ///
 /// ```text
 /// 63           48 47                  16 15        0
@@ -11,40 +13,39 @@
 /// └──────────────┴──────────────────────┴───────────┘
 /// ```
 ///
-/// The budget is kept as its complement, so that the free that exceeds it carries out of the word: the
-/// addition is the comparison. It serves two ends: what comes in never exceeds what there is room for
-/// (len and budget together are at most the cache's size), and every so many frees the cache looks
-/// whether someone waits for a block, at no cost to those in between.
+/// The budget is stored as its complement, so that the free that exceeds it overflows the word: the addition is
+/// also the comparison. The budget has two uses. It keeps the cache within its size: len and budget together are
+/// at most that. And it makes the cache check for waiting tasks after a number of frees, at no cost to those
+/// in between.
 ///
-/// The number allocated has 32 bits and must not wrap, as it would carry into the budget: whatever sets the
-/// budget carries it elsewhere first, and no more blocks can be handed out in between than were there, were
-/// drawn or came in within the budget. On 32-bit targets it is a word of its own.
+/// The number allocated has 32 bits and must not overflow into the budget. Code that sets the budget moves the
+/// number elsewhere first; until the next time, only the blocks in the cache, those drawn, and those within the
+/// budget can be handed out. On 32-bit targets the number is a word of its own.
 #[derive(Clone, Copy)]
 pub(super) struct Tally {
     word: Word,
-    #[cfg(target_pointer_width = "32")]
-    allocated: u32,
+    /// Empty on 64-bit targets, where `word` has the number.
+    allocated: [u32; ALLOCATED_WORDS],
 }
 
-use crate::sync::Word;
-
-/// The longest length that a tally can hold.
+/// The largest length that a tally can hold.
 pub(super) const MAX_LEN: usize = u16::MAX as usize;
 
 const LEN: Word = u16::MAX as Word;
 const BUDGET_SHIFT: u32 = Word::BITS - u16::BITS;
-/// One block was handed out, and counted where there is room for it.
-#[cfg(target_pointer_width = "64")]
-const TOOK: Word = (1 << u16::BITS) - 1;
-#[cfg(target_pointer_width = "32")]
-const TOOK: Word = Word::MAX;
+const ALLOCATED_WORDS: usize = if cfg!(target_pointer_width = "64") {
+    0
+} else {
+    1
+};
+/// One block was handed out, and counted if `word` has the number.
+const TOOK: Word = ((1 - ALLOCATED_WORDS as Word) << u16::BITS).wrapping_sub(1);
 
 impl Tally {
-    /// Nothing here, nothing may come in.
+    /// No blocks, no budget.
     pub(super) const ZERO: Self = Self {
         word: Word::MAX << BUDGET_SHIFT,
-        #[cfg(target_pointer_width = "32")]
-        allocated: 0,
+        allocated: [0; ALLOCATED_WORDS],
     };
 
     #[inline(always)]
@@ -56,16 +57,15 @@ impl Tally {
     #[inline(always)]
     pub(super) const fn took(&mut self, n: usize) {
         self.word = self.word.wrapping_add((n as Word).wrapping_mul(TOOK));
-        #[cfg(target_pointer_width = "32")]
-        {
-            self.allocated = self.allocated.wrapping_add(n as u32);
+        if let Some(allocated) = self.allocated.first_mut() {
+            *allocated = allocated.wrapping_add(n as u32);
         }
     }
 
-    /// As it is after `n` blocks (at most [`MAX_LEN`]) came in; `None` if that exceeds the budget.
+    /// The tally after `n` blocks (at most [`MAX_LEN`]) came in; `None` if they exceed the budget.
     #[inline(always)]
     pub(super) const fn gave(mut self, n: usize) -> Option<Self> {
-        // One addition moves both.
+        // One addition changes both.
         match self.word.checked_add(n as Word * ((1 << BUDGET_SHIFT) | 1)) {
             Some(word) => {
                 self.word = word;
@@ -75,8 +75,8 @@ impl Tally {
         }
     }
 
-    /// The same for `n` blocks of at most `most`, which is what the budget must have and loses: places
-    /// for `most` are there then.
+    /// The tally after `n` blocks came in and the budget was reduced by `most`, at least `n`; `None` if `most`
+    /// exceeds the budget. So there is room for `most` blocks.
     #[inline(always)]
     pub(super) const fn gave_of(mut self, n: usize, most: usize) -> Option<Self> {
         match self.word.checked_add((most as Word) << BUDGET_SHIFT) {
@@ -88,18 +88,18 @@ impl Tally {
         }
     }
 
-    /// Blocks that may come in.
+    /// The number of blocks that may come in.
     pub(super) const fn budget(self) -> usize {
         (LEN - (self.word >> BUDGET_SHIFT)) as usize
     }
 
-    /// So many blocks may come in: with `len` at most what there are places for.
+    /// Sets the budget. Budget and `len` together must be at most the size of the cache.
     pub(super) const fn set_budget(&mut self, n: usize) {
         let rest = self.word & !(LEN << BUDGET_SHIFT);
         self.word = rest | ((LEN - n as Word) << BUDGET_SHIFT);
     }
 
-    /// `n` blocks were drawn from the depot. The budget is to be set anew.
+    /// `n` blocks were drawn from the depot. The caller must set the budget again.
     pub(super) const fn drew(&mut self, n: usize) {
         self.word = self.word.wrapping_add(n as Word);
     }
@@ -108,32 +108,20 @@ impl Tally {
     pub(super) const fn lost(&mut self, n: usize) {
         self.word = self.word.wrapping_sub(n as Word);
     }
-}
 
-#[cfg(target_pointer_width = "64")]
-impl Tally {
+    /// The number of allocations since [`carry`](Self::carry).
     pub(super) const fn allocated(self) -> u64 {
-        (self.word >> u16::BITS) as u32 as u64
+        match self.allocated.first() {
+            Some(allocated) => *allocated as u64,
+            None => (self.word >> u16::BITS) as u32 as u64,
+        }
     }
 
     /// Takes the number of allocations out.
     pub(super) const fn carry(&mut self) -> u64 {
         let allocated = self.allocated();
         self.word &= LEN | (LEN << BUDGET_SHIFT);
-        allocated
-    }
-}
-
-#[cfg(target_pointer_width = "32")]
-impl Tally {
-    pub(super) const fn allocated(self) -> u64 {
-        self.allocated as u64
-    }
-
-    /// Takes the number of allocations out.
-    pub(super) const fn carry(&mut self) -> u64 {
-        let allocated = self.allocated();
-        self.allocated = 0;
+        self.allocated = [0; ALLOCATED_WORDS];
         allocated
     }
 }

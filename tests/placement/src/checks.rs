@@ -88,8 +88,8 @@ pub fn no_panic_path(image: &Image) -> Findings {
 
 /// Whether a function is one of the two whose purpose is to call the user's code.
 fn calls_users(name: &str) -> bool {
-    let waiting = name.contains("framepool::pool::waiting");
-    waiting && (name.ends_with("::wake_all") || name.ends_with("::note_low"))
+    let is = |module, function| name.contains(module) && name.ends_with(function);
+    is("framepool::pool::waiting", "::wake_all") || is("framepool::pool::low_water", "::note_low")
 }
 
 /// The worst and shortest of the ways from a function to what [`no_panic_path`] forbids.

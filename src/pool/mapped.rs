@@ -1,0 +1,85 @@
+//! Pools in mappings that they own.
+
+use core::fmt;
+
+use crate::pool::error::ConfigError;
+use crate::pool::owner::Owner;
+use crate::pool::{Pool, PoolConfig};
+use crate::region::{MapError, MappedRegion, RegionReport};
+
+impl Pool<'static> {
+    /// A pool in a mapping of its own, with blocks and metadata prefaulted: 2 MiB pages if available, else
+    /// transparent huge pages, else base pages. [`region_report`](Self::region_report) says which, and
+    /// why. For other mappings, see [`over_mapping`](Self::over_mapping).
+    ///
+    /// # Errors
+    /// [`MapPoolError`]: the configuration is invalid, or the mapping failed.
+    ///
+    /// ```
+    /// use framepool::{Pool, PoolConfig};
+    ///
+    /// let pool = Pool::map(PoolConfig::new(2048, 4096))?;
+    /// println!("{}", pool.region_report().unwrap());
+    /// # Ok::<(), framepool::MapPoolError>(())
+    /// ```
+    pub fn map(config: PoolConfig) -> Result<Self, MapPoolError> {
+        let layout = config.layout().map_err(MapPoolError::Config)?;
+        let region = MappedRegion::builder(layout.size())
+            .map()
+            .map_err(MapPoolError::Map)?;
+        // SAFETY: a new anonymous mapping is zeroed; the pool owns it from now on.
+        let pool = unsafe { Self::build_in(region.as_ptr(), region.len(), config, true) };
+        Ok(pool
+            .map_err(MapPoolError::Config)?
+            .owning(Owner::Mapped(region)))
+    }
+
+    /// A pool over all of a mapping; the pool owns the mapping. O(capacity), as for [`Pool::new`].
+    ///
+    /// # Errors
+    /// Any [`ConfigError`] but `OutOfMemory`, with the mapping.
+    pub fn over_mapping(
+        region: MappedRegion,
+        config: PoolConfig,
+    ) -> Result<Self, (ConfigError, MappedRegion)> {
+        // Not taken for zeroed: its previous owner may have written to it.
+        // SAFETY: the mapping is valid and unshared; the pool owns it from now on.
+        match unsafe { Self::build_in(region.as_ptr(), region.len(), config, false) } {
+            Ok(pool) => Ok(pool.owning(Owner::Mapped(region))),
+            Err(e) => Err((e, region)),
+        }
+    }
+}
+
+impl Pool<'_> {
+    /// The report of the mapping: which memory the kernel granted, and why. `None` if the pool does not own
+    /// a mapping.
+    pub fn region_report(&self) -> Option<&RegionReport> {
+        // SAFETY: written before the pool was shared, and alive until it is dropped.
+        match unsafe { self.header().cold.owner.as_ref() }? {
+            Owner::Mapped(region) => Some(region.report()),
+            Owner::Allocated(_) => None,
+        }
+    }
+}
+
+/// A pool in a mapping of its own could not be made.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum MapPoolError {
+    /// The configuration is invalid.
+    Config(ConfigError),
+    /// The mapping failed.
+    Map(MapError),
+}
+
+impl fmt::Display for MapPoolError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Config(e) => e.fmt(f),
+            Self::Map(e) => e.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for MapPoolError {}
