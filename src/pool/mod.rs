@@ -1,14 +1,14 @@
-//! Fixed blocks over memory the caller supplies.
+//! Fixed-size blocks in memory that the caller supplies.
 //!
-//! A [`Pool`] is an immutable descriptor of 32 bytes (24 on 32-bit targets). What it describes lies in
-//! one region: the blocks, and beside them the metadata, which is all zeros for an empty pool.
+//! A [`Pool`] is an immutable descriptor of 32 bytes (24 on 32-bit targets). It describes one region with the
+//! blocks and, beside them, the metadata. The metadata of an empty pool is all zeros.
 //!
 //! ```text
 //!  descriptor           region
 //!  ┌──────────┐         ┌────────────────────────────────┬────────┬────────────┬───────────────┐
 //!  │ blocks ──┼────────►│ block 0 │ block 1 │ … │ block n │ header │ links      │ magazines     │
 //!  │ header ──┼───────┐ └────────────────────────────────┴────────┴────────────┴───────────────┘
-//!  │ shape    │       └─────────────────────────────────►   const    4 B a block   4 B a block
+//!  │ shape    │       └─────────────────────────────────►   const    4 B / block  4 B / block
 //!  └──────────┘
 //! ```
 //!
@@ -16,7 +16,7 @@
 //!
 //! ```text
 //!                      ┌───────────────────── depot ─────────────────────┐
-//!   never handed out   │   free stack           full magazines           │
+//!   never allocated    │   free stack           full magazines           │
 //!   (frontier) ────────┼──► one CAS a block      one CAS a magazine      │
 //!                      └──────▲ │ ───────────────────▲ │ ────────────────┘
 //!                  drop, free │ │ alloc        flush │ │ refill
@@ -24,27 +24,29 @@
 //!                          Block, Burst  ◄──────►  Cache (one worker's own, no atomics)
 //!                             │ ▲
 //!                    into_raw ▼ │ from_raw, free_raw
-//!                          raw block (a pointer or an index somewhere outside)
+//!                          raw block (a pointer or an index outside of the pool)
 //! ```
 //!
-//! Who owns what: the pool owns the free blocks; a [`Block`], [`Burst`] or [`PoolBox`] owns the blocks
-//! in its hand; a [`Cache`] owns the free blocks it has drawn. Freeing is dropping.
-//!
-//! | file | what |
-//! |---|---|
-//! | `config` | the shape asked for, and the checked layout |
-//! | `meta` | where header, links and magazines lie |
-//! | `word` | the tagged words and what their tags are good for |
-//! | `depot`, `exchange` | the lock-free stack and frontier; magazines |
-//! | `block`, `burst`, `boxed`, `raw` | what users hold |
-//! | `cache` | the per-worker front |
-//! | `pressure` | waiting for a block, being told that few are left |
-//! | `reserve` | pools over blocks of a pool |
-//! | `homes`, `statics`, `owner` | statics, the caller's memory, memory that the pool owns |
-//! | `layouts`, `allocator`, `global` | memory of any layout that fits a block |
-//! | `local` | the current thread's caches |
-//! | `stats`, `check` | what is where, and the proof of it |
-//! | `audit` | who holds what, and what happened before |
+//! Ownership: the pool owns the free blocks. A [`Block`], [`Burst`] or [`PoolBox`] owns the blocks that it
+//! names. A [`Cache`] owns the free blocks in it. Dropping a handle frees its blocks.
+
+// | file | what |
+// |---|---|
+// | `config` | the requested shape, and the checked layout |
+// | `id` | the name of a block |
+// | `meta` | the place of header, links and magazines |
+// | `word` | the tagged words and their tags |
+// | `depot`, `exchange` | the lock-free stack and frontier; magazines |
+// | `block`, `burst`, `boxed`, `raw` | the handles that users hold |
+// | `cache` | a worker's own cache |
+// | `waiting`, `low_water` | waiting for a block; the callback for few blocks left |
+// | `reserve` | pools over blocks of a pool |
+// | `homes`, `statics`, `owner`, `mapped` | making pools: in the caller's memory, in statics, in memory that they own |
+// | `by_layout`, `allocator`, `global_alloc` | memory of any layout that fits a block |
+// | `local` | the caches of the current thread |
+// | `stats`, `check`, `reset` | statistics; the check of all blocks; the way back to an empty pool |
+// | `audit` | owners and histories of blocks |
+// | `error` | the errors |
 
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
 mod allocator;
@@ -105,10 +107,7 @@ pub use id::BlockId;
 pub use mapped::MapPoolError;
 pub use reserve::Reservation;
 #[cfg(not(loom))]
-pub use statics::{Align, AlignTo, StaticPool};
-#[cfg(not(loom))]
-#[doc(hidden)]
-pub use statics::{static_align, static_pool, static_stride};
+pub use statics::{Align, AlignTo, StaticPool, static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};
 pub use waiting::{AllocAsync, MAX_WAITERS};
 
@@ -117,22 +116,21 @@ use audit::AuditKind;
 // To go with the last import of `meta`.
 use waiting as pressure;
 
-/// Fixed blocks in memory that someone else supplied, handed out and taken back in bounded time, from
-/// any thread, core or interrupt.
+/// Fixed-size blocks, allocated and freed in bounded time from any thread, core or interrupt.
 ///
-/// | home | made by | memory |
+/// | memory | made by | properties |
 /// |---|---|---|
-/// | a static | [`pool!`](crate::pool!) | `.bss`; usable before `main`, no set-up call exists |
+/// | a static | [`pool!`](crate::pool!) | in `.bss`; usable before `main`, without a set-up call |
 /// | the caller's | [`Pool::new`], [`Pool::from_parts`], [`Pool::from_raw`] | any region, aligned or not |
 /// | a mapping | `Pool::map`, `Pool::over_mapping` (feature `mmap`) | hugepages; the pool owns it |
 /// | an allocation | `Pool::allocate` (feature `std`) | the pool owns it |
 ///
-/// Every operation on blocks is O(1) (bursts: O(blocks in them)), makes no system call, takes no lock
-/// where the target has compare-and-swap, and does not panic. Without a cache an allocation or a free is one
-/// compare-and-swap on a shared word; workers that allocate often take a [`Cache`] each.
+/// Every operation on blocks is O(1) (on bursts: O(number of blocks)), makes no system call, takes no lock
+/// on targets with compare-and-swap, and does not panic. Without a cache, an allocation or a free is one
+/// compare-and-swap on a shared word. A worker that allocates often should use a [`Cache`].
 ///
-/// What is never promised: that a block's bytes are zero, or that a block freed by one worker is at
-/// once allocatable by another, as it may lie in the first one's cache.
+/// Not guaranteed: that the bytes of a block are zero; or that a block freed by one worker is available to
+/// another at once, because it may be in the first worker's cache.
 ///
 /// ```
 /// use core::mem::MaybeUninit;
@@ -150,13 +148,13 @@ use waiting as pressure;
 /// assert_eq!(pool.stats().in_use, 0);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-///
-/// # Invariants
-/// - `base` points at a header, followed by `capacity` links and, if `magazine` is not 0, as many
-///   words of magazines (see `meta`), valid for the life of the pool and reached through pools only.
-/// - `blocks` points at `capacity` blocks of `stride` bytes (the last of `block_size`), valid for the
-///   life of the pool, aligned to `2^align_log2`, reached through the handle that owns each only.
-/// - Every index in the metadata is below `capacity`, and in one place.
+//
+// Invariants:
+// - `base` points at a header, followed by `capacity` links and, if `magazine` is not 0, by `capacity`
+//   words of magazines (see `meta`). They are valid for the life of the pool, and accessed through pools only.
+// - `blocks` points at `capacity` blocks of `stride` bytes (the last of `block_size`), valid for the
+//   life of the pool and aligned to `2^align_log2`. Each is accessed through the handle that owns it only.
+// - Every index in the metadata is less than `capacity`, and in one place.
 pub struct Pool<'m> {
     base: NonNull<meta::Base>,
     blocks: NonNull<u8>,
@@ -165,8 +163,8 @@ pub struct Pool<'m> {
     capacity: u32,
     magazine: u16,
     align_log2: u8,
-    /// Whether other descriptors of the same pool may be there, made by safe code: then `&mut self` is
-    /// no proof of being alone.
+    /// Whether safe code may have made other descriptors of the same pool. Then `&mut self` does not prove
+    /// exclusive access.
     shared: bool,
     _memory: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
@@ -176,8 +174,8 @@ const _: () = assert!(size_of::<Pool<'_>>() == 32);
 #[cfg(target_pointer_width = "32")]
 const _: () = assert!(size_of::<Pool<'_>>() == 24);
 
-// SAFETY: what the pool points at is valid wherever it is used from; the header and links are atomics,
-// and a block's bytes are reached through the one handle that owns it.
+// SAFETY: the pool's memory is valid in every thread; the header and links are atomics, and a block's bytes
+// are accessed through the one handle that owns it.
 unsafe impl Send for Pool<'_> {}
 // SAFETY: as above; everything that takes `&self` goes through atomics.
 unsafe impl Sync for Pool<'_> {}
@@ -188,7 +186,7 @@ impl<'m> Pool<'m> {
         self.base
     }
 
-    /// Blocks in the pool. In a [`Reservation`], one more than the highest name of its blocks.
+    /// Number of blocks in the pool. In a [`Reservation`]: the highest index of its blocks plus one.
     #[inline]
     pub const fn capacity(&self) -> usize {
         self.capacity as usize
@@ -212,31 +210,32 @@ impl<'m> Pool<'m> {
         1 << self.align_log2
     }
 
-    /// Indices that move between a [`Cache`] and the depot at once; 0 without magazines.
+    /// Number of indices that move between a [`Cache`] and the depot at once; 0 without magazines.
     #[inline]
     pub const fn magazine(&self) -> usize {
         self.magazine as usize
     }
 
-    /// The first block's first byte.
+    /// A pointer to the first byte of the first block.
     #[inline]
     pub const fn blocks_ptr(&self) -> NonNull<u8> {
         self.blocks
     }
 
-    /// Bytes from the first block's first to the last block's last: what a UMEM or an IOMMU is told.
+    /// Bytes from the start of the first block to the end of the last: the length to register with a UMEM or an
+    /// IOMMU.
     #[inline]
     pub const fn blocks_len(&self) -> usize {
         (self.capacity() - 1) * self.stride() + self.block_size()
     }
 
-    /// Bytes of the region that serve nothing: its misaligned start, and what the last block and the
-    /// metadata left over.
+    /// Bytes of the region that the pool does not use: before its first aligned byte, between the blocks and the
+    /// metadata, and after the metadata.
     pub fn slack(&self) -> usize {
         self.header().cold.slack
     }
 
-    /// A cache with the default size; [`Cache::new`] makes other sizes.
+    /// A cache of the default size. [`Cache::new`] makes caches of other sizes.
     pub fn cache(&self) -> Cache<'_> {
         Cache::new(self)
     }
@@ -246,15 +245,15 @@ impl<'m> Pool<'m> {
         self.place_of(ptr.addr()).is_some()
     }
 
-    /// The block that the byte at `offset` from the first block's start is in: an AF_XDP descriptor's
-    /// address, headroom and all. `None` in the padding and outside.
+    /// The block that contains the byte at `offset` from the start of the first block. `offset` may be the address
+    /// in an AF_XDP descriptor, including headroom. `None` for the padding and outside of the pool.
     pub fn id_at_offset(&self, offset: usize) -> Option<BlockId> {
         let id = offset.checked_div(self.stride())?;
         let inside = offset - id * self.stride() < self.block_size();
         (id < self.capacity() && inside).then_some(BlockId(id as u32))
     }
 
-    /// Block and offset in it, of an address.
+    /// The block that contains an address, and the offset in the block.
     fn place_of(&self, addr: usize) -> Option<(BlockId, usize)> {
         let offset = addr.checked_sub(self.blocks.addr().get())?;
         let id = self.id_at_offset(offset)?;
@@ -279,14 +278,14 @@ impl<'m> Pool<'m> {
     }
 }
 
-/// Without a cache: straight to the depot.
+/// Allocating without a cache, from the depot.
 impl<'m> Pool<'m> {
-    /// Takes one block. O(1): one compare-and-swap where the free stack has one, which is where blocks
-    /// freed without a cache are; a block never handed out costs the counting of the peak besides, and
-    /// where only full magazines are left, one is broken up, O([`magazine`](Self::magazine)).
+    /// Takes one block. O(1), one compare-and-swap, if the free stack has one: blocks freed without a cache are
+    /// there. A block that was never allocated costs the counting of the peak in addition. If only full magazines
+    /// are left, one is split, O([`magazine`](Self::magazine)).
     ///
     /// # Errors
-    /// [`Exhausted`] if the depot has none; blocks in workers' caches do not count.
+    /// [`Exhausted`] if the depot has none. Blocks in workers' caches do not count.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc(&self) -> Result<Block<'_>, Exhausted> {
@@ -300,10 +299,10 @@ impl<'m> Pool<'m> {
         }
     }
 
-    /// Gives a block back. Dropping it does the same; this tells a wrong pool.
+    /// Frees a block. Dropping the block does the same, but does not check that it belongs to this pool.
     ///
     /// # Errors
-    /// [`WrongPool`] with the block in it, if it came from another pool.
+    /// [`WrongPool`] with the block, if it belongs to another pool.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free<'p>(&self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
@@ -319,10 +318,10 @@ impl<'m> Pool<'m> {
         }
     }
 
-    /// Takes `n` blocks, all or none: one compare-and-swap where the free stack holds them.
+    /// Takes `n` blocks, all or none: one compare-and-swap if the free stack has them.
     ///
     /// # Errors
-    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
+    /// [`AllocManyError::Exhausted`] if fewer are free, [`AllocManyError::TooMany`] if `n` is greater
     /// than `N`.
     ///
     /// ```
@@ -349,7 +348,7 @@ impl<'m> Pool<'m> {
             self.note_burst();
             return Ok(burst);
         }
-        // What is given back was no allocation.
+        // The blocks returned below do not count as allocated.
         self.uncount(taken);
         // SAFETY: the burst owned these blocks and gives them up.
         unsafe { self.give_many(burst.disown()) };
@@ -357,7 +356,7 @@ impl<'m> Pool<'m> {
         Err(self.exhausted(n, taken).into())
     }
 
-    /// Takes up to `n` blocks (at most `N`), as many as there are, down to none.
+    /// Takes up to `n` blocks (at most `N`): as many as are free, possibly none.
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn alloc_up_to<const N: usize>(&self, n: usize) -> Burst<'_, N> {
         let n = n.min(N);
@@ -370,10 +369,11 @@ impl<'m> Pool<'m> {
         burst
     }
 
-    /// Gives a burst back by one compare-and-swap. Dropping it does the same; this tells a wrong pool.
+    /// Frees a burst with one compare-and-swap. Dropping the burst does the same, but does not check that it
+    /// belongs to this pool.
     ///
     /// # Errors
-    /// [`WrongPool`] with the burst in it, if it came from another pool.
+    /// [`WrongPool`] with the burst, if it belongs to another pool.
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free_burst<'p, const N: usize>(
         &self,
