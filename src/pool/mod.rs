@@ -37,6 +37,7 @@
 // | `meta` | the place of header, links and magazines |
 // | `word` | the tagged words and their tags |
 // | `depot`, `exchange` | the lock-free stack and frontier; magazines |
+// | `alloc` | allocation without a cache |
 // | `block`, `burst`, `boxed`, `raw` | the handles that users hold |
 // | `cache` | a worker's own cache |
 // | `waiting`, `low_water` | waiting for a block; the callback for few blocks left |
@@ -47,6 +48,10 @@
 // | `stats`, `check`, `reset` | statistics; the check of all blocks; the way back to an empty pool |
 // | `audit` | owners and histories of blocks |
 // | `error` | the errors |
+
+// First, because rustdoc lists the methods of `Pool` in the order of the modules.
+mod alloc;
+mod homes;
 
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
 mod allocator;
@@ -66,7 +71,6 @@ mod depot;
 pub(crate) mod error;
 mod exchange;
 mod global_alloc;
-mod homes;
 mod id;
 #[cfg(feature = "std")]
 mod local;
@@ -111,8 +115,6 @@ pub use statics::{Align, AlignTo, StaticPool, static_align, static_pool, static_
 pub use stats::{CacheStats, Stats};
 pub use waiting::{AllocAsync, MAX_WAITERS};
 
-#[cfg(not(feature = "audit"))]
-use audit::AuditKind;
 // To go with the last import of `meta`.
 use waiting as pressure;
 
@@ -275,129 +277,6 @@ impl<'m> Pool<'m> {
         // SAFETY: the caller's promise.
         let start = unsafe { self.block_start(id) };
         NonNull::slice_from_raw_parts(start.cast(), self.block_size())
-    }
-}
-
-/// Allocating without a cache, from the depot.
-impl<'m> Pool<'m> {
-    /// Takes one block. O(1), one compare-and-swap, if the free stack has one: blocks freed without a cache are
-    /// there. A block that was never allocated costs the counting of the peak in addition. If only full magazines
-    /// are left, one is split, O([`magazine`](Self::magazine)).
-    ///
-    /// # Errors
-    /// [`Exhausted`] if the depot has none. Blocks in workers' caches do not count.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc(&self) -> Result<Block<'_>, Exhausted> {
-        match self.take_one() {
-            Some(id) => {
-                self.note(id, AuditKind::Allocated);
-                // SAFETY: the block was just taken from the depot.
-                Ok(unsafe { Block::own(self, id) })
-            }
-            None => Err(self.exhausted(1, 0)),
-        }
-    }
-
-    /// Frees a block. Dropping the block does the same, but does not check that it belongs to this pool.
-    ///
-    /// # Errors
-    /// [`WrongPool`] with the block, if it belongs to another pool.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn free<'p>(&self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
-        if block.is_of(self) {
-            let id = block.disown();
-            self.note(id, AuditKind::Freed);
-            // SAFETY: the handle owned the block, and gave it up.
-            unsafe { self.give_one(id) };
-            Ok(())
-        } else {
-            self.count_refusal();
-            Err(WrongPool(block))
-        }
-    }
-
-    /// Takes `n` blocks, all or none: one compare-and-swap if the free stack has them.
-    ///
-    /// # Errors
-    /// [`AllocManyError::Exhausted`] if fewer are free, [`AllocManyError::TooMany`] if `n` is greater
-    /// than `N`.
-    ///
-    /// ```
-    /// use framepool::AllocManyError;
-    ///
-    /// framepool::pool!(static FRAMES: [64; 4]);
-    ///
-    /// assert_eq!(FRAMES.alloc_burst::<8>(4)?.len(), 4);
-    /// match FRAMES.alloc_burst::<8>(9).unwrap_err() {
-    ///     AllocManyError::TooMany { requested, limit } => assert_eq!((requested, limit), (9, 8)),
-    ///     error => return Err(error),
-    /// }
-    /// # Ok::<(), AllocManyError>(())
-    /// ```
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_burst<const N: usize>(&self, n: usize) -> Result<Burst<'_, N>, AllocManyError> {
-        if n > N {
-            return Err(self.too_many(n, N));
-        }
-        let mut burst = self.take_burst(n);
-        let taken = burst.len();
-        if taken == n {
-            burst.note(AuditKind::AllocatedInBurst);
-            self.note_burst();
-            return Ok(burst);
-        }
-        // The blocks returned below do not count as allocated.
-        self.uncount(taken);
-        // SAFETY: the burst owned these blocks and gives them up.
-        unsafe { self.give_many(burst.disown()) };
-        self.note_burst();
-        Err(self.exhausted(n, taken).into())
-    }
-
-    /// Takes up to `n` blocks (at most `N`): as many as are free, possibly none.
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_up_to<const N: usize>(&self, n: usize) -> Burst<'_, N> {
-        let n = n.min(N);
-        let burst = self.take_burst(n);
-        if burst.is_empty() && n > 0 {
-            self.exhausted(n, 0);
-        }
-        burst.note(AuditKind::AllocatedInBurst);
-        self.note_burst();
-        burst
-    }
-
-    /// Frees a burst with one compare-and-swap. Dropping the burst does the same, but does not check that it
-    /// belongs to this pool.
-    ///
-    /// # Errors
-    /// [`WrongPool`] with the burst, if it belongs to another pool.
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn free_burst<'p, const N: usize>(
-        &self,
-        mut burst: Burst<'p, N>,
-    ) -> Result<(), WrongPool<Burst<'p, N>>> {
-        if burst.is_of(self) {
-            burst.note(AuditKind::Freed);
-            // SAFETY: the burst owned the blocks, and gives them up.
-            unsafe { self.give_many(burst.disown()) };
-            Ok(())
-        } else {
-            self.count_refusal();
-            Err(WrongPool(burst))
-        }
-    }
-
-    fn take_burst<const N: usize>(&self, n: usize) -> Burst<'_, N> {
-        let mut burst = Burst::new(self);
-        let ids = burst.ids_mut().get_mut(..n).unwrap_or_default();
-        let (taken, awaited) = self.take_many(ids);
-        // SAFETY: `taken` indices were written, and their blocks pass to the burst.
-        unsafe { burst.set_len(taken) };
-        self.look_if(awaited);
-        burst
     }
 }
 
