@@ -62,6 +62,19 @@ type RawCounter = core::sync::atomic::AtomicU32;
 #[cfg(loom)]
 use counters::RawCounter;
 
+/// Makes a function `const`, except under loom, whose atomics cannot be made at compile time.
+macro_rules! loom_const {
+    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
+        #[cfg(not(loom))]
+        $(#[$meta])*
+        $vis const fn $($rest)*
+
+        #[cfg(loom)]
+        $(#[$meta])*
+        $vis fn $($rest)*
+    };
+}
+
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
 #[derive(Clone, Copy)]
@@ -125,14 +138,10 @@ macro_rules! atomic {
         // Some widths use only some of these.
         #[allow(dead_code)]
         impl $name {
-            #[cfg(not(loom))]
-            pub(crate) const fn new(value: $value) -> Self {
-                Self($raw::new(value))
-            }
-
-            #[cfg(loom)]
-            pub(crate) fn new(value: $value) -> Self {
-                Self($raw::new(value))
+            loom_const! {
+                pub(crate) fn new(value: $value) -> Self {
+                    Self($raw::new(value))
+                }
             }
 
             #[inline(always)]
@@ -322,22 +331,20 @@ pub(crate) fn spin_loop() {
     core::hint::spin_loop();
 }
 
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
+
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
 #[repr(transparent)]
-pub(crate) struct Exclusive<T>(
-    #[cfg(not(loom))] core::cell::UnsafeCell<T>,
-    #[cfg(loom)] loom::cell::UnsafeCell<T>,
-);
+pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new(value: T) -> Self {
-        Self(core::cell::UnsafeCell::new(value))
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new(value: T) -> Self {
-        Self(loom::cell::UnsafeCell::new(value))
+    loom_const! {
+        pub(crate) fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
     }
 
     /// # Safety

@@ -1,40 +1,66 @@
-//! Magazines: arrays of block indices that cross between caches and the depot whole
+//! Half of the depot: magazines, arrays of block indices that cross between caches and the depot whole
 //! (J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001).
 //!
-//! Magazines live in numbered slots of the metadata. A slot is in exactly one of four places: never
-//! used, in the stack of full ones, in the stack of empty ones, or owned by a [`Cache`](super::Cache),
-//! which holds a [`Slot`] for it. Both stacks share one tagged word ([`Slots`]), so that one
-//! compare-and-swap trades an empty magazine for a full one, or a full one for an empty one:
+//! Magazines lie in numbered slots. A slot is in exactly one of four places: never used, in the stack of
+//! full ones, in the stack of empty ones, or owned, by the one that has the [`Magazine`] of it. Both
+//! stacks share one tagged word ([`Tops`]), so that one compare-and-swap trades an empty magazine for a
+//! full one, or a full one for an empty one:
 //!
 //! ```text
 //!   full ──► 4 ──► 0            a refill takes 4 and leaves its empty 2:     full ──► 0
 //!   empty ─► 1                                                               empty ─► 2 ──► 1
 //! ```
 //!
-//! The argument against ABA is that of [`depot`](super::depot), with one tag for both stacks that
+//! The argument against ABA is that of the [`stack`](super::stack), with one tag for both stacks that
 //! moves with every exchange.
 //!
-//! **Bound.** There are `capacity / (magazine + 1)` slots (at most 65,535; 63 on 32-bit targets),
-//! partly filled ones included, which keeps them within 4 bytes a block whatever the number of
-//! caches. A cache that finds no slot for its blocks returns them to the stack as a chain, by one
-//! compare-and-swap as well; a chain costs a reader a cache miss per block where a magazine costs one
-//! per sixteen. Nothing depends on a slot being there.
+//! **Bound.** The owner says how many slots there are (at most 65,535; 63 on 32-bit targets), partly
+//! filled ones included. A cache that finds no slot for its blocks returns them to the stack as a chain,
+//! by one compare-and-swap as well; a chain costs a reader a cache miss per block where a magazine costs
+//! one per sixteen. Nothing depends on a slot being there.
 
 use core::num::NonZeroU32;
+#[cfg(not(loom))]
+use core::{marker::PhantomData, ptr::NonNull};
 
+use super::Ids;
+use super::word::Tops;
 use crate::error::CheckError;
-use crate::pool::Pool;
-use crate::pool::config::MAX_MAGAZINE;
-use crate::pool::depot::Ids;
-use crate::pool::meta::slot_count;
-use crate::pool::word::{Held, Slots};
-use crate::sync::{self, Ordering::*, Section, Word};
+#[cfg(not(loom))]
+use crate::pool::geometry::LINE;
+use crate::sync::{self, AtomicU32, AtomicWord, Ordering::*, Section, Word};
 
-/// Ownership of a magazine's slot: its number plus one. Not `Copy`: whoever has it is alone with it.
+/// The words of the magazines: what an exchange touches.
+pub(crate) struct MagazineWords {
+    /// The stacks of full and of empty magazines: see [`Tops`].
+    tops: AtomicWord,
+    /// Slots ever used.
+    used: AtomicWord,
+}
+
+impl MagazineWords {
+    loom_const! {
+        /// No slot used.
+        pub(crate) fn new() -> Self {
+            Self {
+                tops: AtomicWord::new(0),
+                used: AtomicWord::new(0),
+            }
+        }
+    }
+
+    /// Puts a mark into the order of exchanges, without a change.
+    pub(super) fn swap_for_the_same(&self) {
+        super::swap_for_the_same(&self.tops);
+    }
+}
+
+/// The right to a slot and the indices in it: its number plus one. Not `Copy`: the one that has it is alone
+/// with the slot.
 #[derive(Debug)]
-pub(crate) struct Slot(NonZeroU32);
+pub(crate) struct Magazine(NonZeroU32);
 
-impl Slot {
+impl Magazine {
     fn from_plus_one(n: u32) -> Option<Self> {
         NonZeroU32::new(n).map(Self)
     }
@@ -43,7 +69,7 @@ impl Slot {
         self.0.get()
     }
 
-    pub(crate) fn index(&self) -> u32 {
+    fn slot(&self) -> u32 {
         self.0.get() - 1
     }
 }
@@ -65,74 +91,200 @@ impl Head {
     }
 }
 
-/// What was in a full magazine.
-pub(crate) struct Unloaded {
-    /// Blocks that were in it.
-    pub(crate) len: usize,
-    /// Those that its taker has room for.
-    pub(crate) fits: usize,
-    /// Whether the others went to an empty stack: see [`Pool::push_many`].
-    pub(crate) awaited: bool,
+/// The memory of all slots. A slot is its header and then its indices, so that reading the one has
+/// brought the other's cache line.
+///
+/// Invariant: `first` points at `slots * (size + 1)` words, valid for `'a`. The first word of a slot is
+/// reached as an atomic only, the others by the owner of its [`Magazine`].
+#[cfg(not(loom))]
+#[derive(Clone, Copy)]
+pub(crate) struct Memory<'a> {
+    first: NonNull<u32>,
+    size: usize,
+    _words: PhantomData<&'a [AtomicU32]>,
 }
 
-impl Pool<'_> {
+#[cfg(not(loom))]
+impl<'a> Memory<'a> {
+    /// # Safety
+    /// The invariant; all `Memory` of these words has the same `size`.
+    #[inline(always)]
+    pub(crate) unsafe fn new(first: NonNull<u32>, size: usize) -> Self {
+        Self {
+            first,
+            size,
+            _words: PhantomData,
+        }
+    }
+
+    /// # Safety
+    /// There is such a slot.
+    #[inline(always)]
+    unsafe fn slot(self, slot: u32) -> NonNull<u32> {
+        // SAFETY: the invariant.
+        unsafe { self.first.add(slot as usize * (self.size + 1)) }
+    }
+
+    /// # Safety
+    /// There is such a slot.
+    #[inline(always)]
+    unsafe fn head(self, slot: u32) -> &'a AtomicU32 {
+        // SAFETY: the caller's promise; this word of a slot is reached as an atomic only.
+        unsafe { self.slot(slot).cast().as_ref() }
+    }
+
+    #[inline(always)]
+    fn ids(self, magazine: &Magazine) -> NonNull<u32> {
+        // SAFETY: a slot that is owned exists; the indices follow its header.
+        unsafe { self.slot(magazine.slot()).add(1) }
+    }
+
+    /// Asks for the cache lines of a magazine that is about to be taken, all at once: they were
+    /// written by another core. A hint; the slot may be another's by now.
+    ///
+    /// # Safety
+    /// There is such a slot.
+    #[inline]
+    unsafe fn prefetch(self, slot: u32) {
+        // SAFETY: the caller's promise; nothing is read.
+        let first = unsafe { self.slot(slot) }.cast::<u8>();
+        for line in 0..=4 * self.size / LINE {
+            sync::prefetch(first.as_ptr().wrapping_add(line * LINE));
+        }
+    }
+
+    /// # Safety
+    /// `ids` are at most `size`.
+    #[inline]
+    unsafe fn write(self, magazine: &Magazine, ids: &[u32]) {
+        debug_assert!(ids.len() <= self.size);
+        // SAFETY: the owner of a slot is alone with its indices; the length is the caller's promise.
+        unsafe {
+            self.ids(magazine)
+                .copy_from_nonoverlapping(NonNull::from(ids).cast(), ids.len())
+        }
+    }
+
+    /// # Safety
+    /// The magazine was filled that far.
+    #[inline]
+    unsafe fn read(self, magazine: &Magazine, from: usize, into: &mut Ids) {
+        debug_assert!(from + into.len() <= self.size);
+        // SAFETY: as in `write`.
+        unsafe {
+            self.ids(magazine)
+                .add(from)
+                .copy_to_nonoverlapping(NonNull::from(&mut *into).cast(), into.len())
+        }
+    }
+}
+
+/// A slot under loom, which checks that one thread at a time reaches the indices.
+#[cfg(loom)]
+pub(crate) struct Boxed {
+    head: AtomicU32,
+    ids: loom::cell::UnsafeCell<std::vec::Vec<u32>>,
+}
+
+#[cfg(loom)]
+impl Boxed {
+    pub(crate) fn new(size: usize) -> Self {
+        Self {
+            head: AtomicU32::new(0),
+            ids: loom::cell::UnsafeCell::new(std::vec![0; size]),
+        }
+    }
+}
+
+#[cfg(loom)]
+#[derive(Clone, Copy)]
+pub(crate) struct Memory<'a>(pub(crate) &'a [Boxed]);
+
+#[cfg(loom)]
+impl<'a> Memory<'a> {
+    unsafe fn head(self, slot: u32) -> &'a AtomicU32 {
+        &self.0[slot as usize].head
+    }
+
+    unsafe fn prefetch(self, _: u32) {}
+
+    unsafe fn write(self, magazine: &Magazine, ids: &[u32]) {
+        let write = |slot: *mut std::vec::Vec<u32>| {
+            // SAFETY: loom checks that the caller is alone with the slot.
+            let slot = unsafe { &mut *slot };
+            slot[..ids.len()].copy_from_slice(ids);
+        };
+        self.0[magazine.slot() as usize].ids.with_mut(write);
+    }
+
+    unsafe fn read(self, magazine: &Magazine, from: usize, into: &mut Ids) {
+        self.0[magazine.slot() as usize].ids.with(|slot| {
+            // SAFETY: as in `write`.
+            for (into, id) in into.iter_mut().zip(&unsafe { &*slot }[from..]) {
+                into.write(*id);
+            }
+        });
+    }
+}
+
+/// Magazines of up to `size` indices: a view, made on use from their words and their memory.
+///
+/// Invariant: `memory` has `slots` slots, and the words name no others.
+#[derive(Clone, Copy)]
+pub(crate) struct Magazines<'a> {
+    words: &'a MagazineWords,
+    memory: Memory<'a>,
+    slots: u32,
+}
+
+impl<'a> Magazines<'a> {
+    /// # Safety
+    /// `memory` has `slots` slots of `size` indices; all views of these words have the same memory and the
+    /// same numbers.
+    #[inline(always)]
+    pub(crate) unsafe fn new(words: &'a MagazineWords, memory: Memory<'a>, slots: u32) -> Self {
+        Self {
+            words,
+            memory,
+            slots,
+        }
+    }
+
+    /// Whether there is a full one.
+    pub(crate) fn has_full(self) -> bool {
+        self.tops().full() != 0
+    }
+
+    pub(crate) fn tops(self) -> Tops {
+        Tops(self.words.tops.load(Relaxed))
+    }
+
     /// The header of the slot that a tagged word names. Current only if the word still is.
-    fn head_of(&self, plus_one: u32) -> Head {
+    fn head_of(self, plus_one: u32) -> Head {
         debug_assert!(plus_one != 0);
         // SAFETY: the words name only slots that exist.
-        Head(unsafe { self.slot_head(plus_one - 1) }.load(Relaxed))
+        Head(unsafe { self.memory.head(plus_one - 1) }.load(Relaxed))
     }
 
-    /// For walks that trust nothing: the slot that `plus_one` names, if it names one. `visited` counts
-    /// the steps of the walk.
-    pub(crate) fn checked_slot(
-        &self,
-        plus_one: u32,
-        visited: &mut u32,
-    ) -> Result<Option<Slot>, CheckError> {
-        let limit = slot_count(self.capacity, self.magazine);
-        if plus_one > limit {
-            return Err(CheckError::BadIndex {
-                found: plus_one,
-                limit: limit + 1,
-            });
-        }
-        let slot = Slot::from_plus_one(plus_one);
-        *visited += u32::from(slot.is_some());
-        if *visited > limit {
-            return Err(CheckError::Miscount {
-                found: *visited as usize,
-                counted: limit as usize,
-            });
-        }
-        Ok(slot)
-    }
-
-    /// The slot below plus one, and the number of indices.
-    pub(crate) fn slot_contents(&self, slot: &Slot) -> (u32, usize) {
-        let head = self.head_of(slot.plus_one());
-        (head.below(), head.len())
-    }
-
-    fn set_head(&self, slot: &Slot, head: Head) {
+    fn set_head(self, magazine: &Magazine, head: Head) {
         // SAFETY: slots that are owned exist.
-        unsafe { self.slot_head(slot.index()) }.store(head.0, Relaxed);
+        unsafe { self.memory.head(magazine.slot()) }.store(head.0, Relaxed);
     }
 
     /// One exchange: `step` looks at both tops and says what they shall be, or that there is
     /// nothing to do.
     fn exchange<R>(
-        &self,
+        self,
         s: Section<'_>,
-        mut step: impl FnMut(Slots) -> Option<(u32, u32, R)>,
+        mut step: impl FnMut(Tops) -> Option<(u32, u32, R)>,
     ) -> Option<R> {
-        let word = &self.header().exchange.slots;
+        let word = &self.words.tops;
         // Acquire: pairs with the release below, so that headers and indices of a slot that is
         // taken are those its last owner wrote.
         let mut seen = word.load(Acquire);
         loop {
-            let (full, empty, result) = step(Slots(seen))?;
-            let after = Slots(seen).exchanged(full, empty);
+            let (full, empty, result) = step(Tops(seen))?;
+            let after = Tops(seen).exchanged(full, empty);
             // Release: the slot that is given, its indices, and what was done to their blocks. Success acquires
             // nothing more: the tag shows that `seen` is what is there still.
             match word.compare_exchange_weak(s, seen, after, Release, Acquire) {
@@ -143,17 +295,22 @@ impl Pool<'_> {
     }
 
     /// Takes a full magazine and its length, and leaves `own`, if there is one, among the empty.
-    fn take_full(&self, s: Section<'_>, own: &mut Option<Slot>) -> Option<(Slot, usize)> {
-        let taken = self.exchange(s, |slots| {
-            let full = Slot::from_plus_one(slots.full())?;
-            self.prefetch_slot(slots.full());
-            let head = self.head_of(slots.full());
+    pub(crate) fn take_full(
+        self,
+        s: Section<'_>,
+        own: &mut Option<Magazine>,
+    ) -> Option<(Magazine, usize)> {
+        let taken = self.exchange(s, |tops| {
+            let full = Magazine::from_plus_one(tops.full())?;
+            // SAFETY: the words name only slots that exist.
+            unsafe { self.memory.prefetch(full.slot()) };
+            let head = self.head_of(tops.full());
             let empty = match &*own {
                 Some(own) => {
-                    self.set_head(own, Head::new(slots.empty(), 0));
+                    self.set_head(own, Head::new(tops.empty(), 0));
                     own.plus_one()
                 }
-                None => slots.empty(),
+                None => tops.empty(),
             };
             Some((head.below(), empty, (full, head.len())))
         })?;
@@ -161,155 +318,98 @@ impl Pool<'_> {
         Some(taken)
     }
 
-    /// Gives a full magazine away and takes an empty one, if there is one.
-    fn give_full(&self, s: Section<'_>, own: Slot, len: usize) -> Option<Slot> {
-        self.exchange(s, |slots| {
-            self.set_head(&own, Head::new(slots.full(), len));
-            let below = match slots.empty() {
+    /// Gives a full magazine away and takes an empty one, if there is one. Whoever takes it owns the first
+    /// `len` indices in it.
+    pub(crate) fn give_full(self, s: Section<'_>, own: Magazine, len: usize) -> Option<Magazine> {
+        self.exchange(s, |tops| {
+            self.set_head(&own, Head::new(tops.full(), len));
+            let below = match tops.empty() {
                 0 => 0,
                 empty => self.head_of(empty).below(),
             };
-            Some((own.plus_one(), below, Slot::from_plus_one(slots.empty())))
+            Some((own.plus_one(), below, Magazine::from_plus_one(tops.empty())))
         })
         .flatten()
     }
 
-    fn take_empty(&self, s: Section<'_>) -> Option<Slot> {
-        let from_stack = self.exchange(s, |slots| {
-            let empty = Slot::from_plus_one(slots.empty())?;
-            Some((slots.full(), self.head_of(slots.empty()).below(), empty))
+    /// Takes an empty magazine, or one never used.
+    pub(crate) fn take_empty(self, s: Section<'_>) -> Option<Magazine> {
+        let from_stack = self.exchange(s, |tops| {
+            let empty = Magazine::from_plus_one(tops.empty())?;
+            Some((tops.full(), self.head_of(tops.empty()).below(), empty))
         });
-        from_stack.or_else(|| self.take_new_slot(s))
+        from_stack.or_else(|| self.take_new(s))
     }
 
-    fn take_new_slot(&self, s: Section<'_>) -> Option<Slot> {
-        let used = &self.header().exchange.slots_used;
-        let limit = slot_count(self.capacity, self.magazine) as Word;
+    /// Takes a magazine that was never used.
+    pub(crate) fn take_new(self, s: Section<'_>) -> Option<Magazine> {
+        let used = &self.words.used;
         let mut next = used.load(Relaxed);
-        while next < limit {
+        while next < self.slots as Word {
             match used.compare_exchange_weak(s, next, next + 1, Relaxed, Relaxed) {
-                Ok(_) => return Slot::from_plus_one(next as u32 + 1),
+                Ok(_) => return Magazine::from_plus_one(next as u32 + 1),
                 Err(now) => next = now,
             }
         }
         None
     }
 
-    /// Writes to every magazine that was never used: see [`Pool::prefault`].
-    pub(crate) fn prefault_magazines(&self) {
-        let zeros = [0; MAX_MAGAZINE];
-        let zeros = zeros.get(..self.magazine()).unwrap_or_default();
-        while let Some(slot) = sync::section(|s| self.take_new_slot(s)) {
-            // SAFETY: the slot was just taken, and a magazine fits it.
-            unsafe { self.write_slot(&slot, zeros) };
-            sync::section(|s| self.give_empty(s, slot));
-        }
-    }
-
-    fn give_empty(&self, s: Section<'_>, own: Slot) {
-        self.exchange(s, |slots| {
-            self.set_head(&own, Head::new(slots.empty(), 0));
-            Some((slots.full(), own.plus_one(), ()))
+    /// Gives an empty magazine away.
+    pub(crate) fn give_empty(self, s: Section<'_>, own: Magazine) {
+        self.exchange(s, |tops| {
+            self.set_head(&own, Head::new(tops.empty(), 0));
+            Some((tops.full(), own.plus_one(), ()))
         });
     }
 
-    /// Puts a slot that a cache kept for its next flush back.
-    pub(crate) fn return_slot(&self, s: Section<'_>, own: &mut Option<Slot>) {
-        if let Some(slot) = own.take() {
-            self.give_empty(s, slot);
-        }
-    }
-
-    /// Empties a full magazine into `ids`; what does not fit goes to the stack. `own` is the slot
-    /// that the cache keeps for its next flush. That they left the magazines is for the caller to
-    /// [tell](Self::tell_held).
-    #[inline(never)]
-    pub(crate) fn unload(
-        &self,
-        s: Section<'_>,
-        own: &mut Option<Slot>,
-        ids: &mut Ids,
-    ) -> Option<Unloaded> {
-        let (slot, len) = self.take_full(s, own)?;
-        let fits = len.min(ids.len());
-        // SAFETY: the slot was just taken, and `fits` is within its length.
-        unsafe { self.read_slot(&slot, 0, ids.get_mut(..fits).unwrap_or_default()) };
-        let mut at = fits;
-        let mut awaited = false;
-        while at < len {
-            // Sixteen at a time: this happens where a small cache shares a pool with large ones.
-            let mut some = [const { core::mem::MaybeUninit::uninit() }; 16];
-            let n = (len - at).min(some.len());
-            let some = some.get_mut(..n).unwrap_or_default();
-            // SAFETY: the slot is owned and filled up to `len`; the blocks in it are its owner's.
-            unsafe {
-                self.read_slot(&slot, at, some);
-                awaited |= self.push_many(s, assume_init(some));
-            }
-            at += n;
-        }
-        *own = Some(slot);
-        Some(Unloaded { len, fits, awaited })
-    }
-
-    /// So many more blocks are in caches and in magazines.
-    #[inline(never)]
-    pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
-        let held = &self.header().exchange.held;
-        // SeqCst: pairs with `note_peak`, see `note_exchange`.
-        held.fetch_add(s, Held::step(cached, in_magazines), SeqCst);
-    }
-
-    /// Gives `ids` to the depot as a magazine, or as a chain where they are few or no slot is free.
-    /// `cached` is what that and all since its last telling changes in the caller's cache.
+    /// Copies indices into a magazine.
     ///
     /// # Safety
-    /// The caller owns the blocks, all different, and gives them up.
-    pub(crate) unsafe fn load(
-        &self,
-        s: Section<'_>,
-        own: &mut Option<Slot>,
-        ids: &[u32],
-        cached: isize,
-    ) {
-        let magazine = self.magazine as usize;
-        let worth_it = ids.len() <= magazine && ids.len() * 4 >= magazine && ids.len() > 1;
-        let slot = if worth_it {
-            own.take().or_else(|| self.take_empty(s))
-        } else {
-            None
-        };
-        let Some(slot) = slot else {
-            // SAFETY: the caller's promise.
-            unsafe { self.push_many(s, ids) };
-            return self.tell_held(s, cached, 0);
-        };
-        // SAFETY: the slot is owned, and the indices fit it.
-        unsafe { self.write_slot(&slot, ids) };
-        // Told before it can be taken, so that the count never falls below what is there; and before
-        // the exchange, so that the line is this core's when that reads and swaps a word in it.
-        self.tell_held(s, cached, ids.len() as isize);
-        *own = self.give_full(s, slot, ids.len());
+    /// `ids` are at most a magazine.
+    #[inline]
+    pub(crate) unsafe fn write(self, magazine: &Magazine, ids: &[u32]) {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.write(magazine, ids) }
     }
 
-    /// Takes blocks out of a full magazine for a caller without a cache; the rest goes to the stack.
-    pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> Option<Unloaded> {
-        let mut own = None;
-        let unloaded = self.unload(s, &mut own, ids)?;
-        self.tell_held(s, 0, -(unloaded.len as isize));
-        self.return_slot(s, &mut own);
-        // Neither the stack nor the frontier has counted these.
-        let beside = &self.header().exchange.allocations_beside;
-        beside.fetch_add(s, unloaded.fits as Word, Relaxed);
-        Some(unloaded)
+    /// Reads the indices of a magazine from position `from` on, as many as `into` holds.
+    ///
+    /// # Safety
+    /// The magazine was filled that far.
+    #[inline]
+    pub(crate) unsafe fn read(self, magazine: &Magazine, from: usize, into: &mut Ids) {
+        // SAFETY: the caller's promise.
+        unsafe { self.memory.read(magazine, from, into) }
     }
-}
 
-/// The indices in `ids`, all of them written.
-///
-/// # Safety
-/// All of them are.
-pub(crate) unsafe fn assume_init(ids: &Ids) -> &[u32] {
-    // SAFETY: the caller's promise; the layouts are the same.
-    unsafe { &*(core::ptr::from_ref(ids) as *const [u32]) }
+    /// For walks that trust nothing: the magazine that `plus_one` names, if it names one. `visited` counts
+    /// the steps of the walk.
+    pub(crate) fn checked(
+        self,
+        plus_one: u32,
+        visited: &mut u32,
+    ) -> Result<Option<Magazine>, CheckError> {
+        let limit = self.slots;
+        if plus_one > limit {
+            return Err(CheckError::BadIndex {
+                found: plus_one,
+                limit: limit + 1,
+            });
+        }
+        let magazine = Magazine::from_plus_one(plus_one);
+        *visited += u32::from(magazine.is_some());
+        if *visited > limit {
+            return Err(CheckError::Miscount {
+                found: *visited as usize,
+                counted: limit as usize,
+            });
+        }
+        Ok(magazine)
+    }
+
+    /// The slot below plus one, and the number of indices.
+    pub(crate) fn contents(self, magazine: &Magazine) -> (u32, usize) {
+        let head = self.head_of(magazine.plus_one());
+        (head.below(), head.len())
+    }
 }
