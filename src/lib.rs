@@ -92,13 +92,15 @@ extern crate std;
 
 #[macro_use]
 mod describe;
+#[macro_use]
+mod sync;
+
 #[cfg(feature = "defmt")]
 mod log;
 pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]
 pub mod ring;
-mod sync;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use sync::counters::explore_counters;
@@ -124,9 +126,6 @@ pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use region::{MapBuilder, MapError, MappedRegion, PageSize, RegionReport, Residency};
 pub use region::{PageRun, PageRuns};
-
-// To go with the last imports of `crate::error`.
-use pool::error;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -6,8 +6,8 @@ use core::ptr::NonNull;
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
+use crate::pool::depot::assume_init;
 use crate::pool::error::PushError;
-use crate::pool::exchange::assume_init;
 use crate::pool::id::BlockId;
 
 /// Owns up to `N` blocks of one pool: one pool reference and four bytes for each block.

@@ -3,11 +3,10 @@
 use core::mem::MaybeUninit;
 
 use crate::pool::Pool;
+use crate::pool::depot::assume_init;
 use crate::pool::error::CheckError;
-use crate::pool::exchange::assume_init;
 use crate::pool::id::BlockId;
 use crate::pool::meta::RAW;
-use crate::pool::word::Slots;
 use crate::sync::Ordering::*;
 
 /// The number of blocks in each place, counted one by one: see [`Pool::check`].
@@ -61,14 +60,14 @@ impl Pool<'_> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn check(&mut self) -> Result<Census, CheckError> {
-        if self.shared {
+        if self.depot.shared {
             return Err(CheckError::Shared);
         }
-        let frontier = self.header().hot.frontier.load(Relaxed) as u32;
-        if frontier > self.capacity {
+        let frontier = self.header().stack.frontier.load(Relaxed) as u32;
+        if frontier > self.depot.capacity() {
             return Err(CheckError::BadIndex {
                 found: frontier,
-                limit: self.capacity + 1,
+                limit: self.depot.capacity() + 1,
             });
         }
         let in_magazines = self.check_magazines(frontier)?;
@@ -83,14 +82,14 @@ impl Pool<'_> {
                 _ => {}
             }
         }
-        balance(stacked, self.stacked() as usize)?;
-        balance(in_magazines, self.held().in_magazines() as usize)?;
+        balance(stacked, self.depot.stack().depth() as usize)?;
+        balance(in_magazines, self.depot.held().in_magazines() as usize)?;
         balance(raw, self.raw_out())?;
         // No block is in two places, so the sum is at most the frontier.
         let out = frontier as usize - stacked - in_magazines - raw;
-        let reserved = (self.lent() as usize).min(out);
+        let reserved = (self.depot.lent() as usize).min(out);
         Ok(Census {
-            never_used: (self.capacity - frontier) as usize,
+            never_used: (self.depot.capacity() - frontier) as usize,
             stacked,
             in_magazines,
             raw,
@@ -101,32 +100,33 @@ impl Pool<'_> {
 
     /// Walks the full magazines and marks the blocks in them.
     fn check_magazines(&mut self, frontier: u32) -> Result<usize, CheckError> {
-        let slots = Slots(self.header().exchange.slots.load(Relaxed));
+        let magazines = self.depot.magazines();
+        let tops = magazines.tops();
         let mut found = 0;
-        let mut next = slots.full();
+        let mut next = tops.full();
         let mut visited = 0;
-        while let Some(slot) = self.checked_slot(next, &mut visited)? {
-            let (below, len) = self.slot_contents(&slot);
+        while let Some(magazine) = magazines.checked(next, &mut visited)? {
+            let (below, len) = magazines.contents(&magazine);
             if len > self.magazine() {
                 return Err(CheckError::BadIndex {
                     found: len as u32,
-                    limit: u32::from(self.magazine) + 1,
+                    limit: u32::from(self.depot.magazine) + 1,
                 });
             }
             for at in 0..len {
                 let mut id = [MaybeUninit::uninit()];
-                // SAFETY: the slot is in the stack of full ones, which `&mut self` owns exclusively, and `at` is
-                // below its length.
-                unsafe { self.read_slot(&slot, at, &mut id) };
+                // SAFETY: the magazine is in the stack of full ones, which `&mut self` owns exclusively, and `at`
+                // is below its length.
+                unsafe { magazines.read(&magazine, at, &mut id) };
                 // SAFETY: just read.
                 self.mark(unsafe { assume_init(&id) }, frontier)?;
             }
             found += len;
             next = below;
         }
-        let mut next = slots.empty();
-        while let Some(slot) = self.checked_slot(next, &mut visited)? {
-            next = self.slot_contents(&slot).0;
+        let mut next = tops.empty();
+        while let Some(magazine) = magazines.checked(next, &mut visited)? {
+            next = magazines.contents(&magazine).0;
         }
         Ok(found)
     }
@@ -152,7 +152,7 @@ impl Pool<'_> {
     /// Walks the stack. A marked block, or a walk longer than the pool, means that a block is in two places.
     fn check_stack(&mut self, frontier: u32) -> Result<usize, CheckError> {
         let mut found = 0;
-        let mut top = self.shape().top(self.header().hot.stack.load(Relaxed));
+        let mut top = self.depot.stack().top();
         while let Some(id) = top.checked_sub(1) {
             if id >= frontier {
                 return Err(CheckError::BadIndex {

@@ -2,11 +2,13 @@
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
+use crate::pool::depot::{Depot, assume_init};
 use crate::pool::error::ConfigError;
-use crate::pool::exchange::assume_init;
-use crate::pool::meta::{Base, LINE};
+use crate::pool::geometry::LINE;
+use crate::pool::meta::Base;
 use crate::pool::{Pool, PoolConfig, PoolLayout};
 use crate::sync::{self, Word};
 
@@ -128,18 +130,21 @@ impl<'m> Pool<'m> {
         // SAFETY: the caller's promise.
         let base = unsafe {
             let (capacity, magazine) = (layout.capacity() as u32, layout.magazine() as u16);
-            prepare_metadata(site.metadata, site.zeroed, capacity, magazine, site.slack)
+            Base::write(site.metadata, site.zeroed, capacity, magazine, site.slack)
         };
         // The layout is checked: every number fits its field.
         Self {
-            base,
+            depot: Depot {
+                base,
+                // SAFETY: a layout has blocks.
+                capacity: unsafe { NonZeroU32::new_unchecked(layout.capacity() as u32) },
+                magazine: layout.magazine() as u16,
+                align_log2: layout.block_align().trailing_zeros() as u8,
+                shared: false,
+            },
             blocks: site.blocks,
             block_size: layout.block_size() as u32,
             stride: layout.stride() as u32,
-            capacity: layout.capacity() as u32,
-            magazine: layout.magazine() as u16,
-            align_log2: layout.block_align().trailing_zeros() as u8,
-            shared: false,
             _memory: PhantomData,
         }
     }
@@ -158,7 +163,7 @@ impl Pool<'_> {
             // Counted as lent first, so that the blocks do not count as in use.
             let most = ids.len() as Word;
             self.lend(most);
-            let n = sync::section(|s| self.take_new(s, &mut ids));
+            let n = sync::section(|s| self.depot.take_new(s, &mut ids));
             // SAFETY: as many were written.
             let taken = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
             if taken.is_empty() {
@@ -174,7 +179,7 @@ impl Pool<'_> {
             awaited |= unsafe { self.give_quietly(taken) };
             self.lend(most.wrapping_neg());
         }
-        self.prefault_magazines();
+        self.depot.prefault_magazines();
         self.look_if(awaited);
     }
 
@@ -194,44 +199,6 @@ impl Pool<'_> {
             start.add(self.block_size() - 1).write_volatile(0);
         }
     }
-}
-
-/// Writes the header and, unless `zeroed`, the links. Magazines are never read before they are written.
-///
-/// # Safety
-/// `metadata` is aligned to a line, and has room for the parts of `capacity` and `magazine`.
-#[cfg(not(loom))]
-pub(crate) unsafe fn prepare_metadata(
-    metadata: NonNull<u8>,
-    zeroed: bool,
-    capacity: u32,
-    _magazine: u16,
-    slack: usize,
-) -> NonNull<Base> {
-    let base: NonNull<Base> = metadata.cast();
-    // SAFETY: the metadata starts aligned, with the header and then the links.
-    unsafe {
-        base.write(Base::new(slack));
-        if !zeroed {
-            base.add(1)
-                .cast::<u8>()
-                .write_bytes(0, 4 * capacity as usize);
-        }
-    }
-    base
-}
-
-/// Loom's atomics are not plain words: they are boxed, and freed by the pool's `Drop`.
-#[cfg(loom)]
-pub(crate) unsafe fn prepare_metadata(
-    _: NonNull<u8>,
-    _: bool,
-    capacity: u32,
-    magazine: u16,
-    slack: usize,
-) -> NonNull<Base> {
-    let base = Base::new(capacity, magazine, slack);
-    NonNull::from(std::boxed::Box::leak(std::boxed::Box::new(base)))
 }
 
 /// The first aligned `size` bytes of a slice, and the number of bytes left over.
@@ -256,7 +223,7 @@ impl Drop for Pool<'_> {
     /// Returns memory that the pool owns. Borrowed memory is left as it is.
     fn drop(&mut self) {
         // A static with other descriptors owns nothing.
-        if self.shared {
+        if self.depot.shared {
             return;
         }
         // Dropped after all else, because the header lies in its memory.
@@ -266,7 +233,7 @@ impl Drop for Pool<'_> {
         // After the owner is taken: it runs the user's code, and if that unwinds, the memory is returned.
         self.forget_waiters();
         #[cfg(loom)]
-        // SAFETY: made by `prepare_metadata`, and freed here only.
-        drop(unsafe { std::boxed::Box::from_raw(self.base().as_ptr()) });
+        // SAFETY: made by `Base::write`, and freed here only.
+        drop(unsafe { std::boxed::Box::from_raw(self.depot.base.as_ptr()) });
     }
 }

@@ -5,7 +5,7 @@ use core::ptr;
 use core::sync::atomic::AtomicPtr;
 
 use crate::pool::Pool;
-use crate::sync::{self, AtomicWord, Ordering::*, Word, loom_const};
+use crate::sync::{self, AtomicWord, Ordering::*, Word};
 
 /// The mark and the callback of a pool.
 pub(super) struct LowWater {
@@ -23,6 +23,11 @@ impl LowWater {
                 call: AtomicPtr::new(ptr::null_mut()),
             }
         }
+    }
+
+    /// The mark that [`on_low_water`](Pool::on_low_water) set.
+    pub(super) fn mark(&self) -> Word {
+        self.below.load(Relaxed)
     }
 
     /// The callback; before one is set, a function that does nothing.
@@ -69,12 +74,7 @@ impl Pool<'_> {
         // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
         low_water.below.store(below as Word, Release);
         // Makes the next allocation look. It runs the callback; this must not, as the callback may call it.
-        sync::section(|s| self.note_peak(s));
-    }
-
-    /// The mark that [`on_low_water`](Self::on_low_water) set.
-    pub(crate) fn low_mark(&self) -> Word {
-        self.header().pressure.low_water.below.load(Relaxed)
+        sync::section(|s| self.depot.note_peak(s));
     }
 
     /// Runs the callback if the mark is passed. Called outside of sections, because it runs the user's code.

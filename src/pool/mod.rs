@@ -34,10 +34,9 @@
 // |---|---|
 // | `config` | the requested shape, and the checked layout |
 // | `id` | the name of a block |
-// | `meta` | the place of header, links and magazines |
-// | `word` | the tagged words and their tags |
-// | `depot`, `exchange` | the lock-free stack and frontier; magazines |
-// | `alloc` | allocation without a cache |
+// | `geometry`, `meta` | sizes; the place of header, links and magazines |
+// | `depot` | the lock-free stack and frontier; magazines; the tagged words |
+// | `direct` | allocation without a cache |
 // | `block`, `burst`, `boxed`, `raw` | the handles that users hold |
 // | `cache` | a worker's own cache |
 // | `waiting`, `low_water` | waiting for a block; the callback for few blocks left |
@@ -50,7 +49,7 @@
 // | `error` | the errors |
 
 // First, because rustdoc lists the methods of `Pool` in the order of the modules.
-mod alloc;
+mod direct;
 mod homes;
 
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
@@ -67,9 +66,9 @@ mod by_layout;
 mod cache;
 mod check;
 pub(crate) mod config;
-mod depot;
+pub(crate) mod depot;
 pub(crate) mod error;
-mod exchange;
+pub(crate) mod geometry;
 mod global_alloc;
 mod id;
 #[cfg(feature = "std")]
@@ -87,7 +86,6 @@ mod reset;
 mod statics;
 mod stats;
 mod waiting;
-pub(crate) mod word;
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -115,8 +113,7 @@ pub use statics::{Align, AlignTo, StaticPool, static_align, static_pool, static_
 pub use stats::{CacheStats, Stats};
 pub use waiting::{AllocAsync, MAX_WAITERS};
 
-// To go with the last import of `meta`.
-use waiting as pressure;
+use depot::Depot;
 
 /// Fixed-size blocks, allocated and freed in bounded time from any thread, core or interrupt.
 ///
@@ -152,29 +149,21 @@ use waiting as pressure;
 /// ```
 //
 // Invariants:
-// - `base` points at a header, followed by `capacity` links and, if `magazine` is not 0, by `capacity`
-//   words of magazines (see `meta`). They are valid for the life of the pool, and accessed through pools only.
 // - `blocks` points at `capacity` blocks of `stride` bytes (the last of `block_size`), valid for the
 //   life of the pool and aligned to `2^align_log2`. Each is accessed through the handle that owns it only.
-// - Every index in the metadata is less than `capacity`, and in one place.
+// - Every index in the metadata is less than the capacity, and in one place.
+//
+// The depot first, so that it has the pool's address.
+#[repr(C)]
 pub struct Pool<'m> {
-    base: NonNull<meta::Base>,
+    depot: Depot,
     blocks: NonNull<u8>,
     block_size: u32,
     stride: u32,
-    capacity: u32,
-    magazine: u16,
-    align_log2: u8,
-    /// Whether safe code may have made other descriptors of the same pool. Then `&mut self` does not prove
-    /// exclusive access.
-    shared: bool,
     _memory: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
 
-#[cfg(target_pointer_width = "64")]
-const _: () = assert!(size_of::<Pool<'_>>() == 32);
-#[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Pool<'_>>() == 24);
+const _: () = assert!(size_of::<Pool<'_>>() == 16 + 2 * size_of::<usize>());
 
 // SAFETY: the pool's memory is valid in every thread; the header and links are atomics, and a block's bytes
 // are accessed through the one handle that owns it.
@@ -183,15 +172,10 @@ unsafe impl Send for Pool<'_> {}
 unsafe impl Sync for Pool<'_> {}
 
 impl<'m> Pool<'m> {
-    #[inline(always)]
-    fn base(&self) -> NonNull<meta::Base> {
-        self.base
-    }
-
     /// Number of blocks in the pool. In a [`Reservation`]: the highest index of its blocks plus one.
     #[inline]
     pub const fn capacity(&self) -> usize {
-        self.capacity as usize
+        self.depot.capacity() as usize
     }
 
     /// Bytes in a block.
@@ -209,13 +193,13 @@ impl<'m> Pool<'m> {
     /// Bytes that every block is aligned to, a power of two.
     #[inline]
     pub const fn block_align(&self) -> usize {
-        1 << self.align_log2
+        1 << self.depot.align_log2
     }
 
     /// Number of indices that move between a [`Cache`] and the depot at once; 0 without magazines.
     #[inline]
     pub const fn magazine(&self) -> usize {
-        self.magazine as usize
+        self.depot.magazine as usize
     }
 
     /// A pointer to the first byte of the first block.

@@ -7,8 +7,8 @@
 
 use core::ptr::NonNull;
 
-use crate::error::{FreeError, FreeErrorKind};
 use crate::pool::audit::AuditKind;
+use crate::pool::error::{FreeError, FreeErrorKind};
 use crate::pool::meta::RAW;
 use crate::pool::{Block, BlockId, Pool};
 use crate::sync::{self, Ordering::*, Word};

@@ -15,10 +15,10 @@ impl Pool<'_> {
     /// [`ResetError`] with the number of blocks that are raw blocks, or were withdrawn for a reservation that
     /// was forgotten. Nothing is changed.
     pub fn reset(&mut self) -> Result<(), ResetError> {
-        if self.shared {
+        if self.depot.shared {
             return self.reset_shared();
         }
-        match self.raw_out() + self.lent() as usize {
+        match self.raw_out() + self.depot.lent() as usize {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
         }
@@ -26,7 +26,7 @@ impl Pool<'_> {
         self.note_reset();
         let header = self.header_mut();
         let new = Header::new(header.cold.slack);
-        header.hot = new.hot;
+        header.stack = new.stack;
         header.exchange = new.exchange;
         header.pressure = new.pressure;
         // The rest of `cold` stays: the owner of the memory, and counts that are 0.
@@ -49,7 +49,7 @@ impl Pool<'_> {
     }
 
     fn reset_shared(&self) -> Result<(), ResetError> {
-        let own = self.capacity().saturating_sub(self.lent() as usize);
+        let own = self.capacity().saturating_sub(self.depot.lent() as usize);
         let mut withdrawn = Withdrawn::nothing(self);
         while withdrawn.take_some(64) > 0 {}
         let outstanding = own.saturating_sub(withdrawn.len());
@@ -58,7 +58,7 @@ impl Pool<'_> {
         if outstanding > 0 {
             return Err(ResetError { outstanding });
         }
-        self.header().hot.peak.store(0, Relaxed);
+        self.header().stack.peak.store(0, Relaxed);
         self.note_burst();
         Ok(())
     }

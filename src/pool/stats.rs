@@ -140,19 +140,16 @@ impl Pool<'_> {
     /// ```
     pub fn stats(&self) -> Stats {
         let header = self.header();
-        let capacity = u64::from(self.capacity);
-        let in_use = u64::from(self.in_use());
-        let cached = u64::from(self.held().cached()).min(capacity);
-        let reserved = wide(self.lent()).min(capacity);
-        let popped = wide(self.shape().tag(header.hot.stack.load(Relaxed)))
-            .wrapping_add(read(&header.hot.tag_wraps).wrapping_mul(self.shape().tag_span()));
-        let allocations = (popped as Word)
-            .wrapping_add(header.hot.frontier.load(Relaxed))
-            .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
+        let capacity = u64::from(self.depot.capacity());
+        let in_use = u64::from(self.depot.in_use());
+        let cached = u64::from(self.depot.held().cached()).min(capacity);
+        let reserved = wide(self.depot.lent()).min(capacity);
+        let beside = header.exchange.allocations_beside.load(Relaxed);
+        let allocations = self.depot.stack().taken().wrapping_add(beside);
         // Negative by less than the capacity if a cache has reported the blocks that it hands out, and
         // not yet their allocation.
         let frees = match allocations.wrapping_sub(in_use as Word) {
-            frees if frees > Word::MAX - self.capacity as Word => 0,
+            frees if frees > Word::MAX - self.depot.capacity() as Word => 0,
             frees => frees,
         };
         Stats {
@@ -162,7 +159,7 @@ impl Pool<'_> {
             cached,
             reserved,
             waiting: self.waiters(),
-            peak: read(&header.hot.peak).max(in_use),
+            peak: read(&header.stack.peak).max(in_use),
             allocations: wide(frees.wrapping_add(in_use as Word)),
             frees: wide(frees),
             exhaustions: read(&header.cold.exhaustions),
@@ -173,10 +170,7 @@ impl Pool<'_> {
     /// Returns the number of blocks in the depot: those available to a caller without a cache. O(1).
     #[inline(never)]
     pub fn available(&self) -> usize {
-        let header = self.header();
-        let never = (self.capacity as Word).saturating_sub(header.hot.frontier.load(Relaxed));
-        let full = self.held().in_magazines() as Word;
-        (self.stacked() as Word + never + full).min(self.capacity as Word) as usize
+        self.depot.available()
     }
 
     #[inline(always)]
@@ -189,7 +183,7 @@ impl Pool<'_> {
     #[inline(never)]
     fn count_exhaustion(&self) -> usize {
         sync::section(|s| self.header().cold.exhaustions.fetch_add(s, 1, Relaxed));
-        self.held().cached() as usize
+        self.depot.held().cached() as usize
     }
 
     /// The error for more blocks at once than fit.

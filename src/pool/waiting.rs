@@ -27,7 +27,7 @@ use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::low_water::LowWater;
-use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word, loom_const};
+use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word};
 
 /// The maximum number of tasks that sleep until a block of one pool is free. Further tasks re-wake themselves
 /// and are polled continuously.
@@ -222,8 +222,7 @@ impl<'m> Pool<'m> {
 
     /// Steps 1 and 2 of a waiting task. `None` if no slot is free; the waker is dropped.
     fn wait_as(&self, mut waker: Waker) -> Option<Ticket> {
-        let header = self.header();
-        let pressure = &header.pressure;
+        let pressure = &self.header().pressure;
         // Before the waker can be found: the thread that takes it subtracts it from the count.
         // Relaxed: the releases of `fill` and of the swaps below come after it.
         sync::section(|s| pressure.waiting.fetch_add(s, 1, Relaxed));
@@ -231,26 +230,13 @@ impl<'m> Pool<'m> {
             match slot.fill(waker) {
                 Err(back) => waker = back,
                 Ok(state) => {
-                    self.swap_for_the_same(&header.hot.stack);
-                    self.swap_for_the_same(&header.exchange.slots);
+                    self.depot.mark_order();
                     return Some(Ticket { slot: at, state });
                 }
             }
         }
         self.uncount_waiter();
         None
-    }
-
-    /// Replaces the value of a word by itself, which takes a place in the order of the word's changes. What this
-    /// thread reads of the word afterwards is no older.
-    fn swap_for_the_same(&self, word: &AtomicWord) {
-        sync::section(|s| {
-            let mut seen = word.load(Relaxed);
-            // Release: pairs with the fence of `look_for_waiters`.
-            while let Err(now) = word.compare_exchange_weak(s, seen, seen, Release, Relaxed) {
-                seen = now;
-            }
-        });
     }
 
     /// Drops the wakers of futures that were forgotten. `&mut self` proves that no other future exists, if the

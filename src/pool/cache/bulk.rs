@@ -11,8 +11,8 @@ use super::Cache;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::burst::Burst;
+use crate::pool::depot::assume_init;
 use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
-use crate::pool::exchange::assume_init;
 
 impl<'p, const N: usize> Cache<'p, N> {
     /// Takes `n` blocks, all or none, as one [`Burst`]. Copies `n` indices.

@@ -23,8 +23,8 @@ use core::mem::{self, MaybeUninit};
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
+use crate::pool::depot::magazines::Magazine;
 use crate::pool::error::{Exhausted, WrongPool};
-use crate::pool::exchange::Slot;
 use crate::pool::stats::CacheStats;
 use tally::Tally;
 
@@ -95,7 +95,7 @@ struct Books {
     /// Frees fill the cache up to this length. Invariant: at most `N`.
     fill: usize,
     /// An empty magazine kept for the next flush.
-    slot: Option<Slot>,
+    slot: Option<Magazine>,
     /// The length as last reported to the pool, less the blocks that were about to be handed out.
     told_len: usize,
     /// Allocations, without those still in the tally.
@@ -266,4 +266,4 @@ impl<const N: usize> Drop for Cache<'_, N> {
 
 describe!(impl[const N: usize] Cache<'_, N> as Cache { capacity = |_| N, len });
 
-const _: () = assert!(mem::size_of::<Option<Slot>>() == 4);
+const _: () = assert!(mem::size_of::<Option<Magazine>>() == 4);

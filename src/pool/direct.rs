@@ -1,10 +1,18 @@
 //! Allocating and freeing without a cache, from and to the depot.
+//!
+//! The depot returns what happened. The functions here act on it, which runs the user's code: wakers, and the
+//! callback of [`Pool::on_low_water`].
+
+use core::mem::MaybeUninit;
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::burst::Burst;
+use crate::pool::depot::Ids;
+use crate::pool::depot::stack::{Event, Popped};
 use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
+use crate::sync;
 
 impl Pool<'_> {
     /// Takes one block. O(1), one compare-and-swap, if the free stack has one: blocks freed without a cache are
@@ -125,5 +133,100 @@ impl Pool<'_> {
         unsafe { burst.set_len(taken) };
         self.look_if(awaited);
         burst
+    }
+}
+
+/// What the depot does, and what follows from it.
+impl Pool<'_> {
+    /// One block, from the stack, the frontier or a broken magazine. One compare-and-swap where the
+    /// stack is not empty.
+    #[inline]
+    pub(crate) fn take_one(&self) -> Option<u32> {
+        match sync::section(|s| self.depot.stack().pop(s)) {
+            Some(Popped { id, event: None }) => Some(id),
+            Some(Popped {
+                id,
+                event: Some(event),
+            }) => Some(self.note_pop(id, event)),
+            None => self.take_one_slowly(),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn note_pop(&self, id: u32, event: Event) -> u32 {
+        // Owned: what follows runs the user's code, which may unwind.
+        // SAFETY: the block was just popped.
+        let block = unsafe { Block::own(self, id) };
+        sync::section(|s| {
+            if event.wrapped {
+                self.depot.stack().count_wrap(s);
+            }
+            self.depot.note_peak(s);
+        });
+        self.note_low();
+        block.disown()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_one_slowly(&self) -> Option<u32> {
+        let mut id = [MaybeUninit::uninit()];
+        let (n, awaited) = self.take_many(&mut id);
+        if n == 0 {
+            return None;
+        }
+        let [id] = id;
+        // Owned: what follows runs the user's code, which may unwind.
+        // SAFETY: one index was written, of a block that was just taken.
+        let block = unsafe { Block::own(self, id.assume_init()) };
+        self.look_if(awaited);
+        self.note_burst();
+        Some(block.disown())
+    }
+
+    /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. Returns
+    /// the length of the part of `ids` that was written, and whether the caller must
+    /// [look for waiters](Self::look_if), once the blocks are someone's.
+    pub(crate) fn take_many(&self, ids: &mut Ids) -> (usize, bool) {
+        sync::section(|s| self.depot.take(s, ids))
+    }
+
+    /// Returns one block by one compare-and-swap.
+    ///
+    /// # Safety
+    /// The caller owns the block, and gives it up.
+    #[inline]
+    pub(crate) unsafe fn give_one(&self, id: u32) {
+        // SAFETY: the caller's promise.
+        if sync::section(|s| unsafe { self.depot.stack().push_chain(s, id, id, 1) }) {
+            self.look_for_waiters();
+        }
+    }
+
+    /// Returns blocks by one compare-and-swap; the last lies on top.
+    ///
+    /// # Safety
+    /// The caller owns the blocks, all different, and gives them up.
+    pub(crate) unsafe fn give_many(&self, ids: &[u32]) {
+        // SAFETY: the caller's promise.
+        let awaited = unsafe { self.give_quietly(ids) };
+        self.look_if(awaited);
+    }
+
+    /// The same without waking anyone. Returns whether the caller must look for waiters.
+    ///
+    /// # Safety
+    /// As for [`give_many`](Self::give_many).
+    pub(crate) unsafe fn give_quietly(&self, ids: &[u32]) -> bool {
+        // SAFETY: the caller's promise.
+        sync::section(|s| unsafe { self.depot.give(s, ids) })
+    }
+
+    /// Keeps the peak and [looks](Self::note_low) at the mark, after an operation that took blocks, or
+    /// took and returned them.
+    pub(crate) fn note_burst(&self) {
+        sync::section(|s| self.depot.note_peak(s));
+        self.note_low();
     }
 }
