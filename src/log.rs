@@ -5,19 +5,6 @@
 
 use defmt::{Format, Formatter, write};
 
-use crate::pool::Reservation;
-
-impl Format for Reservation<'_> {
-    fn format(&self, f: Formatter<'_>) {
-        write!(
-            f,
-            "Reservation {{ quota: {=usize}, stats: {} }}",
-            self.quota(),
-            self.stats()
-        );
-    }
-}
-
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 macro_rules! as_displayed {
     ($($name:ty),*) => { $(

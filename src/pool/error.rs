@@ -143,9 +143,10 @@ impl fmt::Display for ConfigError {
 /// # Ok::<(), framepool::AllocManyError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(target_pointer_width = "32", repr(Rust, packed(4)))]
 pub struct Exhausted {
-    /// The three numbers as one `u64`, [`BITS`](Self::BITS) each, the first lowest; the low half first.
-    packed: [u32; 2],
+    /// The three numbers, [`BITS`](Self::BITS) each, the first lowest.
+    packed: u64,
 }
 
 impl Exhausted {
@@ -167,15 +168,13 @@ impl Exhausted {
             false => n,
         };
         let low = requested.min(Self::MAX) | fitting(available) << Self::BITS;
-        let packed = low as u64 | (fitting(cached) as u64) << (2 * Self::BITS);
         Self {
-            packed: [packed as u32, (packed >> 32) as u32],
+            packed: low as u64 | (fitting(cached) as u64) << (2 * Self::BITS),
         }
     }
 
     const fn number(&self, at: u32) -> usize {
-        let packed = self.packed[0] as u64 | (self.packed[1] as u64) << 32;
-        (packed >> (at * Self::BITS)) as usize & Self::MAX
+        (self.packed >> (at * Self::BITS)) as usize & Self::MAX
     }
 
     /// Requested blocks; [`MAX`](Self::MAX) means that many or more.

@@ -12,7 +12,6 @@
 //! knows its pool, so that a block goes home to its reservation by the very instructions that take any
 //! block home: nothing on any path asks whether there are reservations.
 
-use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
@@ -200,14 +199,7 @@ impl Reservation<'_> {
     }
 }
 
-impl fmt::Debug for Reservation<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Reservation")
-            .field("quota", &self.quota)
-            .field("stats", &self.pool.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(Reservation<'_> as Reservation { quota, stats });
 
 /// Blocks on their way out of a pool. They hang on each other by their links, which are their owner's.
 ///
