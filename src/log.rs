@@ -3,8 +3,6 @@
 //!
 //! Addresses are shown as 64 bits wide on every target; `defmt` cuts a `usize` to 32.
 
-use defmt::{Format, Formatter, write};
-
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 macro_rules! as_displayed {
     ($($name:ty),*) => { $(

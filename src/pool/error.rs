@@ -143,54 +143,70 @@ impl fmt::Display for ConfigError {
 /// # Ok::<(), framepool::AllocManyError>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(target_pointer_width = "32", repr(Rust, packed(4)))]
 pub struct Exhausted {
-    /// The three numbers, [`BITS`](Self::BITS) each, the first lowest.
-    packed: u64,
+    packed: packed::Packed,
 }
 
 impl Exhausted {
     /// The largest number that the methods return; it means this many or more. 2,097,151 on 64-bit targets;
     /// 65,535 on 32-bit ones, whose pools have fewer blocks.
-    pub const MAX: usize = (1 << Self::BITS) - 1;
-
-    const BITS: u32 = if cfg!(target_pointer_width = "64") {
-        21
-    } else {
-        16
-    };
+    pub const MAX: usize = packed::MAX;
 
     #[inline(always)]
     pub(crate) fn new(requested: usize, available: usize, cached: usize) -> Self {
-        // On 32-bit targets a pool's own numbers always fit.
-        let fitting = |n: usize| match cfg!(target_pointer_width = "64") {
-            true => n.min(Self::MAX),
-            false => n,
-        };
-        let low = requested.min(Self::MAX) | fitting(available) << Self::BITS;
         Self {
-            packed: low as u64 | (fitting(cached) as u64) << (2 * Self::BITS),
+            packed: packed::pack([requested, available, cached]),
         }
-    }
-
-    const fn number(&self, at: u32) -> usize {
-        (self.packed >> (at * Self::BITS)) as usize & Self::MAX
     }
 
     /// Requested blocks; [`MAX`](Self::MAX) means that many or more.
     pub const fn requested(&self) -> usize {
-        self.number(0)
+        packed::unpack(self.packed)[0]
     }
 
     /// Blocks that were available at that moment; [`MAX`](Self::MAX) means that many or more.
     pub const fn available(&self) -> usize {
-        self.number(1)
+        packed::unpack(self.packed)[1]
     }
 
     /// Free blocks in caches, as of each cache's last exchange with the depot (see
     /// [`Stats::cached`](crate::Stats::cached)); [`MAX`](Self::MAX) means that many or more.
     pub const fn cached(&self) -> usize {
-        self.number(2)
+        packed::unpack(self.packed)[2]
+    }
+}
+
+/// The three numbers, 21 bits each, the first lowest.
+#[cfg(target_pointer_width = "64")]
+mod packed {
+    pub(super) type Packed = u64;
+    pub(super) const MAX: usize = (1 << 21) - 1;
+
+    #[inline(always)]
+    pub(super) fn pack(numbers: [usize; 3]) -> Packed {
+        let [requested, available, cached] = numbers.map(|n| n.min(MAX) as u64);
+        requested | available << 21 | cached << 42
+    }
+
+    pub(super) const fn unpack(packed: Packed) -> [usize; 3] {
+        let packed = packed as usize;
+        [packed & MAX, packed >> 21 & MAX, packed >> 42 & MAX]
+    }
+}
+
+/// The first two numbers, 16 bits each, and the last. Those of a pool always fit.
+#[cfg(target_pointer_width = "32")]
+mod packed {
+    pub(super) type Packed = [usize; 2];
+    pub(super) const MAX: usize = u16::MAX as usize;
+
+    #[inline(always)]
+    pub(super) fn pack([requested, available, cached]: [usize; 3]) -> Packed {
+        [requested.min(MAX) | available << 16, cached]
+    }
+
+    pub(super) const fn unpack([first, cached]: Packed) -> [usize; 3] {
+        [first & MAX, first >> 16, cached & MAX]
     }
 }
 
@@ -210,7 +226,7 @@ impl fmt::Display for Exhausted {
                 }
             }
         }
-        let [requested, available, cached] = [0, 1, 2].map(|at| Number(self.number(at)));
+        let [requested, available, cached] = packed::unpack(self.packed).map(Number);
         write!(
             f,
             "pool exhausted: {requested} requested, {available} free, {cached} in caches"
