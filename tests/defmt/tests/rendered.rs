@@ -104,7 +104,7 @@ fn errors_with_their_facts() {
     let mut burst: Burst<'_, 1> = other.alloc_burst(1).unwrap();
     assert_eq!(
         render(burst.push(wrong.into_inner()).unwrap_err()),
-        "WrongPool(Block { id: BlockId(1), len: 64 })"
+        "WrongPool(Block { id: BlockId(7), len: 64 })"
     );
     assert_eq!(
         render(burst.push(other.alloc().unwrap()).unwrap_err()),
