@@ -57,54 +57,12 @@
 )]
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-mod builder;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod error;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod hints;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub mod iova;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod lock;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod mapped;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod mapping;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod numa;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod prefault;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod report;
+mod linux;
 pub mod runs;
-#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
-pub mod shared;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod smaps;
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use builder::MapBuilder;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use error::{MapError, Refused, ReleaseError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use hints::{Fork, HintError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use iova::{Iova, IovaError, IovaRange, PhysAddr};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use lock::{Lock, LockError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use mapped::MappedRegion;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use numa::{NodeError, NodeRun, online_nodes};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use prefault::{PrefaultError, Progress};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use report::{PageSize, Placed, RegionReport, Residency, Stage, Step};
+pub use linux::*;
 pub use runs::{
     PageRun, PageRuns, PageWord, RunCheckError, RunError, RunFreeError, RunRequest, RunStats,
     RunsError,
-};
-#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
-pub use shared::{
-    AccessError, AttachError, Seal, SharedBuilder, SharedError, SharedRegion, SharedStage,
 };
