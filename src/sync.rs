@@ -34,7 +34,7 @@ pub(crate) use core::sync::atomic::Ordering;
 /// }
 /// ```
 macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+    ($(#[$meta:meta])* $vis:vis $(const)? fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
         $(#[$meta])*
         #[cfg(not(loom))]
         $vis const fn $name($($args)*) -> $ret $body

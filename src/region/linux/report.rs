@@ -1,73 +1,24 @@
-//! What a mapping became, and why.
+//! The report of a mapping: what the kernel granted, and the reasons.
 
 use core::fmt;
 
 use rustix::io::Errno;
 
 use super::lock::Lock;
-
-/// A rung of the page ladder: the kind of pages behind a mapping. Lengths and addresses of a mapping
-/// are multiples of 1 GiB on the top rung, of 2 MiB on the two below.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum PageSize {
-    /// The machine's base pages: 4 KiB on x86-64.
-    Base,
-    /// Base pages that the kernel was asked to merge into 2 MiB ones, as they come (`MADV_HUGEPAGE`)
-    /// and, with prefault, at once (`MADV_COLLAPSE`, Linux 6.1): it may still leave some as they are.
-    Transparent,
-    /// Pages of 2 MiB that the administrator set aside (hugetlb, `/proc/sys/vm/nr_hugepages`): these
-    /// or an error, never swapped, never split.
-    Huge2M,
-    /// Pages of 1 GiB that the administrator set aside
-    /// (`/sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages`, best at boot), like those of
-    /// 2 MiB. Only for who asks for them: every length is rounded up to 1 GiB.
-    Huge1G,
-}
-
-impl PageSize {
-    /// The next rung down.
-    pub(crate) fn below(self) -> Option<Self> {
-        match self {
-            Self::Huge1G => Some(Self::Huge2M),
-            Self::Huge2M => Some(Self::Transparent),
-            Self::Transparent => Some(Self::Base),
-            Self::Base => None,
-        }
-    }
-
-    /// Whether the pages are set aside by the administrator: a touch without one is a SIGBUS.
-    pub(crate) fn is_hugetlb(self) -> bool {
-        matches!(self, Self::Huge2M | Self::Huge1G)
-    }
-}
-
-impl fmt::Display for PageSize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Base => "base pages",
-            Self::Transparent => "transparent huge pages",
-            Self::Huge2M => "2 MiB pages",
-            Self::Huge1G => "1 GiB pages",
-        })
-    }
-}
+use super::page::PageSize;
 
 /// The step at which a rung was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Stage {
-    /// The mapping itself: mmap(2), and for transparent huge pages and guards the trimming to their
-    /// alignment.
+    /// The mapping itself: mmap(2), and trimming to the alignment of transparent huge pages and guards.
     Map,
-    /// What a child of `fork` is to find: [`Fork`](super::Fork), madvise(2).
+    /// What a child of `fork` finds: [`Fork`](super::Fork), madvise(2).
     Fork,
     /// Keeping the bytes out of core dumps: `MADV_DONTDUMP` in madvise(2).
     Dump,
-    /// Keeping the pages in memory: mlock2(2), if [`MapBuilder::lock`](super::MapBuilder::lock) asks
-    /// for it.
+    /// Locking the pages in memory: mlock2(2), if [`MapBuilder::lock`](super::MapBuilder::lock) was
+    /// called.
     Lock,
     /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2).
     Populate,
@@ -92,9 +43,9 @@ impl fmt::Display for Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Step {
-    /// The pages asked for.
+    /// The requested pages.
     pub page: PageSize,
-    /// Where it failed.
+    /// The step that failed.
     pub stage: Stage,
     /// The kernel's reason.
     pub errno: Errno,
@@ -106,26 +57,26 @@ impl fmt::Display for Step {
     }
 }
 
-/// Rungs of the ladder.
-const RUNGS: usize = 4;
+/// The rungs that were refused, from the top: at most one step each. Never empty in an error.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused([Option<Step>; 4]);
 
-/// The rungs that were refused, from the top: at most one each.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Steps([Option<Step>; RUNGS]);
+impl Refused {
+    pub(super) const NONE: Self = Self([None; 4]);
 
-impl Steps {
-    pub(crate) fn add(&mut self, step: Step) {
+    /// Returns one step for each rung that was refused.
+    pub fn iter(&self) -> impl Iterator<Item = &Step> {
+        self.0.iter().flatten()
+    }
+
+    pub(super) fn add(&mut self, step: Step) {
         if let Some(free) = self.0.iter_mut().find(|step| step.is_none()) {
             *free = Some(step);
         }
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.0.iter().flatten()
-    }
 }
 
-impl fmt::Display for Steps {
+impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, step) in self.iter().enumerate() {
             write!(f, "{}{step}", if i == 0 { "" } else { "; " })?;
@@ -134,18 +85,18 @@ impl fmt::Display for Steps {
     }
 }
 
-/// What is known about the pages' being there, at the time of mapping: base and transparent huge pages
-/// may be swapped out later, unless they are locked.
+/// What is known about the residency of the pages after mapping. Base and transparent huge pages may be
+/// swapped out later, unless they are locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Residency {
-    /// Every page was made resident by `MADV_POPULATE_WRITE`, which would have said if not.
+    /// `MADV_POPULATE_WRITE` made every page resident; it would have reported a failure.
     Verified,
-    /// Every page was written to once; this kernel has no call that verifies it, or a sandbox refuses
-    /// that call. Never said of [`PageSize::Huge2M`] and [`PageSize::Huge1G`].
+    /// Every page was written to once. This kernel has no call that verifies it, or a sandbox refuses
+    /// that call. Never reported for [`PageSize::Huge2M`] and [`PageSize::Huge1G`].
     Unverified,
-    /// Prefault was not asked for, or the pages were released: they come with their first touch.
+    /// Prefault was turned off, or the pages were released: each page becomes resident at its first
+    /// touch.
     OnDemand,
 }
 
@@ -159,19 +110,18 @@ impl fmt::Display for Residency {
     }
 }
 
-/// Where pages were to be placed, and how many of them are.
+/// The node that pages were requested on, and how many bytes are there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Placed {
-    /// The NUMA node that was asked for.
+    /// The requested NUMA node.
     pub node: u32,
-    /// Bytes found on it, right after the prefault; `None` where the kernel does not say. Fewer than
-    /// the region has: the node was full, and the kernel took pages from another one.
+    /// Bytes found on it, right after the prefault. Fewer than the region has: the node was full, and
+    /// the kernel took pages from another one. `None`: the kernel does not tell.
     pub bytes: Option<usize>,
 }
 
-/// What a mapping became: length, pages, residency, and the reason for every step down.
+/// What the kernel granted: length, pages, residency, and the reason for every step down.
 ///
 /// ```
 /// use framepool::MappedRegion;
@@ -184,86 +134,85 @@ pub struct Placed {
 /// ```
 #[derive(Debug, Clone)]
 pub struct RegionReport {
-    pub(crate) requested: usize,
-    pub(crate) len: usize,
-    pub(crate) page: PageSize,
-    pub(crate) page_bytes: usize,
-    pub(crate) huge_bytes: Option<usize>,
-    pub(crate) collapse: Option<Errno>,
-    pub(crate) residency: Residency,
-    pub(crate) threads: usize,
-    pub(crate) lock: Lock,
-    pub(crate) placed: Option<Placed>,
-    pub(crate) guard: usize,
-    pub(crate) steps: Steps,
+    pub(super) requested: usize,
+    pub(super) len: usize,
+    pub(super) page: PageSize,
+    pub(super) huge_bytes: Option<usize>,
+    pub(super) collapse: Option<Errno>,
+    pub(super) residency: Residency,
+    pub(super) threads: usize,
+    pub(super) lock: Lock,
+    pub(super) placed: Option<Placed>,
+    pub(super) guard: usize,
+    pub(super) refused: Refused,
 }
 
 impl RegionReport {
-    /// Bytes asked for.
+    /// Bytes requested.
     pub fn requested(&self) -> usize {
         self.requested
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages. Guards are not among them.
+    /// Bytes mapped: those requested, rounded up to whole pages. Guard pages are not counted.
     pub fn mapped(&self) -> usize {
         self.len
     }
 
-    /// The rung that was reached. On [`PageSize::Transparent`] huge pages were asked for, and
-    /// [`huge_bytes`](Self::huge_bytes) tells how many came.
+    /// The rung that was reached. [`PageSize::Transparent`] says that huge pages were requested;
+    /// [`huge_bytes`](Self::huge_bytes) says how many the kernel gave.
     pub fn page(&self) -> PageSize {
         self.page
     }
 
-    /// Bytes of one page of that rung: for transparent huge pages those of a base page, which is all
-    /// that is promised.
+    /// Bytes of one page of that rung. For transparent huge pages those of a base page: the kernel
+    /// guarantees no more.
     pub fn page_bytes(&self) -> usize {
-        self.page_bytes
+        self.page.bytes()
     }
 
-    /// Bytes in pages of 2 MiB or 1 GiB right after mapping, 0 if none is resident yet; `None` where
-    /// the kernel does not say (`/proc/self/smaps` cannot be read, or counts this mapping together
-    /// with a neighbour). Transparent ones come and go.
+    /// Bytes in pages of 2 MiB or 1 GiB right after mapping; 0 if none is resident yet. `None`: the
+    /// kernel does not tell (`/proc/self/smaps` is not readable, or counts this mapping together with a
+    /// neighbour). The kernel may merge and split transparent huge pages later.
     pub fn huge_bytes(&self) -> Option<usize> {
         self.huge_bytes
     }
 
-    /// Why the kernel would not merge base pages that came in place of transparent huge ones
-    /// (`MADV_COLLAPSE`): `EINVAL` before Linux 6.1, or where this process may have none; `ENOMEM` and
-    /// `EAGAIN` for want of 2 MiB in one piece. `None` if there was no need, or it did.
+    /// Why the kernel did not merge base pages that it gave in place of transparent huge pages
+    /// (`MADV_COLLAPSE`): `EINVAL` before Linux 6.1, or if this process may have none; `ENOMEM` and
+    /// `EAGAIN` if there are no contiguous 2 MiB. `None` if it merged them, or there was nothing to merge.
     pub fn collapse_refused(&self) -> Option<Errno> {
         self.collapse
     }
 
-    /// What is known about the pages' being there.
+    /// What is known about the residency of the pages.
     pub fn residency(&self) -> Residency {
         self.residency
     }
 
-    /// Threads that made the pages resident; 0 without prefault.
+    /// Number of threads that made the pages resident; 0 without prefault.
     pub fn prefault_threads(&self) -> usize {
         self.threads
     }
 
-    /// Whether the pages are kept in memory.
+    /// Whether the pages are locked in memory.
     pub fn lock(&self) -> Lock {
         self.lock
     }
 
-    /// Where the pages were to be and how many are, if a node was asked for.
-    /// [`MappedRegion::page_nodes`](super::MappedRegion::page_nodes) tells of each page.
+    /// The requested node and how many bytes are on it, if a node was requested.
+    /// [`MappedRegion::page_nodes`](super::MappedRegion::page_nodes) returns the node of each page.
     pub fn placed(&self) -> Option<Placed> {
         self.placed
     }
 
-    /// Bytes without access right before the region, and as many behind it; 0 without guards.
+    /// Bytes of each of the two guards, right before the region and right after it; 0 without guards.
     pub fn guard_bytes(&self) -> usize {
         self.guard
     }
 
     /// The rungs that were refused, from the top.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.steps.iter()
+        self.refused.iter()
     }
 }
 
@@ -277,21 +226,19 @@ impl fmt::Display for RegionReport {
         write!(f, "{} bytes in {page}, {}", self.len, self.residency)?;
         if self.page == PageSize::Transparent && self.residency != Residency::OnDemand {
             match self.huge_bytes {
-                Some(0) => write!(f, ", asked for huge pages, none came")?,
+                Some(0) => write!(f, ", huge pages requested, none granted")?,
                 Some(huge) => write!(f, ", {huge} bytes in huge pages")?,
-                None => write!(f, ", unknown how many in huge pages")?,
+                None => write!(f, ", unknown number in huge pages")?,
             }
             if let Some(errno) = self.collapse {
                 write!(f, " (collapse: {errno})")?;
             }
         }
-        match self.placed {
-            Some(Placed {
-                node,
-                bytes: Some(bytes),
-            }) => write!(f, ", {bytes} bytes on node {node}")?,
-            Some(Placed { node, bytes: None }) => write!(f, ", unknown how many on node {node}")?,
-            None => {}
+        if let Some(Placed { node, bytes }) = self.placed {
+            match bytes {
+                Some(bytes) => write!(f, ", {bytes} bytes on node {node}")?,
+                None => write!(f, ", unknown number on node {node}")?,
+            }
         }
         if self.lock != Lock::Unlocked {
             write!(f, ", {}", self.lock)?;
@@ -299,8 +246,8 @@ impl fmt::Display for RegionReport {
         if self.guard > 0 {
             write!(f, ", guarded")?;
         }
-        if self.steps.iter().next().is_some() {
-            write!(f, "; {}", self.steps)?;
+        if self.refused.iter().next().is_some() {
+            write!(f, "; {}", self.refused)?;
         }
         Ok(())
     }
