@@ -288,7 +288,7 @@ fn ranges(map: &Pagemap, start: usize, len: usize) -> Result<Vec<IovaRange>, Iov
     let end = start.checked_add(len);
     let end = end.ok_or(IovaError::Outside { addr: start })?;
     let mut addr = start;
-    let mut entries = Entries::default();
+    let mut entries = Entries::none();
     while addr < end {
         let (entry, page_end) = entries.at(map, addr, end)?;
         let next = IovaRange {
@@ -343,7 +343,7 @@ impl Pagemap {
     }
 
     fn translate(&self, addr: usize) -> Result<PhysAddr, IovaError> {
-        let (entry, _) = Entries::default().at(self, addr, addr)?;
+        let (entry, _) = Entries::none().at(self, addr, addr)?;
         self.phys(entry, addr)
     }
 
@@ -374,17 +374,15 @@ struct Entries {
     len: usize,
 }
 
-impl Default for Entries {
-    fn default() -> Self {
+impl Entries {
+    fn none() -> Self {
         Self {
             first_page: 0,
             bytes: [0; 512 * ENTRY],
             len: 0,
         }
     }
-}
 
-impl Entries {
     /// The entry for `addr`, and the address after its page. Reads it if necessary, together with the
     /// entries that follow it, up to `end`.
     fn at(&mut self, map: &Pagemap, addr: usize, end: usize) -> Result<(u64, usize), IovaError> {

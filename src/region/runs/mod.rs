@@ -122,13 +122,7 @@ pub struct PageRuns<'m> {
     map: PageMarks<'m>,
     /// No page below this one is free.
     lowest: Cell<usize>,
-    free: Cell<usize>,
-    fewest: Cell<usize>,
-    runs: Cell<usize>,
-    raw: Cell<usize>,
-    allocations: Cell<u64>,
-    exhaustions: Cell<u64>,
-    refusals: Cell<u64>,
+    stats: Cell<RunStats>,
     region: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
 
@@ -244,13 +238,7 @@ impl<'m> PageRuns<'m> {
             slack: len - pages * page,
             map: PageMarks::new(map, pages),
             lowest: Cell::new(0),
-            free: Cell::new(pages),
-            fewest: Cell::new(pages),
-            runs: Cell::new(0),
-            raw: Cell::new(0),
-            allocations: Cell::new(0),
-            exhaustions: Cell::new(0),
-            refusals: Cell::new(0),
+            stats: Cell::new(RunStats::new(page, pages)),
             region: PhantomData,
         })
     }
@@ -295,11 +283,11 @@ impl<'m> PageRuns<'m> {
                 Ok(unsafe { PageRun::own(self, first, request.pages) })
             }
             Err(largest) => {
-                bump(&self.exhaustions);
+                self.count(|stats| stats.exhaustions = stats.exhaustions.wrapping_add(1));
                 Err(RunError::Exhausted {
                     requested: request.pages,
                     largest,
-                    free: self.free.get(),
+                    free: self.stats().free,
                 })
             }
         }
@@ -367,17 +355,7 @@ impl<'m> PageRuns<'m> {
 
     /// Returns the counters. O(1).
     pub fn stats(&self) -> RunStats {
-        RunStats {
-            page_bytes: self.page_bytes(),
-            pages: self.pages(),
-            free: self.free.get(),
-            runs: self.runs.get(),
-            raw: self.raw.get(),
-            peak: self.pages().saturating_sub(self.fewest.get()),
-            allocations: self.allocations.get(),
-            exhaustions: self.exhaustions.get(),
-            refusals: self.refusals.get(),
-        }
+        self.stats.get()
     }
 
     /// Proves that every page is free or in exactly one run, and that the counters agree. O(pages).
@@ -403,11 +381,11 @@ impl<'m> PageRuns<'m> {
                 }
             };
         }
-        let counted = [self.free.get(), self.runs.get(), self.raw.get()];
-        match [free, runs, raw]
+        let stats = self.stats();
+        let counters = [(free, stats.free), (runs, stats.runs), (raw, stats.raw)];
+        match counters
             .into_iter()
-            .zip(counted)
-            .find(|(a, b)| a != b)
+            .find(|(found, counted)| found != counted)
         {
             Some((found, counted)) => Err(RunCheckError::Miscount { found, counted }),
             None => Ok(()),
@@ -433,39 +411,49 @@ impl<'m> PageRuns<'m> {
         Err(largest)
     }
 
-    // The counters below wrap: if the map was overwritten they may be wrong, and `check` reports it.
+    fn count(&self, change: impl FnOnce(&mut RunStats)) {
+        let mut stats = self.stats.get();
+        change(&mut stats);
+        self.stats.set(stats);
+    }
+
+    // All counts wrap: if the map was overwritten they may be wrong, and `check` reports it.
 
     /// Marks free pages as one owned run.
     fn take(&self, first: usize, end: usize) {
         self.map.set(first, first + 1, Mark::Owned);
         self.map.set(first + 1, end, Mark::Middle);
-        self.free.set(self.free.get().wrapping_sub(end - first));
-        self.fewest.set(self.fewest.get().min(self.free.get()));
-        self.runs.set(self.runs.get().wrapping_add(1));
-        bump(&self.allocations);
+        self.count(|stats| {
+            stats.free = stats.free.wrapping_sub(end - first);
+            stats.peak = stats.peak.max(stats.pages.saturating_sub(stats.free));
+            stats.runs = stats.runs.wrapping_add(1);
+            stats.allocations = stats.allocations.wrapping_add(1);
+        });
     }
 
     /// Frees the pages of one owned run. Its owner must not use it any more.
     fn release(&self, first: usize, end: usize) {
         self.map.set(first, end, Mark::Free);
         self.lowest.set(self.lowest.get().min(first));
-        self.free.set(self.free.get().wrapping_add(end - first));
-        self.runs.set(self.runs.get().wrapping_sub(1));
+        self.count(|stats| {
+            stats.free = stats.free.wrapping_add(end - first);
+            stats.runs = stats.runs.wrapping_sub(1);
+        });
     }
 
     /// Turns an owned run into a raw one. Its owner must not use it any more.
     fn disown(&self, first: usize) {
         self.map.set(first, first + 1, Mark::Raw);
-        self.raw.set(self.raw.get().wrapping_add(1));
+        self.count(|stats| stats.raw = stats.raw.wrapping_add(1));
     }
 
     /// Turns a raw run of `pages` pages into one that the caller owns, or refuses.
     fn claim(&self, ptr: NonNull<u8>, pages: usize) -> Result<usize, RunFreeError> {
         let first = self
             .locate(ptr, pages)
-            .inspect_err(|_| bump(&self.refusals))?;
+            .inspect_err(|_| self.count(|stats| stats.refusals = stats.refusals.wrapping_add(1)))?;
         self.map.set(first, first + 1, Mark::Owned);
-        self.raw.set(self.raw.get().wrapping_sub(1));
+        self.count(|stats| stats.raw = stats.raw.wrapping_sub(1));
         Ok(first)
     }
 
@@ -518,8 +506,4 @@ fn split(len: usize, page: usize) -> (usize, usize) {
         0 => (1, word),
         _ => (pages, PageRuns::words(pages) * word),
     }
-}
-
-fn bump(counter: &Cell<u64>) {
-    counter.set(counter.get().wrapping_add(1));
 }

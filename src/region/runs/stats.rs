@@ -27,6 +27,22 @@ pub struct RunStats {
     pub refusals: u64,
 }
 
+impl RunStats {
+    pub(super) fn new(page_bytes: usize, pages: usize) -> Self {
+        Self {
+            page_bytes,
+            pages,
+            free: pages,
+            runs: 0,
+            raw: 0,
+            peak: 0,
+            allocations: 0,
+            exhaustions: 0,
+            refusals: 0,
+        }
+    }
+}
+
 impl fmt::Display for RunStats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
-use super::super::page::PageSize;
+use crate::region::linux::page::PageSize;
 
 /// A restriction on a memfd that no process can remove: fcntl(2), "File sealing".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
