@@ -23,6 +23,9 @@ enum LockRequest {
 
 /// The requests for a mapping: see [`MappedRegion::builder`].
 ///
+/// The page sizes are the rungs of a [ladder](crate::region). [`map`](Self::map) starts at the largest one
+/// to try, and steps down if the kernel refuses it.
+///
 /// ```
 /// use framepool::MappedRegion;
 /// use framepool::region::PageSize;
@@ -178,14 +181,13 @@ impl MapBuilder {
     ///
     /// On a kernel without `MADV_POPULATE_WRITE` (`EINVAL`, before Linux 5.14), and in a sandbox that
     /// refuses it (`ENOSYS`, `EPERM`), pages are prefaulted by touching them, and the report says
-    /// [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never touched unverified: there,
-    /// these rungs are refused at [`Stage::Populate`]; `prefault(false)` maps them.
+    /// [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never touched unverified: on
+    /// such a system their rungs are refused at [`Stage::Populate`], unless prefault is off.
     ///
     /// # Errors
     /// [`MapError`] with the request and, for each rung that was tried, the step that failed and the
-    /// kernel's reason. Nothing stays mapped. The out-of-memory killer gives no error: where memory is
-    /// overcommitted, it may run if the prefault takes more than the machine, or the memory cgroup of
-    /// the process, has free.
+    /// kernel's reason. Nothing stays mapped. If memory is overcommitted, a prefault of more than the
+    /// machine, or the memory cgroup of the process, has free may start the out-of-memory killer instead.
     pub fn map(self) -> Result<MappedRegion, MapError> {
         self.map_with(|_| {})
     }

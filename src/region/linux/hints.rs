@@ -16,7 +16,7 @@ pub enum Fork {
     /// Nothing: an access in the child is a SIGSEGV (`MADV_DONTFORK`). The parent takes no page fault.
     /// Use this for a region that a device writes to.
     Absent,
-    /// Zeros (`MADV_WIPEONFORK`). Not for 2 MiB and 1 GiB pages: the kernel answers `EINVAL`.
+    /// Zeros (`MADV_WIPEONFORK`). Not for 2 MiB and 1 GiB pages: the kernel returns `EINVAL`.
     Wiped,
 }
 

@@ -9,8 +9,6 @@ use std::vec::Vec;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread};
 
-use super::mapped::MappedRegion;
-
 /// A physical address, as a device without an IOMMU uses it. Never 0. [`Iova`] says how long it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(pub u64);
@@ -269,16 +267,6 @@ impl Iova {
             Some((offset, was, now)) => Err(IovaError::Moved { offset, was, now }),
             None => Ok(()),
         }
-    }
-}
-
-impl MappedRegion {
-    /// Reads the physical addresses of all pages: [`Iova::of`].
-    ///
-    /// # Errors
-    /// As for [`Iova::of`].
-    pub fn iova(&self) -> Result<Iova, IovaError> {
-        Iova::of(self.as_ptr(), self.len())
     }
 }
 

@@ -9,6 +9,7 @@ use rustix::io::Errno;
 
 use super::error::ReleaseError;
 use super::hints::{Fork, HintError};
+use super::iova::{Iova, IovaError};
 use super::lock::{self, Lock, LockError};
 use super::mapping::Mapping;
 use super::numa::{self, Node, NodeRun};
@@ -123,6 +124,14 @@ impl MappedRegion {
     /// ```
     pub fn page_nodes(&self) -> Result<Vec<NodeRun>, Errno> {
         numa::page_nodes(&self.mapping, self.report.page_bytes())
+    }
+
+    /// Reads the physical addresses of all pages: [`Iova::of`].
+    ///
+    /// # Errors
+    /// As for [`Iova::of`].
+    pub fn iova(&self) -> Result<Iova, IovaError> {
+        Iova::of(self.as_ptr(), self.len())
     }
 
     /// Locks every page in memory, those that are resident now and those that become so later: mlock2(2)

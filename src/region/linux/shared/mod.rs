@@ -47,8 +47,7 @@ impl SharedBuilder {
     ///
     /// # Errors
     /// [`SharedError`]: `ZeroLength`, `TooLong`, `UnsupportedPage` or `Kernel`. Nothing stays mapped or
-    /// open. The out-of-memory killer gives no error: it may run if the machine has less memory free than
-    /// requested.
+    /// open. A request for more memory than the machine has free may start the out-of-memory killer instead.
     pub fn create(self) -> Result<SharedRegion, SharedError> {
         let flags = match self.page {
             PageSize::Base => MemfdFlags::empty(),
