@@ -242,7 +242,12 @@ impl MappedRegion {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PrefaultError> {
         self.on_demand();
-        let plan = Plan::new(self.report.page, threads, node);
+        let page = self.report.page;
+        let plan = Plan {
+            threads,
+            node,
+            page,
+        };
         let done = plan.run(self.mapping.bytes_mut(), progress)?;
         self.report.residency = done.residency;
         self.report.threads = done.threads;

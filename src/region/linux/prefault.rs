@@ -10,7 +10,7 @@ use core::fmt;
 use core::mem::MaybeUninit;
 use core::slice::ChunksMut;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::io::Errno;
@@ -73,10 +73,10 @@ impl core::error::Error for PrefaultError {}
 /// How to make pages resident.
 pub(super) struct Plan<'a> {
     /// Threads that share the work. For 0 and 1 the calling thread works alone, unless there is a node.
-    threads: usize,
+    pub(super) threads: usize,
     /// The node whose CPUs do the work.
-    node: Option<&'a Node>,
-    page: PageSize,
+    pub(super) node: Option<&'a Node>,
+    pub(super) page: PageSize,
 }
 
 /// The result of a prefault.
@@ -87,6 +87,7 @@ pub(super) struct Prefaulted {
 }
 
 type Chunk<'a> = &'a mut [MaybeUninit<u8>];
+type Chunks<'a> = Mutex<ChunksMut<'a, MaybeUninit<u8>>>;
 type Outcome = Result<(usize, Residency), Failure>;
 
 enum Failure {
@@ -94,15 +95,7 @@ enum Failure {
     Node(NodeError),
 }
 
-impl<'n> Plan<'n> {
-    pub(super) fn new(page: PageSize, threads: usize, node: Option<&'n Node>) -> Self {
-        Self {
-            threads,
-            node,
-            page,
-        }
-    }
-
+impl Plan<'_> {
     /// Makes all of `bytes` resident. They are whole pages.
     pub(super) fn run(
         &self,
@@ -130,9 +123,9 @@ impl<'n> Plan<'n> {
 
     /// Lets several threads take chunks until none is left, and returns the number of threads. 0: no
     /// thread could be started, and the calling thread may do the work.
-    fn share<'a>(
+    fn share(
         &self,
-        rest: &Mutex<ChunksMut<'a, MaybeUninit<u8>>>,
+        rest: &Chunks<'_>,
         threads: usize,
         tally: &mut Tally<'_>,
     ) -> Result<usize, PrefaultError> {
@@ -141,7 +134,7 @@ impl<'n> Plan<'n> {
             let (up, all_up) = channel();
             // No thread works before all have started: a starting thread maps a stack, and the kernel
             // makes it wait while another thread populates, so the threads would work one by one.
-            let gate = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            let gate = locked(rest);
             let mut started = 0;
             // The calling thread is one of them, unless they must run on a node.
             let own = usize::from(self.node.is_none());
@@ -171,8 +164,7 @@ impl<'n> Plan<'n> {
             drop(gate);
             // A return, or a panic of the callback, drops the receiver: then the workers stop.
             if own > 0 {
-                let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some(chunk) = next() {
+                while let Some(chunk) = next(rest) {
                     tally.add(self.one(chunk))?;
                     from.try_iter().try_for_each(|outcome| tally.add(outcome))?;
                 }
@@ -182,13 +174,12 @@ impl<'n> Plan<'n> {
         })
     }
 
-    fn work(&self, rest: &Mutex<ChunksMut<'_, MaybeUninit<u8>>>, to: &Sender<Outcome>) {
+    fn work(&self, rest: &Chunks<'_>, to: &Sender<Outcome>) {
         if let Some(Err(refused)) = self.node.map(Node::enter) {
             let _ = to.send(Err(Failure::Node(refused)));
             return;
         }
-        let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-        while let Some(chunk) = next() {
+        while let Some(chunk) = next(rest) {
             let outcome = self.one(chunk);
             let failed = outcome.is_err();
             if to.send(outcome).is_err() || failed {
@@ -208,6 +199,14 @@ impl<'n> Plan<'n> {
             Err(errno) => Err(Failure::Populate(errno)),
         }
     }
+}
+
+fn locked<'l, 'a>(rest: &'l Chunks<'a>) -> MutexGuard<'l, ChunksMut<'a, MaybeUninit<u8>>> {
+    rest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn next<'a>(rest: &Chunks<'a>) -> Option<Chunk<'a>> {
+    locked(rest).next()
 }
 
 /// Counts the bytes done, and calls the callback, on the calling thread.
