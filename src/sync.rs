@@ -44,7 +44,6 @@ macro_rules! loom_const {
         $vis fn $name($($args)*) -> $ret $body
     };
 }
-#[allow(unused_imports, reason = "used where a feature needs it")]
 pub(crate) use loom_const;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.
@@ -83,19 +82,6 @@ type RawCounter = core::sync::atomic::AtomicU64;
 type RawCounter = core::sync::atomic::AtomicU32;
 #[cfg(loom)]
 use counters::RawCounter;
-
-/// Makes a function `const`, except under loom, whose atomics cannot be made at compile time.
-macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
-        #[cfg(not(loom))]
-        $(#[$meta])*
-        $vis const fn $($rest)*
-
-        #[cfg(loom)]
-        $(#[$meta])*
-        $vis fn $($rest)*
-    };
-}
 
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
