@@ -92,15 +92,11 @@ extern crate std;
 
 #[macro_use]
 mod describe;
-#[macro_use]
-mod sync;
-
-#[cfg(feature = "defmt")]
-mod log;
 pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]
 pub mod ring;
+mod sync;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use sync::counters::explore_counters;

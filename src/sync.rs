@@ -25,6 +25,27 @@ compile_error!(
 
 pub(crate) use core::sync::atomic::Ordering;
 
+/// Declares a function that is `const`, except under loom, which makes its atomics at run time:
+///
+/// ```text
+/// loom_const! {
+///     /// An empty cell.
+///     pub(super) fn new() -> Self { … }
+/// }
+/// ```
+macro_rules! loom_const {
+    ($(#[$meta:meta])* $vis:vis $(const)? fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+        $(#[$meta])*
+        #[cfg(not(loom))]
+        $vis const fn $name($($args)*) -> $ret $body
+
+        $(#[$meta])*
+        #[cfg(loom)]
+        $vis fn $name($($args)*) -> $ret $body
+    };
+}
+pub(crate) use loom_const;
+
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
 pub(crate) type Word = u64;
@@ -61,19 +82,6 @@ type RawCounter = core::sync::atomic::AtomicU64;
 type RawCounter = core::sync::atomic::AtomicU32;
 #[cfg(loom)]
 use counters::RawCounter;
-
-/// Makes a function `const`, except under loom, whose atomics cannot be made at compile time.
-macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis fn $($rest:tt)*) => {
-        #[cfg(not(loom))]
-        $(#[$meta])*
-        $vis const fn $($rest)*
-
-        #[cfg(loom)]
-        $(#[$meta])*
-        $vis fn $($rest)*
-    };
-}
 
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]

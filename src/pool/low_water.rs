@@ -5,7 +5,7 @@ use core::ptr;
 use core::sync::atomic::AtomicPtr;
 
 use crate::pool::Pool;
-use crate::sync::{self, AtomicWord, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Ordering::*, Word, loom_const};
 
 /// The mark and the callback of a pool.
 pub(super) struct LowWater {

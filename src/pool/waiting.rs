@@ -27,7 +27,7 @@ use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::low_water::LowWater;
-use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word, loom_const};
 
 /// The maximum number of tasks that sleep until a block of one pool is free. Further tasks re-wake themselves
 /// and are polled continuously.

@@ -28,7 +28,7 @@ use super::word::Tops;
 use crate::pool::error::CheckError;
 #[cfg(not(loom))]
 use crate::pool::geometry::LINE;
-use crate::sync::{AtomicU32, AtomicWord, Ordering::*, Section, Word};
+use crate::sync::{AtomicU32, AtomicWord, Ordering::*, Section, Word, loom_const};
 
 /// The words of the magazines: what an exchange touches.
 pub(crate) struct MagazineWords {
