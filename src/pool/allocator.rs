@@ -29,7 +29,7 @@ macro_rules! allocator {
 
             $(#[$doc])*
             // SAFETY: a block stays valid and in place until it is freed, through this reference or a copy of
-            // it; all of them refer to the same pool, which outlives them. A size of 0 is told from the others,
+            // it; all of them refer to the same pool, which outlives them. A size of 0 is distinguished,
             // because the returned length is the requested one.
             unsafe impl Allocator for &Pool<'_> {
                 $(

@@ -136,10 +136,10 @@ impl Pool<'_> {
     }
 }
 
-/// What the depot does, and what follows from it.
+/// Operations of the depot, and the actions that follow.
 impl Pool<'_> {
-    /// One block, from the stack, the frontier or a broken magazine. One compare-and-swap where the
-    /// stack is not empty.
+    /// Takes one block from the stack, the frontier or a magazine. One compare-and-swap if the stack is not
+    /// empty.
     #[inline]
     pub(crate) fn take_one(&self) -> Option<u32> {
         match sync::section(|s| self.depot.stack().pop(s)) {
@@ -155,7 +155,7 @@ impl Pool<'_> {
     #[cold]
     #[inline(never)]
     fn note_pop(&self, id: u32, event: Event) -> u32 {
-        // Owned: what follows runs the user's code, which may unwind.
+        // A handle, because the code below runs the user's code, which may unwind.
         // SAFETY: the block was just popped.
         let block = unsafe { Block::own(self, id) };
         sync::section(|s| {
@@ -177,7 +177,7 @@ impl Pool<'_> {
             return None;
         }
         let [id] = id;
-        // Owned: what follows runs the user's code, which may unwind.
+        // A handle, because the code below runs the user's code, which may unwind.
         // SAFETY: one index was written, of a block that was just taken.
         let block = unsafe { Block::own(self, id.assume_init()) };
         self.look_if(awaited);
@@ -185,14 +185,14 @@ impl Pool<'_> {
         Some(block.disown())
     }
 
-    /// As many blocks as `ids` has room for and the depot can give, from wherever they lie. Returns
-    /// the length of the part of `ids` that was written, and whether the caller must
-    /// [look for waiters](Self::look_if), once the blocks are someone's.
+    /// Takes as many blocks as `ids` has room for and the depot has, from all places. Returns the length of the
+    /// written part of `ids`, and whether the caller must [look for waiters](Self::look_if) after it has made
+    /// handles of the blocks.
     pub(crate) fn take_many(&self, ids: &mut Ids) -> (usize, bool) {
         sync::section(|s| self.depot.take(s, ids))
     }
 
-    /// Returns one block by one compare-and-swap.
+    /// Frees one block with one compare-and-swap.
     ///
     /// # Safety
     /// The caller owns the block, and gives it up.
@@ -204,7 +204,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Returns blocks by one compare-and-swap; the last lies on top.
+    /// Frees blocks with one compare-and-swap; the last lies on top.
     ///
     /// # Safety
     /// The caller owns the blocks, all different, and gives them up.
@@ -214,7 +214,7 @@ impl Pool<'_> {
         self.look_if(awaited);
     }
 
-    /// The same without waking anyone. Returns whether the caller must look for waiters.
+    /// Frees blocks without waking tasks. Returns whether the caller must look for waiters.
     ///
     /// # Safety
     /// As for [`give_many`](Self::give_many).
@@ -223,8 +223,8 @@ impl Pool<'_> {
         sync::section(|s| unsafe { self.depot.give(s, ids) })
     }
 
-    /// Keeps the peak and [looks](Self::note_low) at the mark, after an operation that took blocks, or
-    /// took and returned them.
+    /// Updates the peak, and runs the [low-water callback](Self::note_low) if it is due. Called after an operation
+    /// that took blocks, or took and returned them.
     pub(crate) fn note_burst(&self) {
         sync::section(|s| self.depot.note_peak(s));
         self.note_low();

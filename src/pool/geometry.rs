@@ -1,45 +1,45 @@
-//! Sizes that follow from the target and from a pool's shape.
+//! Sizes that depend on the target and on the shape of a pool.
 
-/// Bytes of a cache line: hot words are kept apart by it, and blocks are aligned to it.
+/// Bytes of a cache line. Hot words lie on different lines, and blocks are aligned to lines.
 pub(crate) const LINE: usize = if cfg!(target_pointer_width = "64") {
     64
 } else {
     32
 };
 
-/// The most blocks a pool carries on this target.
+/// The largest number of blocks in a pool on this target.
 ///
-/// 64-bit: all that a `u32` names, less the marks of [`meta`](super::meta). 32-bit: what leaves the
-/// tag two bits more than the index, so that the depth can be told from the counters.
+/// 64-bit: all values of a `u32`, less the marks of [`meta`](super::meta). 32-bit: the tag must have two bits more
+/// than the index, so that the depth can be computed from the counters.
 pub(crate) const MAX_BLOCKS: usize = if cfg!(target_pointer_width = "64") {
     u32::MAX as usize - 2
 } else {
     (1 << 15) - 1
 };
 
-/// Bits of a slot number in the word of the magazine stacks. Two of them leave 32 bits of a 64-bit
-/// word to the tag, and 20 of a 32-bit one.
+/// Bits of a slot number in the word of the magazine stacks. Two slot numbers leave 32 bits of a 64-bit word for the
+/// tag, and 20 of a 32-bit one.
 pub(crate) const SLOT_BITS: u32 = if cfg!(target_pointer_width = "64") {
     16
 } else {
     6
 };
 
-/// The most magazines a depot can name: 65,535 on 64-bit targets, 63 on 32-bit ones.
+/// The largest number of magazines in a depot: 65,535 on 64-bit targets, 63 on 32-bit ones.
 pub(crate) const MAX_SLOTS: usize = (1 << SLOT_BITS) - 1;
 
-/// `n`, rounded up to a multiple of `align`, a power of two, if that is a `usize`.
+/// `n` rounded up to a multiple of `align`, a power of two, if the result fits a `usize`.
 pub(crate) const fn align_up(n: usize, align: usize) -> usize {
     // In this order: on 32-bit targets the largest block and the largest alignment add up to 2^32.
     (n + (align - 1)) & !(align - 1)
 }
 
-/// Bytes of the links of a pool, up to the next line.
+/// Bytes of the links of a pool, rounded up to a line.
 pub(crate) const fn links_size(capacity: usize) -> usize {
     align_up(4 * capacity, LINE)
 }
 
-/// Magazines that the metadata has room for: `capacity / (magazine + 1)`, as far as words name them.
+/// Number of magazines that the metadata has room for: `capacity / (magazine + 1)`, at most [`MAX_SLOTS`].
 pub(crate) const fn slot_count(capacity: u32, magazine: u16) -> u32 {
     if magazine == 0 {
         return 0;

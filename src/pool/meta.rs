@@ -1,22 +1,22 @@
-//! The metadata of a pool: where it lies, and the only code that turns it into references.
+//! The metadata of a pool: its layout, and the only code that makes references to it.
 //!
 //! ```text
 //! header            links                      magazines (absent without caches)
 //! ┌────────────────┬────┬────┬───┬────┬ pad ┬────┬──────────┬────┬──────────┬───┐
 //! │ stack│exch│cold│ l0 │ l1 │ … │ ln │     │ h0 │ ids of 0 │ h1 │ ids of 1 │ … │
 //! └────────────────┴────┴────┴───┴────┴─────┴────┴──────────┴────┴──────────┴───┘
-//!                   4 bytes a block           4 bytes a block in all
+//!                   4 bytes per block         4 bytes per block in all
 //! ```
 //!
-//! All zeros is a valid empty pool. A link is 4 bytes a block and means, for a block that is
+//! All zeros is a valid empty pool. A link is 4 bytes per block. Its value, for a block that is
 //! - in the free stack: the index of the block below, plus one (0: none);
-//! - out as a raw block: [`RAW`];
-//! - anywhere else: nothing (never [`RAW`]).
+//! - in use as a raw block: [`RAW`];
+//! - anywhere else: any value but [`RAW`].
 //!
-//! Links lie beside the blocks, never inside them: a device may still be writing to a free block, and
-//! nothing in it is trusted.
+//! Links lie beside the blocks, never inside them: a device may still write to a free block, so its bytes are not
+//! trusted.
 //!
-//! Under loom links and magazines are vectors of loom's types, which are no plain words.
+//! Under loom, links and magazines are vectors of loom's types, which are not plain words.
 
 use core::ptr::NonNull;
 
@@ -31,11 +31,10 @@ use crate::pool::geometry::slot_count;
 use crate::pool::waiting::Pressure;
 use crate::sync::{AtomicU32, AtomicWord, Counter, loom_const};
 
-/// The link of a block that is out as a raw block. No index plus one reaches it.
+/// The link of a raw block. No index plus one is this large.
 pub(crate) const RAW: u32 = u32::MAX;
 
-/// The mutable part of a pool that is not per block: each group on a cache line of its own where
-/// there are caches to speak of.
+/// The mutable part of a pool that is not per block: on 64-bit targets, each group has cache lines of its own.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 #[cfg_attr(target_pointer_width = "32", repr(C, align(32)))]
 pub(crate) struct Header {
@@ -45,30 +44,30 @@ pub(crate) struct Header {
     pub(crate) pressure: Pressure,
 }
 
-/// What an exchange of magazines touches.
+/// The words that an exchange of magazines reads and writes.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(crate) struct Exchange {
     pub(crate) magazines: MagazineWords,
-    /// Blocks in caches and in magazines: see [`Held`](super::depot::word::Held). No [`Counter`]: loom
-    /// checks that it never falls below what is there.
+    /// Numbers of blocks in caches and in magazines: see [`Held`](super::depot::word::Held). Not a [`Counter`],
+    /// because loom checks that it is never too low.
     pub(crate) held: AtomicWord,
-    /// Allocations that stack and frontier did not count, less what they counted that was none.
+    /// Number of allocations that stack and frontier did not count, less those that they counted wrongly.
     pub(crate) allocations_beside: Counter,
 }
 
-/// What only failures, raw blocks and constructors touch.
+/// The words that only failures, raw blocks and constructors access.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(crate) struct Cold {
     pub(crate) exhaustions: Counter,
     pub(crate) refusals: Counter,
-    /// Blocks out as raw blocks.
+    /// Number of raw blocks.
     pub(crate) raw: AtomicWord,
-    /// Blocks handed out once that are not this pool's to account for: withdrawn for reservations, or
-    /// in a reservation the names below its capacity that are not in it.
+    /// Number of blocks below the frontier that this pool does not account for: those withdrawn for reservations,
+    /// and in a reservation, the names below its capacity that do not belong to it.
     pub(crate) lent: AtomicWord,
-    /// Bytes of the region that serve nothing.
+    /// Bytes of the region that the pool does not use.
     pub(crate) slack: usize,
     /// Returns the memory when the pool is dropped; null if the pool does not own it.
     /// Written by constructors only, before the pool is shared.
@@ -146,11 +145,10 @@ impl Base {
         }
     }
 
-    /// Writes the header and, unless they are zeros already, the links. Magazines are never read before
-    /// they are written.
+    /// Writes the header and, unless `zeroed`, the links. Magazines are never read before they are written.
     ///
     /// # Safety
-    /// `metadata` is aligned to a line, and has room for what `capacity` and `magazine` ask for.
+    /// `metadata` is aligned to a line, and has room for the parts of `capacity` and `magazine`.
     pub(crate) unsafe fn write(
         metadata: NonNull<u8>,
         zeroed: bool,
@@ -208,7 +206,7 @@ impl Pool<'_> {
         self.depot.header()
     }
 
-    /// The header, for an owner that no one else can reach.
+    /// The header, for an owner with exclusive access.
     pub(crate) fn header_mut(&mut self) -> &mut Header {
         // SAFETY: as in `Depot::header`, and `&mut self` excludes every handle and every other caller.
         unsafe { &mut (*self.depot.base.as_ptr()).header }

@@ -1,9 +1,9 @@
-//! Blocks without a handle: pointers and indices that cross a C interface, a descriptor ring, a
+//! Raw blocks: blocks without a handle, as pointers or indices that cross a C interface, a descriptor ring, or a
 //! device.
 //!
-//! A raw block is marked in its link, out of band, so that no other path pays for the checks. The
-//! mark is set when a handle becomes raw and cleared when the block comes back; whatever else comes
-//! back is refused, with the reason.
+//! A raw block is marked in its link, out of band, so that no other path pays for the checks. The mark is set
+//! when a handle becomes raw, and cleared when the block is returned. Any other return is refused, with the
+//! reason.
 
 use core::ptr::NonNull;
 
@@ -14,9 +14,9 @@ use crate::pool::{Block, BlockId, Pool};
 use crate::sync::{self, Ordering::*, Word};
 
 impl Block<'_> {
-    /// Gives up the handle for the address of the block's first byte. The block stays out until
+    /// Converts the handle into the address of the block's first byte. The block stays in use until
     /// [`Pool::free_raw`] or [`Pool::block_from_raw`].
-    #[must_use = "the block leaks unless the pointer comes back"]
+    #[must_use = "the block leaks unless the pointer is returned to the pool"]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn into_raw(self) -> NonNull<u8> {
         let pool = self.pool();
@@ -25,9 +25,9 @@ impl Block<'_> {
         unsafe { pool.block_start(id.0) }
     }
 
-    /// Gives up the handle for the block's name. The block stays out until [`Pool::free_id`] or
+    /// Converts the handle into the block's name. The block stays in use until [`Pool::free_id`] or
     /// [`Pool::block_from_id`].
-    #[must_use = "the block leaks unless the index comes back"]
+    #[must_use = "the block leaks unless the name is returned to the pool"]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn into_id(self) -> BlockId {
         let pool = self.pool();
@@ -37,7 +37,7 @@ impl Block<'_> {
             pool.header().cold.raw.fetch_add(s, 1, Relaxed);
             // Release: pairs with the acquire in `claim_raw`, so that what was written to the block
             // comes before what its next owner does.
-            // SAFETY: the block is in range; being owned, its link is the owner's to write.
+            // SAFETY: the block is in range, and its owner may write its link.
             unsafe { pool.link(id) }.store(RAW, Release);
         });
         BlockId(id)
@@ -45,16 +45,16 @@ impl Block<'_> {
 }
 
 impl Pool<'_> {
-    /// Frees a raw block by the address that [`Block::into_raw`] gave. Range, stride and state are
+    /// Frees a raw block by the address that [`Block::into_raw`] returned. Range, stride and state are
     /// always checked. O(1), two atomic steps.
     ///
     /// # Errors
-    /// [`FreeError`]: the address is foreign or not a block's start, or the block is not raw (a
-    /// double free). The pool is unchanged but for the count of refusals.
+    /// [`FreeError`]: the address is not in this pool or not a block's start, or the block is not raw (a
+    /// double free). The pool is unchanged except for the count of refusals.
     ///
     /// # Safety
-    /// If the address is that of a raw block, it is the caller's to free: no one uses it any more.
-    /// Any other address is answered with an error.
+    /// If the address is that of a raw block, the caller owns the block, and nothing uses it any more. Any other
+    /// address is safe, and returns an error.
     ///
     /// ```
     /// framepool::pool!(static POOL: [64; 4]);
@@ -71,12 +71,12 @@ impl Pool<'_> {
     pub unsafe fn free_raw(&self, ptr: NonNull<u8>) -> Result<(), FreeError> {
         let id = self.claim_raw(self.locate(ptr))?;
         self.note(id.0, AuditKind::FreedRaw);
-        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        // SAFETY: the block was raw and is claimed; the caller promises that nothing uses it.
         unsafe { self.give_one(id.0) };
         Ok(())
     }
 
-    /// Frees a raw block by its name. An index of another pool cannot be told from one of this.
+    /// Frees a raw block by its name. A name from another pool is not detected.
     ///
     /// # Errors
     /// As for [`free_raw`](Self::free_raw).
@@ -87,38 +87,38 @@ impl Pool<'_> {
     pub unsafe fn free_id(&self, id: BlockId) -> Result<(), FreeError> {
         let id = self.claim_raw(Ok(id))?;
         self.note(id.0, AuditKind::FreedRaw);
-        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        // SAFETY: the block was raw and is claimed; the caller promises that nothing uses it.
         unsafe { self.give_one(id.0) };
         Ok(())
     }
 
-    /// Makes a raw block a handle again, by its address.
+    /// Converts a raw block into a handle again, by its address.
     ///
     /// # Errors
     /// As for [`free_raw`](Self::free_raw).
     ///
     /// # Safety
-    /// As for [`free_raw`](Self::free_raw): the handle owns the block from now on.
+    /// As for [`free_raw`](Self::free_raw). The handle owns the block afterwards.
     #[track_caller]
     pub unsafe fn block_from_raw(&self, ptr: NonNull<u8>) -> Result<Block<'_>, FreeError> {
         let id = self.claim_raw(self.locate(ptr))?;
         self.note(id.0, AuditKind::FromRaw);
-        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        // SAFETY: the block was raw and is claimed; the caller promises that nothing uses it.
         Ok(unsafe { Block::own(self, id.0) })
     }
 
-    /// Makes a raw block a handle again, by its name.
+    /// Converts a raw block into a handle again, by its name.
     ///
     /// # Errors
     /// As for [`free_raw`](Self::free_raw).
     ///
     /// # Safety
-    /// As for [`free_raw`](Self::free_raw): the handle owns the block from now on.
+    /// As for [`free_raw`](Self::free_raw). The handle owns the block afterwards.
     #[track_caller]
     pub unsafe fn block_from_id(&self, id: BlockId) -> Result<Block<'_>, FreeError> {
         let id = self.claim_raw(Ok(id))?;
         self.note(id.0, AuditKind::FromRaw);
-        // SAFETY: the block was raw and is claimed; the caller says that no one uses it.
+        // SAFETY: the block was raw and is claimed; the caller promises that nothing uses it.
         Ok(unsafe { Block::own(self, id.0) })
     }
 
@@ -131,7 +131,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Turns a raw block into one that the caller owns: of several who try, one succeeds.
+    /// Makes the caller the owner of a raw block. Of several callers, one succeeds.
     #[track_caller]
     fn claim_raw(&self, id: Result<BlockId, FreeErrorKind>) -> Result<BlockId, FreeError> {
         let claimed = id.and_then(|id| {
@@ -150,7 +150,7 @@ impl Pool<'_> {
                 Ok(id)
             })
         });
-        // No closure: it would be the caller that the error names.
+        // Not in a closure: the error would name the closure as the caller.
         match claimed {
             Ok(id) => Ok(id),
             Err(kind) => {
@@ -163,7 +163,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Blocks that are out as raw blocks. O(1).
+    /// Returns the number of raw blocks. O(1).
     pub fn raw_out(&self) -> usize {
         self.header().cold.raw.load(Relaxed) as usize
     }

@@ -1,16 +1,16 @@
-//! Reservations: blocks withdrawn from a pool, that come home to whom they are reserved for.
+//! Reservations: blocks withdrawn from a pool that return to their reservation when freed.
 //!
 //! ```text
 //!   parent   header │ links                  ┌─────── blocks ───────┐
 //!            stack ─┼─► 7 ─► 3 ─► …          │ 0 1 2 3 4 5 6 7 8 9  │
 //!                                            └──────────────────────┘
 //!   reservation   header │ links               ▲ ▲
-//!                 stack ─┼─► 2 ─► 1 ───────────┴─┘  same blocks, same names, other books
+//!                 stack ─┼─► 2 ─► 1 ───────────┴─┘  same blocks, same names, other metadata
 //! ```
 //!
-//! A reservation is a [`Pool`] over its parent's blocks with a header and links of its own. A handle
-//! knows its pool, so that a block goes home to its reservation by the very instructions that take any
-//! block home: nothing on any path asks whether there are reservations.
+//! A reservation is a [`Pool`] over its parent's blocks, with a header and links of its own. A handle knows its
+//! pool, so a block returns to its reservation by the same instructions as any block to its pool: no path checks
+//! for reservations.
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -30,29 +30,28 @@ use crate::pool::meta::{Base, RAW, size_of_parts};
 use crate::pool::owner::{Allocation, Owner};
 use crate::sync::{self, Ordering::*, Word};
 
-/// A number of blocks that are nobody else's: withdrawn from a [`Pool`], allocated like its own through
-/// [`Deref`], and back here when they are dropped, wherever that is. So one that receives can never
-/// starve one that sends.
+/// A guaranteed quota of blocks: withdrawn from a [`Pool`], allocated like a pool's own through [`Deref`], and
+/// returned here when they are dropped, from any place. So a receiver can never starve a sender.
 ///
-/// Dropping it gives its blocks back to the parent. Those that are out as raw blocks become the
-/// parent's raw blocks; those whose handles were forgotten stay lost until the parent is
-/// reset. A reservation that is itself forgotten is lost with all of its blocks, and the parent cannot be
-/// [`reset`](Pool::reset) any more: what of it is out is not known. The same is true for the parent of its
-/// parent, and so on: a reservation that ends gives back its quota less what it has lent and not got back.
+/// Dropping a reservation returns its blocks to the parent. Blocks in use as raw blocks become raw blocks of the
+/// parent. Blocks whose handles were forgotten stay lost until the parent is reset. If the reservation itself is
+/// forgotten (`mem::forget`), all its blocks are lost, and the parent can no longer be [`reset`](Pool::reset),
+/// because it does not know which of them are in use. The same holds for the parent's parent, and so on: a
+/// reservation that ends returns its quota less the blocks that it has lent and not got back.
 ///
-/// What differs from a pool over memory of its own: a block keeps the [`BlockId`](crate::BlockId),
-/// the [`offset`](crate::Block::offset) and the bytes that it has in the parent, so
-/// [`Pool::capacity`] here bounds the names and [`quota`](Self::quota) counts the blocks; and
-/// [`Stats::reserved`](crate::Stats::reserved) are the blocks in between that are not of this
-/// reservation. The parent refuses its handles and pointers, as it does any other pool's.
+/// Differences from a pool with memory of its own: a block keeps the [`BlockId`](crate::BlockId), the
+/// [`offset`](crate::Block::offset) and the bytes that it has in the parent. So [`Pool::capacity`] is the bound of
+/// the names here, and [`quota`](Self::quota) is the number of blocks; [`Stats::reserved`](crate::Stats::reserved)
+/// counts the blocks within that bound that do not belong to the reservation. The parent refuses handles and
+/// pointers of the reservation, like those of any other pool.
 ///
 /// ```
 /// use framepool::Exhausted;
 ///
 /// framepool::pool!(static FRAMES: [2048; 64]);
 ///
-/// let mut books = [std::mem::MaybeUninit::uninit(); 1024];
-/// let tx = FRAMES.reserve_in(&mut books, 16)?;
+/// let mut metadata = [std::mem::MaybeUninit::uninit(); 1024];
+/// let tx = FRAMES.reserve_in(&mut metadata, 16)?;
 /// let rx: Vec<_> = std::iter::from_fn(|| FRAMES.alloc().ok()).collect();
 /// assert_eq!(rx.len(), 48);
 /// let reply = tx.alloc()?;
@@ -70,14 +69,14 @@ pub struct Reservation<'p> {
 }
 
 impl<'m> Pool<'m> {
-    /// Withdraws `n` blocks: all or none. O(n), and 8 bytes of the global allocator for each block up to
-    /// the highest withdrawn. A pool that nobody has used yet gives its lowest blocks, so reserve first.
+    /// Withdraws `n` blocks, all or none. O(n). Allocates 8 bytes from the global allocator for each block up to the
+    /// highest that is withdrawn. An unused pool gives its lowest blocks, so reserve first.
     ///
-    /// The bytes of blocks never handed out are not touched: [`prefault`](Self::prefault) before.
+    /// Blocks that were never allocated are not touched; call [`prefault`](Self::prefault) before if needed.
     ///
     /// # Errors
     /// [`ReserveError`]: fewer blocks are free (those in workers' caches do not count), `n` is 0, or
-    /// there is no memory.
+    /// the allocation failed.
     #[cfg(feature = "std")]
     pub fn reserve(&self, n: usize) -> Result<Reservation<'_>, ReserveError> {
         let withdrawn = Withdrawn::take(self, n)?;
@@ -90,20 +89,20 @@ impl<'m> Pool<'m> {
         Ok(reservation)
     }
 
-    /// The same in memory of the caller's, for where there is no allocator:
-    /// [`reservation_size`](Self::reservation_size) bytes suffice, whichever blocks it gets.
+    /// Withdraws `n` blocks, all or none, with the metadata in the caller's memory: needs no allocator.
+    /// [`reservation_size`](Self::reservation_size) bytes are enough for any set of blocks.
     ///
     /// # Errors
-    /// As for `reserve`; [`ConfigError::RegionTooSmall`] says how many bytes it took.
+    /// As for `reserve`; [`ConfigError::RegionTooSmall`] has the number of bytes required.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
     ///
     /// framepool::pool!(static FRAMES: [256; 64]);
     ///
-    /// let mut books = [MaybeUninit::uninit(); 2048];
-    /// assert!(books.len() >= FRAMES.reservation_size());
-    /// let alarms = FRAMES.reserve_in(&mut books, 4)?;
+    /// let mut metadata = [MaybeUninit::uninit(); 2048];
+    /// assert!(metadata.len() >= FRAMES.reservation_size());
+    /// let alarms = FRAMES.reserve_in(&mut metadata, 4)?;
     /// assert_eq!((alarms.quota(), FRAMES.available()), (4, 60));
     /// # Ok::<(), framepool::ReserveError>(())
     /// ```
@@ -121,19 +120,19 @@ impl<'m> Pool<'m> {
         Ok(reservation)
     }
 
-    /// The most bytes that [`reserve_in`](Self::reserve_in) takes.
+    /// The largest number of bytes that [`reserve_in`](Self::reserve_in) needs.
     pub const fn reservation_size(&self) -> usize {
         size_of_parts(self.capacity(), true) + LINE - 1
     }
 }
 
 impl<'p> Reservation<'p> {
-    /// Blocks that are reserved here.
+    /// Number of reserved blocks.
     pub const fn quota(&self) -> usize {
         self.quota as usize
     }
 
-    /// The pool that they were withdrawn from.
+    /// The pool that the blocks were withdrawn from.
     pub const fn parent(&self) -> &'p Pool<'p> {
         self.parent
     }
@@ -154,21 +153,21 @@ impl Drop for Reservation<'_> {
         let mut out = self.own() as usize;
         loop {
             let (n, _) = self.pool.take_many(&mut ids);
-            // SAFETY: as many were written.
-            let home = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
-            if home.is_empty() {
+            // SAFETY: `n` indices were written.
+            let freed = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
+            if freed.is_empty() {
                 break;
             }
             out = out.saturating_sub(n);
             // SAFETY: the blocks were this reservation's, and are given up here.
-            awaited |= unsafe { self.parent.give_quietly(home) };
+            awaited |= unsafe { self.parent.give_quietly(freed) };
         }
         if self.pool.raw_out() > 0 {
             self.bequeath_raw();
         }
-        // The blocks that are out are the parent's from here on: allocated, as seen from there.
+        // The blocks in use belong to the parent from here on, and count as allocated from it.
         self.parent.uncount(out.wrapping_neg());
-        // Those that this reservation has lent and not got back stay lent by the parent.
+        // Blocks that this reservation has lent and not got back stay lent by the parent.
         self.parent.lend(self.own().wrapping_neg());
         // Last: it runs the user's code.
         self.parent.look_if(awaited);
@@ -182,11 +181,11 @@ impl Reservation<'_> {
         (self.pool.depot.capacity() as Word).saturating_sub(self.pool.depot.lent())
     }
 
-    /// Makes the blocks that are out as raw blocks the parent's. O(capacity).
+    /// Passes the raw blocks to the parent. O(capacity).
     #[cold]
     fn bequeath_raw(&self) {
         for id in 0..self.pool.depot.capacity() {
-            // SAFETY: below the capacity of either, which shares its names with the parent.
+            // SAFETY: below the capacity of both; the names are the same.
             let (own, parents) = unsafe { (self.pool.link(id), self.parent.link(id)) };
             if own.load(Acquire) == RAW {
                 let raw = &self.parent.header().cold.raw;
@@ -201,9 +200,9 @@ impl Reservation<'_> {
 
 describe!(Reservation<'_> as Reservation { quota, stats });
 
-/// Blocks on their way out of a pool. They hang on each other by their links, which are their owner's.
+/// Blocks that are being withdrawn from a pool: a list, linked through the blocks' own links.
 ///
-/// Invariant: owns `n` blocks, `top - 1` and what hangs below it, all of them below `capacity`.
+/// Invariant: owns `n` blocks, `top - 1` and those linked from it, all of them below `capacity`.
 pub(crate) struct Withdrawn<'p> {
     pool: &'p Pool<'p>,
     top: u32,
@@ -238,19 +237,19 @@ impl<'p> Withdrawn<'p> {
         Ok(withdrawn)
     }
 
-    /// Takes some of the pool's free blocks, at most `n`. None if there are none.
+    /// Takes some of the pool's free blocks, at most `n`. Returns their number, 0 if none is free.
     pub(crate) fn take_some(&mut self, n: usize) -> usize {
         let mut ids = [MaybeUninit::uninit(); 64];
         let n = n.min(ids.len());
         let ids = ids.get_mut(..n).unwrap_or_default();
-        // Told first, so that it does not look like use, and does not raise the peak.
+        // Counted as lent first, so that the blocks do not count as in use, and do not raise the peak.
         self.pool.lend(ids.len() as Word);
         let (got, awaited) = self.pool.take_many(ids);
         self.pool.uncount(got);
         self.pool.lend(((ids.len() - got) as Word).wrapping_neg());
-        // SAFETY: as many were written.
+        // SAFETY: `got` indices were written.
         for &id in unsafe { assume_init(ids.get(..got).unwrap_or_default()) } {
-            // SAFETY: what was taken is in range, and its link is the taker's.
+            // SAFETY: a block that was taken is in range, and its new owner may write its link.
             unsafe { self.pool.link(id) }.store(self.top, Relaxed);
             self.top = id + 1;
             self.n += 1;
@@ -268,16 +267,16 @@ impl<'p> Withdrawn<'p> {
         Some(id)
     }
 
-    /// Bytes of metadata for a pool that names these blocks.
+    /// Bytes of metadata for a pool of these blocks.
     fn metadata_size(&self) -> usize {
         size_of_parts(self.capacity as usize, true)
     }
 
-    /// The reservation that these blocks are withdrawn for.
+    /// Makes the reservation of these blocks.
     ///
     /// # Safety
-    /// As many bytes as [`metadata_size`](Self::metadata_size) from `metadata` on are valid and unshared
-    /// for `'p`, aligned to a line, and if `zeroed`, all 0.
+    /// [`metadata_size`](Self::metadata_size) bytes from `metadata` on are valid and unshared for `'p`, aligned to a
+    /// line, and all 0 if `zeroed`.
     unsafe fn settle(mut self, metadata: NonNull<u8>, zeroed: bool) -> Reservation<'p> {
         let (parent, quota) = (self.pool, self.n);
         let magazine = default_magazine(quota as usize) as u16;
@@ -297,15 +296,15 @@ impl<'p> Withdrawn<'p> {
             stride: parent.stride,
             _memory: PhantomData,
         };
-        // Nothing of it is new; what is not withdrawn is elsewhere.
+        // None of its blocks is new; the names between them are elsewhere.
         let names = self.capacity as Word;
         let frontier = &pool.header().stack.frontier;
         sync::section(|s| frontier.fetch_add(s, names, Relaxed));
         pool.uncount(self.capacity as usize);
-        // All of them at first, so that none looks like use before it is given up below.
+        // All of them at first, so that none counts as in use before it is given below.
         pool.lend(names);
         while let Some(id) = self.pop() {
-            // SAFETY: the block was the parent's and is this pool's now: it is given up to it, once.
+            // SAFETY: the block was withdrawn from the parent, and is given to this pool once.
             unsafe { pool.give_one(id) };
         }
         pool.lend((quota as Word).wrapping_neg());
@@ -322,7 +321,7 @@ impl Drop for Withdrawn<'_> {
         let n = self.n as Word;
         let mut awaited = false;
         while let Some(id) = self.pop() {
-            // SAFETY: the invariant; the block is given up, once.
+            // SAFETY: the invariant; the block is given once.
             awaited |= unsafe { self.pool.give_quietly(&[id]) };
         }
         self.pool.lend(n.wrapping_neg());
@@ -332,7 +331,7 @@ impl Drop for Withdrawn<'_> {
 }
 
 impl Pool<'_> {
-    /// So many more of the blocks that were handed out are not this pool's to account for.
+    /// Adds `n` (which may wrap) to the number of blocks that this pool does not account for.
     pub(crate) fn lend(&self, n: Word) {
         let lent = &self.header().cold.lent;
         sync::section(|s| {

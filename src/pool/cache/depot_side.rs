@@ -1,26 +1,25 @@
-//! Where a cache meets the depot: the slow half.
+//! Exchanges of a cache with the depot.
 //!
 //! # How many blocks a draw takes
-//! Nobody can take back what lies in an idle cache, so a cache draws little before it is used much. Let
-//! `a` be the number of blocks that it has handed out so far. Where `n` more are needed than it has, it
-//! draws at most `n`, or if that is more the least of
+//! Nobody can take blocks out of an idle cache, so a new cache draws little. Let `a` be the number of blocks that it
+//! has handed out so far. If it needs `n` blocks more than it has, it draws at most `n`, or if that is more, the
+//! least of
 //! - `a / 8`,
-//! - half of what the depot has,
-//! - a magazine, or half the cache where that is less (a larger burst takes several draws).
+//! - half of the blocks in the depot,
+//! - a magazine, or half the cache if that is less (a larger burst takes several draws).
 //!
-//! A magazine of the depot that is larger than that is taken last, and split: the rest goes to the stack.
+//! A magazine that is larger than that is taken last, and split: the rest goes to the stack.
 //!
-//! **What that guarantees.** Let `w` workers with new caches allocate `k` blocks each, and free none. When
+//! **The guarantee.** Let `w` workers with new caches allocate `k` blocks each, and free none. When
 //! a worker draws, it has handed out `a` blocks, holds `h` more, and needs `n` more than these, so that
 //! `a + h + n <= k`. It has then drawn `a + h + n` in all, or at most `a + h + a / 8`, where `a < k`: never
 //! more than `k + (k - 1) / 8`. So while `w * (k + (k - 1) / 8)` is at most the number of blocks that the
 //! depot had at first, a worker that draws finds the `n` that it needs: all are served, in any order.
 //!
-//! This holds between threads as well. Blocks that were never handed out and those of the stack leave the
-//! depot by one compare-and-swap, so that each is found until another worker has it. The one exception is
-//! a magazine that is being split: until the rest of it is on the stack, others find neither. So where
-//! earlier workers left magazines in the depot, and these are all that it has left, a worker may be
-//! refused that comes in just that moment.
+//! This holds between threads as well. New blocks and those of the stack leave the depot by one
+//! compare-and-swap, so that each is found until another worker has it. The one exception is a magazine that is
+//! being split: until the rest of it is on the stack, others find neither. So if earlier workers left magazines
+//! in the depot, and nothing else is left, a worker that draws at that moment may be refused.
 
 use core::mem;
 
@@ -30,17 +29,17 @@ use crate::pool::depot::{Unloaded, assume_init};
 use crate::pool::error::Exhausted;
 use crate::sync::{self, Ordering::*, Word};
 
-/// Frees after which a cache looks whether someone waits for a block.
+/// Number of frees after which a cache checks for waiting tasks.
 const LOOK_AROUND: usize = 1024;
 
 impl<const N: usize> Cache<'_, N> {
-    /// Gives every block in this cache back to the depot.
+    /// Returns every block in this cache to the depot.
     pub fn flush(&mut self) {
         self.give_all();
         self.pool.look_for_waiters();
     }
 
-    /// The same, without waking anyone.
+    /// Returns every block to the depot, without waking tasks.
     #[cold]
     #[inline(never)]
     pub(super) fn give_all(&mut self) {
@@ -50,7 +49,7 @@ impl<const N: usize> Cache<'_, N> {
         sync::section(|s| self.pool.depot.return_empty(s, &mut self.books.slot));
     }
 
-    /// Blocks per exchange: a magazine, or half the cache where that is less.
+    /// Number of blocks per exchange: a magazine, or half the cache if that is less.
     pub(super) fn share(&self) -> usize {
         self.books.fill / 2
     }
@@ -71,24 +70,23 @@ impl<const N: usize> Cache<'_, N> {
     #[inline(never)]
     pub(super) fn refill_for_one(&mut self) -> Result<(), Exhausted> {
         match self.refill(1) {
-            // What was on its way from one place to the other may be there now.
+            // Blocks that were moving between two places of the depot may be there now.
             0 if self.pool.available() == 0 || self.refill(1) == 0 => Err(self.exhausted(1, 0)),
             _ => Ok(()),
         }
     }
 
-    /// Draws towards `n` blocks (at most `N`, and more than are here), by one exchange: a magazine, a chain
-    /// of the stack, or blocks never handed out. Returns the number drawn; for how many that may be, see
-    /// the module.
+    /// Draws towards `n` blocks (at most `N`, and more than the cache has), by one exchange: a magazine, a chain
+    /// of the stack, or new blocks. Returns the number drawn; the module has the rule.
     pub(super) fn refill(&mut self, n: usize) -> usize {
-        // First, so that the line is this core's when the exchange reads and swaps a word in it.
+        // First, so that this core has the line when the exchange reads and swaps a word in it.
         self.tell_allocations();
         let (share, need) = (self.share(), n - self.len());
         // On 32-bit targets this wraps after 34 billion allocations, and grows again.
         let earned = (self.books.allocations / 8) as usize;
         let want = need.max(earned.min(self.pool.available() / 2));
         let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
-        // Nothing is hoarded while someone waits.
+        // While a task waits, a cache keeps nothing.
         let waited_for = self.pool.is_waited_for();
         let most = if waited_for { 1 } else { room.len() };
         let room = room.get_mut(..most).unwrap_or_default();
@@ -112,7 +110,7 @@ impl<const N: usize> Cache<'_, N> {
                     books.counted_by_depot += n as u64;
                     return (n, 0, false);
                 }
-                // Last: what is not taken of it goes to the stack.
+                // Last, because the rest of it goes to the stack.
                 unloaded = depot.take_magazine(s, &mut books.slot, some);
             }
             match unloaded {
@@ -123,13 +121,13 @@ impl<const N: usize> Cache<'_, N> {
         books.drawn += drawn as u64;
         books.refills += 1;
         self.tally.drew(drawn);
-        // Never raised here, or a worker that draws often would never look around.
+        // Never raised here: otherwise a worker that draws often would never check for waiting tasks.
         let room = self.books.fill.saturating_sub(self.len());
         let left = if waited_for { 0 } else { self.tally.budget() };
         self.tally.set_budget(left.min(room));
         #[cfg(feature = "audit")]
         self.note_drawn(drawn);
-        // What was asked for is handed out next: the pool hears of it as in use.
+        // The requested blocks are handed out next: they are reported as in use.
         let kept = self.len().checked_sub(n).unwrap_or(self.len());
         let cached = self.tell_len(kept);
         sync::section(|s| {
@@ -137,7 +135,7 @@ impl<const N: usize> Cache<'_, N> {
             self.pool.depot.note_exchange(s);
         });
         if in_magazines == 0 {
-            // What the depot has just counted as allocated is none yet.
+            // Blocks that the depot has just counted as allocated are not allocated yet.
             self.tell_allocations();
         }
         // Last: these run the user's code.
@@ -148,7 +146,7 @@ impl<const N: usize> Cache<'_, N> {
         drawn
     }
 
-    /// Tells the audit of the last `n` blocks that came in.
+    /// Records the last `n` blocks that came in for the audit.
     #[cfg(feature = "audit")]
     fn note_drawn(&self, n: usize) {
         let drawn = self.ids.get(self.len() - n..self.len());
@@ -157,51 +155,50 @@ impl<const N: usize> Cache<'_, N> {
         self.pool.note_all(drawn, AuditKind::Drawn);
     }
 
-    /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible; and sets a
-    /// budget of at least `k`. Its caller [passes on](Self::pass_on) when it is done.
+    /// Flushes until `k` places (at most `N`) are free, and below `fill` if that is possible. Sets a budget of at
+    /// least `k`. The caller must call [`pass_on`](Self::pass_on) afterwards.
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&mut self, k: usize) {
-        // Whether or not the depot is met: see `Tally`. The pool is not told: it is a word of all workers.
+        // With or without an exchange: see `Tally`. Not reported to the pool, whose word all workers share.
         self.carry_allocations();
         while !self.is_empty() && self.len() + k > self.books.fill {
             self.flush_coldest(self.share());
         }
-        // As many as `fill` leaves room for, and no more than until the next look around; at least `k`, for
-        // which there is room.
+        // The room below `fill`, at most until the next check for waiting tasks, and at least `k`.
         let room = self.books.fill.saturating_sub(self.len());
         self.tally.set_budget(room.min(LOOK_AROUND).max(k));
     }
 
-    /// Ends a free that met the depot. Gives what exceeds `fill` to the depot: one free may bring more
-    /// blocks than that. Then looks around: gives everything away if someone waits, and wakes those that
-    /// wait for what went to the depot. It runs the user's code, which may unwind: nothing is half done.
+    /// Ends a free that exchanged with the depot. Gives blocks beyond `fill` to the depot: one free may bring more
+    /// than that. Then checks for waiting tasks: if there are some, gives all blocks to the depot and wakes them.
+    /// It runs the user's code, which may unwind: nothing is half done.
     pub(super) fn pass_on(&mut self) {
         while self.len() > self.books.fill {
             self.flush_coldest(self.share());
         }
         sync::acquire_fence();
         if self.pool.is_waited_for() {
-            // So that the next free comes here as well.
+            // Makes the next free come here as well.
             self.tally.set_budget(0);
             self.flush();
         }
     }
 
-    /// Gives the `n` blocks that were freed longest ago to the depot; at most all. Whoever calls it
-    /// [looks for waiters](crate::Pool::look_for_waiters) when it is done.
+    /// Gives the `n` blocks that were freed first to the depot; at most all. The caller must
+    /// [look for waiters](crate::Pool::look_for_waiters) afterwards.
     #[cold]
     #[inline(never)]
     pub(super) fn flush_coldest(&mut self, n: usize) {
         self.tell_allocations();
         let len = self.len();
         let n = n.min(len);
-        // As if they had gone: what the pool is told on their way.
+        // The report to the pool counts them as gone.
         self.tally.lost(n);
         let cached = self.untold();
         let cold = self.ids.get(..n).unwrap_or_default();
-        // SAFETY: by the invariant of `tally` these were written, and their blocks are this cache's;
-        // they are overwritten or out of its length from here on.
+        // SAFETY: by the invariant of `tally` these were written, and the cache owns their blocks;
+        // they are overwritten or beyond its length from here on.
         sync::section(|s| unsafe {
             let cold = assume_init(cold);
             self.pool.note_all(cold, AuditKind::Given);
@@ -210,7 +207,7 @@ impl<const N: usize> Cache<'_, N> {
                 .give_magazine(s, &mut self.books.slot, cold, cached);
             self.pool.depot.note_exchange(s);
         });
-        // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it, too.
+        // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it.
         if let Some(all) = self.ids.get_mut(..len) {
             all.copy_within(n.., 0);
         }
@@ -218,7 +215,7 @@ impl<const N: usize> Cache<'_, N> {
         self.books.flushes += 1;
     }
 
-    /// Tells the pool everything that it has not been told.
+    /// Reports everything that was not yet reported to the pool.
     pub(super) fn settle(&mut self) {
         self.tell_allocations();
         let cached = self.untold();
@@ -230,18 +227,18 @@ impl<const N: usize> Cache<'_, N> {
         }
     }
 
-    /// How many more blocks are here than the pool has been told; it is told now.
+    /// The length less the reported length; counts as reported from now on.
     fn untold(&mut self) -> isize {
         self.tell_len(self.len())
     }
 
-    /// How many more blocks `len` is than the pool has been told; it is told now.
+    /// `len` less the reported length; counts as reported from now on.
     fn tell_len(&mut self, len: usize) -> isize {
         let told = mem::replace(&mut self.books.told_len, len);
         len.wrapping_sub(told) as isize
     }
 
-    /// Tells the pool what was allocated here since the last time, less what the depot has counted.
+    /// Reports the allocations since the last report, without those that the depot has counted.
     fn tell_allocations(&mut self) {
         self.carry_allocations();
         let books = &mut self.books;
@@ -254,7 +251,7 @@ impl<const N: usize> Cache<'_, N> {
         books.counted_by_depot = 0;
     }
 
-    /// Takes the number of allocations out of the tally.
+    /// Moves the number of allocations out of the tally.
     fn carry_allocations(&mut self) {
         let allocated = self.tally.carry();
         let books = &mut self.books;

@@ -1,6 +1,6 @@
 //! Handles into and out of a `heapless::Vec`: `alloc_into` and `free_from` for memory that does not grow.
 //!
-//! A pair generic over `Extend` could not be all or none: that trait does not tell the room that is left, and
+//! A pair generic over `Extend` could not be all or none: that trait does not give the room that is left, and
 //! heapless's implementation panics when there is none.
 
 use heapless::LenType;

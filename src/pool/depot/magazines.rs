@@ -1,9 +1,8 @@
-//! Half of the depot: magazines, arrays of block indices that cross between caches and the depot whole
+//! One half of the depot: magazines, arrays of block indices that move between caches and the depot as a whole
 //! (J. Bonwick and J. Adams, "Magazines and Vmem", USENIX 2001).
 //!
 //! Magazines lie in numbered slots. A slot is in exactly one of four places: never used, in the stack of
-//! full ones, in the stack of empty ones, or owned, by the one that has the [`Magazine`] of it. Both
-//! stacks share one tagged word ([`Tops`]), so that one compare-and-swap trades an empty magazine for a
+//! full ones, in the stack of empty ones, or owned, by the holder of its [`Magazine`]. Both stacks share one tagged word ([`Tops`]), so that one compare-and-swap trades an empty magazine for a
 //! full one, or a full one for an empty one:
 //!
 //! ```text
@@ -14,10 +13,10 @@
 //! The argument against ABA is that of the [`stack`](super::stack), with one tag for both stacks that
 //! moves with every exchange.
 //!
-//! **Bound.** The owner says how many slots there are (at most 65,535; 63 on 32-bit targets), partly
-//! filled ones included. A cache that finds no slot for its blocks returns them to the stack as a chain,
-//! by one compare-and-swap as well; a chain costs a reader a cache miss per block where a magazine costs
-//! one per sixteen. Nothing depends on a slot being there.
+//! **Bound.** The owner chooses the number of slots (at most 65,535; 63 on 32-bit targets), partly filled ones
+//! included. A cache that finds no slot for its blocks returns them to the stack as a chain, also with one
+//! compare-and-swap; a chain costs a reader one cache miss per block, a magazine one per sixteen. Nothing
+//! depends on a free slot.
 
 use core::num::NonZeroU32;
 #[cfg(not(loom))]
@@ -30,11 +29,11 @@ use crate::pool::error::CheckError;
 use crate::pool::geometry::LINE;
 use crate::sync::{AtomicU32, AtomicWord, Ordering::*, Section, Word, loom_const};
 
-/// The words of the magazines: what an exchange touches.
+/// The words of the magazines, which an exchange reads and writes.
 pub(crate) struct MagazineWords {
     /// The stacks of full and of empty magazines: see [`Tops`].
     tops: AtomicWord,
-    /// Slots ever used.
+    /// Number of slots ever used.
     used: AtomicWord,
 }
 
@@ -49,14 +48,14 @@ impl MagazineWords {
         }
     }
 
-    /// Puts a mark into the order of exchanges, without a change.
+    /// Takes a place in the order of exchanges, without a change.
     pub(super) fn swap_for_the_same(&self) {
         super::swap_for_the_same(&self.tops);
     }
 }
 
-/// The right to a slot and the indices in it: its number plus one. Not `Copy`: the one that has it is alone
-/// with the slot.
+/// The right to a slot and the indices in it: its number plus one. Not `Copy`: its holder has exclusive access to
+/// the slot.
 #[derive(Debug)]
 pub(crate) struct Magazine(NonZeroU32);
 
@@ -91,11 +90,11 @@ impl Head {
     }
 }
 
-/// The memory of all slots. A slot is its header and then its indices, so that reading the one has
-/// brought the other's cache line.
+/// The memory of all slots. A slot is its header followed by its indices, so that reading the header also loads the
+/// cache line of the first indices.
 ///
 /// Invariant: `first` points at `slots * (size + 1)` words, valid for `'a`. The first word of a slot is
-/// reached as an atomic only, the others by the owner of its [`Magazine`].
+/// accessed as an atomic only, the others by the holder of its [`Magazine`].
 #[cfg(not(loom))]
 #[derive(Clone, Copy)]
 pub(crate) struct Memory<'a> {
@@ -118,7 +117,7 @@ impl<'a> Memory<'a> {
     }
 
     /// # Safety
-    /// There is such a slot.
+    /// The slot exists.
     #[inline(always)]
     unsafe fn slot(self, slot: u32) -> NonNull<u32> {
         // SAFETY: the invariant.
@@ -126,10 +125,10 @@ impl<'a> Memory<'a> {
     }
 
     /// # Safety
-    /// There is such a slot.
+    /// The slot exists.
     #[inline(always)]
     unsafe fn head(self, slot: u32) -> &'a AtomicU32 {
-        // SAFETY: the caller's promise; this word of a slot is reached as an atomic only.
+        // SAFETY: the caller's promise; this word of a slot is accessed as an atomic only.
         unsafe { self.slot(slot).cast().as_ref() }
     }
 
@@ -139,11 +138,11 @@ impl<'a> Memory<'a> {
         unsafe { self.slot(magazine.slot()).add(1) }
     }
 
-    /// Asks for the cache lines of a magazine that is about to be taken, all at once: they were
-    /// written by another core. A hint; the slot may be another's by now.
+    /// Prefetches the cache lines of a magazine that is about to be taken, because another core wrote them. A hint:
+    /// another thread may own the slot by now.
     ///
     /// # Safety
-    /// There is such a slot.
+    /// The slot exists.
     #[inline]
     unsafe fn prefetch(self, slot: u32) {
         // SAFETY: the caller's promise; nothing is read.
@@ -158,7 +157,7 @@ impl<'a> Memory<'a> {
     #[inline]
     unsafe fn write(self, magazine: &Magazine, ids: &[u32]) {
         debug_assert!(ids.len() <= self.size);
-        // SAFETY: the owner of a slot is alone with its indices; the length is the caller's promise.
+        // SAFETY: the holder of a `Magazine` has exclusive access to its indices; the length is the caller's promise.
         unsafe {
             self.ids(magazine)
                 .copy_from_nonoverlapping(NonNull::from(ids).cast(), ids.len())
@@ -166,7 +165,7 @@ impl<'a> Memory<'a> {
     }
 
     /// # Safety
-    /// The magazine was filled that far.
+    /// The magazine has indices up to that position.
     #[inline]
     unsafe fn read(self, magazine: &Magazine, from: usize, into: &mut Ids) {
         debug_assert!(from + into.len() <= self.size);
@@ -179,7 +178,7 @@ impl<'a> Memory<'a> {
     }
 }
 
-/// A slot under loom, which checks that one thread at a time reaches the indices.
+/// A slot under loom, which checks that one thread at a time accesses the indices.
 #[cfg(loom)]
 pub(crate) struct Boxed {
     head: AtomicU32,
@@ -210,7 +209,7 @@ impl<'a> Memory<'a> {
 
     unsafe fn write(self, magazine: &Magazine, ids: &[u32]) {
         let write = |slot: *mut std::vec::Vec<u32>| {
-            // SAFETY: loom checks that the caller is alone with the slot.
+            // SAFETY: loom checks that the caller's access to the slot is exclusive.
             let slot = unsafe { &mut *slot };
             slot[..ids.len()].copy_from_slice(ids);
         };
@@ -250,7 +249,7 @@ impl<'a> Magazines<'a> {
         }
     }
 
-    /// Whether there is a full one.
+    /// Whether there is a full magazine.
     pub(crate) fn has_full(self) -> bool {
         self.tops().full() != 0
     }
@@ -271,22 +270,21 @@ impl<'a> Magazines<'a> {
         unsafe { self.memory.head(magazine.slot()) }.store(head.0, Relaxed);
     }
 
-    /// One exchange: `step` looks at both tops and says what they shall be, or that there is
-    /// nothing to do.
+    /// One exchange: `step` computes the new tops from the old ones, or returns `None` if there is nothing to do.
     fn exchange<R>(
         self,
         s: Section<'_>,
         mut step: impl FnMut(Tops) -> Option<(u32, u32, R)>,
     ) -> Option<R> {
         let word = &self.words.tops;
-        // Acquire: pairs with the release below, so that headers and indices of a slot that is
-        // taken are those its last owner wrote.
+        // Acquire: pairs with the release below, so that headers and indices of a slot that is taken are those
+        // that its last owner wrote.
         let mut seen = word.load(Acquire);
         loop {
             let (full, empty, result) = step(Tops(seen))?;
             let after = Tops(seen).exchanged(full, empty);
-            // Release: the slot that is given, its indices, and what was done to their blocks. Success acquires
-            // nothing more: the tag shows that `seen` is what is there still.
+            // Release: the slot that is given, its indices, and what was written to their blocks. Success acquires
+            // nothing more: the tag shows that the word is still `seen`.
             match word.compare_exchange_weak(s, seen, after, Release, Acquire) {
                 Ok(_) => return Some(result),
                 Err(now) => seen = now,
@@ -294,7 +292,7 @@ impl<'a> Magazines<'a> {
         }
     }
 
-    /// Takes a full magazine and its length, and leaves `own`, if there is one, among the empty.
+    /// Takes a full magazine. Returns it and its length, and leaves `own`, if there is one, among the empty.
     pub(crate) fn take_full(
         self,
         s: Section<'_>,
@@ -318,8 +316,8 @@ impl<'a> Magazines<'a> {
         Some(taken)
     }
 
-    /// Gives a full magazine away and takes an empty one, if there is one. Whoever takes it owns the first
-    /// `len` indices in it.
+    /// Gives a full magazine away and takes an empty one, if there is one. The blocks of the first `len` indices
+    /// pass to the thread that takes the full one.
     pub(crate) fn give_full(self, s: Section<'_>, own: Magazine, len: usize) -> Option<Magazine> {
         self.exchange(s, |tops| {
             self.set_head(&own, Head::new(tops.full(), len));
@@ -372,17 +370,17 @@ impl<'a> Magazines<'a> {
         unsafe { self.memory.write(magazine, ids) }
     }
 
-    /// Reads the indices of a magazine from position `from` on, as many as `into` holds.
+    /// Reads `into.len()` indices of a magazine from position `from` on.
     ///
     /// # Safety
-    /// The magazine was filled that far.
+    /// The magazine has indices up to that position.
     #[inline]
     pub(crate) unsafe fn read(self, magazine: &Magazine, from: usize, into: &mut Ids) {
         // SAFETY: the caller's promise.
         unsafe { self.memory.read(magazine, from, into) }
     }
 
-    /// For walks that trust nothing: the magazine that `plus_one` names, if it names one. `visited` counts
+    /// The magazine that `plus_one` names, if it names one; for walks over possibly corrupt metadata. `visited` counts
     /// the steps of the walk.
     pub(crate) fn checked(
         self,
@@ -407,7 +405,7 @@ impl<'a> Magazines<'a> {
         Ok(magazine)
     }
 
-    /// The slot below plus one, and the number of indices.
+    /// The slot below a magazine plus one, and the number of its indices.
     pub(crate) fn contents(self, magazine: &Magazine) -> (u32, usize) {
         let head = self.head_of(magazine.plus_one());
         (head.below(), head.len())

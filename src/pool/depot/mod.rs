@@ -1,10 +1,10 @@
-//! The depot: where the free blocks of a pool are. A [`Stack`] with the frontier of blocks never handed
-//! out, and full [`Magazines`]; each half works alone.
+//! The depot: the free blocks of a pool. It has two halves, which also work alone: a [`Stack`] with the frontier
+//! of blocks that were never allocated, and full [`Magazines`].
 //!
 //! The [`Depot`] runs no user code: it returns what happened, and the pool acts on it.
 //!
-//! One rule holds for all that gives indices: the caller owns their blocks, all different, and gives them
-//! up. All that takes them makes the caller their owner.
+//! One rule holds for all functions. A function that gives indices: the caller owns their blocks, all different,
+//! and gives them up. A function that takes indices: the caller becomes the owner of their blocks.
 
 pub(crate) mod magazines;
 pub(crate) mod stack;
@@ -22,39 +22,39 @@ use magazines::{Magazine, Magazines};
 use stack::Stack;
 use word::Held;
 
-/// Above every depth: the next pop works the mark out.
+/// Above every depth: the next pop computes the mark.
 const NO_MARK: Word = u32::MAX as Word;
 
 /// Indices on their way from the depot to a caller.
 pub(crate) type Ids = [MaybeUninit<u32>];
 
-/// What was in a full magazine.
+/// The content of a magazine that was taken.
 pub(crate) struct Unloaded {
-    /// Blocks that were in it.
+    /// Number of blocks in it.
     pub(crate) len: usize,
-    /// Those that its taker has room for.
+    /// Number of blocks that the caller got.
     pub(crate) fits: usize,
-    /// Whether the others went to an empty stack: the caller must look for waiters.
+    /// Whether the other blocks went to an empty stack: the caller must look for waiters.
     pub(crate) awaited: bool,
 }
 
 /// The free blocks of a pool, and the counts of the others.
 ///
 /// Invariant: `base` points at metadata for `capacity` and `magazine` (see `meta`), valid for the life of the
-/// depot and reached through depots only.
+/// depot and accessed through depots only.
 pub(crate) struct Depot {
     pub(crate) base: NonNull<Base>,
     pub(crate) capacity: NonZeroU32,
     pub(crate) magazine: u16,
-    /// The pool's; here it takes no room. The binary logarithm of the blocks' alignment.
+    /// The binary logarithm of the blocks' alignment. It belongs to the pool; here it takes no extra room.
     pub(crate) align_log2: u8,
-    /// The pool's as well: whether safe code may have made other descriptors of it. Then `&mut Pool` does
-    /// not prove that no other thread uses it.
+    /// Whether safe code may have made other descriptors of the pool. Then `&mut Pool` does not prove exclusive
+    /// access. It belongs to the pool as well.
     pub(crate) shared: bool,
 }
 
 impl Depot {
-    /// Blocks that the metadata has links for.
+    /// Number of blocks that the metadata has links for.
     #[inline(always)]
     pub(crate) const fn capacity(&self) -> u32 {
         self.capacity.get()
@@ -83,12 +83,12 @@ impl Depot {
         }
     }
 
-    /// As many blocks as `ids` has room for and the depot can give: from stack, frontier, magazines; and
-    /// again if there is something by the end. Returns the length of the part of `ids` that was written,
-    /// and whether the caller must look for waiters, once the blocks are someone's.
+    /// Takes as many blocks as `ids` has room for and the depot has: from stack, frontier and magazines, and again
+    /// if one of them has blocks at the end. Returns the length of the written part of `ids`, and whether the caller
+    /// must look for waiters after it has made handles of the blocks.
     ///
-    /// "None" means that none was found in any place, each looked at once: blocks that move from one to
-    /// the other meanwhile (a flush, a refill) may be missed.
+    /// 0 means that no place had a block when it was looked at: blocks that move from one place to another
+    /// meanwhile (a flush, a refill) may be missed.
     pub(crate) fn take(&self, s: Section<'_>, ids: &mut Ids) -> (usize, bool) {
         let (mut n, mut awaited) = (0, false);
         loop {
@@ -112,13 +112,13 @@ impl Depot {
         self.stack().top() != 0 || self.magazines().has_full()
     }
 
-    /// Up to `ids.len()` blocks that were never handed out.
+    /// Takes up to `ids.len()` blocks that were never allocated. Returns their number.
     #[inline(never)]
     pub(crate) fn take_new(&self, s: Section<'_>, ids: &mut Ids) -> usize {
         self.stack().take_new(s, ids)
     }
 
-    /// Gives blocks to the stack by one compare-and-swap; the last lies on top. Returns whether the stack
+    /// Gives blocks to the stack with one compare-and-swap; the last lies on top. Returns whether the stack
     /// was empty: then the caller must look for waiters, outside of the section.
     ///
     /// # Safety
@@ -128,9 +128,9 @@ impl Depot {
         unsafe { self.stack().push(s, ids) }
     }
 
-    /// Empties a full magazine into `ids`; what does not fit goes to the stack. `own` is the slot
-    /// that the cache keeps for its next flush. That they left the magazines is for the caller to
-    /// [tell](Self::tell_held).
+    /// Takes a full magazine and empties it into `ids`; blocks that do not fit go to the stack. `own` is the empty
+    /// magazine that the cache keeps for its next flush. The caller must [report](Self::tell_held) that the blocks
+    /// left the magazines.
     #[inline(never)]
     pub(crate) fn take_magazine(
         &self,
@@ -150,7 +150,7 @@ impl Depot {
             let mut some = [const { MaybeUninit::uninit() }; 16];
             let n = (len - at).min(some.len());
             let some = some.get_mut(..n).unwrap_or_default();
-            // SAFETY: the magazine is owned and filled up to `len`; the blocks in it are its owner's.
+            // SAFETY: the magazine is owned and filled up to `len`; its owner owns the blocks in it.
             unsafe {
                 magazines.read(&magazine, at, some);
                 awaited |= self.give(s, assume_init(some));
@@ -161,8 +161,8 @@ impl Depot {
         Some(Unloaded { len, fits, awaited })
     }
 
-    /// Gives `ids` to the depot as a magazine, or as a chain where they are few or no slot is free.
-    /// `cached` is what that and all since its last telling changes in the caller's cache.
+    /// Gives `ids` to the depot as a magazine, or as a chain if they are few or no slot is free. `cached` is the change
+    /// of the number of blocks in the caller's cache since its last report, these blocks included.
     ///
     /// # Safety
     /// As for [`give`](Self::give).
@@ -187,13 +187,13 @@ impl Depot {
         };
         // SAFETY: the indices fit it.
         unsafe { magazines.write(&empty, ids) };
-        // Told before it can be taken, so that the count never falls below what is there; and before
-        // the exchange, so that the line is this core's when that reads and swaps a word in it.
+        // Before the magazine can be taken, so that the count is never too low; and before the exchange, so that
+        // this core has the line when the exchange reads and swaps a word in it.
         self.tell_held(s, cached, ids.len() as isize);
         *own = magazines.give_full(s, empty, ids.len());
     }
 
-    /// Takes blocks out of a full magazine for a caller without a cache; the rest goes to the stack.
+    /// Takes blocks out of a full magazine, for a caller without a cache. The rest goes to the stack.
     pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> Option<Unloaded> {
         let mut own = None;
         let unloaded = self.take_magazine(s, &mut own, ids)?;
@@ -218,14 +218,14 @@ impl Depot {
         }
     }
 
-    /// Puts an empty magazine that a cache kept for its next flush back.
+    /// Returns an empty magazine that a cache kept for its next flush.
     pub(crate) fn return_empty(&self, s: Section<'_>, own: &mut Option<Magazine>) {
         if let Some(magazine) = own.take() {
             self.magazines().give_empty(s, magazine);
         }
     }
 
-    /// Tells how many more blocks are in caches and in magazines.
+    /// Adds to the numbers of blocks in caches and in magazines.
     #[inline(never)]
     pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
         let held = &self.header().exchange.held;
@@ -233,42 +233,41 @@ impl Depot {
         held.fetch_add(s, Held::step(cached, in_magazines), SeqCst);
     }
 
-    /// Blocks in caches and magazines.
+    /// The numbers of blocks in caches and in magazines.
     pub(crate) fn held(&self) -> Held {
         Held(self.header().exchange.held.load(Relaxed))
     }
 
-    /// Blocks that are accounted for elsewhere: see [`Cold`](super::meta::Cold).
+    /// Number of blocks that other pools account for: see [`Cold`](super::meta::Cold).
     pub(crate) fn lent(&self) -> Word {
         self.header().cold.lent.load(Relaxed)
     }
 
-    /// Blocks in the depot.
+    /// Number of blocks in the depot.
     pub(crate) fn available(&self) -> usize {
         let never = self.stack().never_used();
         let full = self.held().in_magazines() as Word;
         (self.stack().depth() as Word + never + full).min(self.capacity() as Word) as usize
     }
 
-    /// Blocks out of the depot and out of the caches, as far as these have told: exact when
-    /// everyone rests and no cache lives.
+    /// Number of blocks that are neither in the depot nor in caches, as of the caches' last reports. Exact while no
+    /// operation is in progress and no cache exists.
     pub(crate) fn in_use(&self) -> u32 {
-        // Blocks ever handed out that are neither lent, nor in magazines, nor, as far as these have told,
-        // in caches: in use or in the stack.
+        // Blocks ever allocated that are neither lent, nor in magazines, nor in caches (as of their last reports):
+        // in use or in the stack.
         let roaming = (self.header().stack.frontier.load(Relaxed))
             .wrapping_sub(self.held().sum())
             .wrapping_sub(self.lent());
         let in_use = (roaming as u32).wrapping_sub(self.stack().depth());
-        // Counters that move one after the other can cross zero for a moment.
+        // The counters change one after the other, so the difference can be negative for a moment.
         if in_use > self.capacity() { 0 } else { in_use }
     }
 
-    /// Keeps the peak.
+    /// Updates the peak.
     ///
-    /// A pop must not pay for this. As long as `roaming` stays the same, the peak can rise only when
-    /// the stack falls below `roaming - peak` blocks: that is `mark`, one comparison with a line
-    /// that the pop has just written. All that changes `roaming` comes here, and so does a pop that
-    /// falls below the mark.
+    /// A pop must not pay for this. While `roaming` stays the same, the peak can rise only when the stack falls
+    /// below `roaming - peak` blocks. That number is `mark`; a pop compares it with a line that it has just
+    /// written. Every operation that changes `roaming` calls this, and so does a pop that falls below the mark.
     #[cold]
     #[inline(never)]
     pub(crate) fn note_peak(&self, s: Section<'_>) {
@@ -276,12 +275,12 @@ impl Depot {
         loop {
             let (roaming, low) = aims;
             let mark = match roaming.wrapping_sub(self.raise_peak(s)) {
-                // Counters in motion.
+                // The counters are changing.
                 mark if mark > self.capacity() as Word => 0,
                 mark => mark,
             };
-            // AcqRel: all changes of this word are swaps. So this acquires what those released that
-            // replaced it before, here or in `note_exchange`, and sees below what they had changed.
+            // AcqRel: all changes of this word are swaps. So this acquires what the swaps before it released,
+            // here or in `note_exchange`, and sees below what their threads had changed.
             // SeqCst: see `note_exchange`.
             (self.header().stack.mark).swap(s, mark.max(low), SeqCst);
             sync::seq_cst_under_loom();
@@ -294,12 +293,12 @@ impl Depot {
         }
     }
 
-    /// What a mark is worked out from: `roaming`, and the depth of the stack at which fewer blocks are
-    /// left in all than [`on_low_water`](crate::Pool::on_low_water) was told.
+    /// The numbers from which a mark is computed: `roaming`, and the depth of the stack below which the depot has
+    /// fewer blocks than the mark of [`on_low_water`](crate::Pool::on_low_water).
     #[inline(never)]
     fn aims(&self) -> (Word, Word) {
         let header = self.header();
-        // SeqCst, and first: see `note_exchange`. It acquires as well what its teller did before.
+        // SeqCst, and first: see `note_exchange`. It also acquires what the reporting thread did before.
         let held = Held(header.exchange.held.load(SeqCst));
         let frontier = header.stack.frontier.load(Relaxed);
         let roaming = frontier.wrapping_sub(held.sum()).wrapping_sub(self.lent());
@@ -311,10 +310,10 @@ impl Depot {
         )
     }
 
-    /// Keeps the peak at an exchange with a cache, which changes `roaming`.
+    /// Updates the peak at an exchange with a cache, which changes `roaming`.
     ///
-    /// Two workers that only exchange magazines must not write to the line that direct allocation
-    /// uses: the mark is not worked out here but given up, once, and the next pop works it out.
+    /// Two workers that only exchange magazines must not write to the line that direct allocation uses. So the mark
+    /// is not computed here but invalidated, once, and the next pop computes it.
     #[inline(never)]
     pub(crate) fn note_exchange(&self, s: Section<'_>) {
         let mark = &self.header().stack.mark;
@@ -329,7 +328,7 @@ impl Depot {
         self.raise_peak(s);
     }
 
-    /// Raises the peak to what is in use now, and returns it.
+    /// Raises the peak to the number of blocks in use, and returns it.
     #[inline(never)]
     fn raise_peak(&self, s: Section<'_>) -> Word {
         let highest = &self.header().stack.peak;
@@ -340,8 +339,8 @@ impl Depot {
         peak
     }
 
-    /// Puts a mark into the order of changes of stack and magazines, without a change. What this thread
-    /// reads of them afterwards is no older.
+    /// Takes a place in the order of changes of stack and magazines, without a change. What this thread reads of
+    /// them afterwards is no older.
     pub(crate) fn mark_order(&self) {
         self.header().stack.swap_for_the_same();
         self.header().exchange.magazines.swap_for_the_same();
@@ -358,16 +357,16 @@ fn swap_for_the_same(word: &AtomicWord) {
     });
 }
 
-/// What is left of `ids` after the first `n`.
+/// The part of `ids` after the first `n`.
 #[inline(always)]
 pub(crate) fn rest(ids: &mut Ids, n: usize) -> &mut Ids {
     ids.get_mut(n..).unwrap_or_default()
 }
 
-/// The indices in `ids`, all of them written.
+/// The indices in `ids`.
 ///
 /// # Safety
-/// All of them are.
+/// All of them are written.
 pub(crate) unsafe fn assume_init(ids: &Ids) -> &[u32] {
     // SAFETY: the caller's promise; the layouts are the same.
     unsafe { &*(core::ptr::from_ref(ids) as *const [u32]) }

@@ -1,4 +1,4 @@
-//! Half of the depot: the lock-free stack of free blocks, and the frontier of blocks never handed out.
+//! One half of the depot: the lock-free stack of free blocks, and the frontier of blocks that were never allocated.
 //!
 //! # Why it is safe
 //! The stack's head is one tagged word ([`Shape`]); links lie in a side array. A pop reads the head
@@ -45,23 +45,23 @@ use crate::sync::{
     AtomicU32, AtomicWord, Counter, Ordering, Ordering::*, Section, Word, loom_const,
 };
 
-/// The words of a stack: what an allocation without a cache touches.
+/// The words of a stack, which an allocation without a cache reads and writes.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(crate) struct StackWords {
     /// See [`Shape`]. Changed by [`swap_head`](Self::swap_head) alone.
     head: AtomicWord,
-    /// What `head` was a moment ago: see [`recent_head`](Self::recent_head).
+    /// An earlier value of `head`: see [`recent_head`](Self::recent_head).
     #[cfg(target_arch = "x86_64")]
     recent: AtomicWord,
-    /// Blocks ever handed out: those from here on were never touched.
+    /// Number of blocks ever allocated: those from here on were never used.
     pub(crate) frontier: AtomicWord,
-    /// Blocks ever pushed, where the head has no room for the stack's depth.
+    /// Number of blocks ever pushed, if the head has no room for the stack's depth.
     pushes: Counter,
-    /// How often the tag of `head` wrapped.
+    /// Number of times that the tag of `head` wrapped.
     tag_wraps: Counter,
-    /// The most blocks that were in use at once. The stack does not read it; it lies on this line for the
-    /// owner, which changes it with `mark`.
+    /// The largest number of blocks in use at once. The stack does not read it; it lies on this line because the
+    /// owner changes it together with `mark`.
     pub(crate) peak: Counter,
     /// The depth below which a pop reports an [`Event`].
     pub(crate) mark: Counter,
@@ -69,7 +69,7 @@ pub(crate) struct StackWords {
 
 impl StackWords {
     loom_const! {
-        /// An empty stack, no block handed out.
+        /// An empty stack, with no block allocated yet.
         pub(crate) fn new() -> Self {
             Self {
                 head: AtomicWord::new(0),
@@ -84,13 +84,13 @@ impl StackWords {
         }
     }
 
-    /// The head of the stack or an earlier one, with the link of its top block as it was then: enough
-    /// to start a compare-and-swap from, which will say if it was not the last.
+    /// The head of the stack, or an earlier one with the link of its top block at that time: enough to start a
+    /// compare-and-swap, which fails if it is not the current one.
     ///
-    /// On x86_64 a load of the word that a locked instruction has just written waits for that
-    /// instruction, so that a free and the allocation after it stand in line. A copy beside it, stored
-    /// after each swap by a plain store, is forwarded at once: in `shared/lifo` of `benches/peers` 13.7 ns
-    /// instead of 20.6 for the two on Sapphire Rapids. Elsewhere this is a load.
+    /// On x86_64, a load of a word that a locked instruction has just written waits for that instruction, so a free
+    /// delays the allocation after it. A copy of the word, stored after each swap with a plain store, is
+    /// forwarded at once: in `shared/lifo` of `benches/peers`, the two take 13.7 ns instead of 20.6 on Sapphire
+    /// Rapids. On other targets this is a load.
     ///
     /// A caller that reads that link must load with acquire: the thread that stored this head wrote the
     /// link of its top, or has acquired it, and `swap_head` releases.
@@ -102,7 +102,7 @@ impl StackWords {
         return self.head.load(order);
     }
 
-    /// Replaces the head `from` by `to`, or says what it is. May fail without cause.
+    /// Replaces the head `from` by `to`, or returns the current head. May fail spuriously.
     #[inline(always)]
     fn swap_head(
         &self,
@@ -114,26 +114,26 @@ impl StackWords {
     ) -> Result<(), Word> {
         self.head
             .compare_exchange_weak(s, from, to, success, failure)?;
-        // It may be late, and then the next swap that starts from it fails once: the tag tells.
+        // If this store is late, the next swap that starts from it fails once, by the tag.
         #[cfg(target_arch = "x86_64")]
         self.recent.store(to, Ordering::Release);
         Ok(())
     }
 
-    /// Puts a mark into the order of the head's changes, without a change.
+    /// Takes a place in the order of the head's changes, without a change.
     pub(super) fn swap_for_the_same(&self) {
         super::swap_for_the_same(&self.head);
     }
 }
 
-/// A block from the stack, and what its owner must act on.
+/// A block from the stack, and the event that its owner must handle.
 pub(crate) struct Popped {
     pub(crate) id: u32,
     /// The stack fell below its [`mark`](StackWords::mark), or the tag wrapped.
     pub(crate) event: Option<Event>,
 }
 
-/// Something that few pops meet.
+/// A rare event of a pop.
 pub(crate) struct Event {
     /// [`Stack::count_wrap`] is due.
     pub(crate) wrapped: bool,
@@ -142,7 +142,7 @@ pub(crate) struct Event {
 /// A stack of block indices: a view, made on use from its words and its links.
 ///
 /// Invariants:
-/// - `links` points at `capacity` links, valid for `'a` and reached as atomics only.
+/// - `links` points at `capacity` links, valid for `'a` and accessed as atomics only.
 /// - Every index in the stack is below `capacity`, and in it once.
 #[derive(Clone, Copy)]
 pub(crate) struct Stack<'a> {
@@ -154,7 +154,7 @@ pub(crate) struct Stack<'a> {
 
 impl<'a> Stack<'a> {
     /// # Safety
-    /// `links` points at `capacity` links, valid for `'a` and reached as atomics only; all stacks over these
+    /// `links` points at `capacity` links, valid for `'a` and accessed as atomics only; all stacks over these
     /// words have the same links and capacity.
     #[inline(always)]
     pub(crate) unsafe fn new(
@@ -185,12 +185,12 @@ impl<'a> Stack<'a> {
         unsafe { self.links.add(id as usize).as_ref() }
     }
 
-    /// The top block plus one; 0 if there is none.
+    /// The index of the top block plus one; 0 if the stack is empty.
     pub(crate) fn top(self) -> u32 {
         self.shape().top(self.words.head.load(Relaxed))
     }
 
-    /// Blocks in the stack.
+    /// Number of blocks in the stack.
     pub(crate) fn depth(self) -> u32 {
         self.depth_of(self.words.head.load(Relaxed))
     }
@@ -201,7 +201,7 @@ impl<'a> Stack<'a> {
         self.shape().depth(head, pushes, self.capacity.get())
     }
 
-    /// Blocks ever taken: popped, or new.
+    /// Number of blocks ever taken: popped, or new.
     pub(crate) fn taken(self) -> Word {
         let shape = self.shape();
         let wraps = crate::sync::wide(self.words.tag_wraps.load(Relaxed));
@@ -210,7 +210,7 @@ impl<'a> Stack<'a> {
         (popped as Word).wrapping_add(self.words.frontier.load(Relaxed))
     }
 
-    /// Blocks never handed out.
+    /// Number of blocks that were never allocated.
     pub(crate) fn never_used(self) -> Word {
         let frontier = self.words.frontier.load(Relaxed);
         (self.capacity.get() as Word).saturating_sub(frontier)
@@ -220,20 +220,19 @@ impl<'a> Stack<'a> {
     #[inline(always)]
     pub(crate) fn pop(self, s: Section<'_>) -> Option<Popped> {
         let shape = self.shape();
-        // Acquire: with the release in `push_chain` this makes the link the one written there. An
-        // earlier head may be empty where the stack is not: the slow way looks at the stack itself.
+        // Acquire: pairs with the release in `push_chain`, so that the link is the one written there. An earlier
+        // head may be empty while the stack is not: the slow path reads the stack itself.
         let mut head = self.words.recent_head(Acquire);
         loop {
             let id = shape.top(head).checked_sub(1)?;
             // SAFETY: only indices below the capacity are ever pushed.
             let next = unsafe { self.link(id) }.load(Relaxed);
             let after = shape.popped(head, 1, next);
-            // Worked out before the swap, in the shadow of its loads: after a locked instruction
-            // everything waits.
+            // Computed before the swap, together with its loads: everything waits for a locked instruction.
             let wrapped = shape.wrapped(head, after);
             let passed = self.depth_of(after) < self.words.mark.load(Relaxed) as u32;
-            // Acquire on success as well: an earlier head may come from a push, which has not acquired what
-            // lies below its blocks; with the swap, everything below was.
+            // Acquire on success as well: an earlier head may come from a push, which has not acquired the blocks
+            // below its own; the swap acquires them.
             match self.words.swap_head(s, head, after, Acquire, Acquire) {
                 Ok(()) => {
                     let event = (wrapped | passed).then_some(Event { wrapped });
@@ -249,7 +248,7 @@ impl<'a> Stack<'a> {
         self.words.tag_wraps.fetch_add(s, 1, Relaxed);
     }
 
-    /// Takes up to `ids.len()` blocks of the stack by one compare-and-swap. Returns their number.
+    /// Takes up to `ids.len()` blocks of the stack with one compare-and-swap. Returns their number.
     pub(crate) fn pop_chain(self, s: Section<'_>, ids: &mut Ids) -> usize {
         if ids.is_empty() {
             return 0;
@@ -260,8 +259,8 @@ impl<'a> Stack<'a> {
             let mut n = 0;
             let mut top = shape.top(head);
             for slot in ids.iter_mut() {
-                // Past the capacity: a link was read that is not in the stack any more; the head
-                // has moved, and the swap below will fail.
+                // Not below the capacity: the link of a block that is no longer in the stack; the head has moved, and
+                // the swap below will fail.
                 if top == 0 || top > self.capacity.get() {
                     break;
                 }
@@ -274,7 +273,7 @@ impl<'a> Stack<'a> {
                 return 0;
             }
             let after = shape.popped(head, n, top);
-            // Success acquires nothing more: the head was read from the stack itself, and is the same.
+            // Success acquires nothing more: the head was read from the stack itself, and has not changed.
             match self.words.swap_head(s, head, after, Relaxed, Acquire) {
                 Ok(()) => {
                     if shape.wrapped(head, after) {
@@ -287,7 +286,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Takes up to `ids.len()` blocks that were never handed out. Returns their number.
+    /// Takes up to `ids.len()` blocks that were never allocated. Returns their number.
     pub(crate) fn take_new(self, s: Section<'_>, ids: &mut Ids) -> usize {
         let frontier = &self.words.frontier;
         let mut first = frontier.load(Relaxed);
@@ -298,7 +297,7 @@ impl<'a> Stack<'a> {
             }
             match frontier.compare_exchange_weak(s, first, first + n, Relaxed, Relaxed) {
                 Ok(_) => {
-                    // The last is taken first from a cache: let that be the lowest.
+                    // In falling order: a cache hands out the last first.
                     for (slot, id) in ids.iter_mut().zip((first..first + n).rev()) {
                         slot.write(id as u32);
                     }
@@ -309,8 +308,7 @@ impl<'a> Stack<'a> {
         }
     }
 
-    /// Gives blocks back by one compare-and-swap; the last lies on top. Returns whether the stack was
-    /// empty.
+    /// Returns blocks with one compare-and-swap; the last lies on top. Returns whether the stack was empty.
     ///
     /// # Safety
     /// The caller owns the blocks, all different, and gives them up.
@@ -320,15 +318,14 @@ impl<'a> Stack<'a> {
         };
         for pair in ids.windows(2) {
             let &[below, above] = pair else { continue };
-            // SAFETY: the caller owns the blocks, so their links are the caller's and in range.
+            // SAFETY: the caller owns the blocks, so they are in range, and the caller may write their links.
             unsafe { self.link(above) }.store(below + 1, Relaxed);
         }
         // SAFETY: the caller's promise; the chain is linked from top to bottom.
         unsafe { self.push_chain(s, top, bottom, ids.len() as u32) }
     }
 
-    /// Gives `n` blocks back that are linked from `top` down to `bottom`. Returns whether the stack was
-    /// empty.
+    /// Returns `n` blocks that are linked from `top` down to `bottom`. Returns whether the stack was empty.
     ///
     /// # Safety
     /// As for [`push`](Self::push).
@@ -336,7 +333,7 @@ impl<'a> Stack<'a> {
     pub(crate) unsafe fn push_chain(self, s: Section<'_>, top: u32, bottom: u32, n: u32) -> bool {
         let shape = self.shape();
         if shape.counts_pushes() {
-            // Before the push, so that the stack never looks less deep than it is.
+            // Before the push, so that the depth is never too low.
             self.words.pushes.fetch_add(s, n as Word, Relaxed);
         }
         let mut head = self.words.recent_head(Relaxed);
@@ -344,8 +341,8 @@ impl<'a> Stack<'a> {
             // SAFETY: the caller owns the block; blocks that are owned are in range.
             unsafe { self.link(bottom) }.store(shape.top(head), Relaxed);
             let after = shape.pushed(head, n, top + 1);
-            // Release: pairs with the acquire of a pop. What was done to the blocks, and their
-            // links, comes before whatever the next owner does.
+            // Release: pairs with the acquire of a pop. Writes to the blocks and to their links happen before
+            // all that the next owner does.
             match self.words.swap_head(s, head, after, Release, Relaxed) {
                 Ok(()) => return shape.top(head) == 0,
                 Err(now) => head = now,

@@ -1,4 +1,4 @@
-//! The tagged words: how an index, a length and a tag share one compare-and-swap.
+//! The tagged words: an index, a length and a tag in one word, for one compare-and-swap.
 //!
 //! ```text
 //!               63            32 31      16 15       0
@@ -6,7 +6,7 @@
 //! to 65,535     │ tag: pops     │ depth    │ top + 1  │
 //! blocks        └───────────────┴──────────┴──────────┘
 //!               ┌───────────────┬─────────────────────┐
-//! 64-bit, more  │ tag: pops     │ top + 1             │   depth from a counter beside it
+//! 64-bit, more  │ tag: pops     │ top + 1             │   depth from another counter
 //!               └───────────────┴─────────────────────┘
 //!               31           k k-1                   0
 //!               ┌───────────────┬─────────────────────┐
@@ -14,29 +14,27 @@
 //!               └───────────────┴─────────────────────┘
 //! ```
 //!
-//! Zero is the empty stack. The tag is the number of blocks popped so far, so that it is a statistic
-//! as well: it moves with every pop and with no push, which is what the proof in
-//! [`stack`](super::stack) needs.
+//! Zero is the empty stack. The tag is the number of blocks popped so far, so it is also a statistic. It changes with
+//! every pop and with no push, as the proof in [`stack`](super::stack) requires.
 //!
-//! **Time to wrap.** A thread is fooled only if, between its load and its compare-and-swap, an exact
-//! multiple of 2^tag blocks is popped and the same block is on top again. 64-bit targets have 32 tag
-//! bits: 4.3 billion pops, 20 s and more of another core doing nothing else at 5 ns each. 32-bit
-//! targets have 32 - k bits, at least 17: with 512 blocks 22 bits, 4 million pops, 0.4 s of a 100 MHz
-//! core; on a single core they would all have to happen in interrupts between two instructions.
+//! **Time to wrap.** A compare-and-swap succeeds wrongly only if, between its thread's load and itself, an exact
+//! multiple of 2^tag bits blocks is popped and the same block is on top again. 64-bit targets have 32 tag bits: 4.3
+//! billion pops, at 5 ns each 20 s or more of another core that does nothing else. 32-bit targets have 32 - k
+//! bits, at least 17. With 512 blocks: 22 bits, 4 million pops, 0.4 s of a 100 MHz core; on a single core, all of
+//! them would have to happen in interrupts between two instructions.
 //!
-//! The same holds for the stacks of magazines ([`Tops`]), whose tag counts exchanges: 32 bits on 64-bit
-//! targets, 20 bits on 32-bit ones, where a million exchanges take tens of milliseconds and more. A
-//! 32-bit target with several cores and an operating system that may put a thread aside for that long
-//! bets on the exact multiple not coming up; pools `without_caches` have no magazines. On x86_64 a
-//! thread may start from an earlier head ([`recent_head`](super::stack::StackWords)): then the
-//! time runs from the swap that made it.
+//! The same holds for the stacks of magazines ([`Tops`]), whose tag counts exchanges: 32 bits on 64-bit targets, 20
+//! bits on 32-bit ones, where a million exchanges take tens of milliseconds or more. On a 32-bit target with
+//! several cores, whose operating system may suspend a thread for that long, an exact multiple is possible but
+//! improbable; pools `without_caches` have no magazines. On x86_64 a thread may start from an earlier head
+//! ([`recent_head`](super::stack::StackWords)): then the time runs from the swap that made it.
 
 use core::num::NonZeroU32;
 
 use crate::pool::geometry::{MAX_SLOTS, SLOT_BITS};
 use crate::sync::Word;
 
-/// The most blocks whose depth fits into the word beside index and tag.
+/// The largest number of blocks whose depth fits the word together with index and tag.
 #[cfg(target_pointer_width = "64")]
 const MAX_INLINE_DEPTH: u32 = u16::MAX as u32;
 
@@ -44,7 +42,7 @@ const MAX_INLINE_DEPTH: u32 = u16::MAX as u32;
 #[derive(Clone, Copy)]
 pub(crate) struct Shape {
     index_bits: u32,
-    /// Added once per block pushed, subtracted once per block popped; 0 where the depth is beside.
+    /// Added for each block pushed, subtracted for each block popped; 0 if the depth is not in the word.
     depth_one: Word,
     tag_shift: u32,
 }
@@ -88,11 +86,10 @@ impl Shape {
         (word & self.index_mask()) as u32
     }
 
-    /// The word after `n` blocks were popped and `top` came up.
+    /// The word after `n` blocks were popped, with the new top `top`.
     ///
-    /// The old top is subtracted, not masked out: it is at hand, and a mask in the other half of the
-    /// word is a constant to load. This stands between the load and the compare-and-swap of every
-    /// allocation without a cache.
+    /// The old top is subtracted, not masked out: it is in a register, but a mask for the other half of the word is a
+    /// constant to load. This is between the load and the compare-and-swap of every allocation without a cache.
     #[inline(always)]
     pub(crate) const fn popped(self, word: Word, n: u32, top: u32) -> Word {
         let n = n as Word;
@@ -100,14 +97,14 @@ impl Shape {
         self.topped(word.wrapping_add(step), word, top)
     }
 
-    /// The word after `n` blocks were pushed, `top` the last.
+    /// The word after `n` blocks were pushed, with the new top `top`.
     #[inline(always)]
     pub(crate) const fn pushed(self, word: Word, n: u32, top: u32) -> Word {
         let step = (n as Word).wrapping_mul(self.depth_one);
         self.topped(word.wrapping_add(step), word, top)
     }
 
-    /// `after`, with `top` in the place of the top that `before` has.
+    /// `after` with the top of `before` replaced by `top`.
     #[inline(always)]
     const fn topped(self, after: Word, before: Word, top: u32) -> Word {
         after
@@ -115,19 +112,19 @@ impl Shape {
             .wrapping_add(top as Word)
     }
 
-    /// Whether pushes must be counted beside the word.
+    /// Whether pushes must be counted in another counter.
     #[inline(always)]
     pub(crate) const fn counts_pushes(self) -> bool {
         self.depth_one == 0
     }
 
-    /// Blocks popped so far, modulo [`tag_span`](Self::tag_span).
+    /// Number of blocks popped so far, modulo [`tag_span`](Self::tag_span).
     #[inline(always)]
     pub(crate) const fn tag(self, word: Word) -> Word {
         word >> self.tag_shift
     }
 
-    /// Pops from one wrap of the tag to the next.
+    /// Number of pops from one wrap of the tag to the next.
     pub(crate) const fn tag_span(self) -> u64 {
         1 << (Word::BITS - self.tag_shift)
     }
@@ -135,11 +132,11 @@ impl Shape {
     /// Whether the step from `before` to `after`, a pop, wrapped the tag.
     #[inline(always)]
     pub(crate) const fn wrapped(self, before: Word, after: Word) -> bool {
-        // The tag is on top, and a pop moves it up.
+        // The tag is in the highest bits, and a pop increases it.
         after < before
     }
 
-    /// Blocks in the stack. `pushes` reads the counter beside the word, where there is one.
+    /// Number of blocks in the stack. `pushes` reads the counter of pushes, if the depth is not in the word.
     #[inline(always)]
     pub(crate) fn depth(self, word: Word, pushes: impl FnOnce() -> Word, capacity: u32) -> u32 {
         if self.depth_one != 0 {
@@ -147,8 +144,8 @@ impl Shape {
         }
         let span_mask = Word::MAX >> self.tag_shift;
         let depth = pushes().wrapping_sub(self.tag(word)) & span_mask;
-        // The two are not read at once: pops in between make the difference negative, which reads as
-        // more than there can be.
+        // The two are read one after the other: pops in between make the difference negative, which reads as
+        // more than the capacity.
         if depth > capacity as Word {
             0
         } else {
@@ -159,8 +156,8 @@ impl Shape {
 
 const SLOT_MASK: Word = MAX_SLOTS as Word;
 
-/// The head of both magazine stacks: `tag | top full slot + 1 | top empty slot + 1`, so that a full
-/// magazine is swapped for an empty one by one compare-and-swap. The tag counts exchanges.
+/// The head of both magazine stacks: `tag | top full slot + 1 | top empty slot + 1`, so that one compare-and-swap
+/// exchanges a full magazine for an empty one. The tag counts exchanges.
 #[derive(Clone, Copy)]
 pub(crate) struct Tops(pub(crate) Word);
 
@@ -187,16 +184,16 @@ impl Tops {
     }
 }
 
-/// Blocks that are neither in the stack nor in a hand: in caches, as far as these have told (high half),
-/// and in full magazines (low half). One word, so that an exchange between the two tells both by one
-/// addition and their sum is right at every moment.
+/// The numbers of free blocks outside of the stack: in caches, as of their last reports (high half), and in full
+/// magazines (low half). One word, so that an exchange between the two changes both with one addition, and
+/// their sum is always correct.
 #[derive(Clone, Copy)]
 pub(crate) struct Held(pub(crate) Word);
 
 impl Held {
     const HALF: u32 = Word::BITS / 2;
 
-    /// What to add for so many more blocks in caches and in magazines.
+    /// The number to add for `cached` more blocks in caches and `in_magazines` more in magazines.
     #[inline(always)]
     pub(crate) const fn step(cached: isize, in_magazines: isize) -> Word {
         ((cached as Word) << Self::HALF).wrapping_add(in_magazines as Word)
