@@ -55,12 +55,12 @@ pub struct PoolConfig {
     /// `None`: [`default_align`].
     align: Option<usize>,
     stride: Stride,
-    magazine: Magazine,
+    magazine: MagazineSize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-enum Magazine {
+enum MagazineSize {
     FromCapacity,
     Of(usize),
     None,
@@ -74,7 +74,7 @@ impl PoolConfig {
             count: Some(count),
             align: None,
             stride: Stride::Auto,
-            magazine: Magazine::FromCapacity,
+            magazine: MagazineSize::FromCapacity,
         }
     }
 
@@ -107,14 +107,14 @@ impl PoolConfig {
     /// up to two magazines. A new cache draws little whatever the magazine size, and a whole magazine only
     /// after it has handed out eight: see [`Cache`](crate::Cache).
     pub const fn magazine(mut self, indices: usize) -> Self {
-        self.magazine = Magazine::Of(indices);
+        self.magazine = MagazineSize::Of(indices);
         self
     }
 
     /// Leaves out the magazines: 4 bytes of metadata per block instead of 8. A
     /// [`Cache`](crate::Cache) still works, but its exchanges with the depot cost more.
     pub const fn without_caches(mut self) -> Self {
-        self.magazine = Magazine::None;
+        self.magazine = MagazineSize::None;
         self
     }
 
@@ -169,15 +169,15 @@ impl PoolConfig {
             Err(e) => return Err(e),
         };
         let magazine = match self.magazine {
-            Magazine::FromCapacity => default_magazine(count),
-            Magazine::Of(n) if n == 0 || n > MAX_MAGAZINE => {
+            MagazineSize::FromCapacity => default_magazine(count),
+            MagazineSize::Of(n) if n == 0 || n > MAX_MAGAZINE => {
                 return Err(ConfigError::BadMagazine {
                     asked: n,
                     max: MAX_MAGAZINE,
                 });
             }
-            Magazine::Of(n) => n,
-            Magazine::None => 0,
+            MagazineSize::Of(n) => n,
+            MagazineSize::None => 0,
         };
         let layout = PoolLayout {
             block_size: self.block_size,
@@ -200,7 +200,7 @@ impl PoolConfig {
         };
         // Too many by the size of the header and the gaps: a few blocks, for a region of any size.
         let per_block = match self.magazine {
-            Magazine::None => stride + 4,
+            MagazineSize::None => stride + 4,
             _ => stride + 8,
         };
         let mut count = match available.checked_div(per_block) {

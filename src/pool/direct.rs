@@ -131,7 +131,7 @@ impl Pool<'_> {
         let (taken, awaited) = self.take_many(ids);
         // SAFETY: `taken` indices were written, and their blocks pass to the burst.
         unsafe { burst.set_len(taken) };
-        self.look_if(awaited);
+        self.look_for_waiters_if(awaited);
         burst
     }
 }
@@ -180,13 +180,13 @@ impl Pool<'_> {
         // A handle, because the code below runs the user's code, which may unwind.
         // SAFETY: one index was written, of a block that was just taken.
         let block = unsafe { Block::own(self, id.assume_init()) };
-        self.look_if(awaited);
+        self.look_for_waiters_if(awaited);
         self.note_burst();
         Some(block.disown())
     }
 
     /// Takes as many blocks as `ids` has room for and the depot has, from all places. Returns the length of the
-    /// written part of `ids`, and whether the caller must [look for waiters](Self::look_if) after it has made
+    /// written part of `ids`, and whether the caller must [look for waiters](Self::look_for_waiters_if) after it has made
     /// handles of the blocks.
     pub(crate) fn take_many(&self, ids: &mut Ids) -> (usize, bool) {
         sync::section(|s| self.depot.take(s, ids))
@@ -211,7 +211,7 @@ impl Pool<'_> {
     pub(crate) unsafe fn give_many(&self, ids: &[u32]) {
         // SAFETY: the caller's promise.
         let awaited = unsafe { self.give_quietly(ids) };
-        self.look_if(awaited);
+        self.look_for_waiters_if(awaited);
     }
 
     /// Frees blocks without waking tasks. Returns whether the caller must look for waiters.

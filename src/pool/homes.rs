@@ -180,7 +180,7 @@ impl Pool<'_> {
             self.lend(most.wrapping_neg());
         }
         self.depot.prefault_magazines();
-        self.look_if(awaited);
+        self.look_for_waiters_if(awaited);
     }
 
     /// Writes to every page of a block.

@@ -49,11 +49,11 @@ pub(crate) struct Header {
 #[cfg_attr(target_pointer_width = "32", repr(C))]
 pub(crate) struct Exchange {
     pub(crate) magazines: MagazineWords,
-    /// Numbers of blocks in caches and in magazines: see [`Held`](super::depot::word::Held). Not a [`Counter`],
+    /// Numbers of blocks in caches and in magazines: see [`HeldCounts`](super::depot::word::HeldCounts). Not a [`Counter`],
     /// because loom checks that it is never too low.
     pub(crate) held: AtomicWord,
     /// Number of allocations that stack and frontier did not count, less those that they counted wrongly.
-    pub(crate) allocations_beside: Counter,
+    pub(crate) uncounted_allocations: Counter,
 }
 
 /// The words that only failures, raw blocks and constructors access.
@@ -85,7 +85,7 @@ impl Header {
                 exchange: Exchange {
                     magazines: MagazineWords::new(),
                     held: AtomicWord::new(0),
-                    allocations_beside: Counter::new(0),
+                    uncounted_allocations: Counter::new(0),
                 },
                 cold: Cold {
                     exhaustions: Counter::new(0),

@@ -170,7 +170,7 @@ impl Drop for Reservation<'_> {
         // Blocks that this reservation has lent and not got back stay lent by the parent.
         self.parent.lend(self.own().wrapping_neg());
         // Last: it runs the user's code.
-        self.parent.look_if(awaited);
+        self.parent.look_for_waiters_if(awaited);
     }
 }
 
@@ -255,7 +255,7 @@ impl<'p> Withdrawn<'p> {
             self.n += 1;
             self.capacity = self.capacity.max(id + 1);
         }
-        self.pool.look_if(awaited);
+        self.pool.look_for_waiters_if(awaited);
         got
     }
 
@@ -326,7 +326,7 @@ impl Drop for Withdrawn<'_> {
         }
         self.pool.lend(n.wrapping_neg());
         // Last: it runs the user's code.
-        self.pool.look_if(awaited);
+        self.pool.look_for_waiters_if(awaited);
     }
 }
 

@@ -144,7 +144,7 @@ impl Pool<'_> {
         let in_use = u64::from(self.depot.in_use());
         let cached = u64::from(self.depot.held().cached()).min(capacity);
         let reserved = wide(self.depot.lent()).min(capacity);
-        let beside = header.exchange.allocations_beside.load(Relaxed);
+        let beside = header.exchange.uncounted_allocations.load(Relaxed);
         let allocations = self.depot.stack().taken().wrapping_add(beside);
         // Negative by less than the capacity if a cache has reported the blocks that it hands out, and
         // not yet their allocation.
@@ -202,7 +202,7 @@ impl Pool<'_> {
 
     /// Subtracts `n` blocks from the count of allocations: the pool took them and put them back.
     pub(crate) fn uncount(&self, n: usize) {
-        let beside = &self.header().exchange.allocations_beside;
+        let beside = &self.header().exchange.uncounted_allocations;
         sync::section(|s| beside.fetch_add(s, (n as Word).wrapping_neg(), Relaxed));
     }
 }

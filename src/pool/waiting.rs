@@ -166,7 +166,7 @@ impl<'m> Pool<'m> {
     }
 
     /// Whether a task waits for a block.
-    pub(crate) fn is_waited_for(&self) -> bool {
+    pub(crate) fn has_waiters(&self) -> bool {
         self.header().pressure.waiting.load(Relaxed) != 0
     }
 
@@ -177,14 +177,14 @@ impl<'m> Pool<'m> {
         // With the swap of the push or the exchange before it, this acquires what a task released
         // before its own swap of the same word.
         sync::acquire_fence();
-        if self.is_waited_for() {
+        if self.has_waiters() {
             self.wake_all();
         }
     }
 
     /// [`look_for_waiters`](Self::look_for_waiters), if a push found the stack empty.
     #[inline(always)]
-    pub(crate) fn look_if(&self, awaited: bool) {
+    pub(crate) fn look_for_waiters_if(&self, awaited: bool) {
         if awaited {
             self.look_for_waiters();
         }

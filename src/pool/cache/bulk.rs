@@ -290,7 +290,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// The error for more blocks at once than fit.
     #[cold]
     pub(super) fn too_many(&mut self, requested: usize, limit: usize) -> AllocManyError {
-        self.books.refusals += 1;
+        self.account.refusals += 1;
         self.pool.too_many(requested, limit)
     }
 

@@ -30,7 +30,7 @@ use crate::pool::error::Exhausted;
 use crate::sync::{self, Ordering::*, Word};
 
 /// Number of frees after which a cache checks for waiting tasks.
-const LOOK_AROUND: usize = 1024;
+const FREES_PER_CHECK: usize = 1024;
 
 impl<const N: usize> Cache<'_, N> {
     /// Returns every block in this cache to the depot.
@@ -46,23 +46,23 @@ impl<const N: usize> Cache<'_, N> {
         while !self.is_empty() {
             self.flush_coldest(self.share());
         }
-        sync::section(|s| self.pool.depot.return_empty(s, &mut self.books.slot));
+        sync::section(|s| self.pool.depot.return_empty(s, &mut self.account.slot));
     }
 
     /// Number of blocks per exchange: a magazine, or half the cache if that is less.
     pub(super) fn share(&self) -> usize {
-        self.books.fill / 2
+        self.account.fill / 2
     }
 
     #[cold]
     #[inline(never)]
     pub(super) fn count_refusal(&mut self) {
-        self.books.refusals += 1;
+        self.account.refusals += 1;
         self.pool.count_refusal();
     }
 
     pub(super) fn exhausted(&mut self, requested: usize, available: usize) -> Exhausted {
-        self.books.exhaustions += 1;
+        self.account.exhaustions += 1;
         self.pool.exhausted(requested, available)
     }
 
@@ -80,25 +80,25 @@ impl<const N: usize> Cache<'_, N> {
     /// of the stack, or new blocks. Returns the number drawn; the module has the rule.
     pub(super) fn refill(&mut self, n: usize) -> usize {
         // First, so that this core has the line when the exchange reads and swaps a word in it.
-        self.tell_allocations();
+        self.report_allocations();
         let (share, need) = (self.share(), n - self.len());
         // On 32-bit targets this wraps after 34 billion allocations, and grows again.
-        let earned = (self.books.allocations / 8) as usize;
+        let earned = (self.account.allocations / 8) as usize;
         let want = need.max(earned.min(self.pool.available() / 2));
         let room = self.ids.get_mut(self.tally.len()..).unwrap_or_default();
         // While a task waits, a cache keeps nothing.
-        let waited_for = self.pool.is_waited_for();
+        let waited_for = self.pool.has_waiters();
         let most = if waited_for { 1 } else { room.len() };
         let room = room.get_mut(..most).unwrap_or_default();
         let whole = room.len().min(self.pool.magazine()) <= want;
         // A magazine of a larger cache may exceed the share.
         let most = room.len().min(share);
         let (want, room) = (want.min(most), room.get_mut(..most).unwrap_or_default());
-        let (depot, books) = (&self.pool.depot, &mut self.books);
+        let (depot, account) = (&self.pool.depot, &mut self.account);
         let (drawn, in_magazines, awaited) = sync::section(|s| {
             let mut unloaded = None;
             if whole {
-                unloaded = depot.take_magazine(s, &mut books.slot, room);
+                unloaded = depot.take_magazine(s, &mut account.slot, room);
             }
             if unloaded.is_none() {
                 let some = room.get_mut(..want).unwrap_or_default();
@@ -107,36 +107,36 @@ impl<const N: usize> Cache<'_, N> {
                     n = depot.take_new(s, some);
                 }
                 if n > 0 {
-                    books.counted_by_depot += n as u64;
+                    account.counted_by_depot += n as u64;
                     return (n, 0, false);
                 }
                 // Last, because the rest of it goes to the stack.
-                unloaded = depot.take_magazine(s, &mut books.slot, some);
+                unloaded = depot.take_magazine(s, &mut account.slot, some);
             }
             match unloaded {
                 Some(Unloaded { len, fits, awaited }) => (fits, -(len as isize), awaited),
                 None => (0, 0, false),
             }
         });
-        books.drawn += drawn as u64;
-        books.refills += 1;
+        account.drawn += drawn as u64;
+        account.refills += 1;
         self.tally.drew(drawn);
         // Never raised here: otherwise a worker that draws often would never check for waiting tasks.
-        let room = self.books.fill.saturating_sub(self.len());
+        let room = self.account.fill.saturating_sub(self.len());
         let left = if waited_for { 0 } else { self.tally.budget() };
         self.tally.set_budget(left.min(room));
         #[cfg(feature = "audit")]
         self.note_drawn(drawn);
         // The requested blocks are handed out next: they are reported as in use.
         let kept = self.len().checked_sub(n).unwrap_or(self.len());
-        let cached = self.tell_len(kept);
+        let cached = self.report_len(kept);
         sync::section(|s| {
-            self.pool.depot.tell_held(s, cached, in_magazines);
+            self.pool.depot.report_held(s, cached, in_magazines);
             self.pool.depot.note_exchange(s);
         });
         if in_magazines == 0 {
             // Blocks that the depot has just counted as allocated are not allocated yet.
-            self.tell_allocations();
+            self.report_allocations();
         }
         // Last: these run the user's code.
         if awaited {
@@ -162,23 +162,23 @@ impl<const N: usize> Cache<'_, N> {
     pub(super) fn make_room(&mut self, k: usize) {
         // With or without an exchange: see `Tally`. Not reported to the pool, whose word all workers share.
         self.carry_allocations();
-        while !self.is_empty() && self.len() + k > self.books.fill {
+        while !self.is_empty() && self.len() + k > self.account.fill {
             self.flush_coldest(self.share());
         }
         // The room below `fill`, at most until the next check for waiting tasks, and at least `k`.
-        let room = self.books.fill.saturating_sub(self.len());
-        self.tally.set_budget(room.min(LOOK_AROUND).max(k));
+        let room = self.account.fill.saturating_sub(self.len());
+        self.tally.set_budget(room.min(FREES_PER_CHECK).max(k));
     }
 
     /// Ends a free that exchanged with the depot. Gives blocks beyond `fill` to the depot: one free may bring more
     /// than that. Then checks for waiting tasks: if there are some, gives all blocks to the depot and wakes them.
     /// It runs the user's code, which may unwind: nothing is half done.
     pub(super) fn pass_on(&mut self) {
-        while self.len() > self.books.fill {
+        while self.len() > self.account.fill {
             self.flush_coldest(self.share());
         }
         sync::acquire_fence();
-        if self.pool.is_waited_for() {
+        if self.pool.has_waiters() {
             // Makes the next free come here as well.
             self.tally.set_budget(0);
             self.flush();
@@ -190,12 +190,12 @@ impl<const N: usize> Cache<'_, N> {
     #[cold]
     #[inline(never)]
     pub(super) fn flush_coldest(&mut self, n: usize) {
-        self.tell_allocations();
+        self.report_allocations();
         let len = self.len();
         let n = n.min(len);
         // The report to the pool counts them as gone.
         self.tally.lost(n);
-        let cached = self.untold();
+        let cached = self.unreported();
         let cold = self.ids.get(..n).unwrap_or_default();
         // SAFETY: by the invariant of `tally` these were written, and the cache owns their blocks;
         // they are overwritten or beyond its length from here on.
@@ -204,58 +204,58 @@ impl<const N: usize> Cache<'_, N> {
             self.pool.note_all(cold, AuditKind::Given);
             self.pool
                 .depot
-                .give_magazine(s, &mut self.books.slot, cold, cached);
+                .give_magazine(s, &mut self.account.slot, cold, cached);
             self.pool.depot.note_exchange(s);
         });
         // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it.
         if let Some(all) = self.ids.get_mut(..len) {
             all.copy_within(n.., 0);
         }
-        self.books.given += n as u64;
-        self.books.flushes += 1;
+        self.account.given += n as u64;
+        self.account.flushes += 1;
     }
 
     /// Reports everything that was not yet reported to the pool.
     pub(super) fn settle(&mut self) {
-        self.tell_allocations();
-        let cached = self.untold();
+        self.report_allocations();
+        let cached = self.unreported();
         if cached != 0 {
             sync::section(|s| {
-                self.pool.depot.tell_held(s, cached, 0);
+                self.pool.depot.report_held(s, cached, 0);
                 self.pool.depot.note_exchange(s);
             });
         }
     }
 
     /// The length less the reported length; counts as reported from now on.
-    fn untold(&mut self) -> isize {
-        self.tell_len(self.len())
+    fn unreported(&mut self) -> isize {
+        self.report_len(self.len())
     }
 
     /// `len` less the reported length; counts as reported from now on.
-    fn tell_len(&mut self, len: usize) -> isize {
-        let told = mem::replace(&mut self.books.told_len, len);
+    fn report_len(&mut self, len: usize) -> isize {
+        let told = mem::replace(&mut self.account.reported_len, len);
         len.wrapping_sub(told) as isize
     }
 
     /// Reports the allocations since the last report, without those that the depot has counted.
-    fn tell_allocations(&mut self) {
+    fn report_allocations(&mut self) {
         self.carry_allocations();
-        let books = &mut self.books;
-        let allocated = mem::take(&mut books.untold_allocations);
-        let beside = allocated.wrapping_sub(books.counted_by_depot) as Word;
+        let account = &mut self.account;
+        let allocated = mem::take(&mut account.unreported_allocations);
+        let beside = allocated.wrapping_sub(account.counted_by_depot) as Word;
         if beside != 0 {
-            let told = &self.pool.header().exchange.allocations_beside;
+            let told = &self.pool.header().exchange.uncounted_allocations;
             sync::section(|s| told.fetch_add(s, beside, Relaxed));
         }
-        books.counted_by_depot = 0;
+        account.counted_by_depot = 0;
     }
 
     /// Moves the number of allocations out of the tally.
     fn carry_allocations(&mut self) {
         let allocated = self.tally.carry();
-        let books = &mut self.books;
-        books.allocations = books.allocations.wrapping_add(allocated);
-        books.untold_allocations = books.untold_allocations.wrapping_add(allocated);
+        let account = &mut self.account;
+        account.allocations = account.allocations.wrapping_add(allocated);
+        account.unreported_allocations = account.unreported_allocations.wrapping_add(allocated);
     }
 }

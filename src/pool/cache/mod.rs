@@ -86,22 +86,22 @@ pub struct Cache<'p, const N: usize = 1024> {
     /// owned by this cache.
     tally: Tally,
     ids: [MaybeUninit<u32>; N],
-    books: Books,
+    account: Account,
     _not_sync: PhantomData<Cell<()>>,
 }
 
 /// The counters that a cache needs only for exchanges with the depot.
-struct Books {
+struct Account {
     /// Frees fill the cache up to this length. Invariant: at most `N`.
     fill: usize,
     /// An empty magazine kept for the next flush.
     slot: Option<Magazine>,
     /// The length as last reported to the pool, less the blocks that were about to be handed out.
-    told_len: usize,
+    reported_len: usize,
     /// Allocations, without those still in the tally.
     allocations: u64,
     /// Of `allocations`, those not yet reported to the pool.
-    untold_allocations: u64,
+    unreported_allocations: u64,
     /// Blocks drawn from the depot, and given back to it.
     drawn: u64,
     given: u64,
@@ -132,12 +132,12 @@ impl<'p, const N: usize> Cache<'p, N> {
             pool,
             tally: Tally::ZERO,
             ids: [const { MaybeUninit::uninit() }; N],
-            books: Books {
+            account: Account {
                 fill,
                 slot: None,
-                told_len: 0,
+                reported_len: 0,
                 allocations: 0,
-                untold_allocations: 0,
+                unreported_allocations: 0,
                 drawn: 0,
                 given: 0,
                 counted_by_depot: 0,
@@ -236,20 +236,20 @@ impl<'p, const N: usize> Cache<'p, N> {
 
     /// Returns the statistics of this cache. Exact.
     pub fn stats(&self) -> CacheStats {
-        let (books, len) = (&self.books, self.len() as u64);
-        let allocations = books.allocations.wrapping_add(self.tally.allocated());
+        let (account, len) = (&self.account, self.len() as u64);
+        let allocations = account.allocations.wrapping_add(self.tally.allocated());
         CacheStats {
             capacity: N as u64,
             len,
             allocations,
             // All that came in were freed or drawn; they are here, were given to the depot or handed out.
-            frees: (len + books.given)
+            frees: (len + account.given)
                 .wrapping_add(allocations)
-                .wrapping_sub(books.drawn),
-            refills: books.refills,
-            flushes: books.flushes,
-            exhaustions: books.exhaustions,
-            refusals: books.refusals,
+                .wrapping_sub(account.drawn),
+            refills: account.refills,
+            flushes: account.flushes,
+            exhaustions: account.exhaustions,
+            refusals: account.refusals,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::pool::meta::{Base, Header};
 use crate::sync::{self, AtomicWord, Ordering::*, Section, Word};
 use magazines::{Magazine, Magazines};
 use stack::Stack;
-use word::Held;
+use word::HeldCounts;
 
 /// Above every depth: the next pop computes the mark.
 const NO_MARK: Word = u32::MAX as Word;
@@ -129,7 +129,7 @@ impl Depot {
     }
 
     /// Takes a full magazine and empties it into `ids`; blocks that do not fit go to the stack. `own` is the empty
-    /// magazine that the cache keeps for its next flush. The caller must [report](Self::tell_held) that the blocks
+    /// magazine that the cache keeps for its next flush. The caller must [report](Self::report_held) that the blocks
     /// left the magazines.
     #[inline(never)]
     pub(crate) fn take_magazine(
@@ -183,13 +183,13 @@ impl Depot {
         let Some(empty) = empty else {
             // SAFETY: the caller's promise.
             unsafe { self.give(s, ids) };
-            return self.tell_held(s, cached, 0);
+            return self.report_held(s, cached, 0);
         };
         // SAFETY: the indices fit it.
         unsafe { magazines.write(&empty, ids) };
         // Before the magazine can be taken, so that the count is never too low; and before the exchange, so that
         // this core has the line when the exchange reads and swaps a word in it.
-        self.tell_held(s, cached, ids.len() as isize);
+        self.report_held(s, cached, ids.len() as isize);
         *own = magazines.give_full(s, empty, ids.len());
     }
 
@@ -197,10 +197,10 @@ impl Depot {
     pub(crate) fn break_magazine(&self, s: Section<'_>, ids: &mut Ids) -> Option<Unloaded> {
         let mut own = None;
         let unloaded = self.take_magazine(s, &mut own, ids)?;
-        self.tell_held(s, 0, -(unloaded.len as isize));
+        self.report_held(s, 0, -(unloaded.len as isize));
         self.return_empty(s, &mut own);
         // Neither the stack nor the frontier has counted these.
-        let beside = &self.header().exchange.allocations_beside;
+        let beside = &self.header().exchange.uncounted_allocations;
         beside.fetch_add(s, unloaded.fits as Word, Relaxed);
         Some(unloaded)
     }
@@ -227,15 +227,15 @@ impl Depot {
 
     /// Adds to the numbers of blocks in caches and in magazines.
     #[inline(never)]
-    pub(crate) fn tell_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
+    pub(crate) fn report_held(&self, s: Section<'_>, cached: isize, in_magazines: isize) {
         let held = &self.header().exchange.held;
         // SeqCst: pairs with `note_peak`, see `note_exchange`.
-        held.fetch_add(s, Held::step(cached, in_magazines), SeqCst);
+        held.fetch_add(s, HeldCounts::step(cached, in_magazines), SeqCst);
     }
 
     /// The numbers of blocks in caches and in magazines.
-    pub(crate) fn held(&self) -> Held {
-        Held(self.header().exchange.held.load(Relaxed))
+    pub(crate) fn held(&self) -> HeldCounts {
+        HeldCounts(self.header().exchange.held.load(Relaxed))
     }
 
     /// Number of blocks that other pools account for: see [`Cold`](super::meta::Cold).
@@ -299,7 +299,7 @@ impl Depot {
     fn aims(&self) -> (Word, Word) {
         let header = self.header();
         // SeqCst, and first: see `note_exchange`. It also acquires what the reporting thread did before.
-        let held = Held(header.exchange.held.load(SeqCst));
+        let held = HeldCounts(header.exchange.held.load(SeqCst));
         let frontier = header.stack.frontier.load(Relaxed);
         let roaming = frontier.wrapping_sub(held.sum()).wrapping_sub(self.lent());
         let never = (self.capacity() as Word).saturating_sub(frontier);

@@ -188,9 +188,9 @@ impl Tops {
 /// magazines (low half). One word, so that an exchange between the two changes both with one addition, and
 /// their sum is always correct.
 #[derive(Clone, Copy)]
-pub(crate) struct Held(pub(crate) Word);
+pub(crate) struct HeldCounts(pub(crate) Word);
 
-impl Held {
+impl HeldCounts {
     const HALF: u32 = Word::BITS / 2;
 
     /// The number to add for `cached` more blocks in caches and `in_magazines` more in magazines.
@@ -275,11 +275,11 @@ mod tests {
 
     #[test]
     fn what_is_held_moves_both_ways_without_touching_the_other_half() {
-        let mut word = Held::step(300, 0);
+        let mut word = HeldCounts::step(300, 0);
         for (cached, in_magazines) in [(-256, 256), (0, 512), (256, -256), (-300, 0)] {
-            word = word.wrapping_add(Held::step(cached, in_magazines));
+            word = word.wrapping_add(HeldCounts::step(cached, in_magazines));
         }
-        let held = Held(word);
+        let held = HeldCounts(word);
         assert_eq!((held.cached(), held.in_magazines()), (0, 512));
         assert_eq!(held.sum(), 512);
     }
