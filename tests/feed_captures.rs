@@ -2,7 +2,7 @@
 //! exchanges' packets are not taken for any.
 //!
 //! The captures are in the directory `exchange` of what `FRAMEPOOL_DATA` names, or of `../shared/data`.
-#![cfg(all(feature = "wire", not(miri)))]
+#![cfg(all(feature = "feed", not(miri)))]
 #![allow(missing_docs)]
 
 #[path = "support/itch_beside.rs"]
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use framepool::wire::feed::{
+use framepool::feed::{
     Classifier, EXAMPLE_RULES, Endpoint, SequenceTracker, Venue, Width, fix, itch, moldudp64,
     pitch, soupbintcp, xdp,
 };

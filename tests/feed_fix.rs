@@ -1,11 +1,11 @@
 //! FIX tag=value: what the writer makes is read back, and what is wrong is said.
-#![cfg(feature = "wire")]
+#![cfg(feature = "feed")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::fix::{
+use framepool::feed::fix::{
     AROUND, DATA_FIELDS, Decimal, MOST, Message, Messages, Version, Writer,
 };
-use framepool::wire::feed::{EmitError, StreamBuffer};
+use framepool::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
 

@@ -1,10 +1,10 @@
 //! Sequence tracking, lines and venues against plain models.
-#![cfg(feature = "wire")]
+#![cfg(feature = "feed")]
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 
-use framepool::wire::feed::{
+use framepool::feed::{
     Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, PORT_RULES, Protocol, Rule, Run,
     SequenceTracker, Venue, Verdict, Width,
 };

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use framepool::wire::feed::{Protocol, fix, itch, moldudp64, pitch, soupbintcp, xdp};
+use framepool::feed::{Protocol, fix, itch, moldudp64, pitch, soupbintcp, xdp};
 use framepool::wire::{ParseError, Reason};
 
 use crate::venues::{NAMES, Stream, VENUES};

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use framepool::wire::feed::moldudp64::{self, Kind};
-use framepool::wire::feed::xdp::Delivery;
-use framepool::wire::feed::{
+use framepool::feed::moldudp64::{self, Kind};
+use framepool::feed::xdp::Delivery;
+use framepool::feed::{
     Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, SequenceTracker, Venue, Width,
     itch, pitch, xdp,
 };

@@ -4,7 +4,7 @@
 
 mod support;
 
-use framepool::wire::feed::fix::{MOST, Message, Messages};
+use framepool::feed::fix::{MOST, Message, Messages};
 use framepool::wire::{
     AuthenticationHeader, Ipv6FragmentHeader, Layer, ParseError, TcpHeader, TcpOption, WindowScale,
     samples, summarize,

@@ -3,7 +3,7 @@
 use super::super::places::{Fixed, Source, WINDOW, raw};
 use super::super::table::{Le, at};
 use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 raw! {
     layer: NyseXdp;
@@ -21,7 +21,7 @@ raw! {
     /// other fields.
     ///
     /// ```
-    /// use framepool::wire::feed::xdp::{Raw, fields};
+    /// use framepool::feed::xdp::{Raw, fields};
     ///
     /// let add = fields::AddOrder { symbol_index: 7, order_id: 42, price: 1050, ..Default::default() };
     /// let bytes = add.to_bytes();

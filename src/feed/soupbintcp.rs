@@ -19,7 +19,7 @@
 //! [`StreamBuffer`](super::StreamBuffer) keeps that for the next read.
 //!
 //! ```
-//! use framepool::wire::feed::soupbintcp::{Packet, Packets};
+//! use framepool::feed::soupbintcp::{Packet, Packets};
 //!
 //! let mut bytes = [0; 64];
 //! let n = Packet::Sequenced(b"D...").emit(&mut bytes)?;
@@ -36,7 +36,7 @@
 use super::emit::{EmitError, Writer};
 use super::number::{Alpha, decimal, trim_end, trim_start};
 use super::table::at;
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Bytes before those that a length counts.
 const PREFIX: usize = 2;

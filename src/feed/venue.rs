@@ -167,7 +167,7 @@ fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
 /// Tells venues apart by rules: the first that matches decides. O(rules).
 ///
 /// ```
-/// use framepool::wire::feed::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Venue};
+/// use framepool::feed::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Venue};
 ///
 /// let classifier = Classifier::new(&EXAMPLE_RULES);
 /// let mut packet = Endpoint {
@@ -239,7 +239,7 @@ pub const EXAMPLE_RULES: [Rule; 6] = [
 /// sessions it took for FIX.
 ///
 /// ```
-/// use framepool::wire::feed::{Classifier, Endpoint, PORT_RULES, Venue};
+/// use framepool::feed::{Classifier, Endpoint, PORT_RULES, Venue};
 ///
 /// let packet = Endpoint {
 ///     source: [192, 0, 2, 1].into(),

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use crate::wire::Layer;
+use crate::wire::error::Layer;
 
 /// A message was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::super::emit::{EmitError, Writer};
 use super::super::number::Alpha;
 use super::super::places::Field;
 use super::super::table::{Le, Tail, at, messages, optional, put};
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Says in its first two bytes how long a message is.
 fn stamp(message: &mut [u8]) {

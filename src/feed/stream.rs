@@ -12,8 +12,8 @@
 /// space is asked for.
 ///
 /// ```
-/// use framepool::wire::feed::StreamBuffer;
-/// use framepool::wire::feed::soupbintcp::{Packet, Packets};
+/// use framepool::feed::StreamBuffer;
+/// use framepool::feed::soupbintcp::{Packet, Packets};
 ///
 /// let mut memory = [0; 64];
 /// let mut stream = StreamBuffer::new(&mut memory);

@@ -3,7 +3,7 @@
 use super::fields::no_number;
 use super::scan::SOH;
 use super::{Field, Fields};
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Fields that follow each other: a message's body, or one entry of a repeating group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
     /// A count that is not a number, or an invalid field before it.
     ///
     /// ```
-    /// use framepool::wire::feed::fix::{Version, Writer, Message};
+    /// use framepool::feed::fix::{Version, Writer, Message};
     ///
     /// let mut buffer = [0; 128];
     /// let mut writer = Writer::new(&mut buffer, Version::Fix44, b"D")?;

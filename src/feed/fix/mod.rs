@@ -23,7 +23,7 @@
 //! | to write one, BodyLength and CheckSum made | [`Writer`] |
 //!
 //! ```
-//! use framepool::wire::feed::fix::{Message, Version, Writer};
+//! use framepool::feed::fix::{Message, Version, Writer};
 //!
 //! let mut buffer = [0; 256];
 //! let mut writer = Writer::new(&mut buffer, Version::Fix44, b"D")?;

@@ -3,7 +3,7 @@
 use super::super::emit::{self, EmitError};
 use super::scan::{SOH, sum};
 use super::{MOST, Version, data};
-use crate::wire::Layer;
+use crate::wire::error::Layer;
 
 /// Digits that are left free for BodyLength until it is known.
 const DIGITS: usize = 8;

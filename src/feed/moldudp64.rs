@@ -12,7 +12,7 @@
 //! next message's. All integers are in network order.
 //!
 //! ```
-//! use framepool::wire::feed::moldudp64::{Builder, Kind, Packet, Request};
+//! use framepool::feed::moldudp64::{Builder, Kind, Packet, Request};
 //!
 //! let mut buffer = [0; 64];
 //! let mut packet = Builder::new(&mut buffer, *b"000010059B", 100)?;
@@ -34,7 +34,7 @@
 use super::blocks::Blocks;
 use super::emit::{EmitError, Writer};
 use super::table::{Be, at, put};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 /// Bytes of the header of both packets.
 pub const HEADER: usize = 20;

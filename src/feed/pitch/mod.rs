@@ -14,8 +14,8 @@
 //! a version adds is in [`tail`](AddOrderLong::tail), and no error.
 //!
 //! ```
-//! use framepool::wire::feed::pitch::{self, Builder, Message, Packet};
-//! use framepool::wire::feed::{Alpha, LongPrice};
+//! use framepool::feed::pitch::{self, Builder, Message, Packet};
+//! use framepool::feed::{Alpha, LongPrice};
 //!
 //! let trade = pitch::fields::TradeLong {
 //!     side: b'B',
@@ -48,7 +48,7 @@ pub use raw::{Raw, Values};
 use super::emit::EmitError;
 use super::table::{Le, at};
 use super::units::{self, Unit, Walk};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 use messages::kind_of;
 
 /// Bytes of the sequenced unit header.

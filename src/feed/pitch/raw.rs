@@ -4,7 +4,7 @@ use super::super::number::{Alpha, LongPrice};
 use super::super::places::{Fixed, ShortOrLong, Source, Text, WINDOW, raw};
 use super::super::table::{Le, at};
 use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 raw! {
     layer: Pitch;
@@ -22,8 +22,8 @@ raw! {
     /// all other fields.
     ///
     /// ```
-    /// use framepool::wire::feed::ShortPrice;
-    /// use framepool::wire::feed::pitch::{Raw, fields};
+    /// use framepool::feed::ShortPrice;
+    /// use framepool::feed::pitch::{Raw, fields};
     ///
     /// let add = fields::AddOrderShort {
     ///     order_id: 42,

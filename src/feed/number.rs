@@ -8,7 +8,7 @@ use core::fmt;
 /// and adding the `raw` parts, is integer arithmetic.
 ///
 /// ```
-/// use framepool::wire::feed::{Price, Price4};
+/// use framepool::feed::{Price, Price4};
 ///
 /// let price = Price4::new(1_873_250);
 /// assert_eq!(price.to_string(), "187.3250");
@@ -36,7 +36,7 @@ pub type LongPrice = Price<i64, 4>;
 impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
     /// A price of `raw` units. At most 19 decimals, which is all that 64 bits hold:
     /// ```compile_fail,E0080
-    /// let price = framepool::wire::feed::Price::<u64, 20>::new(1);
+    /// let price = framepool::feed::Price::<u64, 20>::new(1);
     /// ```
     pub const fn new(raw: T) -> Self {
         const { assert!(DECIMALS < 20, "a price has at most 19 decimals") };
@@ -80,7 +80,7 @@ pub(super) fn write_fixed(f: &mut fmt::Formatter<'_>, raw: i128, decimals: u32) 
 /// Text of exactly `N` bytes, padded on the right with spaces or zeros.
 ///
 /// ```
-/// use framepool::wire::feed::Alpha;
+/// use framepool::feed::Alpha;
 ///
 /// let stock = Alpha(*b"AAPL    ");
 /// assert_eq!(stock.trimmed(), b"AAPL");

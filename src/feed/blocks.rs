@@ -1,6 +1,6 @@
 //! Messages that follow each other, each after its length (two bytes, network order).
 
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 /// Walks over length-prefixed blocks: what MoldUDP64 packets carry, and what Nasdaq's files are.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use super::fields::bad_length;
 use super::scan::{SOH, can_end_fields, sum};
 use super::section::{Group, Section};
 use super::{Field, Fields};
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// What every message begins with.
 const BEGIN: &[u8; 5] = b"8=FIX";
@@ -85,7 +85,7 @@ impl Version {
 /// A whole message, its length and checksum verified. Its fields are not looked at yet.
 ///
 /// ```
-/// use framepool::wire::feed::fix::Message;
+/// use framepool::feed::fix::Message;
 /// use framepool::wire::{Layer, Reason};
 ///
 /// let bytes = b"8=FIX.4.2\x019=5\x0135=0\x0110=161\x01";
@@ -130,7 +130,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     /// See [`parse`](Message::parse).
     ///
     /// ```
-    /// use framepool::wire::feed::fix::Message;
+    /// use framepool::feed::fix::Message;
     ///
     /// let line = b"8=FIX.4.2|9=10|35=0|49=A|10=185|";
     /// let (heartbeat, len) = Message::<b'|'>::parse_separated(line)?;
@@ -141,7 +141,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     ///
     /// Letters, digits, zero, `=`, `.` and `-` do not compile:
     /// ```compile_fail,E0080
-    /// let _ = framepool::wire::feed::fix::Message::<b'='>::parse_separated(b"");
+    /// let _ = framepool::feed::fix::Message::<b'='>::parse_separated(b"");
     /// ```
     pub fn parse_separated(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         const { assert!(can_end_fields(SEPARATOR), "a byte that may end a field") };
@@ -439,7 +439,7 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
 /// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
 ///
 /// ```
-/// use framepool::wire::feed::fix::Messages;
+/// use framepool::feed::fix::Messages;
 ///
 /// let bytes = b"8=FIX.4.2\x019=5\x0135=0\x0110=162\x018=FIX.4.2\x019=5\x0135=0\x0110=161\x018=FI";
 /// let mut messages = Messages::new(bytes);
@@ -487,7 +487,7 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
     ///
     /// ```
     /// use framepool::wire::Reason;
-    /// use framepool::wire::feed::fix::{MOST, Messages};
+    /// use framepool::feed::fix::{MOST, Messages};
     ///
     /// let log = b"09:30:00.000 8=FIX.4.2|9=10|35=0|49=A|10=185|\n\
     ///             09:30:30.000 8=FIX.4.2|9=10|35=0|49=B|10=186|\n";

@@ -116,7 +116,7 @@ pub struct SequenceStats {
 /// O(`GAPS`) a packet in the worst case, a few instructions where all is in order.
 ///
 /// ```
-/// use framepool::wire::feed::{Gap, Run, SequenceTracker, Verdict, Width};
+/// use framepool::feed::{Gap, Run, SequenceTracker, Verdict, Width};
 ///
 /// let mut tracker = SequenceTracker::<8>::new(Width::Bits64);
 /// assert_eq!(tracker.observe(1, 10), 10);

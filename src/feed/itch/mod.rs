@@ -12,8 +12,8 @@
 //! | to send some | [`fields`] |
 //!
 //! ```
-//! use framepool::wire::feed::itch::{self, Message, Messages};
-//! use framepool::wire::feed::{Alpha, Price4, moldudp64};
+//! use framepool::feed::itch::{self, Message, Messages};
+//! use framepool::feed::{Alpha, Price4, moldudp64};
 //!
 //! let add = itch::fields::AddOrder {
 //!     timestamp: 34_200_000_000_001,
@@ -51,7 +51,7 @@ pub use raw::{Raw, RawMessages, Values};
 
 use super::blocks::Blocks;
 use super::moldudp64::Packet;
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 /// Messages, each after a two-byte length, as in a MoldUDP64 packet or a file.
 ///

@@ -6,7 +6,7 @@ use core::str;
 use super::super::number::{decimal, write_fixed};
 use super::data;
 use super::scan::{SOH, ends_at, tag};
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// A field: `tag=value`, the value as it is on the wire.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -113,7 +113,7 @@ impl Decimal {
     /// zero with any.
     ///
     /// ```
-    /// use framepool::wire::feed::fix::Decimal;
+    /// use framepool::feed::fix::Decimal;
     ///
     /// let price = Decimal { mantissa: 187_325, places: 3 };
     /// assert_eq!(price.rescaled(4), Some(1_873_250));

@@ -9,7 +9,7 @@
 //! ```
 
 use super::emit::{EmitError, Writer};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 /// Bytes of the unit's own length.
 const LENGTH: usize = 2;

@@ -1,7 +1,7 @@
 //! Exchange feeds: from the payload of a datagram, or the bytes of a stream, to messages.
 //!
 //! No code here allocates, copies needlessly, or panics, for any input. Iterators yield a message or a
-//! [`ParseError`](super::ParseError) with layer, offset and reason. After an error they continue with the
+//! [`ParseError`](crate::wire::ParseError) with layer, offset and reason. After an error they continue with the
 //! next message if the framing says where it begins.
 //!
 //! ```text
@@ -32,6 +32,7 @@
 // | `emit` | writing, and why it may fail |
 // | `blocks` | messages after their lengths: ITCH |
 // | `units` | messages that state their lengths, after a header that does: PITCH, XDP |
+#![forbid(unsafe_code)]
 
 mod arbiter;
 mod blocks;

@@ -5,7 +5,7 @@ use super::super::number::{Alpha, Price4};
 use super::super::places::{Fixed, Source, WINDOW, raw};
 use super::super::table::{Be, at};
 use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 
 raw! {
     layer: Itch;
@@ -23,7 +23,7 @@ raw! {
     /// of the other types.
     ///
     /// ```
-    /// use framepool::wire::feed::itch::{Raw, fields};
+    /// use framepool::feed::itch::{Raw, fields};
     ///
     /// let delete = fields::OrderDelete { timestamp: 7, order_reference: 42, ..Default::default() };
     /// let bytes = delete.to_bytes();

@@ -13,7 +13,7 @@
 //! [`tail`](AddOrder::tail), and no error.
 //!
 //! ```
-//! use framepool::wire::feed::xdp::{self, Builder, Delivery, Message, Packet};
+//! use framepool::feed::xdp::{self, Builder, Delivery, Message, Packet};
 //!
 //! let delete = xdp::fields::DeleteOrder { symbol_index: 7, order_id: 42, ..Default::default() };
 //! let mut buffer = [0; 128];
@@ -36,7 +36,7 @@ pub use raw::{Raw, Values};
 use super::emit::EmitError;
 use super::table::{Le, at, put};
 use super::units::{self, Unit, Walk};
-use crate::wire::{Layer, ParseError};
+use crate::wire::error::{Layer, ParseError};
 use messages::kind_of;
 
 /// Bytes of the packet header.

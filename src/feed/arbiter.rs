@@ -31,7 +31,7 @@ pub struct LineStats {
 /// ```
 ///
 /// ```
-/// use framepool::wire::feed::{Arbiter, Width};
+/// use framepool::feed::{Arbiter, Width};
 ///
 /// let mut arbiter = Arbiter::<2>::new(Width::Bits32);
 /// let mut take = Vec::new();

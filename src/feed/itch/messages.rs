@@ -4,7 +4,7 @@ use super::super::emit::{EmitError, Writer};
 use super::super::number::{Alpha, Price4, Price8};
 use super::super::places::Field;
 use super::super::table::{Be, Tail, at, messages, put};
-use crate::wire::{Layer, ParseError, Reason};
+use crate::wire::error::{Layer, ParseError, Reason};
 
 /// ITCH messages do not say how long they are.
 fn stamp(_message: &mut [u8]) {}
