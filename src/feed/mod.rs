@@ -48,7 +48,6 @@ pub mod soupbintcp;
 mod stream;
 mod table;
 mod units;
-mod venue;
 pub mod xdp;
 
 pub use arbiter::{Arbiter, LineStats};
@@ -56,4 +55,3 @@ pub use emit::EmitError;
 pub use number::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
 pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
 pub use stream::StreamBuffer;
-pub use venue::{Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, Venue};
