@@ -145,7 +145,6 @@ fn feeds() {
     is_logged::<(ShortPrice, LongPrice, Alpha<8>)>();
     is_logged::<(SequenceTracker, SequenceStats, Runs<'static, 8>, Run)>();
     is_logged::<(Gap, Verdict, Width, Arbiter, LineStats)>();
-    is_logged::<(Classifier<'static>, Rule, Endpoint, Venue, Protocol)>();
     {
         use moldudp64::*;
         is_logged::<(

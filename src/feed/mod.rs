@@ -5,11 +5,9 @@
 //! next message if the framing says where it begins.
 //!
 //! ```text
-//!   datagram ─► venue::Classifier ─► which venue, which protocol
-//!      │
-//!      ├─► moldudp64::Packet ─► SequenceTracker ─► itch::Messages ─► AddOrder<'_>, …
-//!      ├─► pitch::Packet ────►  or Arbiter       ─► pitch::Messages
-//!      └─► xdp::Packet ──────►  for lines A, B   ─► xdp::Messages
+//!   datagram ─┬─► moldudp64::Packet ─► SequenceTracker ─► itch::Messages ─► AddOrder<'_>, …
+//!             ├─► pitch::Packet ────►  or Arbiter       ─► pitch::Messages
+//!             └─► xdp::Packet ──────►  for lines A, B   ─► xdp::Messages
 //!
 //!   stream ─► StreamBuffer ─┬─► soupbintcp::Packets ─► itch::Message
 //!                           └─► fix::Messages ─► fix::Fields
@@ -24,7 +22,6 @@
 // | `xdp` | NYSE XDP and Pillar |
 // | `fix` | FIX tag=value |
 // | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
-// | `venue` | the sender, by configured addresses and ports |
 // | `stream` | what has arrived of a stream |
 // | `table` | how a table of fields becomes types |
 // | `places` | fields read without a jump on the type |

@@ -1,114 +1,59 @@
-//! Identifies the venue of a packet by configured addresses and ports. Feeds do not name it.
+//! Rules that say which venue sent a packet, by its addresses and ports. Feeds do not name their venue.
 
-use core::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 /// A trading venue.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Venue {
-    /// The Nasdaq Stock Market.
     Nasdaq,
-    /// Nasdaq BX.
-    NasdaqBx,
-    /// Nasdaq PSX.
-    NasdaqPsx,
-    /// Cboe BZX equities.
-    CboeBzx,
-    /// Cboe BYX equities.
     CboeByx,
-    /// Cboe EDGA equities.
-    CboeEdga,
-    /// Cboe EDGX equities.
-    CboeEdgx,
-    /// Cboe options exchanges.
-    CboeOptions,
-    /// Cboe Futures Exchange.
+    CboeBzx,
     CboeFutures,
-    /// The New York Stock Exchange.
     Nyse,
-    /// NYSE American.
-    NyseAmerican,
-    /// NYSE Arca.
     NyseArca,
-    /// NYSE National.
-    NyseNational,
-    /// One of the caller's own numbering.
-    Other(u16),
 }
 
 /// What a packet's payload is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     /// ITCH 5.0 over MoldUDP64.
     ItchMoldUdp64,
-    /// ITCH 5.0, or OUCH, over SoupBinTCP.
+    /// ITCH 5.0 or OUCH over SoupBinTCP.
     SoupBinTcp,
-    /// Multicast PITCH.
+    /// Cboe Multicast PITCH.
     Pitch,
     /// NYSE XDP or Pillar.
     Xdp,
     /// FIX tag=value.
     Fix,
-    /// One of the caller's own numbering.
-    Other(u16),
 }
 
-/// Where a packet came from and went to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Where a packet came from and where it went to.
+#[derive(Debug, Clone, Copy)]
 pub struct Endpoint {
-    /// The sender's address.
     pub source: IpAddr,
-    /// The receiver's address: the group, in multicast.
+    /// In multicast, the group.
     pub destination: IpAddr,
-    /// The sender's port.
     pub source_port: u16,
-    /// The receiver's port.
     pub destination_port: u16,
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Endpoint {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        let (from, to) = (self.source_port, self.destination_port);
-        defmt::write!(
-            f,
-            "{}:{=u16} -> {}:{=u16}",
-            defmt::Display2Format(&self.source),
-            from,
-            defmt::Display2Format(&self.destination),
-            to
-        );
-    }
-}
-
-/// One line of a configuration: whatever matches all that it says is of its venue.
+/// One rule of a configuration: a packet that matches it is of its venue.
 ///
-/// A port or address matches in either direction, as a session's two directions are of one venue: the
-/// destination first, as multicast has only that.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// Network and port must both match one end of the packet: the destination, which is all that multicast has,
+/// or the source, as both directions of a session belong to one venue.
+#[derive(Debug, Clone, Copy)]
 pub struct Rule {
-    /// The venue.
     pub venue: Venue,
-    /// What it sends.
     pub protocol: Protocol,
-    /// Addresses or groups that share this number of leading bits. `None` matches all.
+    /// An address and the number of its leading bits that must be the same. `None` matches all addresses.
     pub network: Option<(IpAddr, u8)>,
-    /// Ports, both ends included.
+    /// The first and the last port.
     pub ports: (u16, u16),
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Rule {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "{} {} ports {}", self.venue, self.protocol, self.ports);
-    }
-}
-
 impl Rule {
-    /// A rule for a group or network, by its IPv4 address, its bits, and ports.
+    /// A rule for an IPv4 network.
     pub const fn v4(
         venue: Venue,
         protocol: Protocol,
@@ -134,8 +79,7 @@ impl Rule {
         }
     }
 
-    /// Whether a packet is of this venue by this rule.
-    pub fn matches(&self, packet: &Endpoint) -> bool {
+    fn matches(&self, packet: &Endpoint) -> bool {
         self.has(packet.destination, packet.destination_port)
             || self.has(packet.source, packet.source_port)
     }
@@ -145,12 +89,12 @@ impl Rule {
         (first..=last).contains(&port)
             && self
                 .network
-                .is_none_or(|(network, bits)| within(network, bits, address))
+                .is_none_or(|(network, bits)| is_within(network, bits, address))
     }
 }
 
 /// Whether the first `bits` of both addresses are the same.
-fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
+fn is_within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     match (network, address) {
         (IpAddr::V4(a), IpAddr::V4(b)) => {
             let differ = u32::from(a) ^ u32::from(b);
@@ -164,43 +108,13 @@ fn within(network: IpAddr, bits: u8, address: IpAddr) -> bool {
     }
 }
 
-/// Tells venues apart by rules: the first that matches decides. O(rules).
-///
-/// ```
-/// use framepool::feed::{Classifier, EXAMPLE_RULES, Endpoint, Protocol, Venue};
-///
-/// let classifier = Classifier::new(&EXAMPLE_RULES);
-/// let mut packet = Endpoint {
-///     source: [206, 200, 43, 73].into(),
-///     destination: [233, 54, 12, 111].into(),
-///     source_port: 50_000,
-///     destination_port: 26_477,
-/// };
-/// let rule = classifier.classify(&packet).unwrap();
-/// assert_eq!((rule.venue, rule.protocol), (Venue::Nasdaq, Protocol::ItchMoldUdp64));
-/// packet.destination_port = 53;
-/// assert_eq!(classifier.classify(&packet), None);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Classifier<'r> {
-    rules: &'r [Rule],
+/// The first rule that a packet matches. O(rules).
+pub fn classify<'r>(rules: &'r [Rule], packet: &Endpoint) -> Option<&'r Rule> {
+    rules.iter().find(|rule| rule.matches(packet))
 }
 
-impl<'r> Classifier<'r> {
-    /// A classifier by these rules, the more special ones first.
-    pub const fn new(rules: &'r [Rule]) -> Self {
-        Self { rules }
-    }
-
-    /// The rule that a packet matches.
-    pub fn classify(&self, packet: &Endpoint) -> Option<&'r Rule> {
-        self.rules.iter().find(|rule| rule.matches(packet))
-    }
-}
-
-/// An example of a configuration, and no more: groups and ports that some venues have used. They
-/// change, and what a receiver sees depends on its line; take yours from the venue's notices.
+/// Groups and ports that some venues have used: an example of a configuration. They change, and they depend
+/// on the receiver's line; a real configuration takes them from the venue's notices.
 pub const EXAMPLE_RULES: [Rule; 6] = [
     Rule::v4(
         Venue::Nasdaq,
@@ -235,21 +149,7 @@ pub const EXAMPLE_RULES: [Rule; 6] = [
     Rule::ports(Venue::Nasdaq, Protocol::SoupBinTcp, (8_000, 8_099)),
 ];
 
-/// Another example, without addresses: the ports by which framepool's ancestor told three venues apart, whose
-/// sessions it took for FIX.
-///
-/// ```
-/// use framepool::feed::{Classifier, Endpoint, PORT_RULES, Venue};
-///
-/// let packet = Endpoint {
-///     source: [192, 0, 2, 1].into(),
-///     destination: [192, 0, 2, 2].into(),
-///     source_port: 9002,
-///     destination_port: 50_000,
-/// };
-/// let rule = Classifier::new(&PORT_RULES).classify(&packet).unwrap();
-/// assert_eq!(rule.venue, Venue::Nasdaq);
-/// ```
+/// FIX sessions of three venues by their ports, at any address.
 pub const PORT_RULES: [Rule; 12] = {
     let venues = [Venue::Nyse, Venue::Nasdaq, Venue::CboeBzx];
     let bases = [4001, 7001, 8001, 9001];
