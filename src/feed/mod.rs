@@ -15,40 +15,39 @@
 
 // | file | what |
 // |---|---|
-// | `moldudp64` | Nasdaq's framing over UDP |
-// | `soupbintcp` | Nasdaq's framing over TCP |
+// | `moldudp64`, `soupbintcp` | Nasdaq's framing over UDP and over TCP |
 // | `itch` | Nasdaq TotalView-ITCH 5.0 |
 // | `pitch` | Cboe Multicast PITCH |
 // | `xdp` | NYSE XDP and Pillar |
 // | `fix` | FIX tag=value |
 // | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
-// | `stream` | what has arrived of a stream |
-// | `table` | how a table of fields becomes types |
-// | `places` | fields read without a jump on the type |
-// | `number` | fixed-point prices, padded text |
+// | `stream_buffer` | what has arrived of a stream |
+// | `table` | `messages!`: from a table of fields to types |
+// | `raw` | `raw!`: fields read without a jump on the message's type |
+// | `length_prefixed` | messages after their lengths: MoldUDP64, ITCH |
+// | `pitch_xdp` | the framing that PITCH and XDP share |
+// | `price` | fixed-point prices, padded text |
 // | `emit` | writing, and why it may fail |
-// | `blocks` | messages after their lengths: ITCH |
-// | `units` | messages that state their lengths, after a header that does: PITCH, XDP |
 #![forbid(unsafe_code)]
 
 mod arbiter;
-mod blocks;
 mod emit;
 pub mod fix;
 pub mod itch;
+mod length_prefixed;
 pub mod moldudp64;
-mod number;
 pub mod pitch;
-mod places;
+mod pitch_xdp;
+mod price;
+mod raw;
 mod sequence;
 pub mod soupbintcp;
-mod stream;
+mod stream_buffer;
 mod table;
-mod units;
 pub mod xdp;
 
 pub use arbiter::{Arbiter, LineStats};
 pub use emit::EmitError;
-pub use number::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
+pub use price::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
 pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
-pub use stream::StreamBuffer;
+pub use stream_buffer::StreamBuffer;

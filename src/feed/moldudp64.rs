@@ -31,8 +31,8 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
-use super::blocks::Blocks;
 use super::emit::{EmitError, Writer};
+use super::length_prefixed::Blocks;
 use super::table::{Be, at, put};
 use crate::wire::error::{Layer, ParseError};
 

@@ -34,7 +34,7 @@
 //! ```
 
 use super::emit::{EmitError, Writer};
-use super::number::{Alpha, decimal, trim_end, trim_start};
+use super::price::{Alpha, decimal, trim_end, trim_start};
 use super::table::at;
 use crate::wire::error::{Layer, ParseError, Reason};
 

@@ -134,7 +134,7 @@ macro_rules! wrapped {
     };
 }
 
-use super::number::{Alpha, Price};
+use super::price::{Alpha, Price};
 
 wrapped!(Be);
 wrapped!(Le);

@@ -3,8 +3,8 @@
 use core::fmt;
 use core::str;
 
-use super::super::number::{decimal, write_fixed};
-use super::data;
+use super::super::price::{decimal, write_fixed};
+use super::data_fields;
 use super::scan::{SOH, ends_at, tag};
 use crate::wire::error::{Layer, ParseError, Reason};
 
@@ -224,7 +224,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         let eight = self.bytes.get(at..)?.first_chunk()?;
         let (tag, digits) = tag(*eight)?;
         let value = self.bytes.get(at + digits + 1..soh)?;
-        let is_plain = !value.is_empty() && self.data.0 == 0 && !data::is_length(tag);
+        let is_plain = !value.is_empty() && self.data.0 == 0 && !data_fields::is_length(tag);
         is_plain.then_some(Field { tag, value })
     }
 
@@ -293,7 +293,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
 
     /// Notes what a field at `start` says about the next one, if it is a length field.
     fn expect_data(&mut self, tag: u32, value: &[u8], start: usize) -> Result<(), ParseError> {
-        let Some(data) = data::data_of(tag) else {
+        let Some(data) = data_fields::data_of(tag) else {
             return Ok(());
         };
         if value.iter().any(|byte| !byte.is_ascii_digit()) {

@@ -49,14 +49,14 @@
 // | `scan` | separators, sums and tags, many bytes at once |
 // | `writer` | writing |
 
-mod data;
+mod data_fields;
 mod fields;
 mod frame;
 mod scan;
 mod section;
 mod writer;
 
-pub use data::DATA_FIELDS;
+pub use data_fields::DATA_FIELDS;
 pub use fields::{Decimal, Field, Fields};
 pub use frame::{AROUND, MOST, Message, Messages, Version};
 pub use scan::SOH;

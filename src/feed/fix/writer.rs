@@ -2,7 +2,7 @@
 
 use super::super::emit::{self, EmitError};
 use super::scan::{SOH, sum};
-use super::{MOST, Version, data};
+use super::{MOST, Version, data_fields};
 use crate::wire::error::Layer;
 
 /// Digits that are left free for BodyLength until it is known.
@@ -55,7 +55,7 @@ impl<'b> Writer<'b> {
     /// writes. The message is then as it was.
     pub fn field(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
         let layer = Layer::Fix;
-        let is_data = data::is_length(tag) || data::length_of(tag).is_some();
+        let is_data = data_fields::is_length(tag) || data_fields::length_of(tag).is_some();
         if is_data || matches!(tag, 0 | 8 | 9 | 10 | 35) || tag > 9_999_999 {
             return Err(EmitError::Reserved { layer, field: tag });
         }
@@ -88,7 +88,7 @@ impl<'b> Writer<'b> {
     pub fn data(&mut self, length: u32, data: &[u8]) -> Result<(), EmitError> {
         let layer = Layer::Fix;
         let field = length;
-        let tag = data::data_of(length).ok_or(EmitError::Reserved { layer, field })?;
+        let tag = data_fields::data_of(length).ok_or(EmitError::Reserved { layer, field })?;
         let before = self.out.len();
         let mut text = Text::default();
         let start = digits(&mut text, data.len() as u64);

@@ -1,8 +1,8 @@
 //! The messages of TotalView-ITCH 5.0 (revisions of 2020 and later), as the specification lists them.
 
 use super::super::emit::{EmitError, Writer};
-use super::super::number::{Alpha, Price4, Price8};
-use super::super::places::Field;
+use super::super::price::{Alpha, Price4, Price8};
+use super::super::raw::Field;
 use super::super::table::{Be, Tail, at, messages, put};
 use crate::wire::error::{Layer, ParseError, Reason};
 

@@ -49,7 +49,7 @@ mod raw;
 pub use messages::*;
 pub use raw::{Raw, RawMessages, Values};
 
-use super::blocks::Blocks;
+use super::length_prefixed::Blocks;
 use super::moldudp64::Packet;
 use crate::wire::error::{Layer, ParseError};
 

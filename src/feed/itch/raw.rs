@@ -1,8 +1,8 @@
 //! Messages whose type and length are checked, and no more.
 
-use super::super::blocks::Blocks;
-use super::super::number::{Alpha, Price4};
-use super::super::places::{Fixed, Source, WINDOW, raw};
+use super::super::length_prefixed::Blocks;
+use super::super::price::{Alpha, Price4};
+use super::super::raw::{Fixed, Source, WINDOW, raw};
 use super::super::table::{Be, at};
 use super::messages::{FIELDS, Message, TYPES};
 use crate::wire::error::{Layer, ParseError};

@@ -4,8 +4,8 @@
 //! message may have or not.
 
 use super::super::emit::{EmitError, Writer};
-use super::super::number::{Alpha, LongPrice, ShortPrice};
-use super::super::places::Field;
+use super::super::price::{Alpha, LongPrice, ShortPrice};
+use super::super::raw::Field;
 use super::super::table::{Le, Tail, at, messages, optional, put};
 use crate::wire::error::{Layer, ParseError, Reason};
 

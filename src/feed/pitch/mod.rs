@@ -46,8 +46,8 @@ pub use messages::*;
 pub use raw::{Raw, Values};
 
 use super::emit::EmitError;
+use super::pitch_xdp::{self, Unit, Walk};
 use super::table::{Le, at};
-use super::units::{self, Unit, Walk};
 use crate::wire::error::{Layer, ParseError};
 use messages::kind_of;
 
@@ -180,7 +180,7 @@ impl FuturesInstrument<'_> {
 
 /// Makes a sequenced unit in a buffer of the caller. Without a message it is a heartbeat.
 #[derive(Debug)]
-pub struct Builder<'b>(units::Builder<'b>);
+pub struct Builder<'b>(pitch_xdp::Builder<'b>);
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Builder<'_> {
@@ -197,7 +197,7 @@ impl<'b> Builder<'b> {
     pub fn new(buffer: &'b mut [u8], unit: u8, sequence: u32) -> Result<Self, EmitError> {
         let [a, b, c, d] = sequence.to_le_bytes();
         let header = [0, 0, 0, unit, a, b, c, d];
-        units::Builder::new(Layer::Pitch, buffer, &header).map(Self)
+        pitch_xdp::Builder::new(Layer::Pitch, buffer, &header).map(Self)
     }
 
     /// Appends what `emit` writes and says to have written.

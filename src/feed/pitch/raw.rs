@@ -1,7 +1,7 @@
 //! Messages whose type and length are checked, and no more.
 
-use super::super::number::{Alpha, LongPrice};
-use super::super::places::{Fixed, ShortOrLong, Source, Text, WINDOW, raw};
+use super::super::price::{Alpha, LongPrice};
+use super::super::raw::{Fixed, ShortOrLong, Source, Text, WINDOW, raw};
 use super::super::table::{Le, at};
 use super::messages::{FIELDS, Message, TYPES};
 use crate::wire::error::{Layer, ParseError};

@@ -2,8 +2,8 @@
 //! 2.3a; 2.5a and 2.5g of Pillar), and the quote of the BBO Feed (2.3a to 2.5d).
 
 use super::super::emit::{EmitError, Writer};
-use super::super::number::Alpha;
-use super::super::places::Field;
+use super::super::price::Alpha;
+use super::super::raw::Field;
 use super::super::table::{Le, Tail, at, messages, optional, put};
 use crate::wire::error::{Layer, ParseError, Reason};
 

@@ -34,8 +34,8 @@ pub use messages::*;
 pub use raw::{Raw, Values};
 
 use super::emit::EmitError;
+use super::pitch_xdp::{self, Unit, Walk};
 use super::table::{Le, at, put};
-use super::units::{self, Unit, Walk};
 use crate::wire::error::{Layer, ParseError};
 use messages::kind_of;
 
@@ -225,7 +225,7 @@ impl core::iter::FusedIterator for Messages<'_> {}
 
 /// Makes a packet in a buffer of the caller.
 #[derive(Debug)]
-pub struct Builder<'b>(units::Builder<'b>);
+pub struct Builder<'b>(pitch_xdp::Builder<'b>);
 
 #[cfg(feature = "defmt")]
 impl defmt::Format for Builder<'_> {
@@ -251,7 +251,7 @@ impl<'b> Builder<'b> {
         put::<4, 4, HEADER>(&mut header, Le::put(sequence));
         put::<8, 4, HEADER>(&mut header, Le::put(time.0));
         put::<12, 4, HEADER>(&mut header, Le::put(time.1));
-        units::Builder::new(Layer::NyseXdp, buffer, &header).map(Self)
+        pitch_xdp::Builder::new(Layer::NyseXdp, buffer, &header).map(Self)
     }
 
     /// Appends what `emit` writes and says to have written.

@@ -1,6 +1,6 @@
 //! Messages whose type and length are checked, and no more.
 
-use super::super::places::{Fixed, Source, WINDOW, raw};
+use super::super::raw::{Fixed, Source, WINDOW, raw};
 use super::super::table::{Le, at};
 use super::messages::{FIELDS, Message, TYPES};
 use crate::wire::error::{Layer, ParseError};
