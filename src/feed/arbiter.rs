@@ -46,20 +46,23 @@ pub struct LineStats {
 /// assert_eq!(arbiter.line(0).unwrap().won, 3);
 /// assert_eq!((arbiter.line(1).unwrap().filled, arbiter.line(1).unwrap().duplicates), (1, 3));
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Arbiter<const LINES: usize = 2, const GAPS: usize = 8> {
     tracker: SequenceTracker<GAPS>,
     lines: [Line; LINES],
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, PartialEq, Eq)]
 struct Line {
     stats: LineStats,
     /// What this line alone brought. Where its gaps are is not asked.
     own: SequenceTracker<0>,
 }
+
+describe!(impl[const LINES: usize, const GAPS: usize] Arbiter<LINES, GAPS> as Arbiter {
+    tracker,
+    lines = |arbiter| arbiter.lines.each_ref().map(|line| line.stats),
+});
 
 impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
     /// Begins with whichever message comes first, on whichever line.

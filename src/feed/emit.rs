@@ -80,7 +80,6 @@ impl fmt::Display for EmitError {
 impl core::error::Error for EmitError {}
 
 /// Appends to a buffer.
-#[derive(Debug)]
 pub(super) struct Writer<'b> {
     layer: Layer,
     out: &'b mut [u8],

@@ -3,8 +3,7 @@
 use crate::wire::error::{Layer, ParseError};
 
 /// Walks over length-prefixed blocks: what MoldUDP64 packets carry, and what Nasdaq's files are.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub(super) struct Blocks<'a> {
     rest: &'a [u8],
     /// Bytes of what was given, counted from the start of what errors are to be counted from.

@@ -31,6 +31,7 @@
 #![forbid(unsafe_code)]
 
 mod arbiter;
+mod bytes;
 mod emit;
 pub mod fix;
 pub mod itch;
@@ -44,10 +45,12 @@ mod sequence;
 pub mod soupbintcp;
 mod stream_buffer;
 mod table;
+mod text;
 pub mod xdp;
 
 pub use arbiter::{Arbiter, LineStats};
 pub use emit::EmitError;
-pub use price::{Alpha, LongPrice, Price, Price4, Price8, ShortPrice};
+pub use price::{LongPrice, Price, Price4, Price8, ShortPrice};
 pub use sequence::{Gap, Run, Runs, SequenceStats, SequenceTracker, Verdict, Width};
 pub use stream_buffer::StreamBuffer;
+pub use text::Alpha;

@@ -31,9 +31,9 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+use super::bytes::{Be, at, put};
 use super::emit::{EmitError, Writer};
 use super::length_prefixed::Blocks;
-use super::table::{Be, at, put};
 use crate::wire::error::{Layer, ParseError};
 
 /// Bytes of the header of both packets.
@@ -54,12 +54,13 @@ pub enum Kind {
 }
 
 /// A downstream packet: its header checked, its messages not yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
     header: &'a [u8; HEADER],
     blocks: &'a [u8],
 }
+
+describe!(Packet<'_> as Packet { session, sequence, count });
 
 impl<'a> Packet<'a> {
     /// The packet that the payload of a UDP datagram is.
@@ -125,9 +126,10 @@ impl<'a> Packet<'a> {
 ///
 /// A block that is longer than the remaining bytes is an error, and the last item: the start of the
 /// next one is unknown.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub struct Messages<'a>(Blocks<'a>);
+
+describe!(Messages<'_> as Messages { offset, rest });
 
 impl<'a> Messages<'a> {
     /// Where in the packet the next message's length is.
@@ -218,18 +220,12 @@ pub fn end_of_session(session: [u8; 10], sequence: u64) -> [u8; HEADER] {
 }
 
 /// Makes a downstream packet in a buffer of the caller. Without a message it is a heartbeat.
-#[derive(Debug)]
 pub struct Builder<'b> {
     writer: Writer<'b>,
     count: u16,
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Builder<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Builder {{ count: {=u16} }}", self.count);
-    }
-}
+describe!(Builder<'_> as Builder { count });
 
 impl<'b> Builder<'b> {
     /// Begins a packet whose first message has this sequence number.

@@ -1,28 +1,22 @@
-//! Fields that many types of a feed share, read without a jump on the type.
+//! `raw!`: a message's fields, read without a branch on its type.
 //!
-//! No branch predictor foresees the type of the next message, and a missed branch costs more than reading
-//! every field. So a table has a place of each field for each type, and a factor or mask that makes the field
-//! zero where the type lacks it: the same instructions read all types.
+//! Branch predictors cannot foresee the type of the next message, and a missed branch costs more than reading
+//! every field. So a table has, for each type, the offset of each field, and a factor or mask that makes the
+//! field zero if the type lacks it: the same instructions read all types.
 //!
 //! ```text
-//!   type ─► Layout { len, order: (at, mask), price: (at, mask), … }
+//!   type ─► TypeFields { len, order_id: (offset, mask), price: (offset, mask), … }
 //!
-//!   field = bytes[at .. at + N] & mask          at = 0 and mask = 0: the type lacks the field
+//!   field = bytes[offset .. offset + N] & mask      offset = 0 and mask = 0: the type lacks the field
 //! ```
 //!
-//! Where at least [`WINDOW`] bytes follow from the message's first one on, they are read without a check of
-//! each place.
+//! If at least [`WINDOW`] bytes follow from the message's first byte on, fields are read without a bounds
+//! check.
 //!
-//! The macro `raw!` makes a feed's `Raw` and `Values` from a list of such fields. The places come from the
-//! table that `messages!` takes: they are looked up by name when the crate is compiled.
+//! The macro makes a feed's `Raw` and `Values` from a list of such fields. The offsets come from the table of
+//! `messages!`: they are looked up by name when the crate is compiled.
 
-/// A field of a message as its table has it: bytes `start..end`.
-#[derive(Clone, Copy)]
-pub(super) struct Field {
-    pub(super) name: &'static str,
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
+use super::table::Field;
 
 /// The first field with one of these names.
 const fn find(fields: &[Field], names: &[&str]) -> Option<Field> {
@@ -46,33 +40,48 @@ const fn is_same(a: &str, b: &str) -> bool {
     i == a.len() && i == b.len()
 }
 
-/// Bytes from a message's first one on in which every place of a table is, with eight bytes to read there.
+/// The field of this name, which every type has at the same offset.
+pub(super) const fn common(types: &[&[Field]], name: &str) -> Field {
+    let mut common = find(types[0], &[name]);
+    let mut i = 1;
+    while i < types.len() {
+        common = match (common, find(types[i], &[name])) {
+            (Some(a), Some(b)) if a.start == b.start && a.end == b.end => common,
+            _ => None,
+        };
+        i += 1;
+    }
+    common.expect("every type has the field at the same offset")
+}
+
+/// Bytes from a message's first one on that contain every field of a table, and eight bytes from any offset of
+/// one on.
 pub(super) const WINDOW: usize = 72;
 
-/// Declares [`Place`] and all of its values.
-macro_rules! places {
-    ($($place:ident)*) => {
-        /// Where a field begins: one of 64 places. The compiler so knows that eight bytes from there on lie
-        /// within a window, and checks nothing; a mask in the code would be an instruction for each field.
+/// Declares [`Offset`] and all of its values.
+macro_rules! offsets {
+    ($($offset:ident)*) => {
+        /// The offset of a field: one of 64. From this type the compiler knows that eight bytes from the offset
+        /// on lie within a window, and checks nothing. A mask would be an instruction for each field.
         #[derive(Clone, Copy)]
         #[repr(u8)]
-        pub(super) enum Place { $($place),* }
+        pub(super) enum Offset { $($offset),* }
 
-        impl Place {
-            const ALL: [Self; WINDOW - 8] = [$(Self::$place),*];
+        impl Offset {
+            const ALL: [Self; WINDOW - 8] = [$(Self::$offset),*];
         }
     };
 }
 
 #[rustfmt::skip]
-places! {
-    P0 P1 P2 P3 P4 P5 P6 P7 P8 P9 P10 P11 P12 P13 P14 P15
-    P16 P17 P18 P19 P20 P21 P22 P23 P24 P25 P26 P27 P28 P29 P30 P31
-    P32 P33 P34 P35 P36 P37 P38 P39 P40 P41 P42 P43 P44 P45 P46 P47
-    P48 P49 P50 P51 P52 P53 P54 P55 P56 P57 P58 P59 P60 P61 P62 P63
+offsets! {
+    O0 O1 O2 O3 O4 O5 O6 O7 O8 O9 O10 O11 O12 O13 O14 O15
+    O16 O17 O18 O19 O20 O21 O22 O23 O24 O25 O26 O27 O28 O29 O30 O31
+    O32 O33 O34 O35 O36 O37 O38 O39 O40 O41 O42 O43 O44 O45 O46 O47
+    O48 O49 O50 O51 O52 O53 O54 O55 O56 O57 O58 O59 O60 O61 O62 O63
 }
 
-impl Place {
+impl Offset {
     const fn new(at: usize) -> Self {
         assert!(at < Self::ALL.len(), "the field lies within the window");
         Self::ALL[at]
@@ -81,39 +90,39 @@ impl Place {
 
 /// Where fields are read from.
 pub(super) trait Source {
-    /// The `N` bytes at a place, at most eight.
-    fn at<const N: usize>(&self, place: Place) -> [u8; N];
+    /// The `N` bytes at an offset, at most eight.
+    fn at<const N: usize>(&self, offset: Offset) -> [u8; N];
 }
 
-/// The message itself. Places lie within it, and are checked all the same.
+/// The message itself. Offsets are checked.
 impl Source for [u8] {
     #[inline(always)]
-    fn at<const N: usize>(&self, place: Place) -> [u8; N] {
-        let at = place as usize;
+    fn at<const N: usize>(&self, offset: Offset) -> [u8; N] {
+        let at = offset as usize;
         let bytes = self.get(at..at + N).and_then(|bytes| bytes.first_chunk());
         bytes.copied().unwrap_or([0; N])
     }
 }
 
-/// The message and what follows it in the buffer: long enough that no place needs a check.
+/// The message and what follows it in the buffer: so long that no offset needs a check.
 impl Source for [u8; WINDOW] {
     #[inline(always)]
-    fn at<const N: usize>(&self, place: Place) -> [u8; N] {
-        self[..].at(place)
+    fn at<const N: usize>(&self, offset: Offset) -> [u8; N] {
+        self[..].at(offset)
     }
 }
 
 /// A field of `N` bytes in every type that has it.
 #[derive(Clone, Copy)]
 pub(super) struct Fixed<const N: usize> {
-    at: Place,
+    at: Offset,
     /// All ones where there is the field, else all zeros.
     mask: i8,
 }
 
 impl<const N: usize> Fixed<N> {
     pub(super) const NONE: Self = Self {
-        at: Place::P0,
+        at: Offset::O0,
         mask: 0,
     };
 
@@ -121,7 +130,7 @@ impl<const N: usize> Fixed<N> {
     pub(super) const fn find(fields: &[Field], names: &[&str]) -> Self {
         match find(fields, names) {
             Some(Field { start, end, .. }) if end - start == N => Self {
-                at: Place::new(start),
+                at: Offset::new(start),
                 mask: -1,
             },
             _ => Self::NONE,
@@ -160,12 +169,12 @@ macro_rules! masked {
 
 masked! { 1: u8, i8; 2: u16, i16; 4: u32, i32; 8: u64, i64 }
 
-/// An integer, its least byte first, that some types have in two bytes and others in `N`: two bytes count
-/// `TIMES` as much.
+/// An integer, its least byte first, of two bytes in some types and of `N` in others. A value of two bytes is
+/// multiplied by `TIMES`.
 #[derive(Clone, Copy)]
 pub(super) struct ShortOrLong<const N: usize, const TIMES: u8> {
-    /// Where the eight bytes begin that end with the field.
-    at: Place,
+    /// The start of the eight bytes that end with the field.
+    at: Offset,
     shift: u8,
     /// 0 if the type lacks the field.
     times: u8,
@@ -173,7 +182,7 @@ pub(super) struct ShortOrLong<const N: usize, const TIMES: u8> {
 
 impl<const N: usize, const TIMES: u8> ShortOrLong<N, TIMES> {
     pub(super) const NONE: Self = Self {
-        at: Place::P0,
+        at: Offset::O0,
         shift: 0,
         times: 0,
     };
@@ -189,7 +198,7 @@ impl<const N: usize, const TIMES: u8> ShortOrLong<N, TIMES> {
         );
         assert!(end >= 8, "eight bytes end with the field");
         Self {
-            at: Place::new(end - 8),
+            at: Offset::new(end - 8),
             shift: 64 - 8 * width as u8,
             times: if width == 2 { TIMES } else { 1 },
         }
@@ -208,19 +217,19 @@ impl<const N: usize, const TIMES: u8> ShortOrLong<N, TIMES> {
     }
 }
 
-/// Text of six or eight bytes as eight: two spaces follow the shorter one.
+/// Text of six or eight bytes as eight: two spaces are appended to the shorter one.
 #[derive(Clone, Copy)]
 pub(super) struct Text {
     keep: u64,
     fill: u64,
-    at: Place,
+    at: Offset,
 }
 
 impl Text {
     pub(super) const NONE: Self = Self {
         keep: 0,
         fill: 0,
-        at: Place::P0,
+        at: Offset::O0,
     };
 
     pub(super) const fn find(fields: &[Field], names: &[&str]) -> Self {
@@ -238,7 +247,7 @@ impl Text {
         Self {
             keep: u64::from_ne_bytes(keep),
             fill: u64::from_ne_bytes(fill),
-            at: Place::new(start),
+            at: Offset::new(start),
         }
     }
 
@@ -254,45 +263,50 @@ impl Text {
     }
 }
 
-/// Makes `Raw`, `Values` and the table of their places. See the module.
+/// Makes `Raw`, `Values` and the table of their fields' offsets. See the module.
 ///
-/// `header` bytes, which every message has, are checked once; `kind` reads the type of them. A message fits
-/// its type by `fits`, of its length and that of the table.
+/// `header` is the number of bytes that every message has, which are checked once, and the fields in them. Then
+/// follow the fields that only some types have, each with the type that reads it. A field is looked up by its
+/// name, or by several.
 macro_rules! raw {
     (
         layer: $layer:ident;
         order: $order:ident;
-        header: $header:literal;
-        kind: $kind:ty, $ks:literal..$ke:literal;
-        fits: $fits:expr;
+        kind: $kind:ty;
+        header: $header:literal { $( $(#[$hdoc:meta])* $hfield:ident : $hty:ty; )* }
         $(#[$doc:meta])*
         Raw;
-        $( $(#[$fdoc:meta])* $field:ident : $ty:ty, $spot:ty, $names:expr; )*
+        $( $(#[$fdoc:meta])* $field:ident : $ty:ty, $reader:ty $(, $names:expr)?; )*
     ) => {
-        /// How long a message is, and where in it the fields are that several types have.
+        use $crate::feed::bytes::$order;
+        use $crate::feed::raw::{Source, WINDOW};
+        use $crate::wire::error::{Layer, ParseError};
+        use super::messages::{FIELDS, IS_EXACT, Message, TYPES, kind_in};
+
+        /// The length of a type's messages, and the offsets of its fields.
         #[derive(Clone, Copy)]
-        struct Layout {
-            /// 0 where the specification has no such type.
+        struct TypeFields {
+            /// 0 if the specification has no such type.
             len: u16,
-            $( $field: $spot, )*
+            $( $field: $reader, )*
         }
 
-        static LAYOUTS: [Layout; 256] = {
-            let mut layouts = [Layout {
+        static TYPE_FIELDS: [TypeFields; 256] = {
+            let mut all = [TypeFields {
                 len: 0,
-                $( $field: <$spot>::NONE, )*
+                $( $field: <$reader>::NONE, )*
             }; 256];
             let mut i = 0;
             while i < TYPES.len() {
                 let (kind, len, _) = TYPES[i];
                 assert!(len >= $header, "every type has the header");
-                layouts[kind as usize] = Layout {
+                all[kind as usize] = TypeFields {
                     len: len as u16,
-                    $( $field: <$spot>::find(FIELDS[i], &$names), )*
+                    $( $field: <$reader>::find(FIELDS[i], raw!(@names $field $(, $names)?)), )*
                 };
                 i += 1;
             }
-            layouts
+            all
         };
 
         $(#[$doc])*
@@ -300,7 +314,7 @@ macro_rules! raw {
         pub struct Raw<'a> {
             header: &'a [u8; $header],
             bytes: &'a [u8],
-            /// The message and what follows it, if that is long enough.
+            /// The message and the bytes after it, if they are enough.
             window: Option<&'a [u8; WINDOW]>,
         }
 
@@ -313,18 +327,7 @@ macro_rules! raw {
 
         impl Eq for Raw<'_> {}
 
-        impl core::fmt::Debug for Raw<'_> {
-            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-                f.debug_struct("Raw").field("bytes", &self.bytes).finish_non_exhaustive()
-            }
-        }
-
-        #[cfg(feature = "defmt")]
-        impl defmt::Format for Raw<'_> {
-            fn format(&self, f: defmt::Formatter<'_>) {
-                defmt::write!(f, "Raw {{ bytes: {=[u8]}, .. }}", self.bytes);
-            }
-        }
+        describe!(Raw<'_> as Raw { bytes = |raw| raw.bytes });
 
         /// The fields of [`Raw`] by value. A field that the type lacks is zero.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -335,10 +338,10 @@ macro_rules! raw {
         }
 
         impl<'a> Raw<'a> {
-            /// The message that these bytes are, all of them.
+            /// Reads a message, which has all of these bytes.
             ///
             /// # Errors
-            /// A type that the specification does not have, or a length that does not fit the type.
+            /// The specification has no such type, or the number of bytes is wrong for the type.
             #[inline]
             pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
                 match Self::fitting(bytes, &[]) {
@@ -347,26 +350,30 @@ macro_rules! raw {
                 }
             }
 
-            /// The message, if its type and length go together. `window` begins with it, or is empty.
+            /// The message, if its length is right for its type. `window` begins with it, or is empty.
             #[inline(always)]
             pub(super) fn fitting(bytes: &'a [u8], window: &'a [u8]) -> Option<Self> {
                 let window = window.first_chunk::<WINDOW>();
-                // Of a window without a check. No type is shorter than the header, and none that is unknown
-                // fits: so a message that is shorter is refused, whatever was read as its header.
+                // The header of a window needs no check: no type is shorter than the header, so the length check
+                // below refuses a shorter message, whatever was read as its header.
                 let header = match window {
                     Some(window) => window.first_chunk::<$header>()?,
                     None => bytes.first_chunk::<$header>()?,
                 };
                 let message = Self { header, bytes, window };
-                let due = usize::from(message.layout()?.len);
-                let fits: fn(usize, usize) -> bool = $fits;
-                fits(bytes.len(), due).then_some(message)
+                let due = usize::from(message.type_fields()?.len);
+                let fits = if IS_EXACT {
+                    bytes.len() == due && due != 0
+                } else {
+                    due.wrapping_sub(1) < bytes.len()
+                };
+                fits.then_some(message)
             }
 
-            /// The type.
+            /// The message's type on the wire.
             #[inline(always)]
             pub fn kind(&self) -> $kind {
-                $order::get(at::<$ks, { $ke - $ks }, $header>(self.header))
+                kind_in(self.header)
             }
 
             /// All bytes of the message.
@@ -375,23 +382,34 @@ macro_rules! raw {
                 self.bytes
             }
 
-            /// `None` for no message that was parsed.
+            /// `None` never occurs after parsing.
             #[inline(always)]
-            fn layout(&self) -> Option<&'static Layout> {
-                LAYOUTS.get(usize::from(self.kind()))
+            fn type_fields(&self) -> Option<&'static TypeFields> {
+                TYPE_FIELDS.get(usize::from(self.kind()))
             }
 
-            /// All fields below by value. A field that the type lacks is zero, and reading it takes the same
-            /// instructions: this is the fast way to read messages in the order in which they come. Fields
-            /// that are not used cost nothing.
+            /// The fields below by value. A field that the type lacks is zero, and reading it takes the same
+            /// instructions: this is the fastest way to read messages as they arrive. Unused fields cost
+            /// nothing.
             #[inline(always)]
             pub fn values(&self) -> Values {
-                match (self.layout(), self.window) {
-                    (Some(layout), Some(window)) => Values::read(layout, window),
-                    (Some(layout), None) => Values::read_checked(layout, self.bytes),
+                match (self.type_fields(), self.window) {
+                    (Some(fields), Some(window)) => Values::read(fields, window),
+                    (Some(fields), None) => Values::read_checked(fields, self.bytes),
                     (None, _) => Values::default(),
                 }
             }
+
+            $(
+                $(#[$hdoc])*
+                #[inline(always)]
+                pub fn $hfield(&self) -> $hty {
+                    use $crate::feed::{bytes::at, raw::common, table::Field};
+                    const FIELD: Field = common(FIELDS, stringify!($hfield));
+                    const LEN: usize = FIELD.end - FIELD.start;
+                    <$hty as $order<LEN>>::get(at::<{ FIELD.start }, LEN, $header>(self.header))
+                }
+            )*
 
             $(
                 $(#[$fdoc])*
@@ -399,12 +417,12 @@ macro_rules! raw {
                 /// `None` if the type lacks the field.
                 #[inline]
                 pub fn $field(&self) -> Option<$ty> {
-                    let place = self.layout()?.$field;
-                    place.is_there().then(|| $order::get(place.read(self.bytes)))
+                    let reader = self.type_fields()?.$field;
+                    reader.is_there().then(|| $order::get(reader.read(self.bytes)))
                 }
             )*
 
-            /// The message by its type, with all fields of the type; `None` for no message that was parsed.
+            /// The message with all fields of its type. `None` never occurs after parsing.
             #[inline(always)]
             pub fn typed(&self) -> Option<Message<'a>> {
                 Message::parse(self.bytes).ok()
@@ -413,26 +431,28 @@ macro_rules! raw {
 
         impl Values {
             #[inline(always)]
-            fn read(layout: &Layout, from: &(impl Source + ?Sized)) -> Self {
+            fn read(fields: &TypeFields, from: &(impl Source + ?Sized)) -> Self {
                 Self {
-                    $( $field: $order::get(layout.$field.read(from)), )*
+                    $( $field: $order::get(fields.$field.read(from)), )*
                 }
             }
 
-            /// The last message of a buffer, and one that was parsed alone.
+            /// For the last message of a buffer, and for one that was parsed alone.
             #[inline(never)]
-            fn read_checked(layout: &Layout, from: &[u8]) -> Self {
-                Self::read(layout, from)
+            fn read_checked(fields: &TypeFields, from: &[u8]) -> Self {
+                Self::read(fields, from)
             }
         }
 
-        /// Why these bytes are not a message.
+        /// The reason why these bytes are not a message.
         #[cold]
         fn refusal(bytes: &[u8]) -> ParseError {
             let short = || ParseError::truncated(Layer::$layer, 0, $header, bytes.len());
             Message::parse(bytes).err().unwrap_or_else(short)
         }
     };
+    (@names $field:ident) => { &[stringify!($field)] };
+    (@names $field:ident, $names:expr) => { &$names };
 }
 
 pub(super) use raw;

@@ -15,8 +15,6 @@
 //! Numbers are compared by their distance, as RFC 1982 does: they may wrap. A number is
 //! ahead or behind if its distance is less than half of the range.
 
-use core::fmt;
-
 /// How wide a feed's sequence numbers are, which is where they wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -131,7 +129,6 @@ pub struct SequenceStats {
 /// assert_eq!(tracker.outstanding(), 1);
 /// ```
 #[derive(Clone, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SequenceTracker<const GAPS: usize = 8> {
     width: Width,
     window: u64,
@@ -468,20 +465,15 @@ impl<const GAPS: usize> Default for SequenceTracker<GAPS> {
     }
 }
 
-impl<const GAPS: usize> fmt::Debug for SequenceTracker<GAPS> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SequenceTracker")
-            .field("next", &self.next())
-            .field("gaps", &self.noted())
-            .field("ended", &self.ended)
-            .field("stats", &self.stats)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[const GAPS: usize] SequenceTracker<GAPS> as SequenceTracker {
+    next,
+    gaps = |tracker| tracker.noted(),
+    ended = |tracker| tracker.ended,
+    stats,
+});
 
 /// The messages of a packet, in runs with the same verdict. Runs not iterated count as not seen.
 #[must_use = "messages count as seen only once the iterator has passed them"]
-#[derive(Debug)]
 pub struct Runs<'t, const GAPS: usize> {
     tracker: &'t mut SequenceTracker<GAPS>,
     at: u64,
@@ -489,12 +481,10 @@ pub struct Runs<'t, const GAPS: usize> {
     left: u64,
 }
 
-#[cfg(feature = "defmt")]
-impl<const GAPS: usize> defmt::Format for Runs<'_, GAPS> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Runs {{ at: {=u64}, left: {=u64} }}", self.at, self.left);
-    }
-}
+describe!(impl[const GAPS: usize] Runs<'_, GAPS> as Runs {
+    at = |runs| runs.at,
+    left = |runs| runs.left,
+});
 
 impl<const GAPS: usize> Iterator for Runs<'_, GAPS> {
     type Item = Run;

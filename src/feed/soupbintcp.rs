@@ -33,15 +33,15 @@
 //! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 
+use super::bytes::at;
 use super::emit::{EmitError, Writer};
-use super::price::{Alpha, decimal, trim_end, trim_start};
-use super::table::at;
+use super::text::{Alpha, decimal, trim_end, trim_start};
 use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Bytes before those that a length counts.
 const PREFIX: usize = 2;
 /// The maximum of a length field.
-const MOST: usize = u16::MAX as usize;
+const MAX_LENGTH: usize = u16::MAX as usize;
 /// Bytes of a login request after its type.
 const LOGIN_REQUEST: usize = 46;
 /// Bytes of an accepted login after its type.
@@ -115,7 +115,7 @@ impl<'a> Packet<'a> {
     /// The packet by what its length counts: its type and the rest. Errors count from the packet's start.
     fn of(body: &'a [u8]) -> Result<Self, ParseError> {
         let Some((&kind, data)) = body.split_first() else {
-            return Err(bad_length(0, 1, MOST));
+            return Err(bad_length(0, 1, MAX_LENGTH));
         };
         match kind {
             b'+' => Ok(Self::Debug(data)),
@@ -182,7 +182,7 @@ impl<'a> Packet<'a> {
             return Err(EmitError::TooLong {
                 layer: Layer::SoupBinTcp,
                 len,
-                most: MOST,
+                most: MAX_LENGTH,
             });
         };
         writer.patch(0, &stated.to_be_bytes());
@@ -201,7 +201,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], ParseError> {
     let (len, rest) = bytes.split_first_chunk::<2>().ok_or(short(PREFIX + 1))?;
     let len = usize::from(u16::from_be_bytes(*len));
     if len == 0 {
-        return Err(bad_length(0, 1, MOST));
+        return Err(bad_length(0, 1, MAX_LENGTH));
     }
     rest.get(..len).ok_or(short(PREFIX + len))
 }

@@ -33,25 +33,13 @@
 /// assert_eq!((hearts, stream.filled().len()), (2, 0));
 /// # Ok::<(), framepool::wire::ParseError>(())
 /// ```
-#[derive(Debug)]
 pub struct StreamBuffer<'b> {
     memory: &'b mut [u8],
     start: usize,
     end: usize,
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for StreamBuffer<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        let (filled, capacity) = (self.filled().len(), self.memory.len());
-        defmt::write!(
-            f,
-            "StreamBuffer {{ {=usize} of {=usize} }}",
-            filled,
-            capacity
-        );
-    }
-}
+describe!(StreamBuffer<'_> as StreamBuffer { filled = |buffer| buffer.filled().len(), capacity });
 
 impl<'b> StreamBuffer<'b> {
     /// An empty buffer over `memory`.

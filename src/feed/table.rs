@@ -1,14 +1,18 @@
-//! From a table of fields to types: what every binary feed here is made of.
+//! `messages!`: from a table of messages to types. Every binary feed here is made of it.
 //!
-//! A feed's specification is a list of messages, each with a type and fields at fixed offsets. The
-//! macro `messages!` takes that list as it stands in the specification, with the offsets counted from
-//! the message's first byte and their ends excluded:
+//! A feed's specification is a list of messages, each with a type and with fields at fixed offsets. The
+//! macro takes that list as it stands in the specification. Offsets count from the message's first byte;
+//! their ends are excluded:
 //!
 //! ```text
-//!  b'D' OrderDelete[19] {            D is the type, 19 the bytes of the message
-//!      timestamp: u64 @ 5..11;       48 bits of big-endian integer, shown as u64
-//!      order_reference: u64 @ 11..19;
+//!  all have {                            the messages that follow, up to the next `all have`
+//!      stock_locate: u16 => 1..3;
+//!      tracking_number: u16 => 3..5;
+//!      timestamp: u64 => 5..11;          48 bits of big-endian integer, shown as u64
 //!  }
+//!  b'D' OrderDelete[19] {                D is the type, 19 the length of the message in bytes
+//!      order_reference: u64 => 11..19;
+//!  }                                     `may have { ... }` lists fields that only some versions have
 //!
 //!   0 1   3   5           11              19
 //!  ┌─┬───┬───┬───────────┬───────────────┐
@@ -16,139 +20,18 @@
 //!  └─┴───┴───┴───────────┴───────────────┘
 //! ```
 //!
-//! Of each message it makes a view whose getters cannot fail (the length is in its type, and offsets
-//! outside of it do not compile), a struct of the same name in `fields` that is emitted, a variant of
-//! `Message`, and a line of the table of lengths.
+//! For each message the macro makes:
+//! - a view. Its getters cannot fail: the length is in its type, and offsets outside of it do not compile.
+//! - a struct of the same name in `fields`, to be filled in and emitted.
+//! - a variant of `Message`, and a line of `TYPES` and `FIELDS`.
 
-/// The `N` bytes at `AT`. Offsets outside of the message do not compile.
-#[inline(always)]
-pub(super) const fn at<const AT: usize, const N: usize, const LEN: usize>(
-    bytes: &[u8; LEN],
-) -> [u8; N] {
-    const {
-        assert!(
-            AT <= LEN && N <= LEN - AT,
-            "a field lies within its message"
-        )
-    };
-    let (_, from) = bytes.split_at(AT);
-    match from.first_chunk::<N>() {
-        Some(field) => *field,
-        None => [0; N],
-    }
-}
-
-/// Puts a field where [`at`] reads it.
-#[inline(always)]
-pub(super) fn put<const AT: usize, const N: usize, const LEN: usize>(
-    bytes: &mut [u8; LEN],
-    field: [u8; N],
-) {
-    const {
-        assert!(
-            AT <= LEN && N <= LEN - AT,
-            "a field lies within its message"
-        )
-    };
-    if let Some(place) = bytes.split_at_mut(AT).1.first_chunk_mut::<N>() {
-        *place = field;
-    }
-}
-
-/// A field of `N` bytes in network order.
-pub(super) trait Be<const N: usize>: Copy {
-    fn get(bytes: [u8; N]) -> Self;
-    fn put(self) -> [u8; N];
-}
-
-/// A field of `N` bytes, the least significant first.
-pub(super) trait Le<const N: usize>: Copy {
-    fn get(bytes: [u8; N]) -> Self;
-    fn put(self) -> [u8; N];
-}
-
-macro_rules! integers {
-    ($($int:ty, $n:literal);* $(;)?) => { $(
-        impl Be<$n> for $int {
-            #[inline(always)]
-            fn get(bytes: [u8; $n]) -> Self {
-                Self::from_be_bytes(bytes)
-            }
-            #[inline(always)]
-            fn put(self) -> [u8; $n] {
-                self.to_be_bytes()
-            }
-        }
-        impl Le<$n> for $int {
-            #[inline(always)]
-            fn get(bytes: [u8; $n]) -> Self {
-                Self::from_le_bytes(bytes)
-            }
-            #[inline(always)]
-            fn put(self) -> [u8; $n] {
-                self.to_le_bytes()
-            }
-        }
-    )* };
-}
-
-integers! { u8, 1; u16, 2; u32, 4; u64, 8; i32, 4; i64, 8 }
-
-/// 48 bits: nanoseconds since midnight. What does not fit is cut off.
-impl Be<6> for u64 {
-    #[inline(always)]
-    fn get(bytes: [u8; 6]) -> Self {
-        let [a, b, c, d, e, f] = bytes;
-        Self::from_be_bytes([0, 0, a, b, c, d, e, f])
-    }
-    #[inline(always)]
-    fn put(self) -> [u8; 6] {
-        let [_, _, a, b, c, d, e, f] = self.to_be_bytes();
-        [a, b, c, d, e, f]
-    }
-}
-
-macro_rules! wrapped {
-    ($order:ident) => {
-        impl<const N: usize> $order<N> for Alpha<N> {
-            #[inline(always)]
-            fn get(bytes: [u8; N]) -> Self {
-                Self(bytes)
-            }
-            #[inline(always)]
-            fn put(self) -> [u8; N] {
-                self.0
-            }
-        }
-
-        impl<T: $order<N>, const N: usize, const DECIMALS: u32> $order<N> for Price<T, DECIMALS> {
-            #[inline(always)]
-            fn get(bytes: [u8; N]) -> Self {
-                Self::new(T::get(bytes))
-            }
-            #[inline(always)]
-            fn put(self) -> [u8; N] {
-                self.raw.put()
-            }
-        }
-    };
-}
-
-use super::price::{Alpha, Price};
-
-wrapped!(Be);
-wrapped!(Le);
-
-/// What may follow the fields of a message's table: nothing, or what a later version adds.
+/// The bytes of a message after the fields of its table: none, or what a later version adds.
 pub(super) trait Tail<'a>: Copy {
-    /// The maximum number of bytes after the fields.
-    const MOST: usize;
     fn of(rest: &'a [u8]) -> Option<Self>;
     fn bytes(self) -> &'a [u8];
 }
 
 impl<'a> Tail<'a> for () {
-    const MOST: usize = 0;
     #[inline(always)]
     fn of(rest: &'a [u8]) -> Option<Self> {
         rest.is_empty().then_some(())
@@ -159,7 +42,6 @@ impl<'a> Tail<'a> for () {
 }
 
 impl<'a> Tail<'a> for &'a [u8] {
-    const MOST: usize = u16::MAX as usize;
     #[inline(always)]
     fn of(rest: &'a [u8]) -> Option<Self> {
         Some(rest)
@@ -169,10 +51,12 @@ impl<'a> Tail<'a> for &'a [u8] {
     }
 }
 
-/// A field of `N` bytes at `AT`, if the message goes that far.
-#[inline(always)]
-pub(super) fn optional<const AT: usize, const N: usize>(rest: &[u8]) -> Option<[u8; N]> {
-    rest.get(AT..)?.first_chunk::<N>().copied()
+/// A field of a message as its table has it: bytes `start..end`.
+#[derive(Clone, Copy)]
+pub(super) struct Field {
+    pub(super) name: &'static str,
+    pub(super) start: usize,
+    pub(super) end: usize,
 }
 
 /// Makes the types of a feed's messages. See the module.
@@ -180,17 +64,33 @@ macro_rules! messages {
     (
         layer: $layer:ident;
         order: $order:ident;
-        kind: $kind:ty, $ks:literal..$ke:literal;
-        stamp: $stamp:ident;
+        kind: $kind:ty => $ks:literal..$ke:literal;
+        length: $width:literal;
         tail: $tail:ty;
         $(
+            all have $common:tt
+            $( $(#[$doc:meta])* $code:literal $name:ident [$len:literal] $own:tt $(may have $more:tt)? )*
+        )*
+    ) => {
+        messages! {
+            @types $layer, $order, $kind, $ks, $ke, $width, $tail;
+            $( $( $(#[$doc])* $code $name [$len] $common $own $(may have $more)? )* )*
+        }
+    };
+    (
+        @types $layer:ident, $order:ident, $kind:ty, $ks:literal, $ke:literal, $width:literal, $tail:ty;
+        $(
             $(#[$doc:meta])*
-            $code:literal $name:ident [$len:literal] {
-                $( $(#[$fdoc:meta])* $field:ident : $ty:ty => $s:literal..$e:literal; )*
-            }
+            $code:literal $name:ident [$len:literal]
+            $({ $( $(#[$fdoc:meta])* $field:ident : $ty:ty => $s:literal..$e:literal; )* })*
             $( may have { $( $(#[$odoc:meta])* $ofield:ident : $oty:ty => $os:literal..$oe:literal; )* } )?
         )*
     ) => {
+        use $crate::feed::bytes::{$order, at, put, put_length};
+        use $crate::feed::emit::{EmitError, Writer};
+        use $crate::feed::table::{Field, Tail};
+        use $crate::wire::error::{Layer, ParseError, Reason};
+
         $(
             $(#[$doc])*
             #[derive(Clone, Copy, PartialEq, Eq)]
@@ -201,20 +101,19 @@ macro_rules! messages {
             }
 
             impl<'a> $name<'a> {
-                /// The type that the message carries.
+                /// The message's type on the wire.
                 pub const KIND: $kind = $code;
-                /// Bytes of the message, those of fields that it may have or not left out.
+                /// The length of the message in bytes, without optional fields.
                 pub const LEN: usize = $len;
 
-                /// A message of this type and of the right length.
+                /// Reads a message of this type.
                 ///
                 /// # Errors
-                /// Bytes of another type, or too few or too many of them.
+                /// The bytes are a message of another type, or their number is wrong for this type.
                 pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
                     let kind = kind_of(bytes)?;
                     if kind != Self::KIND {
-                        let reason = Reason::UnknownType { found: u32::from(kind) };
-                        return Err(ParseError::new(Layer::$layer, reason, $ks));
+                        return Err(unknown(kind));
                     }
                     Self::of(bytes).ok_or_else(|| misfit(bytes.len(), $len))
                 }
@@ -225,38 +124,38 @@ macro_rules! messages {
                     Some(Self { bytes, tail: <$tail as Tail<'a>>::of(rest)? })
                 }
 
-                /// The message's bytes, as far as the table of its fields goes.
+                /// The first [`LEN`](Self::LEN) bytes of the message.
                 pub const fn as_bytes(&self) -> &'a [u8; $len] {
                     self.bytes
                 }
 
-                /// The message's bytes after those fields.
+                /// The bytes of the message after the first [`LEN`](Self::LEN).
                 pub fn tail(&self) -> &'a [u8] {
                     Tail::bytes(self.tail)
                 }
 
-                $(
+                $( $(
                     $(#[$fdoc])*
                     #[inline(always)]
                     pub fn $field(&self) -> $ty {
                         <$ty as $order<{ $e - $s }>>::get(at::<$s, { $e - $s }, $len>(self.bytes))
                     }
-                )*
+                )* )*
 
                 $( $(
                     $(#[$odoc])*
                     #[inline(always)]
                     pub fn $ofield(&self) -> Option<$oty> {
-                        optional::<{ $os - $len }, { $oe - $os }>(self.tail)
+                        $crate::feed::bytes::optional::<{ $os - $len }, { $oe - $os }>(self.tail)
                             .map(<$oty as $order<{ $oe - $os }>>::get)
                     }
                 )* )?
 
-                /// All fields at once, by value.
+                /// All fields by value.
                 #[inline]
                 pub fn fields(&self) -> fields::$name {
                     fields::$name {
-                        $( $field: self.$field(), )*
+                        $( $( $field: self.$field(), )* )*
                         $( $( $ofield: self.$ofield(), )* )?
                     }
                 }
@@ -269,9 +168,9 @@ macro_rules! messages {
             }
         )*
 
-        /// The messages by value, to be made and emitted: each has the fields of the view of its name.
+        /// Messages by value, to be filled in and emitted. Each struct has the fields of the view of the same
+        /// name.
         pub mod fields {
-            #[allow(unused_imports)]
             use super::*;
 
             $(
@@ -279,31 +178,30 @@ macro_rules! messages {
                 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
                 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
                 pub struct $name {
-                    $( $(#[$fdoc])* pub $field: $ty, )*
+                    $( $( $(#[$fdoc])* pub $field: $ty, )* )*
                     $( $( $(#[$odoc])* pub $ofield: Option<$oty>, )* )?
                 }
 
                 impl $name {
-                    /// The message without the fields that it may have or not. Bytes that the
-                    /// specification reserves are zero.
+                    /// The message without optional fields. Reserved bytes are zero.
                     pub fn to_bytes(&self) -> [u8; $len] {
                         let mut bytes = [0; $len];
                         put::<$ks, { $ke - $ks }, $len>(
                             &mut bytes,
                             <$kind as $order<{ $ke - $ks }>>::put($code),
                         );
-                        $(
+                        $( $(
                             put::<$s, { $e - $s }, $len>(
                                 &mut bytes,
                                 <$ty as $order<{ $e - $s }>>::put(self.$field),
                             );
-                        )*
-                        $stamp(&mut bytes);
+                        )* )*
+                        put_length::<$width>(&mut bytes);
                         bytes
                     }
 
-                    /// Writes the message to the start of `out` and says how long it is. Of the
-                    /// fields that it may have or not, those before the first `None` are written.
+                    /// Writes the message to the start of `out` and returns its length. Of the optional
+                    /// fields, those before the first `None` are written.
                     ///
                     /// # Errors
                     /// `out` is too short. Its contents are then unspecified.
@@ -311,14 +209,14 @@ macro_rules! messages {
                         let mut writer = Writer::new(Layer::$layer, out);
                         writer.put(&self.to_bytes())?;
                         #[allow(unused_labels)]
-                        'some: {
+                        'optional: {
                             $( $(
-                                let Some(value) = self.$ofield else { break 'some };
+                                let Some(value) = self.$ofield else { break 'optional };
                                 writer.put(&<$oty as $order<{ $oe - $os }>>::put(value))?;
                             )* )?
                         }
                         let bytes = writer.finish();
-                        $stamp(bytes);
+                        put_length::<$width>(bytes);
                         Ok(bytes.len())
                     }
                 }
@@ -327,7 +225,7 @@ macro_rules! messages {
 
         /// A message of any type, borrowed.
         ///
-        /// Making one costs a jump by type, which no branch predictor can foresee.
+        /// Reading one costs a branch on its type, which branch predictors cannot foresee.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[cfg_attr(feature = "defmt", derive(defmt::Format))]
         #[non_exhaustive]
@@ -337,10 +235,10 @@ macro_rules! messages {
         }
 
         impl<'a> Message<'a> {
-            /// The message that these bytes are, all of them.
+            /// Reads a message, which has all of these bytes.
             ///
             /// # Errors
-            /// A type that the specification does not have, or a length that is not this type's.
+            /// The specification has no such type, or the number of bytes is wrong for the type.
             #[inline(always)]
             pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
                 let kind = kind_of(bytes)?;
@@ -355,24 +253,14 @@ macro_rules! messages {
                 }
             }
 
-            /// The message, if its type and length go together.
-            #[inline(always)]
-            #[allow(dead_code)]
-            pub(super) fn fitting(bytes: &'a [u8]) -> Option<Self> {
-                match kind_of(bytes).ok()? {
-                    $( $code => $name::of(bytes).map(Self::$name), )*
-                    _ => None,
-                }
-            }
-
-            /// The type that it carries.
+            /// The message's type on the wire.
             pub const fn kind(&self) -> $kind {
                 match self {
                     $( Self::$name(_) => $code, )*
                 }
             }
 
-            /// Writes the message to the start of `out`, field by field, and says how long it is.
+            /// Writes the message to the start of `out`, field by field, and returns its length.
             ///
             /// # Errors
             /// `out` is too short. Its contents are then unspecified.
@@ -382,7 +270,7 @@ macro_rules! messages {
                 }
             }
 
-            /// Its bytes, as far as the table of its fields goes.
+            /// The bytes of the message, without optional fields.
             pub const fn as_bytes(&self) -> &'a [u8] {
                 match self {
                     $( Self::$name(message) => message.bytes, )*
@@ -390,41 +278,47 @@ macro_rules! messages {
             }
         }
 
-        /// Every type of the specification, with the bytes of its message (those of fields that a
-        /// message may have or not left out) and its name here.
+        /// Every message type of the specification: the type on the wire, the length in bytes without optional
+        /// fields, and the name.
         pub const TYPES: &[($kind, usize, &str)] = &[ $( ($code, $len, stringify!($name)), )* ];
 
-        /// The fields that every message of a type has, in the order of [`TYPES`].
-        pub(super) const FIELDS: &[&[Field]] = &[ $( &[ $(
+        /// The fields of every type but the optional ones, in the order of [`TYPES`].
+        pub(super) const FIELDS: &[&[Field]] = &[ $( &[ $( $(
             Field { name: stringify!($field), start: $s, end: $e },
-        )* ], )* ];
+        )* )* ], )* ];
+
+        /// Whether messages have exactly the length of their type, or at least that: those that state their
+        /// length may grow.
+        pub(super) const IS_EXACT: bool = $width == 0;
+
+        /// The type in the first `N` bytes of a message.
+        #[inline(always)]
+        pub(super) fn kind_in<const N: usize>(bytes: &[u8; N]) -> $kind {
+            <$kind as $order<{ $ke - $ks }>>::get(at::<$ks, { $ke - $ks }, N>(bytes))
+        }
 
         #[inline(always)]
         pub(super) fn kind_of(bytes: &[u8]) -> Result<$kind, ParseError> {
             match bytes.first_chunk::<$ke>() {
-                Some(bytes) => {
-                    Ok(<$kind as $order<{ $ke - $ks }>>::get(at::<$ks, { $ke - $ks }, $ke>(bytes)))
-                }
+                Some(bytes) => Ok(kind_in(bytes)),
                 None => Err(ParseError::truncated(Layer::$layer, 0, $ke, bytes.len())),
             }
         }
 
         #[cold]
         fn unknown(kind: $kind) -> ParseError {
-            let reason = Reason::UnknownType { found: u32::from(kind) };
+            let reason = Reason::UnknownType { found: kind.into() };
             ParseError::new(Layer::$layer, reason, $ks)
         }
 
-        /// A message of `len` bytes that should have `least` bytes, or at least that number.
+        /// The error for a message of `len` bytes whose type has `due`.
         #[cold]
-        #[allow(clippy::extra_unused_lifetimes)]
-        fn misfit<'a>(len: usize, least: usize) -> ParseError {
-            if len < least {
-                ParseError::truncated(Layer::$layer, 0, least, len)
-            } else {
-                let most = least + <$tail as Tail<'a>>::MOST;
-                ParseError::bad_length(Layer::$layer, 0, len, least, most)
+        fn misfit(len: usize, due: usize) -> ParseError {
+            if len < due {
+                return ParseError::truncated(Layer::$layer, 0, due, len);
             }
+            let most = if IS_EXACT { due } else { due + usize::from(u16::MAX) };
+            ParseError::bad_length(Layer::$layer, 0, len, due, most)
         }
     };
 }

@@ -3,9 +3,10 @@
 use core::fmt;
 use core::str;
 
-use super::super::price::{decimal, write_fixed};
 use super::data_fields;
 use super::scan::{SOH, ends_at, tag};
+use crate::feed::price::write_fixed;
+use crate::feed::text::decimal;
 use crate::wire::error::{Layer, ParseError, Reason};
 
 /// A field: `tag=value`, the value as it is on the wire.

@@ -42,23 +42,29 @@
 
 // | file | what |
 // |---|---|
-// | `frame` | where a message begins and ends, and whether it is whole |
+// | `message` | one message: where it ends, and whether it is whole |
+// | `messages` | the messages of a stream |
+// | `version` | versions of FIX |
 // | `fields` | one field after the other |
 // | `section` | fields by tag, and repeating groups |
-// | `data` | which fields have data in them |
+// | `data_fields` | the fields whose values are data |
 // | `scan` | separators, sums and tags, many bytes at once |
 // | `writer` | writing |
 
 mod data_fields;
 mod fields;
-mod frame;
+mod message;
+mod messages;
 mod scan;
 mod section;
+mod version;
 mod writer;
 
 pub use data_fields::DATA_FIELDS;
 pub use fields::{Decimal, Field, Fields};
-pub use frame::{AROUND, MOST, Message, Messages, Version};
+pub use message::{MAX_BODY_LENGTH, MAX_OVERHEAD, Message};
+pub use messages::Messages;
 pub use scan::SOH;
 pub use section::{Group, Section};
+pub use version::Version;
 pub use writer::Writer;

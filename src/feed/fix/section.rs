@@ -1,8 +1,7 @@
 //! Fields by tag, and repeating groups.
 
-use super::fields::no_number;
+use super::fields::{Field, Fields, no_number};
 use super::scan::SOH;
-use super::{Field, Fields};
 use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Fields that follow each other: a message's body, or one entry of a repeating group.

@@ -1,8 +1,10 @@
 //! Writes a message, BodyLength and CheckSum included.
 
-use super::super::emit::{self, EmitError};
+use super::data_fields;
+use super::message::MAX_BODY_LENGTH;
 use super::scan::{SOH, sum};
-use super::{MOST, Version, data_fields};
+use super::version::Version;
+use crate::feed::emit::{self, EmitError};
 use crate::wire::error::Layer;
 
 /// Digits that are left free for BodyLength until it is known.
@@ -15,19 +17,13 @@ type Text = [u8; 24];
 /// BeginString, BodyLength, MsgType and CheckSum are the writer's own. See [the module](super) for an
 /// example. The buffer needs a few bytes more than the message: until it is finished, the
 /// maximum number of digits of BodyLength is reserved.
-#[derive(Debug)]
 pub struct Writer<'b> {
     out: emit::Writer<'b>,
     /// Where the digits of BodyLength begin.
     length: usize,
 }
 
-#[cfg(feature = "defmt")]
-impl defmt::Format for Writer<'_> {
-    fn format(&self, f: defmt::Formatter<'_>) {
-        defmt::write!(f, "Writer {{ len: {=usize} }}", self.out.len());
-    }
-}
+describe!(Writer<'_> as Writer { len = |writer| writer.out.len() });
 
 impl<'b> Writer<'b> {
     /// Begins a message.
@@ -130,15 +126,15 @@ impl<'b> Writer<'b> {
     /// Finishes the message and returns its bytes, BodyLength and CheckSum included.
     ///
     /// # Errors
-    /// The buffer is too short, or the body longer than [`MOST`] bytes.
+    /// The buffer is too short, or the body longer than [`MAX_BODY_LENGTH`] bytes.
     pub fn finish(mut self) -> Result<&'b [u8], EmitError> {
         let body = self.length + DIGITS + 1;
         let len = self.out.len().saturating_sub(body);
-        if len > MOST {
+        if len > MAX_BODY_LENGTH {
             return Err(EmitError::TooLong {
                 layer: Layer::Fix,
                 len,
-                most: MOST,
+                most: MAX_BODY_LENGTH,
             });
         }
         let mut text = Text::default();

@@ -1,29 +1,27 @@
 //! The messages of TotalView-ITCH 5.0 (revisions of 2020 and later), as the specification lists them.
 
-use super::super::emit::{EmitError, Writer};
-use super::super::price::{Alpha, Price4, Price8};
-use super::super::raw::Field;
-use super::super::table::{Be, Tail, at, messages, put};
-use crate::wire::error::{Layer, ParseError, Reason};
-
-/// ITCH messages do not say how long they are.
-fn stamp(_message: &mut [u8]) {}
+use crate::feed::price::{Price4, Price8};
+use crate::feed::table::messages;
+use crate::feed::text::Alpha;
 
 messages! {
     layer: Itch;
     order: Be;
-    kind: u8, 0..1;
-    stamp: stamp;
+    kind: u8 => 0..1;
+    length: 0;
     tail: ();
 
-    /// What the market as a whole does next. Nasdaq TotalView-ITCH 5.0: System Event.
-    b'S' SystemEvent[12] {
+    all have {
         /// The security, by its number of today.
         stock_locate: u16 => 1..3;
         /// Nasdaq's own tracking number.
         tracking_number: u16 => 3..5;
         /// Nanoseconds since midnight, 48 bits of them.
         timestamp: u64 => 5..11;
+    }
+
+    /// What the market as a whole does next. Nasdaq TotalView-ITCH 5.0: System Event.
+    b'S' SystemEvent[12] {
         /// `O` start of messages, `S` of system hours, `Q` of market hours; `M`, `E`, `C` the ends
         /// of these.
         event_code: u8 => 11..12;
@@ -31,12 +29,6 @@ messages! {
 
     /// A security that trades today, and how. Nasdaq TotalView-ITCH 5.0: Stock Directory.
     b'R' StockDirectory[39] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// The listing market or tier: `Q`, `G`, `S` Nasdaq, `N` NYSE, `A` NYSE American, `P` NYSE
@@ -70,12 +62,6 @@ messages! {
 
     /// A security halts, pauses or trades again. Nasdaq TotalView-ITCH 5.0: Stock Trading Action.
     b'H' StockTradingAction[25] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `H` halted, `P` paused, `Q` quotation only, `T` trading.
@@ -89,12 +75,6 @@ messages! {
     /// Whether a short sale price test restricts a security (Reg SHO). Nasdaq TotalView-ITCH 5.0:
     /// Reg SHO Short Sale Price Test Restricted Indicator.
     b'Y' RegShoRestriction[20] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `0` no test, `1` in effect because of an intraday fall, `2` still in effect.
@@ -104,12 +84,6 @@ messages! {
     /// What a participant is in a security: market maker, or in which state. Nasdaq TotalView-ITCH
     /// 5.0: Market Participant Position.
     b'L' MarketParticipantPosition[26] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The participant's identifier.
         participant: Alpha<4> => 11..15;
         /// The security's symbol.
@@ -125,12 +99,6 @@ messages! {
     /// The levels of the market-wide circuit breaker for today. Nasdaq TotalView-ITCH 5.0: MWCB
     /// Decline Level.
     b'V' MwcbDeclineLevel[35] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The first level.
         level_1: Price8 => 11..19;
         /// The second level.
@@ -142,24 +110,12 @@ messages! {
     /// A level of the market-wide circuit breaker was breached. Nasdaq TotalView-ITCH 5.0: MWCB
     /// Status.
     b'W' MwcbStatus[12] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// `1`, `2` or `3`.
         breached_level: u8 => 11..12;
     }
 
     /// When quoting of a new issue begins. Nasdaq TotalView-ITCH 5.0: Quoting Period Update.
     b'K' IpoQuotingPeriod[28] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// Seconds since midnight when the quotation is released.
@@ -173,12 +129,6 @@ messages! {
     /// The collars of an auction after a limit-up-limit-down pause. Nasdaq TotalView-ITCH 5.0:
     /// Limit Up - Limit Down (LULD) Auction Collar.
     b'J' LuldAuctionCollar[35] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// The reference price.
@@ -194,12 +144,6 @@ messages! {
     /// One market, not all, halts or resumes a security. Nasdaq TotalView-ITCH 5.0: Operational
     /// Halt.
     b'h' OperationalHalt[21] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `Q` Nasdaq, `B` BX, `X` PSX.
@@ -211,12 +155,6 @@ messages! {
     /// A new order in the book, its owner unnamed. Nasdaq TotalView-ITCH 5.0: Add Order - No MPID
     /// Attribution.
     b'A' AddOrder[36] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// `B` buys, `S` sells.
@@ -232,12 +170,6 @@ messages! {
     /// A new order in the book, with its owner. Nasdaq TotalView-ITCH 5.0: Add Order with MPID
     /// Attribution.
     b'F' AddOrderAttributed[40] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// `B` buys, `S` sells.
@@ -255,12 +187,6 @@ messages! {
     /// An order was executed, wholly or in part, at the price it was shown at. Nasdaq
     /// TotalView-ITCH 5.0: Order Executed.
     b'E' OrderExecuted[31] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// Shares executed.
@@ -272,12 +198,6 @@ messages! {
     /// An order was executed at another price than it was shown at. Nasdaq TotalView-ITCH 5.0:
     /// Order Executed with Price.
     b'C' OrderExecutedWithPrice[36] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// Shares executed.
@@ -292,12 +212,6 @@ messages! {
 
     /// Some of an order was cancelled. Nasdaq TotalView-ITCH 5.0: Order Cancel.
     b'X' OrderCancel[23] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// Shares cancelled.
@@ -306,12 +220,6 @@ messages! {
 
     /// An order is gone from the book. Nasdaq TotalView-ITCH 5.0: Order Delete.
     b'D' OrderDelete[19] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
     }
@@ -319,12 +227,6 @@ messages! {
     /// An order was replaced by another, its side and symbol kept. Nasdaq TotalView-ITCH 5.0:
     /// Order Replace.
     b'U' OrderReplace[35] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order that goes.
         order_reference: u64 => 11..19;
         /// The order that takes its place.
@@ -337,12 +239,6 @@ messages! {
 
     /// An execution of an order that was never shown. Nasdaq TotalView-ITCH 5.0: Trade (non-cross).
     b'P' Trade[44] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
         /// `B` buys, `S` sells.
@@ -359,12 +255,6 @@ messages! {
 
     /// A cross: opening, closing, halted or new issue. Nasdaq TotalView-ITCH 5.0: Cross Trade.
     b'Q' CrossTrade[40] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// Shares.
         shares: u64 => 11..19;
         /// The security's symbol.
@@ -379,12 +269,6 @@ messages! {
 
     /// An execution that is void. Nasdaq TotalView-ITCH 5.0: Broken Trade / Order Execution.
     b'B' BrokenTrade[19] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The trade's number, unique for the day.
         match_number: u64 => 11..19;
     }
@@ -392,12 +276,6 @@ messages! {
     /// What a cross would do now: the Net Order Imbalance Indicator. Nasdaq TotalView-ITCH 5.0:
     /// Net Order Imbalance Indicator.
     b'I' NetOrderImbalance[50] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// Shares that match at the reference price.
         paired_shares: u64 => 11..19;
         /// Shares that do not.
@@ -421,12 +299,6 @@ messages! {
     /// Retail interest in a security (RPII). Nasdaq TotalView-ITCH 5.0: Retail Price Improvement
     /// Indicator.
     b'N' RetailInterest[20] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `B` buy, `S` sell, `A` both, `N` none.
@@ -436,12 +308,6 @@ messages! {
     /// Price discovery of a direct listing with capital raise. Nasdaq TotalView-ITCH 5.0: Direct
     /// Listing with Capital Raise Price Discovery.
     b'O' DirectListing[48] {
-        /// The security, by its number of today.
-        stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
-        tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
-        timestamp: u64 => 5..11;
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `Y` if the security may be released for trading, `N` if not.

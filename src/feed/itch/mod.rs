@@ -57,9 +57,10 @@ use crate::wire::error::{Layer, ParseError};
 ///
 /// A type that ITCH 5.0 does not have, or a length that is not its type's, is an error; the next
 /// message still follows. A length greater than the remaining bytes ends the iteration.
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub struct Messages<'a>(Blocks<'a>);
+
+describe!(Messages<'_> as Messages { offset, rest });
 
 impl<'a> Messages<'a> {
     /// The messages that `bytes` are full of: some of a file, cut anywhere.
@@ -101,7 +102,7 @@ impl<'a> Iterator for Messages<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         next(
             &mut self.0,
-            |bytes, _| Message::fitting(bytes),
+            |bytes, _| Message::parse(bytes).ok(),
             Message::parse,
         )
     }

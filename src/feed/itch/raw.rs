@@ -1,18 +1,22 @@
-//! Messages whose type and length are checked, and no more.
+//! Messages whose type and length are checked, and whose fields are read through a table.
 
-use super::super::length_prefixed::Blocks;
-use super::super::price::{Alpha, Price4};
-use super::super::raw::{Fixed, Source, WINDOW, raw};
-use super::super::table::{Be, at};
-use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::error::{Layer, ParseError};
+use crate::feed::length_prefixed::Blocks;
+use crate::feed::price::Price4;
+use crate::feed::raw::{Fixed, raw};
+use crate::feed::text::Alpha;
 
 raw! {
     layer: Itch;
     order: Be;
-    header: 11;
-    kind: u8, 0..1;
-    fits: |len, due| len == due && due != 0;
+    kind: u8;
+    header: 11 {
+        /// The security, by its number of today; 0 where the message is about none.
+        stock_locate: u16;
+        /// Nasdaq's own tracking number.
+        tracking_number: u16;
+        /// Nanoseconds since midnight.
+        timestamp: u64;
+    }
 
     /// A message of ITCH 5.0 by its bytes, its type and length checked.
     ///
@@ -38,49 +42,30 @@ raw! {
     Raw;
 
     /// The order that the message is about; of a replacement the one that goes.
-    order_reference: u64, Fixed<8>, ["order_reference"];
+    order_reference: u64, Fixed<8>;
     /// The order that takes the place of another.
-    new_reference: u64, Fixed<8>, ["new_reference"];
+    new_reference: u64, Fixed<8>;
     /// The side of an order or trade: `B` or `S`.
-    side: u8, Fixed<1>, ["side"];
+    side: u8, Fixed<1>;
     /// Shares of the order, executed, or cancelled, where the field has 32 bits.
-    shares: u32, Fixed<4>, ["shares"];
+    shares: u32, Fixed<4>;
     /// The security's symbol.
-    stock: Alpha<8>, Fixed<8>, ["stock"];
+    stock: Alpha<8>, Fixed<8>;
     /// The price of an order or execution.
-    price: Price4, Fixed<4>, ["price"];
+    price: Price4, Fixed<4>;
     /// The number of a trade.
-    match_number: u64, Fixed<8>, ["match_number"];
+    match_number: u64, Fixed<8>;
     /// Whether an execution counts in volumes: `Y` or `N`.
-    printable: u8, Fixed<1>, ["printable"];
+    printable: u8, Fixed<1>;
     /// The participant whose order it is.
-    attribution: Alpha<4>, Fixed<4>, ["attribution"];
-}
-
-impl Raw<'_> {
-    /// The security, by its number of today; 0 where the message is about none.
-    #[inline(always)]
-    pub fn stock_locate(&self) -> u16 {
-        Be::get(at::<1, 2, 11>(self.header))
-    }
-
-    /// Nasdaq's own tracking number.
-    #[inline(always)]
-    pub fn tracking_number(&self) -> u16 {
-        Be::get(at::<3, 2, 11>(self.header))
-    }
-
-    /// Nanoseconds since midnight.
-    #[inline(always)]
-    pub fn timestamp(&self) -> u64 {
-        Be::<6>::get(at::<5, 6, 11>(self.header))
-    }
+    attribution: Alpha<4>, Fixed<4>;
 }
 
 /// The messages that [`Messages`](super::Messages) has, each as a [`Raw`].
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[derive(Clone)]
 pub struct RawMessages<'a>(Blocks<'a>);
+
+describe!(RawMessages<'_> as RawMessages { offset, rest });
 
 impl<'a> RawMessages<'a> {
     pub(super) const fn new(blocks: Blocks<'a>) -> Self {

@@ -3,26 +3,18 @@
 //! A message that has more fields in one market than in another has them at its end: they are what a
 //! message may have or not.
 
-use super::super::emit::{EmitError, Writer};
-use super::super::price::{Alpha, LongPrice, ShortPrice};
-use super::super::raw::Field;
-use super::super::table::{Le, Tail, at, messages, optional, put};
-use crate::wire::error::{Layer, ParseError, Reason};
-
-/// Says in its first byte how long a message is.
-fn stamp(message: &mut [u8]) {
-    let len = message.len() as u8;
-    if let Some(first) = message.first_mut() {
-        *first = len;
-    }
-}
+use crate::feed::price::{LongPrice, ShortPrice};
+use crate::feed::table::messages;
+use crate::feed::text::Alpha;
 
 messages! {
     layer: Pitch;
     order: Le;
-    kind: u8, 1..2;
-    stamp: stamp;
+    kind: u8 => 1..2;
+    length: 1;
     tail: &'a [u8];
+
+    all have {}
 
     /// A second begins: what times are counted from. Cboe PITCH 2.41: Time.
     0x20 Time[6] {
@@ -31,245 +23,6 @@ messages! {
     } may have {
         /// The same instant in seconds since 1970 (futures).
         epoch: u32 => 6..10;
-    }
-
-    /// The unit's books are empty from here on. Cboe PITCH 2.41: Unit Clear.
-    0x97 UnitClear[6] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-    }
-
-    /// A new order. Cboe PITCH 2.41: Add Order (long).
-    0x21 AddOrderLong[33] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u32 => 15..19;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<6> => 19..25;
-        /// The price of one.
-        price: LongPrice => 25..33;
-    } may have {
-        /// Bit 0: the order is displayed (equities, options).
-        flags: u8 => 33..34;
-    }
-
-    /// A new order of a small quantity and price. Cboe PITCH 2.41: Add Order (short).
-    0x22 AddOrderShort[25] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u16 => 15..17;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<6> => 17..23;
-        /// The price of one.
-        price: ShortPrice => 23..25;
-    } may have {
-        /// Bit 0: the order is displayed (equities, options).
-        flags: u8 => 25..26;
-    }
-
-    /// A new order with a long symbol, or attributed. Cboe PITCH 2.41: Add Order (expanded).
-    0x2F AddOrderExpanded[41] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u32 => 15..19;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 19..27;
-        /// The price of one.
-        price: LongPrice => 27..35;
-        /// Bit 0: the order is displayed (equities, options).
-        flags: u8 => 35..36;
-        /// The participant's identifier, if attributed.
-        participant: Alpha<4> => 36..40;
-        /// Whether the order is a customer's.
-        customer: u8 => 40..41;
-    } may have {
-        /// The client's identifier (options).
-        client_id: Alpha<4> => 41..45;
-    }
-
-    /// An order was executed at the price it was shown at. Cboe PITCH 2.41: Order Executed.
-    0x23 OrderExecuted[26] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts executed.
-        executed: u32 => 14..18;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 18..26;
-    } may have {
-        /// The kind of trade (options, futures).
-        trade_condition: u8 => 26..27;
-    }
-
-    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order Executed at
-    /// Price/Size.
-    0x24 OrderExecutedAtPrice[38] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts executed.
-        executed: u32 => 14..18;
-        /// Shares or contracts that remain.
-        remaining: u32 => 18..22;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 22..30;
-        /// The price of one.
-        price: LongPrice => 30..38;
-    } may have {
-        /// The kind of trade (options, futures).
-        trade_condition: u8 => 38..39;
-    }
-
-    /// Some of an order was cancelled. Cboe PITCH 2.41: Reduce Size (long).
-    0x25 ReduceSizeLong[18] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts cancelled.
-        cancelled: u32 => 14..18;
-    }
-
-    /// A small part of an order was cancelled. Cboe PITCH 2.41: Reduce Size (short).
-    0x26 ReduceSizeShort[16] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts cancelled.
-        cancelled: u16 => 14..16;
-    }
-
-    /// An order has another size and price. Cboe PITCH 2.41: Modify Order (long).
-    0x27 ModifyOrderLong[26] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts.
-        quantity: u32 => 14..18;
-        /// The price of one.
-        price: LongPrice => 18..26;
-    } may have {
-        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
-        flags: u8 => 26..27;
-    }
-
-    /// An order has another, small size and price. Cboe PITCH 2.41: Modify Order (short).
-    0x28 ModifyOrderShort[18] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// Shares or contracts.
-        quantity: u16 => 14..16;
-        /// The price of one.
-        price: ShortPrice => 16..18;
-    } may have {
-        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
-        flags: u8 => 18..19;
-    }
-
-    /// An order is gone. Cboe PITCH 2.41: Delete Order.
-    0x29 DeleteOrder[14] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-    }
-
-    /// An execution of an order that was not shown. Cboe PITCH 2.41: Trade (long).
-    0x2A TradeLong[41] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u32 => 15..19;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<6> => 19..25;
-        /// The price of one.
-        price: LongPrice => 25..33;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 33..41;
-    } may have {
-        /// The kind of trade (options, futures).
-        trade_condition: u8 => 41..42;
-    }
-
-    /// An execution of an order that was not shown, small. Cboe PITCH 2.41: Trade (short).
-    0x2B TradeShort[33] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u16 => 15..17;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<6> => 17..23;
-        /// The price of one.
-        price: ShortPrice => 23..25;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 25..33;
-    } may have {
-        /// The kind of trade (options, futures).
-        trade_condition: u8 => 33..34;
-    }
-
-    /// An execution of an order that was not shown, of a long symbol. Cboe PITCH 2.41: Trade (expanded).
-    0x30 TradeExpanded[43] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The order's number, unique for the day.
-        order_id: u64 => 6..14;
-        /// `B` buys, `S` sells.
-        side: u8 => 14..15;
-        /// Shares or contracts.
-        quantity: u32 => 15..19;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 19..27;
-        /// The price of one.
-        price: LongPrice => 27..35;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 35..43;
-    } may have {
-        /// The kind of trade (options, futures).
-        trade_condition: u8 => 43..44;
-    }
-
-    /// An execution that is void. Cboe PITCH 2.41: Trade Break.
-    0x2C TradeBreak[14] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 6..14;
-    }
-
-    /// No more messages from this unit. Cboe PITCH 2.41: End of Session.
-    0x2D EndOfSession[6] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
     }
 
     /// What a symbol of this feed stands for. Not sequenced. Cboe PITCH 2.41: Symbol Mapping,
@@ -284,177 +37,6 @@ messages! {
     } may have {
         /// The underlying's symbol (since 2.41).
         underlying: Alpha<8> => 30..38;
-    }
-
-    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading Status.
-    0x31 TradingStatus[18] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 6..14;
-        /// The trading status, as a code: `T` trades, `H` halted, `Q` quotes.
-        status: u8 => 14..15;
-        /// The Reg SHO action (equities), else reserved.
-        reg_sho: u8 => 15..16;
-        /// Reserved; the first byte is the status in global trading hours (options).
-        reserved: Alpha<2> => 16..18;
-    }
-
-    /// What an auction would do now. Cboe PITCH 2.41: Auction Update, equities.
-    0x95 AuctionUpdate[47] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 6..14;
-        /// The kind of auction.
-        auction_type: u8 => 14..15;
-        /// The reference price.
-        reference_price: LongPrice => 15..23;
-        /// Shares or contracts to buy.
-        buy: u32 => 23..27;
-        /// Shares or contracts to sell.
-        sell: u32 => 27..31;
-        /// The price at which auction and book would cross.
-        indicative_price: LongPrice => 31..39;
-        /// The price at which auction orders alone would cross.
-        auction_only_price: LongPrice => 39..47;
-    }
-
-    /// What an auction did. Cboe PITCH 2.41: Auction Summary.
-    0x96 AuctionSummary[27] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 6..14;
-        /// The kind of auction.
-        auction_type: u8 => 14..15;
-        /// The price of one.
-        price: LongPrice => 15..23;
-        /// Shares or contracts.
-        quantity: u32 => 23..27;
-    }
-
-    /// Retail interest in a symbol. Cboe PITCH 2.41: Retail Price Improvement, equities.
-    0x98 RetailPriceImprovement[15] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 6..14;
-        /// `B` buy, `S` sell, `A` both, `N` none.
-        interest: u8 => 14..15;
-    }
-
-    /// What follows belongs together. Cboe PITCH 2.41: Transaction Begin.
-    0xBC TransactionBegin[6] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-    }
-
-    /// What belongs together ends. Cboe PITCH 2.41: Transaction End.
-    0xBD TransactionEnd[6] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-    }
-
-    /// How wide quotes may be. Cboe PITCH 2.41: Width Update, options.
-    0xD2 WidthUpdate[19] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The underlying's symbol.
-        underlying: Alpha<8> => 6..14;
-        /// The kind of width.
-        width_type: u8 => 14..15;
-        /// The multiplier, in its specification's fixed point.
-        multiplier: u32 => 15..19;
-    }
-
-    /// What an auction of options would do now. Cboe PITCH 2.41: Options Auction Update.
-    0xD1 OptionsAuctionUpdate[48] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<8> => 6..14;
-        /// The kind of auction.
-        auction_type: u8 => 14..15;
-        /// The reference price.
-        reference_price: LongPrice => 15..23;
-        /// Shares or contracts to buy.
-        buy: u32 => 23..27;
-        /// Shares or contracts to sell.
-        sell: u32 => 27..31;
-        /// The price at which auction and book would cross.
-        indicative_price: LongPrice => 31..39;
-        /// The price at which auction orders alone would cross.
-        auction_only_price: LongPrice => 39..47;
-        /// Why an opening is delayed, as a code.
-        opening_condition: u8 => 47..48;
-    } may have {
-        /// The composite market's bid.
-        bid_price: LongPrice => 48..56;
-        /// The composite market's offer.
-        offer_price: LongPrice => 56..64;
-    }
-
-    /// An auction begins. Cboe PITCH 2.41: Auction Notification, options.
-    0xAD AuctionNotification[43] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The symbol, as the feed names it.
-        symbol: Alpha<6> => 6..12;
-        /// The auction's number.
-        auction_id: u64 => 12..20;
-        /// The kind of auction.
-        auction_type: u8 => 20..21;
-        /// `B` buys, `S` sells.
-        side: u8 => 21..22;
-        /// The price of one.
-        price: LongPrice => 22..30;
-        /// Shares or contracts.
-        quantity: u32 => 30..34;
-        /// Whether the order is a customer's.
-        customer: u8 => 34..35;
-        /// The participant's identifier, if attributed.
-        participant: Alpha<4> => 35..39;
-        /// Nanoseconds since the last [`Time`] at which the auction ends.
-        auction_end_offset: u32 => 39..43;
-    } may have {
-        /// The client's identifier (since 2.41).
-        client_id: Alpha<4> => 43..47;
-    }
-
-    /// An auction is over without a trade. Cboe PITCH 2.41: Auction Cancel, options.
-    0xAE AuctionCancel[14] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The auction's number.
-        auction_id: u64 => 6..14;
-    }
-
-    /// A trade in an auction. Cboe PITCH 2.41: Auction Trade, options.
-    0xAF AuctionTrade[34] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The auction's number.
-        auction_id: u64 => 6..14;
-        /// The execution's number, unique for the day.
-        execution_id: u64 => 14..22;
-        /// The price of one.
-        price: LongPrice => 22..30;
-        /// Shares or contracts.
-        quantity: u32 => 30..34;
-    }
-
-    /// The strikes of a special opening quotation. Cboe PITCH 2.41: SOQ Strike Range Update,
-    /// options.
-    0x9D SoqStrikeRange[42] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
-        /// The settlement's identifier.
-        soq_identifier: Alpha<20> => 6..26;
-        /// The least strike price.
-        lower_strike: LongPrice => 26..34;
-        /// The highest strike price.
-        upper_strike: LongPrice => 34..42;
     }
 
     /// A constituent of a special opening quotation. Not sequenced. Cboe PITCH 2.41: Constituent
@@ -484,12 +66,365 @@ messages! {
         trade_date: u32 => 14..18;
     }
 
+    all have {
+        /// Nanoseconds since the last [`Time`].
+        time_offset: u32 => 2..6;
+    }
+
+    /// The unit's books are empty from here on. Cboe PITCH 2.41: Unit Clear.
+    0x97 UnitClear[6] {}
+
+    /// A new order. Cboe PITCH 2.41: Add Order (long).
+    0x21 AddOrderLong[33] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 19..25;
+        /// The price of one.
+        price: LongPrice => 25..33;
+    } may have {
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 33..34;
+    }
+
+    /// A new order of a small quantity and price. Cboe PITCH 2.41: Add Order (short).
+    0x22 AddOrderShort[25] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u16 => 15..17;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 17..23;
+        /// The price of one.
+        price: ShortPrice => 23..25;
+    } may have {
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 25..26;
+    }
+
+    /// A new order with a long symbol, or attributed. Cboe PITCH 2.41: Add Order (expanded).
+    0x2F AddOrderExpanded[41] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 19..27;
+        /// The price of one.
+        price: LongPrice => 27..35;
+        /// Bit 0: the order is displayed (equities, options).
+        flags: u8 => 35..36;
+        /// The participant's identifier, if attributed.
+        participant: Alpha<4> => 36..40;
+        /// Whether the order is a customer's.
+        customer: u8 => 40..41;
+    } may have {
+        /// The client's identifier (options).
+        client_id: Alpha<4> => 41..45;
+    }
+
+    /// An order was executed at the price it was shown at. Cboe PITCH 2.41: Order Executed.
+    0x23 OrderExecuted[26] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts executed.
+        executed: u32 => 14..18;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 18..26;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 26..27;
+    }
+
+    /// An order was executed at another price, or its rest changed. Cboe PITCH 2.41: Order Executed at
+    /// Price/Size.
+    0x24 OrderExecutedAtPrice[38] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts executed.
+        executed: u32 => 14..18;
+        /// Shares or contracts that remain.
+        remaining: u32 => 18..22;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 22..30;
+        /// The price of one.
+        price: LongPrice => 30..38;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 38..39;
+    }
+
+    /// Some of an order was cancelled. Cboe PITCH 2.41: Reduce Size (long).
+    0x25 ReduceSizeLong[18] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts cancelled.
+        cancelled: u32 => 14..18;
+    }
+
+    /// A small part of an order was cancelled. Cboe PITCH 2.41: Reduce Size (short).
+    0x26 ReduceSizeShort[16] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts cancelled.
+        cancelled: u16 => 14..16;
+    }
+
+    /// An order has another size and price. Cboe PITCH 2.41: Modify Order (long).
+    0x27 ModifyOrderLong[26] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts.
+        quantity: u32 => 14..18;
+        /// The price of one.
+        price: LongPrice => 18..26;
+    } may have {
+        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
+        flags: u8 => 26..27;
+    }
+
+    /// An order has another, small size and price. Cboe PITCH 2.41: Modify Order (short).
+    0x28 ModifyOrderShort[18] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// Shares or contracts.
+        quantity: u16 => 14..16;
+        /// The price of one.
+        price: ShortPrice => 16..18;
+    } may have {
+        /// Bit 0: the order is displayed; bit 1: it keeps its priority (equities, options).
+        flags: u8 => 18..19;
+    }
+
+    /// An order is gone. Cboe PITCH 2.41: Delete Order.
+    0x29 DeleteOrder[14] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+    }
+
+    /// An execution of an order that was not shown. Cboe PITCH 2.41: Trade (long).
+    0x2A TradeLong[41] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 19..25;
+        /// The price of one.
+        price: LongPrice => 25..33;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 33..41;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 41..42;
+    }
+
+    /// An execution of an order that was not shown, small. Cboe PITCH 2.41: Trade (short).
+    0x2B TradeShort[33] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u16 => 15..17;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 17..23;
+        /// The price of one.
+        price: ShortPrice => 23..25;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 25..33;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 33..34;
+    }
+
+    /// An execution of an order that was not shown, of a long symbol. Cboe PITCH 2.41: Trade (expanded).
+    0x30 TradeExpanded[43] {
+        /// The order's number, unique for the day.
+        order_id: u64 => 6..14;
+        /// `B` buys, `S` sells.
+        side: u8 => 14..15;
+        /// Shares or contracts.
+        quantity: u32 => 15..19;
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 19..27;
+        /// The price of one.
+        price: LongPrice => 27..35;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 35..43;
+    } may have {
+        /// The kind of trade (options, futures).
+        trade_condition: u8 => 43..44;
+    }
+
+    /// An execution that is void. Cboe PITCH 2.41: Trade Break.
+    0x2C TradeBreak[14] {
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 6..14;
+    }
+
+    /// No more messages from this unit. Cboe PITCH 2.41: End of Session.
+    0x2D EndOfSession[6] {}
+
+    /// A symbol trades, halts or quotes. Symbols of six bytes are padded. Cboe PITCH 2.41: Trading Status.
+    0x31 TradingStatus[18] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The trading status, as a code: `T` trades, `H` halted, `Q` quotes.
+        status: u8 => 14..15;
+        /// The Reg SHO action (equities), else reserved.
+        reg_sho: u8 => 15..16;
+        /// Reserved; the first byte is the status in global trading hours (options).
+        reserved: Alpha<2> => 16..18;
+    }
+
+    /// What an auction would do now. Cboe PITCH 2.41: Auction Update, equities.
+    0x95 AuctionUpdate[47] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The reference price.
+        reference_price: LongPrice => 15..23;
+        /// Shares or contracts to buy.
+        buy: u32 => 23..27;
+        /// Shares or contracts to sell.
+        sell: u32 => 27..31;
+        /// The price at which auction and book would cross.
+        indicative_price: LongPrice => 31..39;
+        /// The price at which auction orders alone would cross.
+        auction_only_price: LongPrice => 39..47;
+    }
+
+    /// What an auction did. Cboe PITCH 2.41: Auction Summary.
+    0x96 AuctionSummary[27] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The price of one.
+        price: LongPrice => 15..23;
+        /// Shares or contracts.
+        quantity: u32 => 23..27;
+    }
+
+    /// Retail interest in a symbol. Cboe PITCH 2.41: Retail Price Improvement, equities.
+    0x98 RetailPriceImprovement[15] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// `B` buy, `S` sell, `A` both, `N` none.
+        interest: u8 => 14..15;
+    }
+
+    /// What follows belongs together. Cboe PITCH 2.41: Transaction Begin.
+    0xBC TransactionBegin[6] {}
+
+    /// What belongs together ends. Cboe PITCH 2.41: Transaction End.
+    0xBD TransactionEnd[6] {}
+
+    /// How wide quotes may be. Cboe PITCH 2.41: Width Update, options.
+    0xD2 WidthUpdate[19] {
+        /// The underlying's symbol.
+        underlying: Alpha<8> => 6..14;
+        /// The kind of width.
+        width_type: u8 => 14..15;
+        /// The multiplier, in its specification's fixed point.
+        multiplier: u32 => 15..19;
+    }
+
+    /// What an auction of options would do now. Cboe PITCH 2.41: Options Auction Update.
+    0xD1 OptionsAuctionUpdate[48] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<8> => 6..14;
+        /// The kind of auction.
+        auction_type: u8 => 14..15;
+        /// The reference price.
+        reference_price: LongPrice => 15..23;
+        /// Shares or contracts to buy.
+        buy: u32 => 23..27;
+        /// Shares or contracts to sell.
+        sell: u32 => 27..31;
+        /// The price at which auction and book would cross.
+        indicative_price: LongPrice => 31..39;
+        /// The price at which auction orders alone would cross.
+        auction_only_price: LongPrice => 39..47;
+        /// Why an opening is delayed, as a code.
+        opening_condition: u8 => 47..48;
+    } may have {
+        /// The composite market's bid.
+        bid_price: LongPrice => 48..56;
+        /// The composite market's offer.
+        offer_price: LongPrice => 56..64;
+    }
+
+    /// An auction begins. Cboe PITCH 2.41: Auction Notification, options.
+    0xAD AuctionNotification[43] {
+        /// The symbol, as the feed names it.
+        symbol: Alpha<6> => 6..12;
+        /// The auction's number.
+        auction_id: u64 => 12..20;
+        /// The kind of auction.
+        auction_type: u8 => 20..21;
+        /// `B` buys, `S` sells.
+        side: u8 => 21..22;
+        /// The price of one.
+        price: LongPrice => 22..30;
+        /// Shares or contracts.
+        quantity: u32 => 30..34;
+        /// Whether the order is a customer's.
+        customer: u8 => 34..35;
+        /// The participant's identifier, if attributed.
+        participant: Alpha<4> => 35..39;
+        /// Nanoseconds since the last [`Time`] at which the auction ends.
+        auction_end_offset: u32 => 39..43;
+    } may have {
+        /// The client's identifier (since 2.41).
+        client_id: Alpha<4> => 43..47;
+    }
+
+    /// An auction is over without a trade. Cboe PITCH 2.41: Auction Cancel, options.
+    0xAE AuctionCancel[14] {
+        /// The auction's number.
+        auction_id: u64 => 6..14;
+    }
+
+    /// A trade in an auction. Cboe PITCH 2.41: Auction Trade, options.
+    0xAF AuctionTrade[34] {
+        /// The auction's number.
+        auction_id: u64 => 6..14;
+        /// The execution's number, unique for the day.
+        execution_id: u64 => 14..22;
+        /// The price of one.
+        price: LongPrice => 22..30;
+        /// Shares or contracts.
+        quantity: u32 => 30..34;
+    }
+
+    /// The strikes of a special opening quotation. Cboe PITCH 2.41: SOQ Strike Range Update,
+    /// options.
+    0x9D SoqStrikeRange[42] {
+        /// The settlement's identifier.
+        soq_identifier: Alpha<20> => 6..26;
+        /// The least strike price.
+        lower_strike: LongPrice => 26..34;
+        /// The highest strike price.
+        upper_strike: LongPrice => 34..42;
+    }
+
     /// What a symbol of futures stands for. In the tail are the contract's date (since 1.1.12: see
     /// [`contract_date`](FuturesInstrument::contract_date)), legs, and the variance block (until 1.1.12).
     /// Cboe Futures PITCH 1.1.6: Futures Instrument Definition.
     0xBB FuturesInstrument[41] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
         symbol: Alpha<6> => 6..12;
         /// Nanoseconds since the last [`Time`], of the unit.
@@ -516,8 +451,6 @@ messages! {
 
     /// A settlement price. Cboe Futures PITCH 1.1.6: Settlement, futures.
     0xB9 Settlement[25] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
         symbol: Alpha<6> => 6..12;
         /// The trade date, as the decimal number YYYYMMDD.
@@ -530,8 +463,6 @@ messages! {
 
     /// The day in figures. Cboe Futures PITCH 1.1.6: End of Day Summary, futures.
     0xBA EndOfDaySummary[65] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
         symbol: Alpha<6> => 6..12;
         /// The trade date, as the decimal number YYYYMMDD.
@@ -558,8 +489,6 @@ messages! {
 
     /// The prices between which a symbol may trade. Cboe Futures PITCH 1.2.13: Price Limits, futures.
     0xBE PriceLimits[28] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
         symbol: Alpha<6> => 6..12;
         /// The highest price.
@@ -570,8 +499,6 @@ messages! {
 
     /// Contracts that are open. Cboe Futures PITCH 1.2.13: Open Interest, futures.
     0xD3 OpenInterest[20] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// The symbol, as the feed names it.
         symbol: Alpha<6> => 6..12;
         /// The trade date, as the decimal number YYYYMMDD.
@@ -582,8 +509,6 @@ messages! {
 
     /// What a symbol of variance futures means. Cboe Futures PITCH 1.2.13: Futures Variance Symbol Mapping.
     0xFA VarianceSymbolMapping[40] {
-        /// Nanoseconds since the last [`Time`].
-        time_offset: u32 => 2..6;
         /// Nanoseconds since the last [`Time`], of the unit.
         unit_timestamp: u32 => 6..10;
         /// The symbol in this feed.

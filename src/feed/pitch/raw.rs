@@ -1,17 +1,14 @@
-//! Messages whose type and length are checked, and no more.
+//! Messages whose type and length are checked, and whose fields are read through a table.
 
-use super::super::price::{Alpha, LongPrice};
-use super::super::raw::{Fixed, ShortOrLong, Source, Text, WINDOW, raw};
-use super::super::table::{Le, at};
-use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::error::{Layer, ParseError};
+use crate::feed::price::LongPrice;
+use crate::feed::raw::{Fixed, ShortOrLong, Text, raw};
+use crate::feed::text::Alpha;
 
 raw! {
     layer: Pitch;
     order: Le;
-    header: 2;
-    kind: u8, 1..2;
-    fits: |len, due| due.wrapping_sub(1) < len;
+    kind: u8;
+    header: 2 {}
 
     /// A message of PITCH by its bytes, its type and length checked. From
     /// [`Messages::next_checked`](super::Messages::next_checked).
@@ -43,17 +40,17 @@ raw! {
     Raw;
 
     /// Nanoseconds since the last [`Time`](super::Time) message.
-    time_offset: u32, Fixed<4>, ["time_offset"];
+    time_offset: u32, Fixed<4>;
     /// The order that the message is about.
-    order_id: u64, Fixed<8>, ["order_id"];
+    order_id: u64, Fixed<8>;
     /// The execution or trade.
-    execution_id: u64, Fixed<8>, ["execution_id"];
+    execution_id: u64, Fixed<8>;
     /// The side of an order or trade: `B` or `S`.
-    side: u8, Fixed<1>, ["side"];
+    side: u8, Fixed<1>;
     /// Shares or contracts of the order, executed, or cancelled.
     quantity: u32, ShortOrLong<4, 1>, ["quantity", "executed", "cancelled"];
     /// The price of an order or trade; a price of two decimals is given with four.
-    price: LongPrice, ShortOrLong<8, 100>, ["price"];
+    price: LongPrice, ShortOrLong<8, 100>;
     /// The security's symbol; two spaces follow one of six bytes.
-    symbol: Alpha<8>, Text, ["symbol"];
+    symbol: Alpha<8>, Text;
 }

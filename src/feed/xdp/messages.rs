@@ -1,26 +1,17 @@
 //! The control messages of the XDP Common Client specification, the messages of the Integrated Feed (2.1g and
 //! 2.3a; 2.5a and 2.5g of Pillar), and the quote of the BBO Feed (2.3a to 2.5d).
 
-use super::super::emit::{EmitError, Writer};
-use super::super::price::Alpha;
-use super::super::raw::Field;
-use super::super::table::{Le, Tail, at, messages, optional, put};
-use crate::wire::error::{Layer, ParseError, Reason};
-
-/// Says in its first two bytes how long a message is.
-fn stamp(message: &mut [u8]) {
-    let len = message.len() as u16;
-    if let Some(first) = message.first_chunk_mut() {
-        *first = len.to_le_bytes();
-    }
-}
+use crate::feed::table::messages;
+use crate::feed::text::Alpha;
 
 messages! {
     layer: NyseXdp;
     order: Le;
-    kind: u16, 2..4;
-    stamp: stamp;
+    kind: u16 => 2..4;
+    length: 2;
     tail: &'a [u8];
+
+    all have {}
 
     /// Sequence numbers restart. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Sequence
     /// Number Reset.
@@ -163,15 +154,31 @@ messages! {
         channel_id: u8 => 13..14;
     }
 
-    /// A symbol's book is empty from here on. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
-    /// Symbol Clear.
-    32 SymbolClear[20] {
+    /// What a refresh has in it. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Refresh
+    /// Header.
+    35 RefreshHeader[16] {
+        /// This packet of the refresh.
+        current_packet: u16 => 4..6;
+        /// Packets of the refresh.
+        total_packets: u16 => 6..8;
+        /// The last sequence number that the refresh has in it.
+        last_seq: u32 => 8..12;
+        /// The same for the symbol.
+        last_symbol_seq: u32 => 12..16;
+    }
+
+    all have {
         /// Seconds of the time of the event, since 1970.
         source_time: u32 => 4..8;
         /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
         /// The symbol, by its number: see [`SymbolIndexMapping`].
         symbol_index: u32 => 12..16;
+    }
+
+    /// A symbol's book is empty from here on. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5:
+    /// Symbol Clear.
+    32 SymbolClear[20] {
         /// The sequence number that comes next.
         next_seq: u32 => 16..20;
     }
@@ -179,12 +186,6 @@ messages! {
     /// Another session begins for a symbol. NYSE XDP Common Client, as in BBO Feed 2.4: Trading Session
     /// Change.
     33 TradingSessionChange[21] {
-        /// Seconds of the time of the event, since 1970.
-        source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event.
-        source_time_ns: u32 => 8..12;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 12..16;
         /// The message's number among those of its symbol.
         symbol_seq_num: u32 => 16..20;
         /// 1 early, 2 core, 4 late.
@@ -194,12 +195,6 @@ messages! {
     /// A symbol halts, resumes, or is restricted. NYSE XDP Common Client, as in Integrated Feed 2.1 to
     /// 2.5: Security Status.
     34 SecurityStatus[46] {
-        /// Seconds of the time of the event, since 1970.
-        source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event.
-        source_time_ns: u32 => 8..12;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 12..16;
         /// The message's number among those of its symbol.
         symbol_seq_num: u32 => 16..20;
         /// The status, as a code: `4` halt, `5` resume, `A`-`Y` others.
@@ -226,136 +221,8 @@ messages! {
         session_state: u8 => 45..46;
     }
 
-    /// What a refresh has in it. NYSE XDP Common Client, as in Integrated Feed 2.1 to 2.5: Refresh
-    /// Header.
-    35 RefreshHeader[16] {
-        /// This packet of the refresh.
-        current_packet: u16 => 4..6;
-        /// Packets of the refresh.
-        total_packets: u16 => 6..8;
-        /// The last sequence number that the refresh has in it.
-        last_seq: u32 => 8..12;
-        /// The same for the symbol.
-        last_symbol_seq: u32 => 12..16;
-    }
-
-    /// A new order. NYSE XDP Integrated Feed 2.1 to 2.5: Add Order.
-    100 AddOrder[39] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
-        /// The order's number.
-        order_id: u64 => 16..24;
-        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
-        price: u32 => 24..28;
-        /// Shares.
-        volume: u32 => 28..32;
-        /// `B` buys, `S` sells.
-        side: u8 => 32..33;
-        /// The firm, ended by zeros.
-        firm_id: Alpha<5> => 33..38;
-        /// Parity splits (2.1 to 2.3); reserved since.
-        parity_splits: u8 => 38..39;
-    }
-
-    /// An order has another size or price. NYSE XDP Integrated Feed 2.1 to 2.5: Modify Order.
-    101 ModifyOrder[35] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
-        /// The order's number.
-        order_id: u64 => 16..24;
-        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
-        price: u32 => 24..28;
-        /// Shares.
-        volume: u32 => 28..32;
-        /// 0: keeps its place in the queue, 1: loses it.
-        position_change: u8 => 32..33;
-        /// Parity splits at the old price (2.1 to 2.3); the side since.
-        prev_splits: u8 => 33..34;
-        /// Parity splits at the new price (2.1 to 2.3); reserved since.
-        new_splits: u8 => 34..35;
-    }
-
-    /// An order is deleted. NYSE XDP Integrated Feed 2.1 to 2.5: Delete Order.
-    102 DeleteOrder[25] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
-        /// The order's number.
-        order_id: u64 => 16..24;
-        /// Parity splits (2.1 to 2.3); reserved since.
-        parity_splits: u8 => 24..25;
-    }
-
-    /// An order was executed, wholly or in part. NYSE XDP Integrated Feed 2.1 to 2.5: Order Execution.
-    103 OrderExecution[42] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
-        /// The order's number.
-        order_id: u64 => 16..24;
-        /// The trade's number.
-        trade_id: u32 => 24..28;
-        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
-        price: u32 => 28..32;
-        /// Shares.
-        volume: u32 => 32..36;
-        /// 1 if the trade is to be printed.
-        printable: u8 => 36..37;
-        /// Parity splits (2.1 to 2.3); reserved since.
-        parity_splits: u8 => 37..38;
-        /// The execution's number in the data base (2.1 to 2.3); four trade conditions since.
-        db_exec_id: u32 => 38..42;
-    }
-
-    /// An order was replaced by another. NYSE XDP Integrated Feed 2.1 to 2.5: Replace Order.
-    104 ReplaceOrder[42] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
-        /// The order that goes.
-        order_id: u64 => 16..24;
-        /// The order that takes its place.
-        new_order_id: u64 => 24..32;
-        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
-        price: u32 => 32..36;
-        /// Shares.
-        volume: u32 => 36..40;
-        /// Parity splits at the old price (2.1 to 2.3); the side since.
-        prev_splits: u8 => 40..41;
-        /// Parity splits at the new price (2.1 to 2.3); reserved since.
-        new_splits: u8 => 41..42;
-    }
-
     /// What an auction would do now. NYSE XDP Integrated Feed 2.1 to 2.5: Imbalance.
     105 Imbalance[67] {
-        /// Seconds of the time of the event, since 1970.
-        source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event.
-        source_time_ns: u32 => 8..12;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 12..16;
         /// The message's number among those of its symbol.
         symbol_seq_num: u32 => 16..20;
         /// The reference price.
@@ -399,12 +266,6 @@ messages! {
 
     /// An order that is in the book. NYSE XDP Integrated Feed 2.1 to 2.5: Add Order Refresh.
     106 AddOrderRefresh[43] {
-        /// Seconds of the time of the event, since 1970.
-        source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event.
-        source_time_ns: u32 => 8..12;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 12..16;
         /// The message's number among those of its symbol.
         symbol_seq_num: u32 => 16..20;
         /// The order's number.
@@ -421,9 +282,21 @@ messages! {
         parity_splits: u8 => 42..43;
     }
 
-    /// An execution of an order that was not shown. NYSE XDP Integrated Feed 2.1 to 2.5: Non-Displayed
-    /// Trade.
-    110 NonDisplayedTrade[33] {
+    /// The day in figures. NYSE XDP Integrated Feed 2.1 to 2.5: Stock Summary.
+    223 StockSummary[36] {
+        /// The highest price.
+        high: u32 => 16..20;
+        /// The least price.
+        low: u32 => 20..24;
+        /// The opening price.
+        open: u32 => 24..28;
+        /// The closing price.
+        close: u32 => 28..32;
+        /// Shares traded.
+        total_volume: u32 => 32..36;
+    }
+
+    all have {
         /// Nanoseconds of the time of the event, its seconds being in the last
         /// [`SourceTimeReference`].
         source_time_ns: u32 => 4..8;
@@ -431,6 +304,85 @@ messages! {
         symbol_index: u32 => 8..12;
         /// The message's number among those of its symbol.
         symbol_seq_num: u32 => 12..16;
+    }
+
+    /// A new order. NYSE XDP Integrated Feed 2.1 to 2.5: Add Order.
+    100 AddOrder[39] {
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 24..28;
+        /// Shares.
+        volume: u32 => 28..32;
+        /// `B` buys, `S` sells.
+        side: u8 => 32..33;
+        /// The firm, ended by zeros.
+        firm_id: Alpha<5> => 33..38;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 38..39;
+    }
+
+    /// An order has another size or price. NYSE XDP Integrated Feed 2.1 to 2.5: Modify Order.
+    101 ModifyOrder[35] {
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 24..28;
+        /// Shares.
+        volume: u32 => 28..32;
+        /// 0: keeps its place in the queue, 1: loses it.
+        position_change: u8 => 32..33;
+        /// Parity splits at the old price (2.1 to 2.3); the side since.
+        prev_splits: u8 => 33..34;
+        /// Parity splits at the new price (2.1 to 2.3); reserved since.
+        new_splits: u8 => 34..35;
+    }
+
+    /// An order is deleted. NYSE XDP Integrated Feed 2.1 to 2.5: Delete Order.
+    102 DeleteOrder[25] {
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 24..25;
+    }
+
+    /// An order was executed, wholly or in part. NYSE XDP Integrated Feed 2.1 to 2.5: Order Execution.
+    103 OrderExecution[42] {
+        /// The order's number.
+        order_id: u64 => 16..24;
+        /// The trade's number.
+        trade_id: u32 => 24..28;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 28..32;
+        /// Shares.
+        volume: u32 => 32..36;
+        /// 1 if the trade is to be printed.
+        printable: u8 => 36..37;
+        /// Parity splits (2.1 to 2.3); reserved since.
+        parity_splits: u8 => 37..38;
+        /// The execution's number in the data base (2.1 to 2.3); four trade conditions since.
+        db_exec_id: u32 => 38..42;
+    }
+
+    /// An order was replaced by another. NYSE XDP Integrated Feed 2.1 to 2.5: Replace Order.
+    104 ReplaceOrder[42] {
+        /// The order that goes.
+        order_id: u64 => 16..24;
+        /// The order that takes its place.
+        new_order_id: u64 => 24..32;
+        /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
+        price: u32 => 32..36;
+        /// Shares.
+        volume: u32 => 36..40;
+        /// Parity splits at the old price (2.1 to 2.3); the side since.
+        prev_splits: u8 => 40..41;
+        /// Parity splits at the new price (2.1 to 2.3); reserved since.
+        new_splits: u8 => 41..42;
+    }
+
+    /// An execution of an order that was not shown. NYSE XDP Integrated Feed 2.1 to 2.5: Non-Displayed
+    /// Trade.
+    110 NonDisplayedTrade[33] {
         /// The trade's number.
         trade_id: u32 => 16..20;
         /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
@@ -445,13 +397,6 @@ messages! {
 
     /// A cross. NYSE XDP Integrated Feed 2.1 to 2.5: Cross Trade.
     111 CrossTrade[29] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
         /// The cross's number.
         cross_id: u32 => 16..20;
         /// In the symbol's scale: see [`SymbolIndexMapping::price_scale`].
@@ -464,26 +409,12 @@ messages! {
 
     /// A trade that is void. NYSE XDP Integrated Feed 2.1 to 2.5: Trade Cancel.
     112 TradeCancel[20] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
         /// The trade's number.
         trade_id: u32 => 16..20;
     }
 
     /// A cross had another volume. NYSE XDP Integrated Feed 2.1 to 2.5: Cross Correction.
     113 CrossCorrection[24] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
         /// The cross's number.
         cross_id: u32 => 16..20;
         /// Shares.
@@ -492,26 +423,12 @@ messages! {
 
     /// Retail interest in a symbol. NYSE XDP Integrated Feed 2.1 to 2.5: Retail Price Improvement.
     114 RetailPriceImprovement[17] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
         /// Retail interest: space none, `A` bid, `B` offer, `C` both.
         rpi: u8 => 16..17;
     }
 
     /// The best bid and offer. In the tail is what versions add. NYSE XDP BBO Feed 2.3 to 2.5: Quote.
     140 Quote[34] {
-        /// Nanoseconds of the time of the event, its seconds being in the last
-        /// [`SourceTimeReference`].
-        source_time_ns: u32 => 4..8;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 8..12;
-        /// The message's number among those of its symbol.
-        symbol_seq_num: u32 => 12..16;
         /// The offer, in the symbol's scale.
         ask_price: u32 => 16..20;
         /// Shares of it.
@@ -524,25 +441,5 @@ messages! {
         quote_condition: u8 => 32..33;
         /// Retail interest: space none, `A` bid, `B` offer, `C` both.
         rpi: u8 => 33..34;
-    }
-
-    /// The day in figures. NYSE XDP Integrated Feed 2.1 to 2.5: Stock Summary.
-    223 StockSummary[36] {
-        /// Seconds of the time of the event, since 1970.
-        source_time: u32 => 4..8;
-        /// Nanoseconds of the time of the event.
-        source_time_ns: u32 => 8..12;
-        /// The symbol, by its number: see [`SymbolIndexMapping`].
-        symbol_index: u32 => 12..16;
-        /// The highest price.
-        high: u32 => 16..20;
-        /// The least price.
-        low: u32 => 20..24;
-        /// The opening price.
-        open: u32 => 24..28;
-        /// The closing price.
-        close: u32 => 28..32;
-        /// Shares traded.
-        total_volume: u32 => 32..36;
     }
 }

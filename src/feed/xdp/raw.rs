@@ -1,16 +1,12 @@
-//! Messages whose type and length are checked, and no more.
+//! Messages whose type and length are checked, and whose fields are read through a table.
 
-use super::super::raw::{Fixed, Source, WINDOW, raw};
-use super::super::table::{Le, at};
-use super::messages::{FIELDS, Message, TYPES};
-use crate::wire::error::{Layer, ParseError};
+use crate::feed::raw::{Fixed, raw};
 
 raw! {
     layer: NyseXdp;
     order: Le;
-    header: 4;
-    kind: u16, 2..4;
-    fits: |len, due| due.wrapping_sub(1) < len;
+    kind: u16;
+    header: 4 {}
 
     /// A message of XDP by its bytes, its type and length checked. From
     /// [`Messages::next_checked`](super::Messages::next_checked).
@@ -34,23 +30,23 @@ raw! {
     Raw;
 
     /// Nanoseconds of the time of the event.
-    source_time_ns: u32, Fixed<4>, ["source_time_ns"];
+    source_time_ns: u32, Fixed<4>;
     /// The symbol's number.
-    symbol_index: u32, Fixed<4>, ["symbol_index"];
+    symbol_index: u32, Fixed<4>;
     /// The message's number among those of its symbol.
-    symbol_seq_num: u32, Fixed<4>, ["symbol_seq_num"];
+    symbol_seq_num: u32, Fixed<4>;
     /// The order that the message is about; of a replacement the one that goes.
-    order_id: u64, Fixed<8>, ["order_id"];
+    order_id: u64, Fixed<8>;
     /// The order that takes the place of another.
-    new_order_id: u64, Fixed<8>, ["new_order_id"];
+    new_order_id: u64, Fixed<8>;
     /// The trade.
-    trade_id: u32, Fixed<4>, ["trade_id"];
+    trade_id: u32, Fixed<4>;
     /// The price of an order or trade, in the scale of its symbol.
-    price: u32, Fixed<4>, ["price"];
+    price: u32, Fixed<4>;
     /// Shares of the order, or executed.
-    volume: u32, Fixed<4>, ["volume"];
+    volume: u32, Fixed<4>;
     /// The side of an order: `B` or `S`.
-    side: u8, Fixed<1>, ["side"];
+    side: u8, Fixed<1>;
     /// Whether a trade is printed on the consolidated tape: 0 or 1.
-    printable: u8, Fixed<1>, ["printable"];
+    printable: u8, Fixed<1>;
 }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use framepool::feed::fix::{MOST, Message, Messages};
+use framepool::feed::fix::{MAX_BODY_LENGTH, Message, Messages};
 use framepool::wire::{
     AuthenticationHeader, Ipv6FragmentHeader, Layer, ParseError, TcpHeader, TcpOption, WindowScale,
     samples, summarize,
@@ -35,7 +35,7 @@ fn fix_with_any_separator() {
     let (message, _) = Message::<b'|'>::parse_separated(log).unwrap();
     assert!(render(message).starts_with("Message { body: Section { bytes: ["));
     assert!(render(message.fields()).starts_with("Fields { bytes: ["));
-    let messages = Messages::<b'|'>::separated(log, MOST);
+    let messages = Messages::<b'|'>::separated(log, MAX_BODY_LENGTH);
     assert!(render(messages).starts_with("Messages { bytes: ["));
 }
 

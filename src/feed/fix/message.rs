@@ -1,86 +1,25 @@
 //! Finds where a message begins and ends, and verifies it.
 
-use super::fields::bad_length;
+use super::fields::{Field, Fields, bad_length};
 use super::scan::{SOH, can_end_fields, sum};
 use super::section::{Group, Section};
-use super::{Field, Fields};
+use super::version::Version;
 use crate::wire::error::{Layer, ParseError, Reason};
 
 /// What every message begins with.
-const BEGIN: &[u8; 5] = b"8=FIX";
+pub(super) const BEGIN: &[u8; 5] = b"8=FIX";
 /// The tag of BeginString.
-const BEGIN_STRING: u32 = 8;
+pub(super) const BEGIN_STRING: u32 = 8;
 /// The tag of MsgType.
 const MSG_TYPE: u32 = 35;
 /// Bytes of the checksum field, its separator included.
 const TRAILER: usize = 7;
 /// Maximum length of a body, in bytes, and the default limit: longer bodies are rejected.
-pub const MOST: usize = 1 << 24;
+pub const MAX_BODY_LENGTH: usize = 1 << 24;
 /// Digits of BodyLength, zeros in front of it included: a reader does not wait for endless zeros.
-const MOST_DIGITS: usize = 20;
+const MAX_DIGITS: usize = 20;
 /// The maximum number of bytes of a message outside its body: BeginString, BodyLength and CheckSum.
-pub const AROUND: usize = "8=FIX.5.0SP2|9=|".len() + MOST_DIGITS + TRAILER;
-
-/// A version, by what the message begins with.
-///
-/// From 5.0 on messages begin with FIXT.1.1, the version of the session; which version the message is
-/// of says ApplVerID (1128), or the logon. Some write it at the start all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Version {
-    /// FIX.4.0
-    Fix40,
-    /// FIX.4.1
-    Fix41,
-    /// FIX.4.2
-    Fix42,
-    /// FIX.4.3
-    Fix43,
-    /// FIX.4.4
-    Fix44,
-    /// FIX.5.0
-    Fix50,
-    /// FIX.5.0SP1
-    Fix50Sp1,
-    /// FIX.5.0SP2
-    Fix50Sp2,
-    /// FIXT.1.1
-    Fixt11,
-}
-
-impl Version {
-    /// The value of BeginString.
-    pub const fn as_bytes(self) -> &'static [u8] {
-        match self {
-            Self::Fix40 => b"FIX.4.0",
-            Self::Fix41 => b"FIX.4.1",
-            Self::Fix42 => b"FIX.4.2",
-            Self::Fix43 => b"FIX.4.3",
-            Self::Fix44 => b"FIX.4.4",
-            Self::Fix50 => b"FIX.5.0",
-            Self::Fix50Sp1 => b"FIX.5.0SP1",
-            Self::Fix50Sp2 => b"FIX.5.0SP2",
-            Self::Fixt11 => b"FIXT.1.1",
-        }
-    }
-
-    /// The version with this value of BeginString.
-    pub const fn from_bytes(value: &[u8]) -> Option<Self> {
-        match value {
-            b"FIX.4.0" => Some(Self::Fix40),
-            b"FIX.4.1" => Some(Self::Fix41),
-            b"FIX.4.2" => Some(Self::Fix42),
-            b"FIX.4.3" => Some(Self::Fix43),
-            b"FIX.4.4" => Some(Self::Fix44),
-            b"FIX.5.0" => Some(Self::Fix50),
-            b"FIX.5.0SP1" => Some(Self::Fix50Sp1),
-            b"FIX.5.0SP2" => Some(Self::Fix50Sp2),
-            b"FIXT.1.1" => Some(Self::Fixt11),
-            _ => None,
-        }
-    }
-}
+pub const MAX_OVERHEAD: usize = "8=FIX.5.0SP2|9=|".len() + MAX_DIGITS + TRAILER;
 
 /// A whole message, its length and checksum verified. Its fields are not looked at yet.
 ///
@@ -107,7 +46,7 @@ pub struct Message<'a, const SEPARATOR: u8 = SOH> {
 }
 
 impl<'a> Message<'a> {
-    /// The message that `bytes` begin with, and how many of them it is. Its body has at most [`MOST`]
+    /// The message that `bytes` begin with, and how many of them it is. Its body has at most [`MAX_BODY_LENGTH`]
     /// bytes.
     ///
     /// # Errors
@@ -150,7 +89,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
 
     #[inline(always)]
     fn of(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
-        let frame = Frame::find(bytes, MOST)?;
+        let frame = Frame::find(bytes, MAX_BODY_LENGTH)?;
         Ok((frame.verify()?, frame.bytes.len()))
     }
 
@@ -211,8 +150,8 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
 }
 
 /// A message whose ends are known.
-struct Frame<'a, const SEPARATOR: u8> {
-    bytes: &'a [u8],
+pub(super) struct Frame<'a, const SEPARATOR: u8> {
+    pub(super) bytes: &'a [u8],
     version: Version,
     start: usize,
     trailer: usize,
@@ -221,7 +160,7 @@ struct Frame<'a, const SEPARATOR: u8> {
 impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
     /// The frame that `bytes` begin with.
     #[inline(always)]
-    fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
+    pub(super) fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
         let (version, at) = begin::<SEPARATOR>(bytes)?;
         let (length, start) = body_length::<SEPARATOR>(bytes, at, most)?;
         let trailer = start + length;
@@ -239,7 +178,7 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
 
     /// The message, if its trailer and checksum are right.
     #[inline(always)]
-    fn verify(&self) -> Result<Message<'a, SEPARATOR>, ParseError> {
+    pub(super) fn verify(&self) -> Result<Message<'a, SEPARATOR>, ParseError> {
         let found = self.trailer()?;
         let computed = sum::<SEPARATOR>(self.bytes.get(..self.trailer).unwrap_or_default());
         if found != computed {
@@ -286,7 +225,7 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
 
     /// What the checksum field says. A separator is before it, or BodyLength is false.
     #[inline(always)]
-    fn trailer(&self) -> Result<u8, ParseError> {
+    pub(super) fn trailer(&self) -> Result<u8, ParseError> {
         let before = self.trailer - 1;
         let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
         // One comparison of eight bytes, three of them left out.
@@ -391,7 +330,7 @@ fn body_length<const SEPARATOR: u8>(
     let mut length = 0;
     for (i, &byte) in digits.iter().enumerate() {
         let digit = byte.wrapping_sub(b'0');
-        if digit <= 9 && i < MOST_DIGITS && length <= most {
+        if digit <= 9 && i < MAX_DIGITS && length <= most {
             length = length * 10 + usize::from(digit);
         } else if byte == SEPARATOR && length > 0 && length <= most {
             return Ok((length, at + 3 + i));
@@ -410,7 +349,7 @@ fn body_length<const SEPARATOR: u8>(
 /// A BodyLength that is more than the limit: all of its digits, as far as they are there.
 #[cold]
 fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
-    let digits = digits.iter().take(MOST_DIGITS);
+    let digits = digits.iter().take(MAX_DIGITS);
     let stated = digits
         .take_while(|digit| digit.is_ascii_digit())
         .fold(0_u64, |n, digit| {
@@ -418,178 +357,3 @@ fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
         });
     bad_length(at, stated, 1, most)
 }
-
-/// The messages at the start of what has arrived of a stream.
-///
-/// Ends before a message that is not whole. Of a message with a wrong checksum, or without MsgType, the end is
-/// known, and the next one follows; after other errors the next one begins where the next `8=FIX` is. So no byte
-/// is summed twice: O(bytes), whatever they are.
-///
-/// Bytes between messages that belong to none, such as time stamps and line ends in a log, are one error with
-/// [`Reason::Noise`], which has their number; the next message follows. [`separated`](Self::separated) reads logs
-/// in which another byte stands for SOH.
-///
-/// # A false BodyLength
-/// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
-/// says. One that is longer than what has arrived cannot be told from a message of which more is to come:
-/// everything after it is held back until that many bytes arrive, up to the limit. [`new`](Self::new) has
-/// [`MOST`] for a limit, so as to refuse no message that might be right. A caller that reads a stream sets a lower
-/// one by [`with_most`](Self::with_most): what the parties agreed on (MaxMessageSize), or the size of the
-/// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), less [`AROUND`], as no message
-/// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
-///
-/// ```
-/// use framepool::feed::fix::Messages;
-///
-/// let bytes = b"8=FIX.4.2\x019=5\x0135=0\x0110=162\x018=FIX.4.2\x019=5\x0135=0\x0110=161\x018=FI";
-/// let mut messages = Messages::new(bytes);
-/// assert!(messages.next().unwrap().is_err());
-/// assert_eq!(messages.next().unwrap()?.msg_type(), b"0");
-/// assert!(messages.next().is_none());
-/// assert_eq!(messages.rest(), b"8=FI");
-///
-/// let lying = b"8=FIX.4.2\x019=9000\x0135=0\x0110=161\x018=FIX.4.2\x019=5\x0135=0\x0110=161\x01";
-/// assert!(Messages::new(lying).next().is_none());
-/// let mut messages = Messages::with_most(lying, 4096);
-/// assert!(messages.next().unwrap().is_err());
-/// assert_eq!(messages.next().unwrap()?.msg_type(), b"0");
-/// # Ok::<(), framepool::wire::ParseError>(())
-/// ```
-#[derive(Debug, Clone)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct Messages<'a, const SEPARATOR: u8 = SOH> {
-    bytes: &'a [u8],
-    consumed: usize,
-    most: usize,
-}
-
-impl<'a> Messages<'a> {
-    /// Goes over the messages of `bytes`. A body has at most [`MOST`] bytes: see
-    /// [above](Self#a-false-bodylength) for what that means to a stream.
-    pub const fn new(bytes: &'a [u8]) -> Self {
-        Self::with_most(bytes, MOST)
-    }
-
-    /// Goes over the messages of `bytes` whose bodies have at most `most` bytes, or [`MOST`] if that is
-    /// less: a longer one is an error, not one to wait for.
-    pub const fn with_most(bytes: &'a [u8], most: usize) -> Self {
-        Self {
-            bytes,
-            consumed: 0,
-            most: if most < MOST { most } else { MOST },
-        }
-    }
-}
-
-impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
-    /// [`with_most`](Messages::with_most) for text in which another byte stands for SOH: see
-    /// [`Message::parse_separated`].
-    ///
-    /// ```
-    /// use framepool::wire::Reason;
-    /// use framepool::feed::fix::{MOST, Messages};
-    ///
-    /// let log = b"09:30:00.000 8=FIX.4.2|9=10|35=0|49=A|10=185|\n\
-    ///             09:30:30.000 8=FIX.4.2|9=10|35=0|49=B|10=186|\n";
-    /// let (mut types, mut noise) = (0, 0);
-    /// for message in Messages::<b'|'>::separated(log, MOST) {
-    ///     match message {
-    ///         Ok(message) => types += usize::from(message.msg_type() == b"0"),
-    ///         Err(error) => match error.reason {
-    ///             Reason::Noise { len } => noise += len,
-    ///             _ => return Err(error),
-    ///         },
-    ///     }
-    /// }
-    /// assert_eq!((types, noise), (2, 13 + 14 + 1));
-    /// # Ok::<(), framepool::wire::ParseError>(())
-    /// ```
-    pub const fn separated(bytes: &'a [u8], most: usize) -> Self {
-        const { assert!(can_end_fields(SEPARATOR), "a byte that may end a field") };
-        Self {
-            bytes,
-            consumed: 0,
-            most: if most < MOST { most } else { MOST },
-        }
-    }
-
-    /// The number of bytes consumed.
-    pub const fn consumed(&self) -> usize {
-        self.consumed
-    }
-
-    /// The bytes that were not read yet.
-    pub fn rest(&self) -> &'a [u8] {
-        self.bytes.get(self.consumed..).unwrap_or_default()
-    }
-
-    /// Bytes that the next message still needs, as far as can be known; 0 if it is there already.
-    pub fn needed(&self) -> usize {
-        let frame = Frame::<SEPARATOR>::find(self.rest(), self.most);
-        match frame.err().map(|e| e.reason) {
-            Some(Reason::Truncated { needed, available }) => {
-                needed.saturating_sub(available) as usize
-            }
-            _ => 0,
-        }
-    }
-
-    /// Goes past what the error is about, and says from where on.
-    #[cold]
-    fn skip(&mut self, error: ParseError) -> ParseError {
-        let at = self.consumed;
-        match Frame::<SEPARATOR>::find(self.rest(), self.most) {
-            // The checksum field is where BodyLength says: so is the end. To look for messages in what was
-            // summed would be to sum it once for each that seems to be there.
-            Ok(frame) if frame.trailer().is_ok() => self.consumed += frame.bytes.len(),
-            _ => self.resync(),
-        }
-        if matches!(
-            error.reason,
-            Reason::Missing {
-                wanted: BEGIN_STRING
-            }
-        ) {
-            let len = (self.consumed - at) as u64;
-            return ParseError::new(Layer::Fix, Reason::Noise { len }, at);
-        }
-        error.shifted(at)
-    }
-
-    /// Skips to where a message may begin next, at least a byte further on.
-    fn resync(&mut self) {
-        let rest = self.rest();
-        let may_begin = |at: &usize| {
-            let from = rest.get(*at..).unwrap_or_default();
-            let len = from.len().min(BEGIN.len());
-            from.get(..len) == BEGIN.get(..len)
-        };
-        self.consumed += (1..rest.len()).find(may_begin).unwrap_or(rest.len());
-    }
-}
-
-impl<'a, const SEPARATOR: u8> Iterator for Messages<'a, SEPARATOR> {
-    type Item = Result<Message<'a, SEPARATOR>, ParseError>;
-
-    #[inline]
-    fn next(&mut self) -> Option<Self::Item> {
-        let rest = self.rest();
-        if rest.is_empty() {
-            return None;
-        }
-        let found = Frame::<SEPARATOR>::find(rest, self.most);
-        let message = found.and_then(|frame| Ok((frame.verify()?, frame.bytes.len())));
-        match message {
-            Ok((message, len)) => {
-                self.consumed += len;
-                Some(Ok(message))
-            }
-            Err(error) => match error.reason {
-                Reason::Truncated { .. } => None,
-                _ => Some(Err(self.skip(error))),
-            },
-        }
-    }
-}
-
-impl<const SEPARATOR: u8> core::iter::FusedIterator for Messages<'_, SEPARATOR> {}

@@ -1,0 +1,88 @@
+//! Text of fixed size, padded; decimal numbers as text.
+
+use core::fmt;
+
+/// Text of exactly `N` bytes, padded on the right with spaces or zeros.
+///
+/// ```
+/// use framepool::feed::Alpha;
+///
+/// let stock = Alpha(*b"AAPL    ");
+/// assert_eq!(stock.trimmed(), b"AAPL");
+/// assert_eq!(stock.to_string(), "AAPL");
+/// assert_eq!(Alpha::<8>::padded(b"AAPL"), Some(stock));
+/// assert_eq!(Alpha::<2>::padded(b"AAPL"), None);
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[repr(transparent)]
+pub struct Alpha<const N: usize>(
+    /// All of its bytes.
+    pub [u8; N],
+);
+
+impl<const N: usize> Alpha<N> {
+    /// `text`, padded with spaces; `None` if it is longer than `N` bytes.
+    pub fn padded(text: &[u8]) -> Option<Self> {
+        let mut bytes = [b' '; N];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(Self(bytes))
+    }
+
+    /// Without the padding.
+    pub fn trimmed(&self) -> &[u8] {
+        trim_end(&self.0)
+    }
+}
+
+/// `bytes` without the spaces and zeros at its end.
+pub(super) fn trim_end(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | 0] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// `bytes` without the spaces at its start.
+pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// A decimal number and nothing else, if it fits into 64 bits.
+pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |n, &digit| {
+        let digit = digit.wrapping_sub(b'0');
+        let n = n.checked_mul(10)?.checked_add(u64::from(digit))?;
+        (digit <= 9).then_some(n)
+    })
+}
+
+impl<const N: usize> Default for Alpha<N> {
+    fn default() -> Self {
+        Self([b' '; N])
+    }
+}
+
+impl<const N: usize> From<[u8; N]> for Alpha<N> {
+    fn from(bytes: [u8; N]) -> Self {
+        Self(bytes)
+    }
+}
+
+impl<const N: usize> fmt::Display for Alpha<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.trimmed().escape_ascii())
+    }
+}
+
+impl<const N: usize> fmt::Debug for Alpha<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.0.escape_ascii())
+    }
+}
