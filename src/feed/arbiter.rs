@@ -1,28 +1,28 @@
-//! Arbitrates lines with the same messages: the first copy of each message wins.
+//! Arbitration between redundant lines: the first copy of each message wins.
 
 use super::sequence::{Run, SequenceTracker, Verdict, Width};
 
-/// What one line brought, in messages.
+/// Numbers of messages of one line, except for `packets`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct LineStats {
-    /// Packets, heartbeats included.
+    /// The number of packets, including heartbeats.
     pub packets: u64,
-    /// Messages in them.
+    /// Messages in these packets.
     pub messages: u64,
-    /// Those that no line had brought before.
+    /// Messages that this line delivered first.
     pub won: u64,
-    /// Of these, those that filled a gap.
+    /// Of the won messages, those that filled a gap.
     pub filled: u64,
-    /// Those that another line, or this one, had brought before.
+    /// Messages that another line, or this one, had delivered before.
     pub duplicates: u64,
     /// Messages that are too old to judge, or after the end of the session.
     pub late: u64,
-    /// Those that this line skipped when it went on, whether or not they came later.
+    /// Messages that this line skipped, whether or not it delivered them later.
     pub skipped: u64,
 }
 
-/// Arbitrates between lines (A and B, and more if there are) of one session, unit or channel.
+/// Arbitrates between redundant lines (A and B, or more) of one session, unit or channel.
 ///
 /// ```text
 ///   A  1 2 3   5 6 ─┐
@@ -55,7 +55,7 @@ pub struct Arbiter<const LINES: usize = 2, const GAPS: usize = 8> {
 #[derive(Clone, PartialEq, Eq)]
 struct Line {
     stats: LineStats,
-    /// What this line alone brought. Where its gaps are is not asked.
+    /// The messages of this line alone. Its gaps are not needed.
     own: SequenceTracker<0>,
 }
 
@@ -65,12 +65,12 @@ describe!(impl[const LINES: usize, const GAPS: usize] Arbiter<LINES, GAPS> as Ar
 });
 
 impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
-    /// Begins with whichever message comes first, on whichever line.
+    /// An arbiter that starts with the first message that any line delivers.
     pub const fn new(width: Width) -> Self {
         Self::over(SequenceTracker::new(width))
     }
 
-    /// Begins where `tracker` is, with its window.
+    /// An arbiter that continues from `tracker`, with its reorder window.
     pub const fn over(tracker: SequenceTracker<GAPS>) -> Self {
         let width = tracker.width();
         Self {
@@ -89,10 +89,10 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         self
     }
 
-    /// Judges the messages of a packet from `line`, and calls `each` with every run of them. A packet
-    /// without messages is a heartbeat.
+    /// Judges the messages of a packet from `line`, and calls `each` with every run of them. A packet without
+    /// messages is a heartbeat.
     ///
-    /// Messages from a line that does not exist are judged too, but not counted for any line.
+    /// If there is no such line, the messages are judged, but not counted for any line.
     pub fn accept(&mut self, line: usize, first: u64, count: u64, mut each: impl FnMut(Run)) {
         let mut nobody = Line::new();
         let line = self.lines.get_mut(line).unwrap_or(&mut nobody);
@@ -103,22 +103,22 @@ impl<const LINES: usize, const GAPS: usize> Arbiter<LINES, GAPS> {
         }
     }
 
-    /// The counts of a line, if it exists.
+    /// Returns the counts of a line, or `None` if it does not exist.
     pub fn line(&self, line: usize) -> Option<LineStats> {
         self.lines.get(line).map(|line| line.stats)
     }
 
-    /// The counts of all lines together.
+    /// Returns the tracker of all lines together.
     pub const fn tracker(&self) -> &SequenceTracker<GAPS> {
         &self.tracker
     }
 
-    /// The session ends before this number.
+    /// Ends the session: see [`SequenceTracker::end`].
     pub fn end(&mut self, next: u64) {
         self.tracker.end(next);
     }
 
-    /// Numbers restart at `next`, on all lines.
+    /// Restarts the numbers at `next` on all lines.
     pub fn reset(&mut self, next: u64) {
         self.tracker.reset(next);
         self.lines.iter_mut().for_each(|line| line.own.reset(next));

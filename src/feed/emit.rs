@@ -1,44 +1,44 @@
-//! Writes messages into the caller's memory.
+//! Writing messages into the caller's memory.
 
 use core::fmt;
 
 use crate::wire::error::Layer;
 
-/// A message was not written.
+/// Why a message was not written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum EmitError {
     /// The buffer is too short.
     NoRoom {
-        /// What was to be written.
+        /// The kind of message.
         layer: Layer,
-        /// Bytes needed in all, as far as known then.
+        /// Bytes needed in total, as far as known.
         needed: usize,
-        /// Bytes that the buffer has.
+        /// Bytes in the buffer.
         available: usize,
     },
     /// A field or message exceeds the maximum of its length field.
     TooLong {
-        /// What was to be written.
+        /// The kind of message.
         layer: Layer,
-        /// Bytes, or messages.
+        /// Length in bytes, or number of messages.
         len: usize,
         /// The maximum.
         most: usize,
     },
-    /// A value has a byte in it that ends the value on the wire.
+    /// A value contains a byte that ends values on the wire, or is empty.
     Separator {
-        /// What was to be written.
+        /// The kind of message.
         layer: Layer,
         /// The field: the tag in FIX.
         field: u32,
-        /// Where in the value.
+        /// The offset in the value.
         offset: usize,
     },
-    /// A field that the writer makes itself, or that means something else on the wire.
+    /// The writer writes this field itself, or the field needs another method of the writer.
     Reserved {
-        /// What was to be written.
+        /// The kind of message.
         layer: Layer,
         /// The field: the tag in FIX.
         field: u32,
@@ -111,7 +111,7 @@ impl<'b> Writer<'b> {
         Ok(())
     }
 
-    /// Overwrites what was written before. Nothing outside of that is touched.
+    /// Overwrites bytes that were written before. Ignores a range outside of them.
     pub(super) fn patch(&mut self, at: usize, bytes: &[u8]) {
         let end = at.saturating_add(bytes.len());
         let written = self.out.get_mut(..self.len);
@@ -120,7 +120,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Moves what was written from `from` on to `to`, which is before it, and shortens the whole.
+    /// Removes the bytes in `to..from`.
     pub(super) fn close(&mut self, to: usize, from: usize) {
         if to <= from && from <= self.len {
             self.out.copy_within(from..self.len, to);
@@ -128,7 +128,7 @@ impl<'b> Writer<'b> {
         }
     }
 
-    /// Discards what was written after `len`.
+    /// Discards everything after the first `len` bytes.
     pub(super) fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
     }

@@ -1,20 +1,21 @@
-//! Messages that follow each other, each after its length (two bytes, network order).
+//! Messages with a length of two bytes, in network order, before each: the blocks of MoldUDP64 packets and of
+//! Nasdaq's files.
 
 use crate::wire::error::{Layer, ParseError};
 
-/// Walks over length-prefixed blocks: what MoldUDP64 packets carry, and what Nasdaq's files are.
+/// Iterates over length-prefixed blocks.
 #[derive(Clone)]
 pub(super) struct Blocks<'a> {
     rest: &'a [u8],
-    /// Bytes of what was given, counted from the start of what errors are to be counted from.
+    /// The end of the blocks; offsets in errors count from the same start.
     end: usize,
-    /// Blocks that are still due.
+    /// The maximum number of blocks to come.
     left: u64,
     layer: Layer,
 }
 
 impl<'a> Blocks<'a> {
-    /// At most `count` blocks of `bytes`, which begin `at` bytes into what the caller was given.
+    /// At most `count` blocks in `bytes`, which start at the offset `at` of what the caller has.
     pub(super) const fn new(layer: Layer, bytes: &'a [u8], at: usize, count: u64) -> Self {
         Self {
             rest: bytes,
@@ -24,7 +25,7 @@ impl<'a> Blocks<'a> {
         }
     }
 
-    /// Where the next block's length is.
+    /// The offset of the next block's length.
     pub(super) const fn offset(&self) -> usize {
         self.end - self.rest.len()
     }
@@ -37,7 +38,7 @@ impl<'a> Blocks<'a> {
         self.left
     }
 
-    /// The next block, what follows it, and both together, if the block is due and whole.
+    /// The next block, the bytes after it, and both together, if there is a whole block.
     #[inline(always)]
     pub(super) fn peek(&self) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
         if self.left == 0 {
@@ -48,14 +49,14 @@ impl<'a> Blocks<'a> {
         Some((block, rest, both))
     }
 
-    /// Skips the next block.
+    /// Skips the next block; `rest` is what follows it.
     #[inline(always)]
     pub(super) fn skip_to(&mut self, rest: &'a [u8]) {
         self.rest = rest;
         self.left = self.left.wrapping_sub(1);
     }
 
-    /// The next block. After an error there is none: the start of the next block is unknown.
+    /// The next block. After an error there is none, as its start is unknown.
     #[inline(always)]
     pub(super) fn next(&mut self) -> Option<Result<&'a [u8], ParseError>> {
         if let Some((block, rest, _)) = self.peek() {

@@ -1,8 +1,18 @@
-//! Exchange feeds: from the payload of a datagram, or the bytes of a stream, to messages.
+//! Exchange feeds: messages in the payloads of datagrams and in the bytes of streams.
 //!
-//! No code here allocates, copies needlessly, or panics, for any input. Iterators yield a message or a
-//! [`ParseError`](crate::wire::ParseError) with layer, offset and reason. After an error they continue with the
-//! next message if the framing says where it begins.
+//! | I want | take |
+//! |---|---|
+//! | Nasdaq TotalView-ITCH 5.0 | [`itch`], over UDP with [`moldudp64`], over TCP with [`soupbintcp`], or from a file |
+//! | Cboe Multicast PITCH | [`pitch`] |
+//! | NYSE XDP and Pillar | [`xdp`] |
+//! | FIX tag=value | [`fix`] |
+//! | to find gaps, duplicates and late messages | [`SequenceTracker`] |
+//! | the first copy of each message from redundant lines | [`Arbiter`] |
+//! | to keep the bytes of a stream until whole messages have arrived | [`StreamBuffer`] |
+//!
+//! Nothing here allocates, and no input makes anything panic. Messages are views of the caller's bytes; only
+//! [`StreamBuffer`] copies bytes. Iterators yield messages or a [`ParseError`](crate::wire::ParseError) with
+//! layer, offset and reason. After an error they continue with the next message if its start is known.
 //!
 //! ```text
 //!   datagram ─┬─► moldudp64::Packet ─► SequenceTracker ─► itch::Messages ─► AddOrder<'_>, …
@@ -12,22 +22,24 @@
 //!   stream ─► StreamBuffer ─┬─► soupbintcp::Packets ─► itch::Message
 //!                           └─► fix::Messages ─► fix::Fields
 //! ```
+//!
+//! # Versions
+//! Feeds follow the specifications of the exchanges; each feed's page names the versions. As exchanges publish
+//! new versions, minor releases of this crate add message types, optional fields and enum variants. The enums
+//! that grow are non-exhaustive, but structs in `fields` are not: fill them in with `..Default::default()`.
 
 // | file | what |
 // |---|---|
 // | `moldudp64`, `soupbintcp` | Nasdaq's framing over UDP and over TCP |
-// | `itch` | Nasdaq TotalView-ITCH 5.0 |
-// | `pitch` | Cboe Multicast PITCH |
-// | `xdp` | NYSE XDP and Pillar |
-// | `fix` | FIX tag=value |
-// | `sequence`, `arbiter` | gaps, duplicates, reordering; two lines that carry the same |
-// | `stream_buffer` | what has arrived of a stream |
-// | `table` | `messages!`: from a table of fields to types |
-// | `raw` | `raw!`: fields read without a jump on the message's type |
-// | `length_prefixed` | messages after their lengths: MoldUDP64, ITCH |
+// | `itch`, `pitch`, `xdp`, `fix` | the messages of a feed |
+// | `length_prefixed` | messages with a length before each: MoldUDP64, ITCH |
 // | `pitch_xdp` | the framing that PITCH and XDP share |
-// | `price` | fixed-point prices, padded text |
-// | `emit` | writing, and why it may fail |
+// | `table` | `messages!`: from a table of messages to types |
+// | `raw` | `raw!`: a message's fields, read without a branch on its type |
+// | `bytes`, `price`, `text` | fields: integers, prices, text |
+// | `emit` | writing messages |
+// | `sequence`, `arbiter` | gaps, duplicates, reordering; redundant lines |
+// | `stream_buffer` | bytes of a stream that were not used yet |
 #![forbid(unsafe_code)]
 
 mod arbiter;

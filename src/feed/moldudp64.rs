@@ -8,8 +8,8 @@
 //!      10         8         2      2      len              10         8         2
 //! ```
 //!
-//! A count of 0 is a heartbeat, of 0xFFFF the end of the session; the sequence number of both is the
-//! next message's. All integers are in network order.
+//! A count of 0 is a heartbeat; a count of 0xFFFF is the end of the session. Both carry the sequence number of
+//! the next message. All integers are in network order.
 //!
 //! ```
 //! use framepool::feed::moldudp64::{Builder, Kind, Packet, Request};
@@ -25,7 +25,7 @@
 //! let messages: Result<Vec<_>, _> = packet.messages().collect();
 //! assert_eq!(messages?, [&b"hello"[..], b""]);
 //!
-//! // What was missed is asked for again.
+//! // Missed messages are requested again.
 //! let request = Request { session: *b"000010059B", sequence: 98, count: 2 };
 //! assert_eq!(Request::parse(&request.to_bytes())?, request);
 //! # Ok::<(), Box<dyn core::error::Error>>(())
@@ -36,24 +36,26 @@ use super::emit::{EmitError, Writer};
 use super::length_prefixed::Blocks;
 use crate::wire::error::{Layer, ParseError};
 
-/// Bytes of the header of both packets.
+/// The length in bytes of the header of a packet, and of a request.
 pub const HEADER: usize = 20;
+/// The offset of the count.
+const COUNT: usize = 18;
 /// The count that ends a session.
 pub const END_OF_SESSION: u16 = 0xFFFF;
 
-/// What a downstream packet is for.
+/// The kinds of downstream packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Kind {
-    /// It says which sequence number comes next, and that the line is up.
+    /// It shows that the line is up, and which sequence number is next.
     Heartbeat,
-    /// It carries this number of messages.
+    /// It has this number of messages.
     Messages(u16),
-    /// The session is over: nothing follows but more of these.
+    /// The session has ended: only further packets of this kind follow.
     EndOfSession,
 }
 
-/// A downstream packet: its header checked, its messages not yet.
+/// A downstream packet. Its header is checked; its messages are not checked yet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Packet<'a> {
     header: &'a [u8; HEADER],
@@ -63,10 +65,10 @@ pub struct Packet<'a> {
 describe!(Packet<'_> as Packet { session, sequence, count });
 
 impl<'a> Packet<'a> {
-    /// The packet that the payload of a UDP datagram is.
+    /// Reads a packet: the payload of a UDP datagram.
     ///
     /// # Errors
-    /// Fewer bytes than a header has.
+    /// There are fewer bytes than a header has.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         match bytes.split_first_chunk() {
             Some((header, blocks)) => Ok(Self { header, blocks }),
@@ -79,22 +81,22 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The session, for which sequence numbers count.
+    /// The session. Each session has its own sequence numbers.
     pub fn session(&self) -> [u8; 10] {
-        at::<0, 10, HEADER>(self.header)
+        self.fields().session
     }
 
-    /// The sequence number of the first message, or of the next one if there is none here.
+    /// The sequence number of the first message; if the packet has none, of the next message to come.
     pub fn sequence(&self) -> u64 {
-        Be::get(at::<10, 8, HEADER>(self.header))
+        self.fields().sequence
     }
 
-    /// The count as it stands in the header.
+    /// The count in the header.
     pub fn count(&self) -> u16 {
-        Be::get(at::<18, 2, HEADER>(self.header))
+        self.fields().count
     }
 
-    /// What the packet is for.
+    /// The kind of the packet.
     pub fn kind(&self) -> Kind {
         match self.count() {
             0 => Kind::Heartbeat,
@@ -103,7 +105,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Messages that the header promises: none in a heartbeat or at the end of the session.
+    /// The number of messages that the header states: none in a heartbeat or at the end of the session.
     pub fn message_count(&self) -> u16 {
         match self.count() {
             END_OF_SESSION => 0,
@@ -111,9 +113,15 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The messages, one by one.
+    /// Iterates over the messages.
     pub fn messages(&self) -> Messages<'a> {
         Messages(self.blocks())
+    }
+
+    /// The header has the same fields as a request.
+    #[inline(always)]
+    fn fields(&self) -> Request {
+        Request::of(self.header)
     }
 
     pub(super) fn blocks(&self) -> Blocks<'a> {
@@ -122,22 +130,22 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The messages of a packet. Offsets in errors count from the packet's first byte.
+/// Iterates over the messages of a packet. Offsets in errors count from the packet's first byte.
 ///
-/// A block that is longer than the remaining bytes is an error, and the last item: the start of the
-/// next one is unknown.
+/// A message that is longer than the remaining bytes is an error that ends the iteration: the start of the next
+/// message is unknown.
 #[derive(Clone)]
 pub struct Messages<'a>(Blocks<'a>);
 
 describe!(Messages<'_> as Messages { offset, rest });
 
 impl<'a> Messages<'a> {
-    /// Where in the packet the next message's length is.
+    /// The offset of the next message's length in the packet.
     pub const fn offset(&self) -> usize {
         self.0.offset()
     }
 
-    /// The bytes that were not read yet. Empty after the last message of a correct packet.
+    /// The bytes that were not read yet. There are none after the last message of a correct packet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
@@ -159,31 +167,27 @@ impl<'a> Iterator for Messages<'a> {
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
-/// A request for messages that were missed.
+/// A request for missed messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Request {
     /// The session.
     pub session: [u8; 10],
-    /// The first message.
+    /// The sequence number of the first message.
     pub sequence: u64,
     /// The number of messages. A server sends at most one packet.
     pub count: u16,
 }
 
 impl Request {
-    /// The request that the payload of a UDP datagram is.
+    /// Reads a request: the payload of a UDP datagram.
     ///
     /// # Errors
-    /// Fewer bytes than a request has, or more.
+    /// The number of bytes is not that of a request.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let len = bytes.len();
         match <&[u8; HEADER]>::try_from(bytes) {
-            Ok(bytes) => Ok(Self {
-                session: at::<0, 10, HEADER>(bytes),
-                sequence: Be::get(at::<10, 8, HEADER>(bytes)),
-                count: Be::get(at::<18, 2, HEADER>(bytes)),
-            }),
+            Ok(bytes) => Ok(Self::of(bytes)),
             Err(_) if len < HEADER => Err(ParseError::truncated(Layer::MoldUdp64, 0, HEADER, len)),
             Err(_) => Err(ParseError::bad_length(
                 Layer::MoldUdp64,
@@ -195,31 +199,45 @@ impl Request {
         }
     }
 
-    /// The request's bytes.
+    #[inline(always)]
+    fn of(bytes: &[u8; HEADER]) -> Self {
+        Self {
+            session: at::<0, 10, HEADER>(bytes),
+            sequence: Be::get(at::<10, 8, HEADER>(bytes)),
+            count: Be::get(at::<COUNT, 2, HEADER>(bytes)),
+        }
+    }
+
+    /// The bytes of the request.
     pub fn to_bytes(&self) -> [u8; HEADER] {
-        header(self.session, self.sequence, self.count)
+        let mut bytes = [0; HEADER];
+        put::<0, 10, HEADER>(&mut bytes, self.session);
+        put::<10, 8, HEADER>(&mut bytes, self.sequence.put());
+        put::<COUNT, 2, HEADER>(&mut bytes, self.count.put());
+        bytes
     }
 }
 
 fn header(session: [u8; 10], sequence: u64, count: u16) -> [u8; HEADER] {
-    let mut bytes = [0; HEADER];
-    put::<0, 10, HEADER>(&mut bytes, session);
-    put::<10, 8, HEADER>(&mut bytes, sequence.put());
-    put::<18, 2, HEADER>(&mut bytes, count.put());
-    bytes
+    Request {
+        session,
+        sequence,
+        count,
+    }
+    .to_bytes()
 }
 
-/// The bytes of a heartbeat: `sequence` is the next message's.
+/// Returns the bytes of a heartbeat. `sequence` is that of the next message.
 pub fn heartbeat(session: [u8; 10], sequence: u64) -> [u8; HEADER] {
     header(session, sequence, 0)
 }
 
-/// The bytes of the packet that ends a session: `sequence` is one more than the last message's.
+/// Returns the bytes of the packet that ends a session. `sequence` is one more than that of the last message.
 pub fn end_of_session(session: [u8; 10], sequence: u64) -> [u8; HEADER] {
     header(session, sequence, END_OF_SESSION)
 }
 
-/// Makes a downstream packet in a buffer of the caller. Without a message it is a heartbeat.
+/// Writes a downstream packet into a buffer of the caller. A packet without messages is a heartbeat.
 pub struct Builder<'b> {
     writer: Writer<'b>,
     count: u16,
@@ -228,10 +246,10 @@ pub struct Builder<'b> {
 describe!(Builder<'_> as Builder { count });
 
 impl<'b> Builder<'b> {
-    /// Begins a packet whose first message has this sequence number.
+    /// Starts a packet whose first message has this sequence number.
     ///
     /// # Errors
-    /// `buffer` is shorter than a header.
+    /// `buffer` is shorter than the header.
     pub fn new(buffer: &'b mut [u8], session: [u8; 10], sequence: u64) -> Result<Self, EmitError> {
         let mut writer = Writer::new(Layer::MoldUdp64, buffer);
         writer.put(&header(session, sequence, 0))?;
@@ -241,8 +259,8 @@ impl<'b> Builder<'b> {
     /// Appends a message.
     ///
     /// # Errors
-    /// The buffer is too short, the message longer than 65,535 bytes, or there are 65,534 messages
-    /// already. The packet is then as it was.
+    /// The buffer is too short, the message is longer than 65,535 bytes, or the packet already has 65,534
+    /// messages. The packet is then unchanged.
     pub fn push(&mut self, message: &[u8]) -> Result<(), EmitError> {
         let too_long = |len, most| EmitError::TooLong {
             layer: Layer::MoldUdp64,
@@ -266,14 +284,14 @@ impl<'b> Builder<'b> {
         Ok(())
     }
 
-    /// Messages so far.
+    /// The number of messages so far.
     pub const fn count(&self) -> u16 {
         self.count
     }
 
-    /// The packet's bytes.
+    /// Finishes the packet and returns its bytes.
     pub fn finish(mut self) -> &'b [u8] {
-        self.writer.patch(18, &self.count.to_be_bytes());
+        self.writer.patch(COUNT, &self.count.to_be_bytes());
         self.writer.finish()
     }
 }

@@ -4,8 +4,8 @@ use core::fmt;
 
 /// A fixed-point number: `raw` units of `10^-DECIMALS`.
 ///
-/// Nothing is rounded and nothing is floating until [`to_f64`](Self::to_f64) is asked for. Comparing,
-/// and adding the `raw` parts, is integer arithmetic.
+/// Comparing prices, and adding their `raw` values, is integer arithmetic. Only [`to_f64`](Self::to_f64)
+/// rounds.
 ///
 /// ```
 /// use framepool::feed::{Price, Price4};
@@ -20,7 +20,7 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(transparent)]
 pub struct Price<T, const DECIMALS: u32> {
-    /// The number as it is on the wire.
+    /// The integer on the wire.
     pub raw: T,
 }
 
@@ -30,11 +30,11 @@ pub type Price4 = Price<u32, 4>;
 pub type Price8 = Price<u64, 8>;
 /// PITCH `Binary Short Price`: two decimals in two bytes.
 pub type ShortPrice = Price<u16, 2>;
-/// PITCH `Binary Long Price`: four decimals in eight bytes. Signed, as futures may trade below zero.
+/// PITCH `Binary Long Price`: four decimals in eight bytes. It is signed, as futures may trade below zero.
 pub type LongPrice = Price<i64, 4>;
 
 impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
-    /// A price of `raw` units. At most 19 decimals, which is all that 64 bits hold:
+    /// Returns a price of `raw` units. More than 19 decimals, which 64 bits cannot hold, do not compile:
     /// ```compile_fail,E0080
     /// let price = framepool::feed::Price::<u64, 20>::new(1);
     /// ```
@@ -45,7 +45,7 @@ impl<T, const DECIMALS: u32> Price<T, DECIMALS> {
 }
 
 impl<T: Copy + Into<i128>, const DECIMALS: u32> Price<T, DECIMALS> {
-    /// The nearest double.
+    /// Returns the nearest double.
     pub fn to_f64(self) -> f64 {
         let raw: i128 = self.raw.into();
         raw as f64 / scale(DECIMALS) as f64
@@ -58,7 +58,7 @@ impl<T: Copy + Into<i128>, const DECIMALS: u32> fmt::Display for Price<T, DECIMA
     }
 }
 
-/// `10^decimals`, or the most that fits.
+/// `10^decimals`, or `u64::MAX` if that is greater.
 pub(super) const fn scale(decimals: u32) -> u64 {
     match 10u64.checked_pow(decimals) {
         Some(scale) => scale,

@@ -1,21 +1,6 @@
-//! Tracks received, missing and duplicate messages of a sequence.
-//!
-//! ```text
-//!      stale          │     known: seen, except for the gaps      │   not seen yet
-//!  ───────────────────┼──────▒▒▒▒──────────────▒▒▒▒▒▒▒▒───────────┼─────────────────►
-//!                   floor    gap                 gap             next
-//!                     └── at most the reorder window ─────────────┘
-//! ```
-//!
-//! A message at `next` is in order; beyond it, the numbers in between become a gap. A message in a gap
-//! fills it, wholly or in part, whether it was reordered, sent again, or came by another line. A
-//! message before the floor is stale: the tracker no longer knows whether it was seen. A gap before the
-//! floor, or one that does not fit into the list of gaps, is given up and counted as lost.
-//!
-//! Numbers are compared by their distance, as RFC 1982 does: they may wrap. A number is
-//! ahead or behind if its distance is less than half of the range.
+//! Received, missing and duplicate messages of a sequence.
 
-/// How wide a feed's sequence numbers are, which is where they wrap.
+/// The size of a feed's sequence numbers, after which they wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Width {
@@ -31,25 +16,25 @@ pub enum Width {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Verdict {
-    /// New, and next in line.
+    /// New, and in order.
     InOrder,
     /// New, but messages before it are missing.
     AfterGap {
-        /// Messages that are missing.
+        /// The number of missing messages.
         missing: u64,
     },
     /// New: they were missing until now.
     Filled,
-    /// They came before.
+    /// Received before.
     Duplicate,
-    /// Too old to know whether they came before.
+    /// Too old: it is not known whether they were received before.
     Stale,
     /// Their numbers are after the end of the session.
     AfterEnd,
 }
 
 impl Verdict {
-    /// Whether the messages are seen for the first time.
+    /// Whether the messages are received for the first time.
     pub const fn is_new(self) -> bool {
         matches!(self, Self::InOrder | Self::AfterGap { .. } | Self::Filled)
     }
@@ -59,7 +44,7 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Run {
-    /// The number of messages before them in the packet.
+    /// The number of messages in the packet before these.
     pub index: u64,
     /// The first one's sequence number.
     pub first: u64,
@@ -85,33 +70,50 @@ impl Gap {
     }
 }
 
-/// What was seen so far, in messages.
+/// Numbers of messages, except for heartbeats and resets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SequenceStats {
-    /// Seen for the first time.
+    /// Received for the first time.
     pub new: u64,
-    /// Found to be missing, including those received later.
+    /// Missing at some time, including those received later.
     pub missing: u64,
-    /// Of these, those that came late.
+    /// Of the missing ones, those received later.
     pub filled: u64,
-    /// Of these, those that were given up.
+    /// Of the missing ones, those given up.
     pub lost: u64,
-    /// Seen again.
+    /// Received again.
     pub duplicates: u64,
-    /// Too old to know.
+    /// Too old to know whether they were received before.
     pub stale: u64,
-    /// After the end of the session.
+    /// Received after the end of the session.
     pub after_end: u64,
-    /// Heartbeats, not messages.
+    /// The number of heartbeats.
     pub heartbeats: u64,
-    /// Resets, not messages.
+    /// The number of resets.
     pub resets: u64,
 }
 
-/// Follows the sequence numbers of one session, unit or channel, and notes up to `GAPS` gaps.
+/// Tracks the sequence numbers of one session, unit or channel, with up to `GAPS` gaps.
 ///
-/// O(`GAPS`) a packet in the worst case, a few instructions where all is in order.
+/// ```text
+///      stale          │   known: received, except for the gaps    │ not received yet
+///  ───────────────────┼──────▒▒▒▒──────────────▒▒▒▒▒▒▒▒───────────┼─────────────────►
+///                   floor    gap                 gap             next
+///                     └── at most the reorder window ─────────────┘
+/// ```
+///
+/// - A message at `next` is in order. If a later one arrives, the numbers in between become a gap.
+/// - A message in a gap fills it, wholly or in part. It may have been reordered, sent again, or received on
+///   another line.
+/// - A message before the floor is stale: the tracker no longer knows whether it was received.
+/// - A gap is given up, and its messages count as lost, if the floor passes it, or if it is the oldest of more
+///   than `GAPS`.
+///
+/// Numbers may wrap: they are compared by their distance, as in RFC 1982. A number is ahead or behind if its
+/// distance is less than half of the range.
+///
+/// The cost of a packet is O(`GAPS`) in the worst case, and a few instructions if it is in order.
 ///
 /// ```
 /// use framepool::feed::{Gap, Run, SequenceTracker, Verdict, Width};
@@ -132,11 +134,11 @@ pub struct SequenceStats {
 pub struct SequenceTracker<const GAPS: usize = 8> {
     width: Width,
     window: u64,
-    /// The number that comes next. Counted on in 64 bits, also where the feed's numbers wrap earlier.
+    /// The next expected number, in 64 bits even if the feed's numbers have 32.
     next: Option<u64>,
-    /// Before this one nothing is known.
+    /// Nothing is known of earlier numbers.
     floor: u64,
-    /// In order of their numbers; none is empty, none touches another.
+    /// Sorted by their numbers. None is empty, and none touches another.
     gaps: [Gap; GAPS],
     used: usize,
     ended: bool,
@@ -144,7 +146,7 @@ pub struct SequenceTracker<const GAPS: usize = 8> {
 }
 
 impl<const GAPS: usize> SequenceTracker<GAPS> {
-    /// Begins with whichever message comes first. The reorder window is as wide as it can be.
+    /// A tracker that starts with the first message it gets, with the widest possible reorder window.
     pub const fn new(width: Width) -> Self {
         let window = match width {
             Width::Bits32 => i32::MAX as u64,
@@ -173,14 +175,15 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Expects this number first: earlier ones are stale, later ones show a gap.
+    /// Sets the first expected number. Earlier numbers are stale; a later one shows a gap.
     pub const fn starting_at(mut self, next: u64) -> Self {
         self.next = Some(next);
         self.floor = next;
         self
     }
 
-    /// Gives up what is missing once `window` later numbers are known.
+    /// Sets the reorder window: a missing message is given up once `window` later numbers are known. Default: half
+    /// of the range of numbers.
     pub const fn reorder_window(mut self, window: u64) -> Self {
         if window < self.window {
             self.window = window;
@@ -188,15 +191,16 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self
     }
 
-    /// Judges the messages of a packet, in runs with the same verdict. A packet in order is one run.
+    /// Judges the `count` messages of a packet, the first of which has the number `first`, and returns them in
+    /// runs with the same verdict. A packet in order is one run.
     ///
-    /// A packet without messages is a heartbeat with the number that comes next. Numbers are compared by their
-    /// distance, so a `count` is less than 2^63, as that of every packet is.
+    /// A packet without messages is a heartbeat, whose number is that of the next message. As numbers are compared
+    /// by their distance, `count` must be less than 2^63.
     pub fn accept(&mut self, first: u64, count: u64) -> Runs<'_, GAPS> {
         let at = self.widen(first);
         if count == 0 {
             self.stats.heartbeats = self.stats.heartbeats.saturating_add(1);
-            // Nothing follows the end, whatever a stray heartbeat says.
+            // No message follows the end, whatever a late heartbeat says.
             if !self.ended {
                 self.expect(at);
             }
@@ -209,20 +213,20 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Judges the messages of a packet, and returns only the number of new ones.
+    /// Judges the messages of a packet and returns the number of new ones.
     pub fn observe(&mut self, first: u64, count: u64) -> u64 {
         let new = |run: Run| if run.verdict.is_new() { run.count } else { 0 };
         self.accept(first, count).map(new).sum()
     }
 
-    /// The session ends before this number: messages not received by now are missing.
+    /// Ends the session: the last message has the number before `next`. Messages not received yet are missing.
     pub fn end(&mut self, next: u64) {
         let next = self.widen(next);
         self.expect(next);
         self.ended = true;
     }
 
-    /// Numbers restart at `next`, as a feed's reset message says. Gaps are given up.
+    /// Restarts the numbers at `next`, as the reset message of a feed demands. Gaps are given up.
     pub fn reset(&mut self, next: u64) {
         let missing = self.outstanding();
         self.stats.lost = self.stats.lost.saturating_add(missing);
@@ -238,7 +242,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.next.map(|next| self.narrow(next))
     }
 
-    /// How wide the feed's numbers are.
+    /// Returns the size of the feed's numbers.
     pub const fn width(&self) -> Width {
         self.width
     }
@@ -253,7 +257,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.ended && self.used == 0 && self.stats.lost == 0
     }
 
-    /// What is missing and not given up, in order: what to ask for again.
+    /// Returns the gaps that are not given up, in order: the messages to request again.
     pub fn gaps(&self) -> impl Iterator<Item = Gap> + '_ {
         self.noted().iter().map(|gap| Gap {
             first: self.narrow(gap.first),
@@ -261,13 +265,13 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         })
     }
 
-    /// Messages that are missing and not given up.
+    /// Returns the number of messages that are missing and not given up.
     pub fn outstanding(&self) -> u64 {
         let add = |sum: u64, gap: &Gap| sum.saturating_add(gap.count);
         self.noted().iter().fold(0, add)
     }
 
-    /// What was seen so far.
+    /// Returns the numbers of messages so far.
     pub const fn stats(&self) -> SequenceStats {
         self.stats
     }
@@ -276,7 +280,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self.gaps.get(..self.used).unwrap_or_default()
     }
 
-    /// A number of the feed, counted on from where the tracker is.
+    /// A number of the feed in 64 bits: the one closest to the next expected number.
     fn widen(&self, number: u64) -> u64 {
         match (self.width, self.next) {
             (Width::Bits32, Some(next)) => {
@@ -287,7 +291,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// The same as the feed has it.
+    /// The reverse: the number as the feed has it.
     const fn narrow(&self, number: u64) -> u64 {
         match self.width {
             Width::Bits32 => number as u32 as u64,
@@ -295,13 +299,13 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// How far `number` is ahead of the next one; negative if it is behind.
+    /// The distance of `number` from the next expected one; negative if it is earlier.
     fn ahead(&self, number: u64) -> i64 {
         let next = self.next.unwrap_or(number);
         number.wrapping_sub(next) as i64
     }
 
-    /// Notes that everything before `at` was sent. Returns the number of messages newly missing.
+    /// Notes that all messages before `at` were sent. Returns the number of newly missing ones.
     fn expect(&mut self, at: u64) -> u64 {
         let Some(next) = self.next else {
             self.next = Some(at);
@@ -318,10 +322,10 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         count
     }
 
-    /// Puts a gap in its place, at the cost of the oldest if there are too many.
+    /// Inserts a gap at its place, and gives up the oldest if there are too many.
     fn note(&mut self, mut place: usize, gap: Gap) {
         if self.used == GAPS {
-            // The new one may be the oldest itself.
+            // The new gap may itself be the oldest.
             let Some(oldest) = (place > 0).then(|| self.noted().first().copied()).flatten() else {
                 return self.give_up(gap);
             };
@@ -345,7 +349,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Nothing is known up to the end of this gap from now on.
+    /// Raises the floor to the end of this gap.
     fn give_up(&mut self, gap: Gap) {
         self.stats.lost = self.stats.lost.saturating_add(gap.count);
         if (gap.end().wrapping_sub(self.floor) as i64) > 0 {
@@ -353,7 +357,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Gives up what is outside of the window.
+    /// Gives up missing messages outside of the window.
     fn raise_floor(&mut self) {
         let Some(next) = self.next else { return };
         if next.wrapping_sub(self.floor) <= self.window {
@@ -376,7 +380,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// Judges those of `left` messages from `at` on that share the first one's verdict.
+    /// Judges those of the `left` messages from `at` on that have the first one's verdict. Returns their number.
     fn judge(&mut self, at: u64, left: u64) -> (u64, Verdict) {
         if self.next.is_none() {
             self.expect(at);
@@ -428,7 +432,7 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         }
     }
 
-    /// `count` messages of this gap came, from `at` on.
+    /// Notes that `count` messages of this gap were received, from `at` on.
     fn fill(&mut self, place: usize, gap: Gap, at: u64, count: u64) {
         self.stats.filled = self.stats.filled.saturating_add(count);
         self.stats.new = self.stats.new.saturating_add(count);
@@ -472,8 +476,8 @@ describe!(impl[const GAPS: usize] SequenceTracker<GAPS> as SequenceTracker {
     stats,
 });
 
-/// The messages of a packet, in runs with the same verdict. Runs not iterated count as not seen.
-#[must_use = "messages count as seen only once the iterator has passed them"]
+/// The messages of a packet, in runs with the same verdict. Runs that are not iterated count as not received.
+#[must_use = "messages count as received only once the iterator has passed them"]
 pub struct Runs<'t, const GAPS: usize> {
     tracker: &'t mut SequenceTracker<GAPS>,
     at: u64,

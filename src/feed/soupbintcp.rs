@@ -1,7 +1,7 @@
 //! SoupBinTCP 3.00, 4.00 and 4.10: a sequenced stream over TCP, with a login.
 //!
 //! ```text
-//!  ┌─────┬──────┬──────────────────┐   len counts the type and what follows it, in network order;
+//!  ┌─────┬──────┬──────────────────┐   len, in network order, counts the bytes after it, type included;
 //!  │ len │ type │ len - 1 bytes    │   sequence numbers are decimal text, padded on the left
 //!  └─────┴──────┴──────────────────┘
 //!     2      1
@@ -15,8 +15,8 @@
 //! | `L`, `U`, `R`, `O` | [`Packet::LoginRequest`], [`Packet::Unsequenced`], [`Packet::ClientHeartbeat`], [`Packet::LogoutRequest`] | client |
 //! | `U` | [`Packet::Unsequenced`] | server, from 4.00 |
 //!
-//! TCP knows no packets: [`Packets`] goes over what has arrived so far and says what it left over;
-//! [`StreamBuffer`](super::StreamBuffer) keeps that for the next read.
+//! TCP is a stream, so a read may end within a packet. [`Packets`] reads the whole packets that have arrived and
+//! returns the number of bytes it used; [`StreamBuffer`](super::StreamBuffer) keeps the others for the next read.
 //!
 //! ```
 //! use framepool::feed::soupbintcp::{Packet, Packets};
@@ -38,19 +38,19 @@ use super::emit::{EmitError, Writer};
 use super::text::{Alpha, decimal, trim_end, trim_start};
 use crate::wire::error::{Layer, ParseError, Reason};
 
-/// Bytes before those that a length counts.
+/// Bytes of a packet's length field.
 const PREFIX: usize = 2;
 /// The maximum of a length field.
 const MAX_LENGTH: usize = u16::MAX as usize;
-/// Bytes of a login request after its type.
+/// Bytes of a login request after the type.
 const LOGIN_REQUEST: usize = 46;
-/// Bytes of an accepted login after its type.
+/// Bytes of an accepted login after the type.
 const LOGIN_ACCEPTED: usize = 30;
 
-/// A sequence number as text of 20 bytes.
+/// A sequence number as text.
 type Number = [u8; 20];
 
-/// What a client asks for when it logs in.
+/// The fields of a login request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Login {
@@ -58,9 +58,9 @@ pub struct Login {
     pub username: Alpha<6>,
     /// The password, padded on the right.
     pub password: Alpha<10>,
-    /// The session, padded on the left; blank for the current one.
+    /// The session, padded on the left. Blank: the current session.
     pub session: Alpha<10>,
-    /// The first message that is wanted; 0 for the next one.
+    /// The sequence number of the first wanted message. 0: the next message.
     pub sequence: u64,
 }
 
@@ -68,7 +68,7 @@ pub struct Login {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Packet<'a> {
-    /// Text for people.
+    /// Text for humans.
     Debug(&'a [u8]),
     /// The login is accepted.
     LoginAccepted {
@@ -77,42 +77,45 @@ pub enum Packet<'a> {
         /// The sequence number of the next sequenced message.
         sequence: u64,
     },
-    /// The login is refused, and the connection closed.
+    /// The login is rejected. The server closes the connection.
     LoginRejected {
-        /// `A` for not authorized, `S` for a session that is not available.
+        /// `A`: not authorized, `S`: the session is not available.
         reason: u8,
     },
-    /// The next message of the session. Its number is counted, not sent.
+    /// The next message of the session. The receiver counts the sequence numbers; they are not sent.
     Sequenced(&'a [u8]),
-    /// A message outside of the sequence, which may be lost.
+    /// A message without a sequence number. It may be lost.
     Unsequenced(&'a [u8]),
-    /// The server is up.
+    /// Shows that the server is up.
     ServerHeartbeat,
-    /// The session is over.
+    /// The session has ended.
     EndOfSession,
-    /// A client logs in.
+    /// The client logs in.
     LoginRequest(Login),
-    /// The client is up.
+    /// Shows that the client is up.
     ClientHeartbeat,
-    /// The client wants the connection closed.
+    /// The client asks the server to close the connection.
     LogoutRequest,
 }
 
 impl<'a> Packet<'a> {
-    /// The packet that `bytes` begin with, and how many of them it is.
+    /// Reads the packet at the start of `bytes`. Returns the packet and its length in bytes.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] says that more bytes are needed for a whole packet, and how many in all.
-    /// Everything else is wrong for good: [`Reason::BadLength`] where the length is not that of the type,
-    /// [`Reason::UnknownType`], [`Reason::BadValue`] with the first byte of a sequence number that should not
-    /// be there, a blank where it is nothing else, [`Reason::TooLarge`] where it does not fit into 64 bits. The
-    /// packet's bytes can be skipped unless its length is 0.
+    /// - [`Reason::Truncated`]: the packet is not complete. The error has the number of bytes that it needs in
+    ///   total. All other errors are permanent.
+    /// - [`Reason::BadLength`]: the length is 0, or wrong for the type. After a length of 0 the start of the next
+    ///   packet is unknown.
+    /// - [`Reason::UnknownType`].
+    /// - [`Reason::BadValue`]: a sequence number is blank, or has a byte that is not a digit. The error has the
+    ///   first such byte.
+    /// - [`Reason::TooLarge`]: a sequence number has more than 64 bits.
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         let body = body(bytes)?;
         Ok((Self::of(body)?, PREFIX + body.len()))
     }
 
-    /// The packet by what its length counts: its type and the rest. Errors count from the packet's start.
+    /// Reads the bytes after the length. Offsets in errors count from the packet's first byte.
     fn of(body: &'a [u8]) -> Result<Self, ParseError> {
         let Some((&kind, data)) = body.split_first() else {
             return Err(bad_length(0, 1, MAX_LENGTH));
@@ -136,7 +139,7 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// The type.
+    /// The packet's type on the wire.
     pub const fn kind(&self) -> u8 {
         match self {
             Self::Debug(_) => b'+',
@@ -152,11 +155,10 @@ impl<'a> Packet<'a> {
         }
     }
 
-    /// Writes the packet to the start of `out` and says how long it is.
+    /// Writes the packet to the start of `out` and returns its length.
     ///
     /// # Errors
-    /// `out` is too short (its contents are then unspecified), or the data is longer than 65,534
-    /// bytes.
+    /// `out` is too short, or the data is longer than 65,534 bytes. The contents of `out` are then unspecified.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, EmitError> {
         let mut writer = Writer::new(Layer::SoupBinTcp, out);
         writer.put(&[0, 0, self.kind()])?;
@@ -190,12 +192,12 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// An impossible length: zero, or not the length of the type after it. All bytes have arrived.
+/// The error for a length that is 0 or wrong for the type.
 fn bad_length(stated: usize, least: usize, most: usize) -> ParseError {
     ParseError::bad_length(Layer::SoupBinTcp, 0, stated, least, most)
 }
 
-/// What the length at the start of `bytes` counts.
+/// The bytes that the length at the start of `bytes` counts.
 fn body(bytes: &[u8]) -> Result<&[u8], ParseError> {
     let short = |needed| ParseError::truncated(Layer::SoupBinTcp, 0, needed, bytes.len());
     let (len, rest) = bytes.split_first_chunk::<2>().ok_or(short(PREFIX + 1))?;
@@ -206,7 +208,7 @@ fn body(bytes: &[u8]) -> Result<&[u8], ParseError> {
     rest.get(..len).ok_or(short(PREFIX + len))
 }
 
-/// The data of a packet whose size is fixed.
+/// The data of a packet of fixed length.
 fn sized<const N: usize>(data: &[u8]) -> Result<&[u8; N], ParseError> {
     let refuse = |_| bad_length(1 + data.len(), 1 + N, 1 + N);
     data.try_into().map_err(refuse)
@@ -237,7 +239,7 @@ fn sequence(text: &Number, offset: usize) -> Result<u64, ParseError> {
         let wrong = digits.iter().find(|b| !b.is_ascii_digit());
         let reason = match (wrong, digits.len()) {
             (Some(&byte), _) => Reason::BadValue { found: byte.into() },
-            // Nothing but padding.
+            // Only padding.
             (None, 0) => Reason::BadValue {
                 found: text[0].into(),
             },
@@ -249,7 +251,7 @@ fn sequence(text: &Number, offset: usize) -> Result<u64, ParseError> {
     })
 }
 
-/// A sequence number as text, blanks on its left.
+/// A sequence number as text, padded on the left.
 fn number(mut n: u64) -> Number {
     let mut text = [b' '; 20];
     for digit in text.iter_mut().rev() {
@@ -262,10 +264,10 @@ fn number(mut n: u64) -> Number {
     text
 }
 
-/// The whole packets at the start of what has arrived of a stream, in either direction.
+/// Iterates over the packets of a stream, in either direction, as far as it has arrived.
 ///
-/// Ends before a packet that is not complete. An invalid packet is an error, and the next one follows. A
-/// length of 0 makes the rest unreadable: its error is the last item.
+/// The iteration ends before a packet that is not complete. An invalid packet is an error, and the next packet
+/// follows. A length of 0 is an error that ends the iteration.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Packets<'a> {
@@ -275,7 +277,7 @@ pub struct Packets<'a> {
 }
 
 impl<'a> Packets<'a> {
-    /// Goes over the packets of `bytes`, which begin where a packet does.
+    /// Iterates over the packets of `bytes`, which start with a packet.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self {
             bytes,
@@ -284,7 +286,7 @@ impl<'a> Packets<'a> {
         }
     }
 
-    /// Bytes of the packets so far: where the next one begins.
+    /// Returns the number of bytes of the packets so far: the offset of the next packet.
     pub const fn consumed(&self) -> usize {
         self.consumed
     }
@@ -294,8 +296,8 @@ impl<'a> Packets<'a> {
         self.bytes.get(self.consumed..).unwrap_or_default()
     }
 
-    /// Bytes that the next packet still needs, as far as can be known; 0 if it is there already, or
-    /// if nothing helps because the stream is lost.
+    /// Returns the number of bytes that the next packet still needs, as far as known. 0: it is complete, or a
+    /// length of 0 has ended the iteration.
     pub fn needed(&self) -> usize {
         match body(self.rest()) {
             Err(ParseError {

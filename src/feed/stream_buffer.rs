@@ -1,15 +1,15 @@
-//! Bytes of a stream that have arrived and are not used up, in memory of the caller.
+//! Bytes of a stream that have arrived and were not used yet, in memory of the caller.
 
-/// Keeps what has arrived of a TCP stream until whole messages are there.
+/// Keeps the bytes of a TCP stream until whole messages have arrived.
 ///
 /// ```text
 ///   ┌──────────────┬───────────────────────┬────────────────┐
-///   │ consumed     │ filled()              │ space()        │   space() first moves what is filled
-///   └──────────────┴───────────────────────┴────────────────┘   to the front, where that helps
+///   │ consumed     │ filled()              │ space()        │   space() first moves the filled
+///   └──────────────┴───────────────────────┴────────────────┘   bytes to the front
 /// ```
 ///
-/// The buffer must have room for the longest message. Nothing is copied but what is left over when
-/// space is asked for.
+/// The buffer must have room for the longest message. [`space`](Self::space) copies the bytes that are left
+/// over; nothing else is copied.
 ///
 /// ```
 /// use framepool::feed::StreamBuffer;
@@ -51,17 +51,17 @@ impl<'b> StreamBuffer<'b> {
         }
     }
 
-    /// Bytes of the memory: no message that is longer will ever be whole.
+    /// Returns the size of the memory in bytes. A longer message never becomes whole.
     pub const fn capacity(&self) -> usize {
         self.memory.len()
     }
 
-    /// What has arrived and is not consumed.
+    /// Returns the bytes that have arrived and are not consumed.
     pub fn filled(&self) -> &[u8] {
         self.memory.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Where to read into; empty if the memory is full of what is not consumed.
+    /// Returns the space to read into. It is empty if the memory is full of bytes that are not consumed.
     pub fn space(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.memory.copy_within(self.start..self.end, 0);
@@ -71,12 +71,12 @@ impl<'b> StreamBuffer<'b> {
         self.memory.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Says that `n` bytes were read into [`space`](Self::space); more than that has count as that.
+    /// Marks `n` bytes as read into [`space`](Self::space). A greater `n` than the space counts as all of it.
     pub fn commit(&mut self, n: usize) {
         self.end = self.end.saturating_add(n).min(self.memory.len());
     }
 
-    /// Says that the first `n` bytes are done with; more than there are count as all.
+    /// Consumes the first `n` filled bytes. A greater `n` than there are counts as all of them.
     pub fn consume(&mut self, n: usize) {
         self.start = self.start.saturating_add(n).min(self.end);
         if self.start == self.end {

@@ -17,19 +17,19 @@ use core::fmt;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(transparent)]
 pub struct Alpha<const N: usize>(
-    /// All of its bytes.
+    /// All bytes, including the padding.
     pub [u8; N],
 );
 
 impl<const N: usize> Alpha<N> {
-    /// `text`, padded with spaces; `None` if it is longer than `N` bytes.
+    /// Returns `text` padded with spaces, or `None` if it is longer than `N` bytes.
     pub fn padded(text: &[u8]) -> Option<Self> {
         let mut bytes = [b' '; N];
         bytes.get_mut(..text.len())?.copy_from_slice(text);
         Some(Self(bytes))
     }
 
-    /// Without the padding.
+    /// Returns the text without its padding.
     pub fn trimmed(&self) -> &[u8] {
         trim_end(&self.0)
     }
@@ -51,7 +51,7 @@ pub(super) fn trim_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// A decimal number and nothing else, if it fits into 64 bits.
+/// The value of decimal digits; `None` if there are none, other bytes, or more than 64 bits.
 pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;

@@ -12,41 +12,41 @@ messages! {
     tail: ();
 
     all have {
-        /// The security, by its number of today.
+        /// The security's number for the day.
         stock_locate: u16 => 1..3;
-        /// Nasdaq's own tracking number.
+        /// Nasdaq's internal tracking number.
         tracking_number: u16 => 3..5;
-        /// Nanoseconds since midnight, 48 bits of them.
+        /// Nanoseconds since midnight.
         timestamp: u64 => 5..11;
     }
 
-    /// What the market as a whole does next. Nasdaq TotalView-ITCH 5.0: System Event.
+    /// An event of the whole market. Nasdaq TotalView-ITCH 5.0: System Event.
     b'S' SystemEvent[12] {
-        /// `O` start of messages, `S` of system hours, `Q` of market hours; `M`, `E`, `C` the ends
-        /// of these.
+        /// `O` start of messages, `S` start of system hours, `Q` start of market hours, `M` end of market
+        /// hours, `E` end of system hours, `C` end of messages.
         event_code: u8 => 11..12;
     }
 
-    /// A security that trades today, and how. Nasdaq TotalView-ITCH 5.0: Stock Directory.
+    /// A security that trades today. Nasdaq TotalView-ITCH 5.0: Stock Directory.
     b'R' StockDirectory[39] {
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// The listing market or tier: `Q`, `G`, `S` Nasdaq, `N` NYSE, `A` NYSE American, `P` NYSE
         /// Arca, `Z` BATS, `V` IEX.
         market_category: u8 => 19..20;
-        /// Whether the issuer is late, deficient or bankrupt; `N` is normal.
+        /// Whether the issuer is late, deficient or bankrupt. `N` normal.
         financial_status: u8 => 20..21;
         /// Shares of a round lot.
         round_lot_size: u32 => 21..25;
-        /// `Y` if only round lots are taken.
+        /// `Y` if only round lots are accepted.
         round_lots_only: u8 => 25..26;
         /// The class of security.
         issue_classification: u8 => 26..27;
         /// The sub-type within the class.
         issue_sub_type: Alpha<2> => 27..29;
-        /// `P` live, `T` test.
+        /// `P` live security, `T` test security.
         authenticity: u8 => 29..30;
-        /// `Y` restricted under SEC rule 203(b)(3), `N` not, space where unknown.
+        /// `Y` restricted under SEC rule 203(b)(3), `N` not restricted, space unknown.
         short_sale_threshold: u8 => 30..31;
         /// `Y` for a new issue.
         ipo_flag: u8 => 31..32;
@@ -60,7 +60,7 @@ messages! {
         inverse_indicator: u8 => 38..39;
     }
 
-    /// A security halts, pauses or trades again. Nasdaq TotalView-ITCH 5.0: Stock Trading Action.
+    /// Trading in a security halts, pauses or resumes. Nasdaq TotalView-ITCH 5.0: Stock Trading Action.
     b'H' StockTradingAction[25] {
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
@@ -68,7 +68,7 @@ messages! {
         trading_state: u8 => 19..20;
         /// Reserved.
         reserved: u8 => 20..21;
-        /// Why.
+        /// The code of the reason.
         reason_code: Alpha<4> => 21..25;
     }
 
@@ -81,8 +81,7 @@ messages! {
         action: u8 => 19..20;
     }
 
-    /// What a participant is in a security: market maker, or in which state. Nasdaq TotalView-ITCH
-    /// 5.0: Market Participant Position.
+    /// The status of a participant in a security. Nasdaq TotalView-ITCH 5.0: Market Participant Position.
     b'L' MarketParticipantPosition[26] {
         /// The participant's identifier.
         participant: Alpha<4> => 11..15;
@@ -96,7 +95,7 @@ messages! {
         market_participant_state: u8 => 25..26;
     }
 
-    /// The levels of the market-wide circuit breaker for today. Nasdaq TotalView-ITCH 5.0: MWCB
+    /// The levels of the market-wide circuit breaker for the day. Nasdaq TotalView-ITCH 5.0: MWCB
     /// Decline Level.
     b'V' MwcbDeclineLevel[35] {
         /// The first level.
@@ -114,11 +113,11 @@ messages! {
         breached_level: u8 => 11..12;
     }
 
-    /// When quoting of a new issue begins. Nasdaq TotalView-ITCH 5.0: Quoting Period Update.
+    /// The time when quoting of a new issue begins. Nasdaq TotalView-ITCH 5.0: Quoting Period Update.
     b'K' IpoQuotingPeriod[28] {
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
-        /// Seconds since midnight when the quotation is released.
+        /// The time when quoting begins, in seconds since midnight.
         release_time: u32 => 19..23;
         /// `A` anticipated, `C` cancelled or postponed.
         release_qualifier: u8 => 23..24;
@@ -137,11 +136,11 @@ messages! {
         upper_price: Price4 => 23..27;
         /// The lower collar.
         lower_price: Price4 => 27..31;
-        /// How often the collars were extended.
+        /// The number of extensions of the collars.
         extension: u32 => 31..35;
     }
 
-    /// One market, not all, halts or resumes a security. Nasdaq TotalView-ITCH 5.0: Operational
+    /// One market halts or resumes trading in a security. Nasdaq TotalView-ITCH 5.0: Operational
     /// Halt.
     b'h' OperationalHalt[21] {
         /// The security's symbol.
@@ -152,7 +151,7 @@ messages! {
         action: u8 => 20..21;
     }
 
-    /// A new order in the book, its owner unnamed. Nasdaq TotalView-ITCH 5.0: Add Order - No MPID
+    /// A new order in the book, without its owner. Nasdaq TotalView-ITCH 5.0: Add Order - No MPID
     /// Attribution.
     b'A' AddOrder[36] {
         /// The order's number, unique for the day.
@@ -184,8 +183,8 @@ messages! {
         attribution: Alpha<4> => 36..40;
     }
 
-    /// An order was executed, wholly or in part, at the price it was shown at. Nasdaq
-    /// TotalView-ITCH 5.0: Order Executed.
+    /// An order was executed, wholly or in part, at its displayed price. Nasdaq TotalView-ITCH 5.0: Order
+    /// Executed.
     b'E' OrderExecuted[31] {
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
@@ -195,8 +194,8 @@ messages! {
         match_number: u64 => 23..31;
     }
 
-    /// An order was executed at another price than it was shown at. Nasdaq TotalView-ITCH 5.0:
-    /// Order Executed with Price.
+    /// An order was executed, wholly or in part, at a price other than its displayed one. Nasdaq TotalView-ITCH
+    /// 5.0: Order Executed with Price.
     b'C' OrderExecutedWithPrice[36] {
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
@@ -204,13 +203,13 @@ messages! {
         shares: u32 => 19..23;
         /// The trade's number, unique for the day.
         match_number: u64 => 23..31;
-        /// `N` if the execution is not to be counted in volumes, else `Y`.
+        /// Whether the execution counts in volumes, `Y` or `N`.
         printable: u8 => 31..32;
         /// The price of the execution.
         price: Price4 => 32..36;
     }
 
-    /// Some of an order was cancelled. Nasdaq TotalView-ITCH 5.0: Order Cancel.
+    /// An order was cancelled in part. Nasdaq TotalView-ITCH 5.0: Order Cancel.
     b'X' OrderCancel[23] {
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
@@ -218,18 +217,17 @@ messages! {
         shares: u32 => 19..23;
     }
 
-    /// An order is gone from the book. Nasdaq TotalView-ITCH 5.0: Order Delete.
+    /// An order was removed from the book. Nasdaq TotalView-ITCH 5.0: Order Delete.
     b'D' OrderDelete[19] {
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
     }
 
-    /// An order was replaced by another, its side and symbol kept. Nasdaq TotalView-ITCH 5.0:
-    /// Order Replace.
+    /// An order was replaced by another with the same side and symbol. Nasdaq TotalView-ITCH 5.0: Order Replace.
     b'U' OrderReplace[35] {
-        /// The order that goes.
+        /// The order that is replaced.
         order_reference: u64 => 11..19;
-        /// The order that takes its place.
+        /// The new order.
         new_reference: u64 => 19..27;
         /// Shares.
         shares: u32 => 27..31;
@@ -237,7 +235,7 @@ messages! {
         price: Price4 => 31..35;
     }
 
-    /// An execution of an order that was never shown. Nasdaq TotalView-ITCH 5.0: Trade (non-cross).
+    /// An execution of an order that was not displayed. Nasdaq TotalView-ITCH 5.0: Trade (non-cross).
     b'P' Trade[44] {
         /// The order's number, unique for the day.
         order_reference: u64 => 11..19;
@@ -253,7 +251,7 @@ messages! {
         match_number: u64 => 36..44;
     }
 
-    /// A cross: opening, closing, halted or new issue. Nasdaq TotalView-ITCH 5.0: Cross Trade.
+    /// The trade of a cross. Nasdaq TotalView-ITCH 5.0: Cross Trade.
     b'Q' CrossTrade[40] {
         /// Shares.
         shares: u64 => 11..19;
@@ -267,20 +265,19 @@ messages! {
         cross_type: u8 => 39..40;
     }
 
-    /// An execution that is void. Nasdaq TotalView-ITCH 5.0: Broken Trade / Order Execution.
+    /// An execution is void. Nasdaq TotalView-ITCH 5.0: Broken Trade / Order Execution.
     b'B' BrokenTrade[19] {
         /// The trade's number, unique for the day.
         match_number: u64 => 11..19;
     }
 
-    /// What a cross would do now: the Net Order Imbalance Indicator. Nasdaq TotalView-ITCH 5.0:
-    /// Net Order Imbalance Indicator.
+    /// The result that a cross would have now. Nasdaq TotalView-ITCH 5.0: Net Order Imbalance Indicator.
     b'I' NetOrderImbalance[50] {
         /// Shares that match at the reference price.
         paired_shares: u64 => 11..19;
-        /// Shares that do not.
+        /// Shares that do not match at the reference price.
         imbalance_shares: u64 => 19..27;
-        /// `B` buy, `S` sell, `N` none, `O` too few orders, `P` paused.
+        /// The side of the imbalance: `B` buy, `S` sell, `N` none, `O` too few orders, `P` paused.
         imbalance_direction: u8 => 27..28;
         /// The security's symbol.
         stock: Alpha<8> => 28..36;
@@ -292,7 +289,7 @@ messages! {
         reference_price: Price4 => 44..48;
         /// `O` opening, `C` closing, `H` halt or new issue, `A` extended trading close.
         cross_type: u8 => 48..49;
-        /// How far the near price is from the reference price, in classes.
+        /// The class of the distance between near price and reference price.
         price_variation_indicator: u8 => 49..50;
     }
 
@@ -305,20 +302,20 @@ messages! {
         interest_flag: u8 => 19..20;
     }
 
-    /// Price discovery of a direct listing with capital raise. Nasdaq TotalView-ITCH 5.0: Direct
+    /// Price discovery in a direct listing with capital raise. Nasdaq TotalView-ITCH 5.0: Direct
     /// Listing with Capital Raise Price Discovery.
     b'O' DirectListing[48] {
         /// The security's symbol.
         stock: Alpha<8> => 11..19;
         /// `Y` if the security may be released for trading, `N` if not.
         open_eligibility_status: u8 => 19..20;
-        /// The least price of the registration.
+        /// The lowest price of the registered range.
         minimum_price: Price4 => 20..24;
-        /// The highest.
+        /// The highest price of the registered range.
         maximum_price: Price4 => 24..28;
         /// The current reference price within the collars.
         near_execution_price: Price4 => 28..32;
-        /// Nanoseconds since midnight of that price.
+        /// The time of the reference price, in nanoseconds since midnight.
         near_execution_time: u64 => 32..40;
         /// The lower collar of the price range.
         lower_collar: Price4 => 40..44;

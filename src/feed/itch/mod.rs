@@ -1,15 +1,15 @@
 //! Nasdaq TotalView-ITCH 5.0, every message type.
 //!
-//! The same messages come over MoldUDP64, over SoupBinTCP, and in files; BX and PSX send them too.
-//! Integers are in network order, prices fixed-point, timestamps nanoseconds since midnight in 48 bits.
+//! Nasdaq sends these messages over MoldUDP64 and SoupBinTCP, and offers them in files. Nasdaq BX and PSX use the
+//! same messages. Integers are in network order. Timestamps are in nanoseconds since midnight.
 //!
 //! | I want | take |
 //! |---|---|
-//! | every message of a packet by its type | [`Messages::of_packet`], [`Message`] |
-//! | those of a file, or of anything length-prefixed | [`Messages::new`] |
-//! | the least work, or only some fields | [`Messages::raw`], [`Raw`] |
+//! | the messages of a MoldUDP64 packet | [`Messages::of_packet`], [`Message`] |
+//! | the messages of a file | [`Messages::new`] |
+//! | the fields of order and trade messages, as fast as possible | [`Messages::raw`], [`Raw`] |
 //! | one message, for example from SoupBinTCP | [`Message::parse`], [`AddOrder::parse`], … |
-//! | to send some | [`fields`] |
+//! | to write messages | [`fields`] |
 //!
 //! ```
 //! use framepool::feed::itch::{self, Message, Messages};
@@ -41,7 +41,7 @@
 // | file | what |
 // |---|---|
 // | `messages` | the table of messages |
-// | `raw` | messages whose type and length are checked, and no more |
+// | `raw` | messages without a branch on their type |
 
 mod messages;
 mod raw;
@@ -53,17 +53,17 @@ use super::length_prefixed::Blocks;
 use super::moldudp64::Packet;
 use crate::wire::error::{Layer, ParseError};
 
-/// Messages, each after a two-byte length, as in a MoldUDP64 packet or a file.
+/// Iterates over the messages of a MoldUDP64 packet or a file, where a length of two bytes is before each.
 ///
-/// A type that ITCH 5.0 does not have, or a length that is not its type's, is an error; the next
-/// message still follows. A length greater than the remaining bytes ends the iteration.
+/// An unknown type, or a length that is wrong for the type, is an error, and the next message follows. A message
+/// that is longer than the remaining bytes is an error that ends the iteration.
 #[derive(Clone)]
 pub struct Messages<'a>(Blocks<'a>);
 
 describe!(Messages<'_> as Messages { offset, rest });
 
 impl<'a> Messages<'a> {
-    /// The messages that `bytes` are full of: some of a file, cut anywhere.
+    /// Iterates over the messages of a file, or of a part of it that starts with a message.
     pub const fn new(bytes: &'a [u8]) -> Self {
         let none_due = bytes.is_empty();
         Self(Blocks::new(
@@ -74,22 +74,22 @@ impl<'a> Messages<'a> {
         ))
     }
 
-    /// The messages of a packet, in the number that it states.
+    /// Iterates over the messages of a packet.
     pub fn of_packet(packet: &Packet<'a>) -> Self {
         Self(packet.blocks())
     }
 
-    /// The same messages, without telling them apart.
+    /// Iterates over the same messages without a branch on their type.
     pub fn raw(self) -> RawMessages<'a> {
         RawMessages::new(self.0)
     }
 
-    /// Where the next message's length is, from the start of what was given.
+    /// The offset of the next message's length, from the start of the packet or file.
     pub const fn offset(&self) -> usize {
         self.0.offset()
     }
 
-    /// What has not been read.
+    /// The bytes that were not read yet.
     pub const fn rest(&self) -> &'a [u8] {
         self.0.rest()
     }
@@ -110,8 +110,8 @@ impl<'a> Iterator for Messages<'a> {
 
 impl core::iter::FusedIterator for Messages<'_> {}
 
-/// The next message: a straight line where it is as it should be, which returns no error by way of
-/// memory. `fits` gets the message's bytes, and those with all that follows.
+/// The next message. The path for valid messages does not build an error in memory. `fits` gets the bytes of the
+/// message, and the same bytes with all that follow.
 #[inline(always)]
 fn next<'a, T>(
     blocks: &mut Blocks<'a>,
@@ -127,8 +127,8 @@ fn next<'a, T>(
     refused(blocks, parse).map(Err)
 }
 
-/// Why there is no next message; `None` if nothing is due. Files have no count: there, nothing is due
-/// where nothing is left.
+/// The error why there is no next message; `None` at the end. A file has no count of messages: it ends with its
+/// last byte.
 #[cold]
 #[inline(never)]
 fn refused<'a, T>(

@@ -1,4 +1,4 @@
-//! Messages whose type and length are checked, and whose fields are read through a table.
+//! ITCH messages whose fields are read without a branch on the type.
 
 use crate::feed::length_prefixed::Blocks;
 use crate::feed::price::Price4;
@@ -10,21 +10,20 @@ raw! {
     order: Be;
     kind: u8;
     header: 11 {
-        /// The security, by its number of today; 0 where the message is about none.
+        /// The security's number for the day. 0: the message is not about a security.
         stock_locate: u16;
-        /// Nasdaq's own tracking number.
+        /// Nasdaq's internal tracking number.
         tracking_number: u16;
         /// Nanoseconds since midnight.
         timestamp: u64;
     }
 
-    /// A message of ITCH 5.0 by its bytes, its type and length checked.
+    /// A message whose type and length are checked.
     ///
-    /// Every field of the messages about orders and trades (A, F, E, C, X, D, U, P, B), and what all have, is
-    /// read through a table. [`values`](Self::values) reads them without any jump on the type: no branch
-    /// predictor foresees the type, and a missed branch costs more than reading all fields. The accessors of
-    /// single fields say `None` where the type lacks the field. [`typed`](Self::typed) jumps, for the fields
-    /// of the other types.
+    /// Its fields are those of the messages about orders and trades (A, F, E, C, X, D, U, P, B), and those that
+    /// all messages have. They are read through a table, without a branch on the type: branch predictors cannot
+    /// foresee the type, and a missed branch costs more than reading all fields with [`values`](Self::values).
+    /// For all other fields, [`typed`](Self::typed) branches on the type.
     ///
     /// ```
     /// use framepool::feed::itch::{Raw, fields};
@@ -41,13 +40,13 @@ raw! {
     /// ```
     Raw;
 
-    /// The order that the message is about; of a replacement the one that goes.
+    /// The order. In a replacement, the order that is replaced.
     order_reference: u64, Fixed<8>;
-    /// The order that takes the place of another.
+    /// The order that replaces another.
     new_reference: u64, Fixed<8>;
     /// The side of an order or trade: `B` or `S`.
     side: u8, Fixed<1>;
-    /// Shares of the order, executed, or cancelled, where the field has 32 bits.
+    /// Shares of the order, or executed or cancelled shares, if the field has 32 bits.
     shares: u32, Fixed<4>;
     /// The security's symbol.
     stock: Alpha<8>, Fixed<8>;
@@ -55,13 +54,13 @@ raw! {
     price: Price4, Fixed<4>;
     /// The number of a trade.
     match_number: u64, Fixed<8>;
-    /// Whether an execution counts in volumes: `Y` or `N`.
+    /// Whether an execution counts in volumes, `Y` or `N`.
     printable: u8, Fixed<1>;
-    /// The participant whose order it is.
+    /// The participant that owns the order.
     attribution: Alpha<4>, Fixed<4>;
 }
 
-/// The messages that [`Messages`](super::Messages) has, each as a [`Raw`].
+/// Iterates over the messages of [`Messages`](super::Messages), each as a [`Raw`].
 #[derive(Clone)]
 pub struct RawMessages<'a>(Blocks<'a>);
 
@@ -72,7 +71,7 @@ impl<'a> RawMessages<'a> {
         Self(blocks)
     }
 
-    /// Where the next message's length is, from the start of what was given.
+    /// The offset of the next message's length, from the start of the packet or file.
     pub const fn offset(&self) -> usize {
         self.0.offset()
     }

@@ -1,6 +1,7 @@
-//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages of the specifications for
-//! US equities (2.41.29 to 2.41.64), US options (2.39.4 to 2.41.64), the options auction feed (1.1.1 to
-//! 1.1.39), and futures (1.1.6 to 1.2.19).
+//! Cboe Multicast PITCH: the sequenced unit header and the depth-of-book messages.
+//!
+//! Specifications: US equities (2.41.29 to 2.41.64), US options (2.39.4 to 2.41.64), the options auction feed
+//! (1.1.1 to 1.1.39), and futures (1.1.6 to 1.2.19).
 //!
 //! ```text
 //!  ┌────────┬───────┬──────┬──────────┬─────┬──────┬──────────┬──
@@ -9,9 +10,9 @@
 //!      2        1      1        4        1     1      len - 2
 //! ```
 //!
-//! Sequence numbers count for a unit. A count of 0 is a heartbeat, whose sequence number is the next
-//! message's; a sequence number of 0 marks what is not sequenced. Messages may grow at their end: what
-//! a version adds is in [`tail`](AddOrderLong::tail), and no error.
+//! Each unit has its own sequence numbers. A count of 0 is a heartbeat, which carries the sequence number of the
+//! next message. A sequence number of 0 means that the messages are not sequenced. Versions may add fields at the
+//! end of a message; unknown ones are not an error, and their bytes are in [`tail`](AddOrderLong::tail).
 //!
 //! ```
 //! use framepool::feed::pitch::{self, Builder, Message, Packet};

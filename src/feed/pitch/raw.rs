@@ -1,4 +1,4 @@
-//! Messages whose type and length are checked, and whose fields are read through a table.
+//! PITCH messages whose fields are read without a branch on the type.
 
 use crate::feed::price::LongPrice;
 use crate::feed::raw::{Fixed, ShortOrLong, Text, raw};
@@ -10,13 +10,13 @@ raw! {
     kind: u8;
     header: 2 {}
 
-    /// A message of PITCH by its bytes, its type and length checked. From
+    /// A message whose type and length are checked, from
     /// [`Messages::next_checked`](super::Messages::next_checked).
     ///
-    /// The fields that messages about orders and trades share are read through a table, short and long forms
-    /// alike. [`values`](Self::values) reads them without any jump on the type: no branch predictor foresees
-    /// the type, and a missed branch costs more than reading all fields. [`typed`](Self::typed) jumps, for
-    /// all other fields.
+    /// Its fields are those that messages about orders and trades share, in short and long forms. They are read
+    /// through a table, without a branch on the type: branch predictors cannot foresee the type, and a missed
+    /// branch costs more than reading all fields with [`values`](Self::values). For all other fields,
+    /// [`typed`](Self::typed) branches on the type.
     ///
     /// ```
     /// use framepool::feed::ShortPrice;
@@ -41,16 +41,16 @@ raw! {
 
     /// Nanoseconds since the last [`Time`](super::Time) message.
     time_offset: u32, Fixed<4>;
-    /// The order that the message is about.
+    /// The order.
     order_id: u64, Fixed<8>;
     /// The execution or trade.
     execution_id: u64, Fixed<8>;
     /// The side of an order or trade: `B` or `S`.
     side: u8, Fixed<1>;
-    /// Shares or contracts of the order, executed, or cancelled.
+    /// Shares or contracts of the order, or executed or cancelled ones.
     quantity: u32, ShortOrLong<4, 1>, ["quantity", "executed", "cancelled"];
-    /// The price of an order or trade; a price of two decimals is given with four.
+    /// The price of an order or trade. A price with two decimals is converted to four.
     price: LongPrice, ShortOrLong<8, 100>;
-    /// The security's symbol; two spaces follow one of six bytes.
+    /// The security's symbol. A symbol of six bytes is padded with two spaces.
     symbol: Alpha<8>, Text;
 }

@@ -1,5 +1,5 @@
-//! NYSE XDP and Pillar: the packet header, the control messages, and the integrated feed, versions 2.1g to
-//! 2.5g; of the BBO feed the quote, versions 2.3a to 2.5d.
+//! NYSE XDP and Pillar: the packet header, the control messages, and the messages of the integrated feed, versions
+//! 2.1g to 2.5g; the quote of the BBO feed, versions 2.3a to 2.5d.
 //!
 //! ```text
 //!  ┌──────┬──────┬───────┬──────────┬─────────┬─────────────┬──────┬──────┬──────────┬──
@@ -8,9 +8,9 @@
 //!     2      1       1        4          4           4          2      2    size - 4
 //! ```
 //!
-//! Integers come least byte first; sizes count themselves. Prices are integers in the scale of their
-//! symbol, which [`SymbolIndexMapping`] gives. Messages may grow at their end: what a version adds is in
-//! [`tail`](AddOrder::tail), and no error.
+//! Integers have their least byte first; sizes count themselves. Prices are integers in the scale of their symbol:
+//! see [`SymbolIndexMapping::price_scale`]. Versions may add fields at the end of a message; unknown ones are not
+//! an error, and their bytes are in [`tail`](AddOrder::tail).
 //!
 //! ```
 //! use framepool::feed::xdp::{self, Builder, Delivery, Message, Packet};
@@ -101,11 +101,11 @@ impl<'b> Builder<'b> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Delivery {
-    /// Only to say that the line is up, and which sequence number comes next.
+    /// It shows that the line is up, and which sequence number is next.
     Heartbeat,
     /// The publisher failed over.
     Failover,
-    /// For the first time.
+    /// New messages.
     Original,
     /// Sequence numbers restart.
     SequenceReset,
@@ -115,20 +115,20 @@ pub enum Delivery {
     RetransmissionPart,
     /// The only packet of a refresh.
     Refresh,
-    /// The first of a refresh.
+    /// The first packet of a refresh.
     RefreshStart,
     /// A part of a refresh.
     RefreshPart,
-    /// The last of a refresh.
+    /// The last packet of a refresh.
     RefreshEnd,
     /// Messages are not available.
     Unavailable,
-    /// A flag that the specification does not have.
+    /// A flag that is not in the specification.
     Other(u8),
 }
 
 impl Delivery {
-    /// By the flag in the header.
+    /// The reason with this flag in the header.
     pub const fn from_flag(flag: u8) -> Self {
         match flag {
             1 => Self::Heartbeat,

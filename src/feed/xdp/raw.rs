@@ -1,4 +1,4 @@
-//! Messages whose type and length are checked, and whose fields are read through a table.
+//! XDP messages whose fields are read without a branch on the type.
 
 use crate::feed::raw::{Fixed, raw};
 
@@ -8,13 +8,12 @@ raw! {
     kind: u16;
     header: 4 {}
 
-    /// A message of XDP by its bytes, its type and length checked. From
+    /// A message whose type and length are checked, from
     /// [`Messages::next_checked`](super::Messages::next_checked).
     ///
-    /// The fields that messages about orders and trades share are read through a table.
-    /// [`values`](Self::values) reads them without any jump on the type: no branch predictor foresees the
-    /// type, and a missed branch costs more than reading all fields. [`typed`](Self::typed) jumps, for all
-    /// other fields.
+    /// Its fields are those that messages about orders and trades share. They are read through a table, without a
+    /// branch on the type: branch predictors cannot foresee the type, and a missed branch costs more than reading
+    /// all fields with [`values`](Self::values). For all other fields, [`typed`](Self::typed) branches on the type.
     ///
     /// ```
     /// use framepool::feed::xdp::{Raw, fields};
@@ -33,20 +32,20 @@ raw! {
     source_time_ns: u32, Fixed<4>;
     /// The symbol's number.
     symbol_index: u32, Fixed<4>;
-    /// The message's number among those of its symbol.
+    /// The message's sequence number within its symbol.
     symbol_seq_num: u32, Fixed<4>;
-    /// The order that the message is about; of a replacement the one that goes.
+    /// The order. In a replacement, the order that is replaced.
     order_id: u64, Fixed<8>;
-    /// The order that takes the place of another.
+    /// The order that replaces another.
     new_order_id: u64, Fixed<8>;
     /// The trade.
     trade_id: u32, Fixed<4>;
     /// The price of an order or trade, in the scale of its symbol.
     price: u32, Fixed<4>;
-    /// Shares of the order, or executed.
+    /// Shares of the order, or executed shares.
     volume: u32, Fixed<4>;
     /// The side of an order: `B` or `S`.
     side: u8, Fixed<1>;
-    /// Whether a trade is printed on the consolidated tape: 0 or 1.
+    /// Whether a trade is printed on the consolidated tape, 0 or 1.
     printable: u8, Fixed<1>;
 }
