@@ -110,7 +110,7 @@ pub struct SequenceStats {
 /// - A gap is given up, and its messages count as lost, if the floor passes it, or if it is the oldest of more
 ///   than `GAPS`.
 ///
-/// Numbers may wrap: they are compared by their distance, as in RFC 1982. A number is ahead or behind if its
+/// Numbers may wrap: they are compared by their distance, as in RFC 1982. A number is ahead or after if its
 /// distance is less than half of the range.
 ///
 /// The cost of a packet is O(`GAPS`) in the worst case, and a few instructions if it is in order.
@@ -414,8 +414,8 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
             self.stats.stale = self.stats.stale.saturating_add(count);
             return (count, Verdict::Stale);
         }
-        let ends_behind = |gap: &Gap| (gap.end().wrapping_sub(at) as i64) > 0;
-        let place = self.noted().iter().position(ends_behind);
+        let ends_after = |gap: &Gap| (gap.end().wrapping_sub(at) as i64) > 0;
+        let place = self.noted().iter().position(ends_after);
         let gap = place.and_then(|place| Some((place, *self.noted().get(place)?)));
         match gap {
             Some((place, gap)) if (gap.first.wrapping_sub(at) as i64) <= 0 => {
@@ -441,17 +441,17 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
             first: gap.first,
             count: at.wrapping_sub(gap.first),
         };
-        let behind = Gap {
+        let after = Gap {
             first: end,
             count: gap.end().wrapping_sub(end),
         };
-        match (before.count, behind.count) {
+        match (before.count, after.count) {
             (0, 0) => self.remove(place),
-            (0, _) => self.replace(place, behind),
+            (0, _) => self.replace(place, after),
             (_, 0) => self.replace(place, before),
             _ => {
                 self.replace(place, before);
-                self.note(place + 1, behind);
+                self.note(place + 1, after);
             }
         }
     }

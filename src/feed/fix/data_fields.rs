@@ -1,6 +1,6 @@
 //! Data fields, whose values may contain any byte, and the length fields before them.
 
-/// Length field and data field, by their tags, in the order of the length fields: all of FIX 4.0 to 5.0 SP2
+/// The tags of each length field and its data field, in the order of the length fields: all of FIX 4.0 to 5.0 SP2
 /// and FIXT 1.1, and of the extension packs up to EP 280.
 #[rustfmt::skip]
 pub const DATA_FIELDS: [(u32, u32); 83] = [
@@ -89,11 +89,11 @@ pub const DATA_FIELDS: [(u32, u32); 83] = [
     (43111, 42982), // UnderlyingPaymentStreamFormula
 ];
 
-/// Words of the bits below, and the first tag of the upper ones: tags leave a wide gap.
+/// The number of words for the lower tags, and the first of the upper tags: there is a wide gap between them.
 const WORDS: usize = 44;
 const UPPER: u32 = 39_936;
 
-/// One bit for each tag that is a length field's, counted from `from`.
+/// One bit for each tag from `from` on: 1 if it is that of a length field.
 const fn lengths<const WORDS: usize>(from: u32) -> [u64; WORDS] {
     let mut bits = [0; WORDS];
     let mut i = 0;
@@ -112,7 +112,7 @@ const fn lengths<const WORDS: usize>(from: u32) -> [u64; WORDS] {
 static LOWER: [u64; WORDS] = lengths(0);
 static HIGHER: [u64; 50] = lengths(UPPER);
 
-/// Whether the field of this tag says how long the value of the next one is.
+/// Whether the field with this tag is a length field.
 #[inline(always)]
 pub(super) fn is_length(tag: u32) -> bool {
     let word = match LOWER.get((tag / 64) as usize) {

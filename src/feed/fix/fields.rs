@@ -1,4 +1,4 @@
-//! One field after the other.
+//! The fields of a message, in order.
 
 use core::fmt;
 use core::str;
@@ -9,14 +9,13 @@ use crate::feed::price::write_fixed;
 use crate::feed::text::decimal;
 use crate::wire::error::{Layer, ParseError, Reason};
 
-/// A field: `tag=value`, the value as it is on the wire.
+/// A field: `tag=value`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Field<'a> {
     /// The tag.
     pub tag: u32,
-    /// The value: of a data field with any bytes in it, of others without a separator. Never empty,
-    /// but for data.
+    /// The value as on the wire. Only the value of a data field may be empty or contain separators.
     pub value: &'a [u8],
 }
 
@@ -26,7 +25,7 @@ impl<'a> Field<'a> {
         str::from_utf8(self.value).ok()
     }
 
-    /// The value of a char field, if it is one byte.
+    /// The value of a char field, if it is a single byte.
     pub fn as_char(&self) -> Option<u8> {
         match *self.value {
             [byte] => Some(byte),
@@ -43,12 +42,12 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value of a Length, SeqNum or NumInGroup field, if it fits.
+    /// The value of a Length, SeqNum or NumInGroup field, if it is a number of at most 64 bits.
     pub fn as_u64(&self) -> Option<u64> {
         decimal(self.value)
     }
 
-    /// The value of an int field, if it fits.
+    /// The value of an int field, if it is a number that fits into an `i64`.
     pub fn as_i64(&self) -> Option<i64> {
         match self.value {
             [b'-', digits @ ..] => 0i64.checked_sub_unsigned(decimal(digits)?),
@@ -56,8 +55,8 @@ impl<'a> Field<'a> {
         }
     }
 
-    /// The value of a float field (Price, Qty, Amt, …), exactly, if its digits fit into 63 bits and their
-    /// number after the point into 8. Of a zero with more than 255 zeros after the point, 255 are told.
+    /// The exact value of a float field (Price, Qty, Amt, …), if its digits fit into 63 bits and at most 255 of them
+    /// are after the point. A zero may have more; then `places` is 255.
     pub fn as_decimal(&self) -> Option<Decimal> {
         let (negative, digits) = match self.value {
             [b'-', digits @ ..] => (true, digits),
@@ -103,15 +102,15 @@ impl fmt::Display for Field<'_> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Decimal {
-    /// All digits, without the point.
+    /// All digits without the point.
     pub mantissa: i64,
-    /// Digits after the point.
+    /// The number of digits after the point.
     pub places: u8,
 }
 
 impl Decimal {
-    /// The mantissa of the same number with this number of places, if no digit is lost and it fits. Zero is
-    /// zero with any.
+    /// Returns the mantissa of the same number with this number of places, or `None` if digits would be lost or it
+    /// does not fit. The mantissa of zero is always 0.
     ///
     /// ```
     /// use framepool::feed::fix::Decimal;
@@ -136,7 +135,7 @@ impl Decimal {
 
 impl fmt::Display for Decimal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // More than 19 digits after the point are zeros in front of 63 bits.
+        // With more than 19 places, the digits after the point begin with zeros.
         if self.places > 19 {
             return write!(f, "{}e-{}", self.mantissa, self.places);
         }
@@ -144,40 +143,39 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// The fields of a message or of a part of it, in the order of the wire.
+/// Iterates over the fields of a message or of a part of it, in the order of the wire.
 ///
-/// Every fault is an error, and the next field follows:
+/// An invalid field is an error, and the next field follows:
 ///
-/// | what is wrong | error, and where |
+/// | what is wrong | error, and its offset |
 /// |---|---|
-/// | no tag, or no value | [`Reason::BadValue`] at the byte that should be another |
-/// | a length field that is not a number | [`Reason::BadValue`] at its first byte that is not a digit |
-/// | a length field without its data field after it | [`Reason::Missing`] with the data field's tag, at the field in its place; that field is the next item |
-/// | data that does not end where its length says | [`Reason::BadLength`] at the value, which is taken to end at the next separator |
+/// | no tag, or no value | [`Reason::BadValue`] at the first wrong byte |
+/// | a length field that is not a number | [`Reason::BadValue`] at the first byte that is not a digit |
+/// | a length field without its data field after it | [`Reason::Missing`] with the data field's tag, at the next field, which is the next item |
+/// | data that does not end where its length says | [`Reason::BadLength`] at the value; the next field starts after the next separator |
 ///
-/// A data field without a length before it ends at the next separator, as any other.
-///
-/// ```text
-///   at                soh, by the lowest bit of `ends`
-///    │ 5 5 = M S F T ¦ 5 4 = 1 ¦ …
-///    └ eight bytes at once: up to `=` a tag
-/// ```
+/// A data field without a length field before it ends at the next separator, as other fields do.
+// ```text
+//   at                soh, by the lowest bit of `ends`
+//    │ 5 5 = M S F T ¦ 5 4 = 1 ¦ …
+//    └ eight bytes at once: the tag is before `=`
+// ```
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Fields<'a, const SEPARATOR: u8 = SOH> {
-    /// From the message's first byte to after its last: there are eight bytes from any field on.
+    /// The whole message: from any field of the body on there are at least eight bytes.
     bytes: &'a [u8],
     at: usize,
     end: usize,
-    /// Separators from `chunk` on, those before `at` taken away.
+    /// The separators from `chunk` on, without those before `at`, one bit for each byte.
     ends: u64,
     chunk: usize,
-    /// The data field that comes next, and the length of its value. No field has tag 0.
+    /// The tag of the data field that must come next, or 0, and the length of its value.
     data: (u32, u64),
 }
 
 impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
-    /// The fields in `bytes[at..end]`, the last one's separator included.
+    /// The fields in `bytes[at..end]`, including the last one's separator.
     #[inline]
     pub(super) const fn new(bytes: &'a [u8], at: usize, end: usize) -> Self {
         Self {
@@ -185,13 +183,13 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
             at,
             end,
             ends: 0,
-            // As if nothing were left of 64 bytes before the first ones.
+            // As if the 64 bytes before had been used up.
             chunk: at.wrapping_sub(64),
             data: (0, 0),
         }
     }
 
-    /// Where in the message the next field is.
+    /// The offset of the next field in the message.
     pub const fn offset(&self) -> usize {
         self.at
     }
@@ -204,7 +202,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         self.bytes
     }
 
-    /// Where the field that begins here ends: at the next separator, or where the fields do.
+    /// The end of the field at `at`: the next separator, or the end of the fields.
     #[inline(always)]
     fn next_end(&mut self) -> usize {
         while self.ends == 0 {
@@ -219,7 +217,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         end
     }
 
-    /// The field in `at..soh`, if nothing about it is unusual.
+    /// The field in `at..soh`, if it is valid and neither a data field nor a length field.
     #[inline(always)]
     fn plain(&self, at: usize, soh: usize) -> Option<Field<'a>> {
         let eight = self.bytes.get(at..)?.first_chunk()?;
@@ -229,8 +227,8 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         is_plain.then_some(Field { tag, value })
     }
 
-    /// The field in `at..soh`, whatever it is, and the state after it. By value, so that the iterator
-    /// stays in registers where it is not needed.
+    /// Any field in `at..soh`, and the state after it. It takes the state by value, so that the iterator stays in
+    /// registers if this is not called.
     #[cold]
     #[inline(never)]
     fn unusual(mut self, at: usize, soh: usize) -> (Self, Result<Field<'a>, ParseError>) {
@@ -276,7 +274,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         self.ends = 0;
     }
 
-    /// The value of a data field that begins at `start`, where the field before said its length.
+    /// The value of a data field that starts at `start`. The field before stated its length.
     fn data(&mut self, start: usize, soh: usize, len: u64) -> Result<&'a [u8], ParseError> {
         let end = start.saturating_add(usize::try_from(len).unwrap_or(usize::MAX));
         match (self.bytes.get(start..end), self.bytes.get(end)) {
@@ -292,7 +290,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         }
     }
 
-    /// Notes what a field at `start` says about the next one, if it is a length field.
+    /// Expects a data field next, if this field at `start` is a length field.
     fn expect_data(&mut self, tag: u32, value: &[u8], start: usize) -> Result<(), ParseError> {
         let Some(data) = data_fields::data_of(tag) else {
             return Ok(());
@@ -300,23 +298,23 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         if value.iter().any(|byte| !byte.is_ascii_digit()) {
             return Err(no_number(value, start));
         }
-        // What does not fit into a number is longer than any data.
+        // A length that does not fit into 64 bits is longer than any data.
         self.data = (data, decimal(value).unwrap_or(u64::MAX));
         Ok(())
     }
 
-    /// The last field is a length field.
+    /// The error for a length field that is the last field.
     #[cold]
     fn without_data(&mut self) -> ParseError {
         let (wanted, _) = core::mem::take(&mut self.data);
         without_data(wanted, self.end)
     }
 
-    /// What is wrong with the field in `at..soh`.
+    /// The error for the invalid field in `at..soh`.
     fn malformed(&self, at: usize, soh: usize) -> ParseError {
         let field = self.bytes.get(at..soh).unwrap_or_default();
         let digits = field.iter().take_while(|b| b.is_ascii_digit()).count();
-        // An empty value, or whatever stands where a digit or `=` should.
+        // The offset of an empty value, or of the byte where a digit or `=` should be.
         let bad = match field.get(digits) {
             Some(b'=') if (1..8).contains(&digits) && field.first() != Some(&b'0') => digits + 1,
             Some(b'=') if digits > 0 => 0,
@@ -330,8 +328,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
     }
 }
 
-/// What is wrong with a value at `start` that should be a number: its first byte that is not a digit, or its
-/// size.
+/// The error for a value at `start` that should be a number: its first byte that is not a digit, or its size.
 #[cold]
 pub(super) fn no_number(value: &[u8], start: usize) -> ParseError {
     let wrong = value.iter().zip(start..).find(|(b, _)| !b.is_ascii_digit());
@@ -345,8 +342,7 @@ pub(super) fn no_number(value: &[u8], start: usize) -> ParseError {
     ParseError::new(Layer::Fix, reason, at)
 }
 
-/// A length at `at` that is not within `least..=most`, also where it does not fit into the words of a small
-/// processor.
+/// The error for a length at `at` that is not in `least..=most`. `stated` may exceed a `usize` of 32 bits.
 #[cold]
 pub(super) fn bad_length(at: usize, stated: u64, least: usize, most: usize) -> ParseError {
     let mut error = ParseError::bad_length(Layer::Fix, at, 0, least, most);
@@ -356,7 +352,7 @@ pub(super) fn bad_length(at: usize, stated: u64, least: usize, most: usize) -> P
     error
 }
 
-/// A length field is not followed by the data field of this tag, but by what is at `at`.
+/// The error for a length field without the data field of this tag after it, at `at`.
 fn without_data(wanted: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::Missing { wanted }, at)
 }

@@ -1,4 +1,4 @@
-//! Finds where a message begins and ends, and verifies it.
+//! One message: its ends, its checksum.
 
 use super::fields::{Field, Fields, bad_length};
 use super::scan::{SOH, can_end_fields, sum};
@@ -6,22 +6,22 @@ use super::section::{Group, Section};
 use super::version::Version;
 use crate::wire::error::{Layer, ParseError, Reason};
 
-/// What every message begins with.
+/// The bytes that every message begins with.
 pub(super) const BEGIN: &[u8; 5] = b"8=FIX";
 /// The tag of BeginString.
 pub(super) const BEGIN_STRING: u32 = 8;
 /// The tag of MsgType.
 const MSG_TYPE: u32 = 35;
-/// Bytes of the checksum field, its separator included.
+/// Bytes of the checksum field, including its separator.
 const TRAILER: usize = 7;
-/// Maximum length of a body, in bytes, and the default limit: longer bodies are rejected.
+/// The maximum length of a body in bytes: longer bodies are rejected.
 pub const MAX_BODY_LENGTH: usize = 1 << 24;
-/// Digits of BodyLength, zeros in front of it included: a reader does not wait for endless zeros.
+/// The maximum number of digits of BodyLength, including leading zeros: a reader does not wait for endless zeros.
 const MAX_DIGITS: usize = 20;
 /// The maximum number of bytes of a message outside its body: BeginString, BodyLength and CheckSum.
 pub const MAX_OVERHEAD: usize = "8=FIX.5.0SP2|9=|".len() + MAX_DIGITS + TRAILER;
 
-/// A whole message, its length and checksum verified. Its fields are not looked at yet.
+/// A whole message. Its length and checksum are verified; its fields are not checked yet.
 ///
 /// ```
 /// use framepool::feed::fix::Message;
@@ -46,15 +46,18 @@ pub struct Message<'a, const SEPARATOR: u8 = SOH> {
 }
 
 impl<'a> Message<'a> {
-    /// The message that `bytes` begin with, and how many of them it is. Its body has at most [`MAX_BODY_LENGTH`]
-    /// bytes.
+    /// Reads the message at the start of `bytes`. Returns the message and its length in bytes. A body has at most
+    /// [`MAX_BODY_LENGTH`] bytes.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] says that more bytes are needed, and how many in all as far as that can be
-    /// known. Everything else is wrong for good: [`Reason::BadText`] where BeginString or CheckSum make no
-    /// sense, [`Reason::BadValue`] where BodyLength does not or MsgType is empty, [`Reason::Missing`] where
-    /// one of these is not there, CheckSum being after BodyLength's bytes; [`Reason::BadLength`],
-    /// [`Reason::BadChecksum`].
+    /// - [`Reason::Truncated`]: the message is not complete. The error has the number of bytes that it needs in
+    ///   total, as far as known. All other errors are permanent.
+    /// - [`Reason::BadText`]: BeginString or CheckSum is invalid.
+    /// - [`Reason::BadValue`]: BodyLength is invalid, or MsgType is empty.
+    /// - [`Reason::Missing`]: BeginString, BodyLength, MsgType or CheckSum is missing. CheckSum must follow directly
+    ///   after the bytes that BodyLength counts.
+    /// - [`Reason::BadLength`]: BodyLength exceeds the maximum.
+    /// - [`Reason::BadChecksum`].
     #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<(Self, usize), ParseError> {
         Self::of(bytes)
@@ -62,8 +65,8 @@ impl<'a> Message<'a> {
 }
 
 impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
-    /// [`parse`](Message::parse) for text in which another byte stands for SOH: `|` in most logs. BodyLength
-    /// and CheckSum are those of the message that was sent, in which each `SEPARATOR` was an SOH.
+    /// Like [`parse`](Message::parse), for text in which another byte replaces SOH, in most logs `|`. BodyLength
+    /// and CheckSum are those of the message as it was sent, with SOH.
     ///
     /// # Errors
     /// See [`parse`](Message::parse).
@@ -78,7 +81,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
     ///
-    /// Letters, digits, zero, `=`, `.` and `-` do not compile:
+    /// Letters, digits, the byte 0, `=`, `.` and `-` are not allowed and do not compile:
     /// ```compile_fail,E0080
     /// let _ = framepool::feed::fix::Message::<b'='>::parse_separated(b"");
     /// ```
@@ -93,7 +96,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
         Ok((frame.verify()?, frame.bytes.len()))
     }
 
-    /// The version that it begins with.
+    /// The version in BeginString.
     pub const fn version(&self) -> Version {
         self.version
     }
@@ -103,24 +106,24 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
         self.body.len()
     }
 
-    /// The value of CheckSum, which is that of the bytes.
+    /// The value of CheckSum, which was verified.
     pub const fn checksum(&self) -> u8 {
         self.checksum
     }
 
-    /// All of its bytes.
+    /// All bytes of the message.
     pub const fn as_bytes(&self) -> &'a [u8] {
         self.body.message()
     }
 
-    /// The value of MsgType. Of one character mostly.
+    /// The value of MsgType: one character for most types.
     pub fn msg_type(&self) -> &'a [u8] {
         let body = self.body.as_bytes();
         let end = body.iter().position(|&byte| byte == SEPARATOR);
         body.get(3..end.unwrap_or(3)).unwrap_or_default()
     }
 
-    /// The fields of the body, MsgType first: all but BeginString, BodyLength and CheckSum.
+    /// Iterates over the fields of the body: all but BeginString, BodyLength and CheckSum. MsgType is the first.
     #[inline]
     pub fn fields(&self) -> Fields<'a, SEPARATOR> {
         self.body.fields()
@@ -134,7 +137,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     /// A repeating group of the body: see [`Section::group`].
     ///
     /// # Errors
-    /// See there.
+    /// See [`Section::group`].
     pub fn group<'m>(
         &self,
         count: u32,
@@ -149,7 +152,7 @@ impl<'a, const SEPARATOR: u8> Message<'a, SEPARATOR> {
     }
 }
 
-/// A message whose ends are known.
+/// The bytes of a message, and the ends of its body.
 pub(super) struct Frame<'a, const SEPARATOR: u8> {
     pub(super) bytes: &'a [u8],
     version: Version,
@@ -158,7 +161,7 @@ pub(super) struct Frame<'a, const SEPARATOR: u8> {
 }
 
 impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
-    /// The frame that `bytes` begin with.
+    /// Finds the frame at the start of `bytes`.
     #[inline(always)]
     pub(super) fn find(bytes: &'a [u8], most: usize) -> Result<Self, ParseError> {
         let (version, at) = begin::<SEPARATOR>(bytes)?;
@@ -176,7 +179,7 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
         })
     }
 
-    /// The message, if its trailer and checksum are right.
+    /// The message, if its checksum and type are right.
     #[inline(always)]
     pub(super) fn verify(&self) -> Result<Message<'a, SEPARATOR>, ParseError> {
         let found = self.trailer()?;
@@ -200,14 +203,14 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
         })
     }
 
-    /// Whether the body begins with MsgType, and that is not empty.
+    /// Whether the body begins with a MsgType that is not empty.
     #[inline(always)]
     fn has_type(&self) -> bool {
         let body = self.bytes.get(self.start..);
         let head = body.and_then(<[u8]>::first_chunk::<4>);
         head.is_some_and(|head| {
-            // One comparison: of the differences to an empty MsgType, three are zero and the last one is not,
-            // which comes lowest.
+            // One comparison: compared with an empty MsgType, the first three bytes are equal and the fourth, which
+            // the rotation makes the lowest, is not.
             let empty = u32::from_le_bytes([b'3', b'5', b'=', SEPARATOR]);
             let other = (u32::from_le_bytes(*head) ^ empty).rotate_left(8);
             (1..=0xFF).contains(&other)
@@ -223,12 +226,12 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
         }
     }
 
-    /// What the checksum field says. A separator is before it, or BodyLength is false.
+    /// The value of the checksum field. If no separator is before the field, BodyLength is wrong.
     #[inline(always)]
     pub(super) fn trailer(&self) -> Result<u8, ParseError> {
         let before = self.trailer - 1;
         let trailer = self.bytes.get(before..).and_then(<[u8]>::first_chunk);
-        // One comparison of eight bytes, three of them left out.
+        // One comparison of eight bytes, without the three digits.
         let around = u64::from_le_bytes(*b"\xFF\xFF\xFF\xFF\0\0\0\xFF");
         let expected = u64::from_le_bytes([SEPARATOR, b'1', b'0', b'=', 0, 0, 0, SEPARATOR]);
         let is_trailer = |&eight: &&[u8; 8]| u64::from_le_bytes(*eight) & around == expected;
@@ -260,7 +263,7 @@ fn bad(found: u32, at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadValue { found }, at)
 }
 
-/// Characters that make no sense at `at`.
+/// The error for invalid characters at `at`.
 #[cold]
 fn bad_text(text: &[u8], at: usize) -> ParseError {
     let mut found = [0; 12];
@@ -270,7 +273,7 @@ fn bad_text(text: &[u8], at: usize) -> ParseError {
     ParseError::new(Layer::Fix, Reason::BadText { found }, at)
 }
 
-/// The version, and where the field after it begins.
+/// The version, and the offset of the field after it.
 #[inline(always)]
 fn begin<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), ParseError> {
     if let Some((head, &[minor @ b'0'..=b'4', end, ..])) = bytes.split_first_chunk::<8>() {
@@ -295,7 +298,7 @@ fn begin_of_any<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), P
     if common < BEGIN.len().min(bytes.len()) {
         return Err(missing(BEGIN_STRING, 0));
     }
-    // The longest is FIX.5.0SP2.
+    // The longest version is FIX.5.0SP2.
     let head = bytes.get(..13).unwrap_or(bytes);
     match head.iter().position(|&byte| byte == SEPARATOR) {
         None if bytes.len() < 13 => Err(ParseError::truncated(
@@ -313,7 +316,7 @@ fn begin_of_any<const SEPARATOR: u8>(bytes: &[u8]) -> Result<(Version, usize), P
     }
 }
 
-/// The value of BodyLength, whose field begins at `at`, and where the body begins.
+/// The value of BodyLength, whose field starts at `at`, and the offset of the body.
 #[inline(always)]
 fn body_length<const SEPARATOR: u8>(
     bytes: &[u8],
@@ -346,7 +349,7 @@ fn body_length<const SEPARATOR: u8>(
     Err(short())
 }
 
-/// A BodyLength that is more than the limit: all of its digits, as far as they are there.
+/// The error for a BodyLength that exceeds the limit, with all digits that have arrived.
 #[cold]
 fn too_long(digits: &[u8], at: usize, most: usize) -> ParseError {
     let digits = digits.iter().take(MAX_DIGITS);

@@ -4,24 +4,26 @@ use super::message::{BEGIN, BEGIN_STRING, Frame, MAX_BODY_LENGTH, Message};
 use super::scan::{SOH, can_end_fields};
 use crate::wire::error::{Layer, ParseError, Reason};
 
-/// The messages at the start of what has arrived of a stream.
+/// Iterates over the messages of a stream, as far as it has arrived.
 ///
-/// Ends before a message that is not whole. Of a message with a wrong checksum, or without MsgType, the end is
-/// known, and the next one follows; after other errors the next one begins where the next `8=FIX` is. So no byte
-/// is summed twice: O(bytes), whatever they are.
+/// The iteration ends before a message that is not complete. After a wrong checksum or a missing MsgType, the next
+/// message follows directly. After any other error, the next message starts at the next `8=FIX`. No byte is added
+/// to a checksum twice, so the cost is O(bytes) for any input.
 ///
-/// Bytes between messages that belong to none, such as time stamps and line ends in a log, are one error with
-/// [`Reason::Noise`], which has their number; the next message follows. [`separated`](Self::separated) reads logs
-/// in which another byte stands for SOH.
+/// Bytes between messages, such as time stamps and line ends in a log, are one error [`Reason::Noise`] with their
+/// number, and the next message follows. [`separated`](Self::separated) reads logs in which another byte replaces
+/// SOH.
 ///
-/// # A false BodyLength
-/// One that is too short, or too long while the bytes are there, is found out: no checksum field is where it
-/// says. One that is longer than what has arrived cannot be told from a message of which more is to come:
-/// everything after it is held back until that many bytes arrive, up to the limit. [`new`](Self::new) has
-/// [`MAX_BODY_LENGTH`] for a limit, so as to refuse no message that might be right. A caller that reads a stream sets a lower
-/// one by [`with_max_body_length`](Self::with_max_body_length): what the parties agreed on (MaxMessageSize), or the size of the
-/// buffer, [`StreamBuffer::capacity`](super::super::StreamBuffer::capacity), less [`MAX_OVERHEAD`], as no message
-/// with a longer body need ever be whole. The same bytes may be gone over again with another limit.
+/// # A wrong BodyLength
+/// A BodyLength that is too small, or too great while enough bytes have arrived, is an error: no checksum field is
+/// after the body. A BodyLength that is greater than the bytes that have arrived looks like a message that is not
+/// complete: the iterator waits for the bytes, and so holds back all messages after it.
+///
+/// [`new`](Self::new) waits for up to [`MAX_BODY_LENGTH`] bytes, so that it refuses no valid message. A caller that
+/// reads a stream should set a lower limit with [`with_max_body_length`](Self::with_max_body_length): the one that
+/// the parties agreed on (MaxMessageSize), or the capacity of its [`StreamBuffer`](crate::feed::StreamBuffer) minus
+/// [`MAX_OVERHEAD`](super::MAX_OVERHEAD), as a message with a longer body never fits. The same bytes may be read
+/// again with another limit.
 ///
 /// ```
 /// use framepool::feed::fix::Messages;
@@ -76,7 +78,7 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         }
     }
 
-    /// [`with_max_body_length`](Messages::with_max_body_length) for text in which another byte stands for SOH: see
+    /// Like [`with_max_body_length`](Messages::with_max_body_length), for text in which another byte replaces SOH: see
     /// [`Message::parse_separated`].
     ///
     /// ```
@@ -103,7 +105,7 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         Self::of(bytes, max)
     }
 
-    /// The number of bytes consumed.
+    /// Returns the number of bytes consumed.
     pub const fn consumed(&self) -> usize {
         self.consumed
     }
@@ -113,7 +115,7 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         self.bytes.get(self.consumed..).unwrap_or_default()
     }
 
-    /// Bytes that the next message still needs, as far as can be known; 0 if it is there already.
+    /// Returns the number of bytes that the next message still needs, as far as known. 0: it is complete.
     pub fn needed(&self) -> usize {
         let frame = Frame::<SEPARATOR>::find(self.rest(), self.max_body_length);
         match frame.err().map(|e| e.reason) {
@@ -124,13 +126,13 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         }
     }
 
-    /// Goes past what the error is about, and says from where on.
+    /// Skips the bytes that the error is about, and adds their offset to it.
     #[cold]
     fn skip(&mut self, error: ParseError) -> ParseError {
         let at = self.consumed;
         match Frame::<SEPARATOR>::find(self.rest(), self.max_body_length) {
-            // The checksum field is where BodyLength says: so is the end. To look for messages in what was
-            // summed would be to sum it once for each that seems to be there.
+            // The checksum field is where BodyLength says, so the end is known. Looking for messages within these
+            // bytes would add bytes to checksums again and again.
             Ok(frame) if frame.trailer().is_ok() => self.consumed += frame.bytes.len(),
             _ => self.resync(),
         }
@@ -146,7 +148,7 @@ impl<'a, const SEPARATOR: u8> Messages<'a, SEPARATOR> {
         error.shifted(at)
     }
 
-    /// Skips to where a message may begin next, at least a byte further on.
+    /// Skips at least one byte, to the next place where a message may begin.
     fn resync(&mut self) {
         let rest = self.rest();
         let may_begin = |at: &usize| {

@@ -6,21 +6,21 @@
 //!  └──────────── sum modulo 256 is 62 ┘
 //! ```
 //!
-//! [`Message::parse`] finds where the message ends by its BodyLength and verifies its CheckSum;
-//! [`Message::fields`] goes over its fields without copying them. Data fields (RawData, XmlData,
-//! EncodedText, …: [`DATA_FIELDS`]) may have separators in them: the length field before them counts. What
-//! is wrong with a field is an error of [`Fields`]; [`Messages`] describes what a false
-//! BodyLength does to a stream.
+//! [`Message::parse`] finds the end of a message from its BodyLength and verifies its CheckSum.
+//! [`Message::fields`] iterates over its fields without copying them. The values of data fields (RawData, XmlData,
+//! EncodedText, …: [`DATA_FIELDS`]) may contain separators; the length field before each states the length.
+//! [`Fields`] reports what is wrong with a field. [`Messages`] describes the effect of a wrong BodyLength on a
+//! stream.
 //!
 //! | I want | take |
 //! |---|---|
-//! | the messages of a stream, also after bytes that are none | [`Messages`] |
-//! | one message, or to know how many bytes it still needs | [`Message::parse`] |
+//! | the messages of a stream, also after invalid bytes | [`Messages`] |
+//! | one message, or the number of bytes that it still needs | [`Message::parse`] |
 //! | all fields in the order of the wire | [`Message::fields`], [`Fields`] |
 //! | one field | [`Message::get`] |
 //! | a repeating group, and groups in groups | [`Message::group`], [`Group`], [`Section::group`] |
 //! | to read a log in which `|` or another byte stands for SOH | [`Messages::separated`], [`Message::parse_separated`] |
-//! | to write one, BodyLength and CheckSum made | [`Writer`] |
+//! | to write a message; BodyLength and CheckSum are computed | [`Writer`] |
 //!
 //! ```
 //! use framepool::feed::fix::{Message, Version, Writer};
@@ -42,13 +42,13 @@
 
 // | file | what |
 // |---|---|
-// | `message` | one message: where it ends, and whether it is whole |
+// | `message` | one message: its ends, its checksum |
 // | `messages` | the messages of a stream |
 // | `version` | versions of FIX |
-// | `fields` | one field after the other |
+// | `fields` | the fields of a message in order |
 // | `section` | fields by tag, and repeating groups |
 // | `data_fields` | the fields whose values are data |
-// | `scan` | separators, sums and tags, many bytes at once |
+// | `scan` | separators, sums and tags of many bytes at once |
 // | `writer` | writing |
 
 mod data_fields;

@@ -1,23 +1,22 @@
-//! Looking at many bytes at once, without instructions that only some processors have.
+//! Many bytes at once, in portable code: separators, sums and tags.
 
-/// What ends a field on the wire.
+/// The byte that ends a field on the wire.
 pub const SOH: u8 = 1;
 
-/// Whether fields may end with this byte in what a caller reads: it is none that tags, numbers and versions are
-/// made of.
+/// Whether this byte may replace [`SOH`]: tags, numbers and versions do not contain it.
 pub(super) const fn can_end_fields(byte: u8) -> bool {
     !byte.is_ascii_alphanumeric() && !matches!(byte, 0 | b'=' | b'.' | b'-')
 }
 
-/// A byte in every place of a word.
+/// A word of eight equal bytes.
 const fn splat(byte: u8) -> u64 {
     u64::from_ne_bytes([byte; 8])
 }
 
-/// Bytes that are added at once.
+/// The number of bytes that are added at once.
 const LANES: usize = 64;
 
-/// From `n` on: `LANES - n` zeros, then `n` bytes of all ones.
+/// The `LANES` bytes from `n` on are `LANES - n` zeros, then `n` bytes of all ones.
 static MASKS: [u8; 2 * LANES] = {
     let mut masks = [0; 2 * LANES];
     let mut i = LANES;
@@ -28,7 +27,7 @@ static MASKS: [u8; 2 * LANES] = {
     masks
 };
 
-/// The sum of all bytes modulo 256, where each separator counts as [`SOH`], which it stands for.
+/// The sum of all bytes modulo 256, in which each separator counts as [`SOH`].
 #[inline]
 pub(super) fn sum<const SEPARATOR: u8>(bytes: &[u8]) -> u8 {
     let sum = plain_sum(bytes);
@@ -42,15 +41,15 @@ pub(super) fn sum<const SEPARATOR: u8>(bytes: &[u8]) -> u8 {
 /// The sum of all bytes modulo 256.
 ///
 /// ```text
-///   │ 64 bytes │ 64 bytes │ 64 bytes │ 20 │        lanes, one below the other, are added up
-///                       │ & 0   …   0│ FF │        the last 64 bytes, those masked that were added already
+///   │ 64 bytes │ 64 bytes │ 64 bytes │ 20 │        the chunks are added lane by lane
+///                       │ & 0   …   0│ FF │        the last 64 bytes; those already added are masked
 /// ```
 ///
-/// This avoids a loop over the remainder, which would cost as much as all the rest.
+/// This avoids a loop over the remainder, which would cost as much as all chunks.
 #[inline]
 fn plain_sum(bytes: &[u8]) -> u8 {
-    let behind = bytes.len() % LANES;
-    let masks = MASKS.get(behind..).and_then(<[u8]>::first_chunk::<LANES>);
+    let rest = bytes.len() % LANES;
+    let masks = MASKS.get(rest..).and_then(<[u8]>::first_chunk::<LANES>);
     let (Some(last), Some(masks)) = (bytes.last_chunk::<LANES>(), masks) else {
         return all(bytes);
     };
@@ -74,7 +73,7 @@ fn all(bytes: &[u8]) -> u8 {
     bytes.iter().fold(0, |sum, byte| sum.wrapping_add(*byte))
 }
 
-/// Where in 64 bytes the field ends are, the first byte in the lowest bit.
+/// The separators in 64 bytes, one bit for each byte, the first byte lowest.
 #[inline(always)]
 pub(super) fn ends<const SEPARATOR: u8>(bytes: &[u8; 64]) -> u64 {
     let mut mask = 0;
@@ -98,13 +97,13 @@ fn word_at(bytes: &[u8; 64], at: usize) -> u64 {
 const fn ends_of<const SEPARATOR: u8>(word: u64) -> u64 {
     const LOW: u64 = splat(0x7F);
     let other = word ^ splat(SEPARATOR);
-    // The top bit of each byte that is zero: exact, as nothing is carried from byte to byte.
+    // The top bit of each byte that is zero. No carry crosses bytes, so this is exact.
     let zero = !(((other & LOW) + LOW) | other | LOW);
-    // One bit a byte, gathered in the top byte.
+    // Gathers one bit of each byte in the top byte.
     (zero >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
 }
 
-/// The field ends from `at` on: the next 64 bytes, or fewer at the end.
+/// The separators in the 64 bytes from `at` on, or in fewer at the end.
 #[inline(always)]
 pub(super) fn ends_at<const SEPARATOR: u8>(bytes: &[u8], at: usize) -> u64 {
     let from = bytes.get(at..).unwrap_or_default();
@@ -114,7 +113,8 @@ pub(super) fn ends_at<const SEPARATOR: u8>(bytes: &[u8], at: usize) -> u64 {
     }
 }
 
-/// Fewer than 64 bytes: the last 64 are read, if there are, and those in front of the tail dropped.
+/// The separators in fewer than 64 bytes. If there are 64 bytes before the end, they are read, and those before the
+/// tail are dropped.
 fn ends_of_tail<const SEPARATOR: u8>(bytes: &[u8], tail: &[u8]) -> u64 {
     match bytes.last_chunk::<64>() {
         Some(chunk) if !tail.is_empty() => ends::<SEPARATOR>(chunk) >> (64 - tail.len()),
@@ -128,7 +128,7 @@ fn ends_of_tail<const SEPARATOR: u8>(bytes: &[u8], tail: &[u8]) -> u64 {
     }
 }
 
-/// The number before a `=`, and how many digits it has: one to seven, the first not zero.
+/// The number before a `=`, and the number of its digits: one to seven, the first not zero.
 #[inline(always)]
 pub(super) fn tag(bytes: [u8; 8]) -> Option<(u32, usize)> {
     let word = u64::from_le_bytes(bytes);
@@ -138,7 +138,7 @@ pub(super) fn tag(bytes: [u8; 8]) -> Option<(u32, usize)> {
     if !(1..8).contains(&digits) || bytes[0] == b'0' {
         return None;
     }
-    // The digits' values in the top bytes, the most significant one lowest, and zeros below.
+    // The values of the digits in the top bytes, the most significant one lowest, and zeros below.
     let values = (word ^ splat(b'0')) << (64 - 8 * digits);
     let not_digits = (values.wrapping_add(splat(0x76)) | values) & splat(0x80);
     if not_digits != 0 {

@@ -4,7 +4,7 @@ use super::fields::{Field, Fields, no_number};
 use super::scan::SOH;
 use crate::wire::error::{Layer, ParseError, Reason};
 
-/// Fields that follow each other: a message's body, or one entry of a repeating group.
+/// Consecutive fields: the body of a message, or one entry of a repeating group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Section<'a, const SEPARATOR: u8 = SOH> {
@@ -23,7 +23,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
         self.bytes
     }
 
-    /// Its bytes, separators included.
+    /// Its bytes, including separators.
     pub fn as_bytes(&self) -> &'a [u8] {
         self.bytes.get(self.start..self.end).unwrap_or_default()
     }
@@ -38,7 +38,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
         self.len() == 0
     }
 
-    /// The fields, in the order of the wire. Offsets in errors count from the message's first byte.
+    /// Iterates over the fields in the order of the wire. Offsets in errors count from the message's first byte.
     #[inline]
     pub fn fields(&self) -> Fields<'a, SEPARATOR> {
         Fields::new(self.bytes, self.start, self.end)
@@ -49,15 +49,14 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
         self.fields().flatten().find(|field| field.tag == tag)
     }
 
-    /// The entries of the repeating group whose NumInGroup field has the tag `count`. `None` if there
-    /// is no such field.
+    /// Iterates over the entries of the repeating group whose NumInGroup field has the tag `count`. `None`: there is
+    /// no such field.
     ///
-    /// The tag that comes first in the first entry comes first in all of them. `members` are the tags
-    /// that an entry may have, those of groups in it included: the entry that is the last ends before a
-    /// field of another tag.
+    /// Every entry starts with the same tag. `members` are all tags that an entry may have, including those of groups
+    /// in it: the last entry ends before a field with another tag.
     ///
     /// # Errors
-    /// A count that is not a number, or an invalid field before it.
+    /// The count is not a number, or a field before it is invalid.
     ///
     /// ```
     /// use framepool::feed::fix::{Version, Writer, Message};
@@ -97,15 +96,15 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
     }
 }
 
-/// The entries of a repeating group.
+/// Iterates over the entries of a repeating group.
 ///
-/// Fewer entries than the count states, or an invalid field in them, is an error, and the last item.
+/// Fewer entries than the count states, or an invalid field in an entry, are an error that ends the iteration.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Group<'a, 'm, const SEPARATOR: u8 = SOH> {
     fields: Fields<'a, SEPARATOR>,
     members: &'m [u32],
-    /// The tag that every entry begins with; 0 where no entry is.
+    /// The tag that every entry starts with. 0: there is no entry.
     first: u32,
     left: u64,
 }
@@ -124,12 +123,12 @@ impl<'a, 'm, const SEPARATOR: u8> Group<'a, 'm, SEPARATOR> {
         }
     }
 
-    /// Entries that are still due.
+    /// Returns the number of entries to come.
     pub const fn left(&self) -> u64 {
         self.left
     }
 
-    /// The entry that begins here. The fields continue after it.
+    /// The next entry. The fields continue after it.
     fn entry(&mut self) -> Result<Section<'a, SEPARATOR>, ParseError> {
         let start = self.fields.offset();
         let (bytes, last) = (self.fields.bytes(), self.fields.end());

@@ -1,9 +1,9 @@
 //! Versions of FIX.
 
-/// A version, by what the message begins with.
+/// A version, from the BeginString of a message.
 ///
-/// From 5.0 on messages begin with FIXT.1.1, the version of the session; which version the message is
-/// of says ApplVerID (1128), or the logon. Some write it at the start all the same.
+/// From FIX 5.0 on, messages begin with FIXT.1.1, the version of the session; the field ApplVerID (1128) or the
+/// logon states the version of the message. Some senders write that version at the start nevertheless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]

@@ -1,4 +1,4 @@
-//! Writes a message, BodyLength and CheckSum included.
+//! Writing messages, including BodyLength and CheckSum.
 
 use super::data_fields;
 use super::message::MAX_BODY_LENGTH;
@@ -7,29 +7,28 @@ use super::version::Version;
 use crate::feed::emit::{self, EmitError};
 use crate::wire::error::Layer;
 
-/// Digits that are left free for BodyLength until it is known.
+/// Digits reserved for BodyLength until it is known.
 const DIGITS: usize = 8;
-/// Room for the digits of a number, and what is around them.
+/// Room for the digits of a number and its sign.
 type Text = [u8; 24];
 
-/// Makes a message in a buffer of the caller, field by field.
+/// Writes a message field by field into a buffer of the caller. See [the module](super) for an example.
 ///
-/// BeginString, BodyLength, MsgType and CheckSum are the writer's own. See [the module](super) for an
-/// example. The buffer needs a few bytes more than the message: until it is finished, the
-/// maximum number of digits of BodyLength is reserved.
+/// The writer writes BeginString, BodyLength, MsgType and CheckSum itself. The buffer needs a few bytes more than the
+/// message, as eight digits are reserved for BodyLength until the message is finished.
 pub struct Writer<'b> {
     out: emit::Writer<'b>,
-    /// Where the digits of BodyLength begin.
+    /// The offset of the digits of BodyLength.
     length: usize,
 }
 
 describe!(Writer<'_> as Writer { len = |writer| writer.out.len() });
 
 impl<'b> Writer<'b> {
-    /// Begins a message.
+    /// Starts a message.
     ///
     /// # Errors
-    /// `buffer` is too short, or the type is empty or has a separator in it.
+    /// `buffer` is too short, or the type is empty or contains a separator.
     pub fn new(buffer: &'b mut [u8], version: Version, msg_type: &[u8]) -> Result<Self, EmitError> {
         let mut out = emit::Writer::new(Layer::Fix, buffer);
         out.put(b"8=")?;
@@ -46,9 +45,12 @@ impl<'b> Writer<'b> {
     /// Appends a field.
     ///
     /// # Errors
-    /// The buffer is too short; the value is empty or has a separator in it; the tag is 0, longer than
-    /// seven digits, the writer's own, or that of a data field or its length, which [`data`](Self::data)
-    /// writes. The message is then as it was.
+    /// - [`EmitError::NoRoom`]: the buffer is too short.
+    /// - [`EmitError::Separator`]: the value is empty or contains a separator.
+    /// - [`EmitError::Reserved`]: the tag is 0, has more than seven digits, or is one that the writer writes itself;
+    ///   or it is that of a data field or its length field, which [`data`](Self::data) writes.
+    ///
+    /// The message is then unchanged.
     pub fn field(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
         let layer = Layer::Fix;
         let is_data = data_fields::is_length(tag) || data_fields::length_of(tag).is_some();
@@ -58,7 +60,7 @@ impl<'b> Writer<'b> {
         self.plain(tag, value)
     }
 
-    /// Appends a field that is an integer.
+    /// Appends an integer field.
     ///
     /// # Errors
     /// See [`field`](Self::field).
@@ -75,12 +77,11 @@ impl<'b> Writer<'b> {
         self.field(tag, text.get(start..).unwrap_or_default())
     }
 
-    /// Appends data, and before it its length, whose tag this is: `writer.data(95, …)` writes
-    /// RawDataLength and RawData.
+    /// Appends a length field with the tag `length`, and its data field: `writer.data(95, …)` writes RawDataLength
+    /// and RawData.
     ///
     /// # Errors
-    /// The buffer is too short, or no data field has a length field of this tag. The message is then as
-    /// it was.
+    /// The buffer is too short, or no length field has this tag. The message is then unchanged.
     pub fn data(&mut self, length: u32, data: &[u8]) -> Result<(), EmitError> {
         let layer = Layer::Fix;
         let field = length;
@@ -97,7 +98,7 @@ impl<'b> Writer<'b> {
         written
     }
 
-    /// A field without separators in it.
+    /// Appends a field whose value must not be empty or contain separators.
     fn plain(&mut self, tag: u32, value: &[u8]) -> Result<(), EmitError> {
         let separator = value.iter().position(|&byte| byte == SOH);
         let offset = if value.is_empty() { Some(0) } else { separator };
@@ -123,10 +124,10 @@ impl<'b> Writer<'b> {
         written
     }
 
-    /// Finishes the message and returns its bytes, BodyLength and CheckSum included.
+    /// Finishes the message with BodyLength and CheckSum, and returns its bytes.
     ///
     /// # Errors
-    /// The buffer is too short, or the body longer than [`MAX_BODY_LENGTH`] bytes.
+    /// The buffer is too short, or the body is longer than [`MAX_BODY_LENGTH`](super::MAX_BODY_LENGTH) bytes.
     pub fn finish(mut self) -> Result<&'b [u8], EmitError> {
         let body = self.length + DIGITS + 1;
         let len = self.out.len().saturating_sub(body);
@@ -152,7 +153,7 @@ impl<'b> Writer<'b> {
     }
 }
 
-/// Writes a number to the end of `text`, and says where it begins.
+/// Writes a number to the end of `text` and returns its offset.
 fn digits(text: &mut Text, mut n: u64) -> usize {
     let mut start = text.len();
     for (at, place) in text.iter_mut().enumerate().rev() {
