@@ -40,7 +40,7 @@ impl<'a, const HEADER: usize> Parts<'a, HEADER> {
         Ok(Self { header, body, rest })
     }
 
-    /// The messages, in the number that the header states.
+    /// Iterates over the messages; the header states `count`.
     pub(super) const fn walk<const WIDTH: usize>(&self, count: u8) -> Walk<'a, WIDTH> {
         Walk {
             rest: self.body,
@@ -68,7 +68,7 @@ pub(super) struct Walk<'a, const WIDTH: usize> {
 }
 
 impl<'a, const WIDTH: usize> Walk<'a, WIDTH> {
-    /// Bytes of a length and a type: the least that a message has.
+    /// Bytes of a length and a type: the minimum length of a message.
     const PREFIX: usize = 2 * WIDTH;
 
     /// The next message. After an error there is none, as its start is unknown.

@@ -110,7 +110,7 @@ pub struct SequenceStats {
 /// - A gap is given up, and its messages count as lost, if the floor passes it, or if it is the oldest of more
 ///   than `GAPS`.
 ///
-/// Numbers may wrap: they are compared by their distance, as in RFC 1982. A number is ahead or after if its
+/// Numbers may wrap: they are compared by their distance, as in RFC 1982. A number is later or earlier if its
 /// distance is less than half of the range.
 ///
 /// The cost of a packet is O(`GAPS`) in the worst case, and a few instructions if it is in order.

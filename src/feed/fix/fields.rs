@@ -256,7 +256,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
         }
         if expected.0 != 0 {
             self.go_on_at(at);
-            return Err(without_data(expected.0, at));
+            return Err(missing(expected.0, at));
         }
         match self.bytes.get(start..soh) {
             Some(value) if !value.is_empty() => {
@@ -307,7 +307,7 @@ impl<'a, const SEPARATOR: u8> Fields<'a, SEPARATOR> {
     #[cold]
     fn without_data(&mut self) -> ParseError {
         let (wanted, _) = core::mem::take(&mut self.data);
-        without_data(wanted, self.end)
+        missing(wanted, self.end)
     }
 
     /// The error for the invalid field in `at..soh`.
@@ -352,9 +352,10 @@ pub(super) fn bad_length(at: usize, stated: u64, least: usize, most: usize) -> P
     error
 }
 
-/// The error for a length field without the data field of this tag after it, at `at`.
-fn without_data(wanted: u32, at: usize) -> ParseError {
-    ParseError::new(Layer::Fix, Reason::Missing { wanted }, at)
+/// The error for a field that is missing at `at`.
+#[cold]
+pub(super) fn missing(tag: u32, at: usize) -> ParseError {
+    ParseError::new(Layer::Fix, Reason::Missing { wanted: tag }, at)
 }
 
 impl<'a, const SEPARATOR: u8> Iterator for Fields<'a, SEPARATOR> {

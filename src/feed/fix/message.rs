@@ -1,6 +1,6 @@
 //! One message: its ends, its checksum.
 
-use super::fields::{Field, Fields, bad_length};
+use super::fields::{Field, Fields, bad_length, missing};
 use super::scan::{SOH, can_end_fields, sum};
 use super::section::{Group, Section};
 use super::version::Version;
@@ -251,11 +251,6 @@ impl<'a, const SEPARATOR: u8> Frame<'a, SEPARATOR> {
             _ => Err(bad_text(&[a, b, c], self.trailer + 3)),
         }
     }
-}
-
-#[cold]
-fn missing(tag: u32, at: usize) -> ParseError {
-    ParseError::new(Layer::Fix, Reason::Missing { wanted: tag }, at)
 }
 
 #[cold]

@@ -1,8 +1,8 @@
 //! Fields by tag, and repeating groups.
 
-use super::fields::{Field, Fields, no_number};
+use super::fields::{Field, Fields, missing, no_number};
 use super::scan::SOH;
-use crate::wire::error::{Layer, ParseError, Reason};
+use crate::wire::error::ParseError;
 
 /// Consecutive fields: the body of a message, or one entry of a repeating group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl<'a, const SEPARATOR: u8> Section<'a, SEPARATOR> {
 pub struct Group<'a, 'm, const SEPARATOR: u8 = SOH> {
     fields: Fields<'a, SEPARATOR>,
     members: &'m [u32],
-    /// The tag that every entry starts with. 0: there is no entry.
+    /// The tag that every entry starts with.
     first: u32,
     left: u64,
 }
@@ -113,7 +113,8 @@ impl<'a, 'm, const SEPARATOR: u8> Group<'a, 'm, SEPARATOR> {
     fn new(fields: Fields<'a, SEPARATOR>, members: &'m [u32], left: u64) -> Self {
         let first = match fields.clone().next() {
             Some(Ok(field)) if members.contains(&field.tag) => field.tag,
-            _ => 0,
+            // There is no entry: the error is that the first member is missing. No field has the tag 0.
+            _ => members.first().copied().unwrap_or(0),
         };
         Self {
             fields,
@@ -133,19 +134,8 @@ impl<'a, 'm, const SEPARATOR: u8> Group<'a, 'm, SEPARATOR> {
         let start = self.fields.offset();
         let (bytes, last) = (self.fields.bytes(), self.fields.end());
         match self.fields.next().transpose()? {
-            Some(field) if field.tag == self.first && self.first != 0 => {}
-            _ => {
-                let wanted = if self.first == 0 {
-                    self.members.first().copied().unwrap_or_default()
-                } else {
-                    self.first
-                };
-                return Err(ParseError::new(
-                    Layer::Fix,
-                    Reason::Missing { wanted },
-                    start,
-                ));
-            }
+            Some(field) if field.tag == self.first => {}
+            _ => return Err(missing(self.first, start)),
         }
         loop {
             let before = self.fields.clone();
