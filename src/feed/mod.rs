@@ -23,6 +23,27 @@
 //!                           └─► fix::Messages ─► fix::Fields
 //! ```
 //!
+//! ```
+//! use framepool::feed::{SequenceTracker, Width, itch, moldudp64};
+//!
+//! # let mut buffer = [0; 64];
+//! # let mut packet = moldudp64::Builder::new(&mut buffer, *b"000010059B", 1)?;
+//! # packet.push(&itch::fields::OrderDelete::default().to_bytes())?;
+//! # let datagram = packet.finish();
+//! let mut tracker = SequenceTracker::<8>::new(Width::Bits64);
+//! let packet = moldudp64::Packet::parse(datagram)?;
+//! // A packet that another line has delivered before has no new messages.
+//! if tracker.observe(packet.sequence(), packet.message_count().into()) > 0 {
+//!     for message in itch::Messages::of_packet(&packet) {
+//!         println!("{:?}", message?);
+//!     }
+//! }
+//! for gap in tracker.gaps() {
+//!     println!("{} messages are missing from {} on", gap.count, gap.first);
+//! }
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
 //! # Versions
 //! Feeds follow the specifications of the exchanges; each feed's page names the versions. As exchanges publish
 //! new versions, minor releases of this crate add message types, optional fields and enum variants. The enums

@@ -35,7 +35,7 @@
 
 use super::bytes::at;
 use super::emit::{EmitError, Writer};
-use super::text::{Alpha, decimal, trim_end, trim_start};
+use super::text::{Alpha, decimal, digits, trim_end, trim_start};
 use crate::wire::error::{Layer, ParseError, Reason};
 
 /// Bytes of a packet's length field.
@@ -252,15 +252,9 @@ fn sequence(text: &Number, offset: usize) -> Result<u64, ParseError> {
 }
 
 /// A sequence number as text, padded on the left.
-fn number(mut n: u64) -> Number {
+fn number(n: u64) -> Number {
     let mut text = [b' '; 20];
-    for digit in text.iter_mut().rev() {
-        *digit = b'0' + (n % 10) as u8;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
+    digits(&mut text, n);
     text
 }
 

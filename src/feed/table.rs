@@ -20,6 +20,10 @@
 //!  └─┴───┴───┴───────────┴───────────────┘
 //! ```
 //!
+//! In front of the messages are `kind` with the offset of the type, `length` with the number of bytes, at the start
+//! of a message, that state its length, and `tail` with the type of the bytes after the fields: `()` if there are
+//! none.
+//!
 //! For each message the macro makes:
 //! - a view. Its getters cannot fail: the length is in its type, and offsets outside of it do not compile.
 //! - a struct of the same name in `fields`, to be filled in and emitted.

@@ -63,6 +63,20 @@ pub(super) fn decimal(digits: &[u8]) -> Option<u64> {
     })
 }
 
+/// Writes a number to the end of `text`, as far as it fits, and returns its offset.
+pub(super) fn digits(text: &mut [u8], mut n: u64) -> usize {
+    let mut start = text.len();
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (n % 10) as u8;
+        start -= 1;
+        n /= 10;
+        if n == 0 {
+            break;
+        }
+    }
+    start
+}
+
 impl<const N: usize> Default for Alpha<N> {
     fn default() -> Self {
         Self([b' '; N])

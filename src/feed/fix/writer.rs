@@ -5,6 +5,7 @@ use super::message::MAX_BODY_LENGTH;
 use super::scan::{SOH, sum};
 use super::version::Version;
 use crate::feed::emit::{self, EmitError};
+use crate::feed::text::digits;
 use crate::wire::error::Layer;
 
 /// Digits reserved for BodyLength until it is known.
@@ -151,18 +152,4 @@ impl<'b> Writer<'b> {
         self.out.put(&[SOH])?;
         Ok(self.out.finish())
     }
-}
-
-/// Writes a number to the end of `text` and returns its offset.
-fn digits(text: &mut Text, mut n: u64) -> usize {
-    let mut start = text.len();
-    for (at, place) in text.iter_mut().enumerate().rev() {
-        *place = b'0' + (n % 10) as u8;
-        start = at;
-        n /= 10;
-        if n == 0 {
-            break;
-        }
-    }
-    start
 }
