@@ -29,8 +29,8 @@
 //! | [`feed`] | exchange feeds: FIX, MoldUDP64, SoupBinTCP, ITCH, PITCH, XDP |
 //! | `checksum.rs` | the Internet checksum: made, verified, brought up to date |
 //! | `error.rs` | [`ParseError`]: layer, reason, offset |
-//! | `ethernet.rs`, `llc.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
-//! | `ipv4.rs`, `ipv6.rs`, `ipv6_ext.rs` | IP, and its extension headers |
+//! | `ethernet.rs`, `llc_snap.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
+//! | `ipv4.rs`, `ipv6.rs`, `ipv6_extension.rs` | IP, and its extension headers |
 //! | `icmpv4.rs`, `icmpv6.rs`, `udp.rs`, `tcp.rs` | what is in IP |
 //! | `icmp.rs` | what both ICMPs share |
 //! | `options.rs`, `tcp_options.rs` | options of IP and TCP |
@@ -48,8 +48,8 @@ mod icmpv4;
 mod icmpv6;
 mod ipv4;
 mod ipv6;
-mod ipv6_ext;
-mod llc;
+mod ipv6_extension;
+mod llc_snap;
 mod mpls;
 mod options;
 #[doc(hidden)]
@@ -71,11 +71,11 @@ pub use icmpv4::{Icmpv4, Icmpv4Header};
 pub use icmpv6::{Icmpv6, Icmpv6Header};
 pub use ipv4::{Ipv4, Ipv4Header};
 pub use ipv6::{Ipv6, Ipv6Header};
-pub use ipv6_ext::{
+pub use ipv6_extension::{
     Authentication, AuthenticationHeader, Ipv6Extension, Ipv6ExtensionHeader, Ipv6Fragment,
     Ipv6FragmentHeader,
 };
-pub use llc::{Llc, LlcHeader, SnapHeader};
+pub use llc_snap::{Llc, LlcHeader, SnapHeader};
 pub use mpls::{Mpls, MplsHeader};
 pub use options::{Options, RawOption};
 pub use summary::{

@@ -14,15 +14,15 @@
 //! |---|---|
 //! | `term.rs` | what can be asked of a frame |
 //! | `program.rs` | terms joined by and, or, not: rows of tests |
-//! | `test.rs` | what is asked of the words of a summary |
+//! | `comparison.rs` | what is asked of the words of a summary |
 //! | `parse.rs` | expressions |
 //! | `bpf.rs` | classic BPF |
 
 mod bpf;
+mod comparison;
 mod parse;
 mod program;
 mod term;
-mod test;
 
 pub use bpf::{BpfError, BpfInstruction};
 pub use parse::{FilterError, FilterReason};

@@ -18,8 +18,8 @@
 use core::net::Ipv6Addr;
 
 use super::super::{Network, Summary};
+use super::comparison::{GROUPS, LANES, Row, Test, WORDS, address_word, word};
 use super::term::{Side, Term};
-use super::test::{GROUPS, LANES, Row, Test, WORDS, address_word, word};
 use super::{FilterError, FilterReason, MAX_TERMS};
 
 /// Nodes of an expression: every term, and what joins them.

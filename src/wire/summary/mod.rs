@@ -10,7 +10,7 @@
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `facts.rs` | the small types of the fields |
+//! | `fields.rs` | the small types of the fields |
 //! | `quick.rs` | what nearly all frames are, in one straight line |
 //! | `walk.rs` | everything else, and every error |
 //! | `burst.rs` | many frames at once |
@@ -20,7 +20,7 @@
 //! extension headers are followed, whatever a frame says.
 
 mod burst;
-mod facts;
+mod fields;
 mod quick;
 mod show;
 mod verify;
@@ -30,8 +30,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
 pub use burst::summarize_burst;
-pub use facts::{Extensions, FragmentInfo, Link, Network, Transport};
-use facts::{flag, fragment};
+pub use fields::{Extensions, FragmentInfo, Link, Network, Transport};
+use fields::{flag, fragment};
 
 use super::ParseError;
 

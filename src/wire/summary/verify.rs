@@ -1,7 +1,7 @@
 //! The checksums of a frame that was summarised.
 
 use super::super::checksum::Sum;
-use super::super::ipv6_ext::{extension_len, jumbo_length};
+use super::super::ipv6_extension::{extension_len, jumbo_length};
 use super::super::options::Options;
 use super::super::view::{get8, get16, part, put};
 use super::super::{Layer, ParseError, Reason, Unverifiable};

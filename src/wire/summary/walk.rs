@@ -1,7 +1,7 @@
 //! One layer after the other, with every check in its place: what [`quick`](super::quick) does not take, and
 //! every error.
 
-use super::super::ipv6_ext::{extension_len, jumbo_length};
+use super::super::ipv6_extension::{extension_len, jumbo_length};
 use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
