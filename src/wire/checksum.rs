@@ -6,6 +6,9 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::error::{Layer, ParseError};
+use super::view::{get16, part};
+
 /// Bytes that the short loop adds in one turn.
 const TURN: usize = 64;
 /// Bytes of a wide turn, and the length from which vectors pay for their start and their end.
@@ -120,6 +123,36 @@ pub const fn update(checksum: u16, old: u16, new: u16) -> u16 {
 pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     let checksum = update(checksum, (old >> 16) as u16, (new >> 16) as u16);
     update(checksum, old as u16, new as u16)
+}
+
+/// Verifies the checksum at byte `field` of `bytes`, which also covers what `before` sums up. The offset in the error is
+/// `field`.
+#[inline]
+pub(super) fn verify(
+    layer: Layer,
+    before: Sum,
+    bytes: &[u8],
+    field: usize,
+) -> Result<(), ParseError> {
+    // A UDP checksum of zero means that there is none.
+    let has_none = layer == Layer::Udp && get16(bytes, field) == 0;
+    if before.bytes(bytes).checksum() == 0 && !has_none {
+        return Ok(());
+    }
+    Err(wrong(layer, before, bytes, field))
+}
+
+#[cold]
+fn wrong(layer: Layer, before: Sum, bytes: &[u8], field: usize) -> ParseError {
+    // Sums up everything but the field. Subtracting the field from a sum with it gives the wrong zero for a message of
+    // zeros.
+    let (head, tail) = (part(bytes, 0, field), part(bytes, field + 2, usize::MAX));
+    let computed = match before.bytes(head).bytes(tail).checksum() {
+        0 if layer == Layer::Udp => 0xFFFF,
+        computed => computed,
+    };
+    let found = get16(bytes, field);
+    ParseError::bad_checksum(layer, field, found.into(), computed.into())
 }
 
 /// Adds with the carry coming round. A sum of sums is never far from 64 bits, but may get there.

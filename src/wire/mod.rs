@@ -38,8 +38,9 @@
 #![forbid(unsafe_code)]
 
 mod arp;
+mod authentication;
 pub mod checksum;
-mod error;
+pub(crate) mod error;
 mod ethernet;
 pub mod feed;
 mod filter;
@@ -49,6 +50,7 @@ mod icmpv6;
 mod ipv4;
 mod ipv6;
 mod ipv6_extension;
+mod ipv6_fragment;
 mod llc_snap;
 mod mpls;
 mod options;
@@ -62,6 +64,7 @@ mod view;
 mod vlan;
 
 pub use arp::{Arp, ArpHeader};
+pub use authentication::{Authentication, AuthenticationHeader};
 pub use error::{Layer, ParseError, Reason, Unverifiable};
 pub use ethernet::{Ethernet, EthernetHeader};
 pub use filter::{
@@ -71,10 +74,8 @@ pub use icmpv4::{Icmpv4, Icmpv4Header};
 pub use icmpv6::{Icmpv6, Icmpv6Header};
 pub use ipv4::{Ipv4, Ipv4Header};
 pub use ipv6::{Ipv6, Ipv6Header};
-pub use ipv6_extension::{
-    Authentication, AuthenticationHeader, Ipv6Extension, Ipv6ExtensionHeader, Ipv6Fragment,
-    Ipv6FragmentHeader,
-};
+pub use ipv6_extension::{Ipv6Extension, Ipv6ExtensionHeader};
+pub use ipv6_fragment::{Ipv6Fragment, Ipv6FragmentHeader};
 pub use llc_snap::{Llc, LlcHeader, SnapHeader};
 pub use mpls::{Mpls, MplsHeader};
 pub use options::{Options, RawOption};

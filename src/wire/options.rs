@@ -1,7 +1,7 @@
 //! The options of IPv4, TCP and IPv6: a kind, a length, and that many bytes.
 
-use super::view::part;
-use super::{Layer, ParseError};
+use super::error::{Layer, ParseError};
+use super::view::{at_least, part, part_mut};
 
 /// An option: its kind, and the bytes behind kind and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -135,7 +135,7 @@ impl Options<'_> {
 
 impl core::iter::FusedIterator for Options<'_> {}
 
-/// Writes an option of IPv4 or TCP to the start of `to`; returns its length.
+/// Writes an option of IPv4 or TCP to the start of `to` and returns its length.
 pub(super) fn emit(
     layer: Layer,
     option: RawOption<'_>,
@@ -154,6 +154,21 @@ pub(super) fn emit(
         }
         _ => Err(ParseError::truncated(layer, 0, len, available)),
     }
+}
+
+/// Writes the options of an IPv4 or TCP header to `to`, after the 20 bytes before them, and returns the length of the
+/// header.
+pub(super) fn emit_all(layer: Layer, options: &[u8], to: &mut [u8]) -> Result<usize, ParseError> {
+    const START: usize = 20;
+    const MAX_LEN: usize = 40;
+    let stated = options.len();
+    if stated > MAX_LEN || stated % 4 != 0 {
+        return Err(ParseError::bad_length(layer, START, stated, 0, MAX_LEN));
+    }
+    let len = START + stated;
+    at_least(layer, to, len)?;
+    part_mut(to, START, len).copy_from_slice(options);
+    Ok(len)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The checksums of a frame that was summarised.
 
-use super::super::checksum::Sum;
-use super::super::ipv6_extension::{extension_len, jumbo_length};
+use super::super::checksum::{self, Sum};
+use super::super::ipv6_extension::{header_len, jumbo_length};
 use super::super::options::Options;
 use super::super::view::{get8, get16, part, put};
 use super::super::{Layer, ParseError, Reason, Unverifiable};
@@ -50,7 +50,7 @@ impl Summary {
         let start = self.network_offset();
         let len = usize::from(get8(frame, start) & 0xF) * 4;
         let header = within(Layer::Ipv4, frame, start, start + len)?;
-        settled(Layer::Ipv4, Sum::new(), header, 10, start)
+        checksum::verify(Layer::Ipv4, Sum::new(), header, 10).map_err(|e| e.shifted(start))
     }
 
     fn verify_transport(&self, frame: &[u8]) -> Result<(), ParseError> {
@@ -64,19 +64,15 @@ impl Summary {
         let start = self.transport_offset();
         let is_v4 = self.network == Network::Ipv4;
         let bytes = within(layer, frame, start, self.message_end(frame))?;
-        let has_none = layer == Layer::Udp && get16(bytes, field) == 0;
-        if has_none && is_v4 {
+        // In IPv6 every datagram needs a checksum.
+        if is_v4 && layer == Layer::Udp && get16(bytes, field) == 0 {
             return Ok(());
         }
         let sum = match layer {
             Layer::Icmpv4 => Sum::new(),
             _ => self.pseudo(self.ends(frame)?, bytes.len()),
         };
-        match has_none {
-            // None was made; in IPv6 there has to be one.
-            true => Err(wrong(layer, sum, bytes, field, start)),
-            false => settled(layer, sum, bytes, field, start),
-        }
+        checksum::verify(layer, sum, bytes, field).map_err(|e| e.shifted(start))
     }
 
     fn pseudo(&self, ends: Ends, len: usize) -> Sum {
@@ -168,7 +164,7 @@ impl Ends {
             let len = match next {
                 44 => 8,
                 51 => (usize::from(get8(header, 1)) + 2) * 4,
-                _ => extension_len(header),
+                _ => header_len(header),
             };
             let header = part(header, 0, len);
             match next {
@@ -235,31 +231,4 @@ fn within(layer: Layer, frame: &[u8], start: usize, end: usize) -> Result<&[u8],
     let there = frame.len().saturating_sub(start);
     let error = ParseError::truncated(layer, start, end.saturating_sub(start), there);
     frame.get(start..end).ok_or(error)
-}
-
-/// `Ok` if the sum over bytes and their checksum, and over what was summed before, comes out right.
-fn settled(
-    layer: Layer,
-    before: Sum,
-    bytes: &[u8],
-    field: usize,
-    start: usize,
-) -> Result<(), ParseError> {
-    if before.bytes(bytes).checksum() == 0 {
-        return Ok(());
-    }
-    Err(wrong(layer, before, bytes, field, start))
-}
-
-#[cold]
-fn wrong(layer: Layer, before: Sum, bytes: &[u8], field: usize, start: usize) -> ParseError {
-    let found = get16(bytes, field);
-    // Over all but the field: taken off again it would leave minus zero of a message of zeros.
-    let (head, behind) = (part(bytes, 0, field), part(bytes, field + 2, usize::MAX));
-    let computed = match before.bytes(head).bytes(behind).checksum() {
-        // Zero would say that there is none.
-        0 if layer == Layer::Udp => 0xFFFF,
-        computed => computed,
-    };
-    ParseError::bad_checksum(layer, start + field, found.into(), computed.into())
 }

@@ -1,7 +1,7 @@
 //! One layer after the other, with every check in its place: what [`quick`](super::quick) does not take, and
 //! every error.
 
-use super::super::ipv6_extension::{extension_len, jumbo_length};
+use super::super::ipv6_extension::{header_len, jumbo_length};
 use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
@@ -622,7 +622,7 @@ impl Bound {
         let mut total_len = total_len;
         match jumbo_length(there) {
             // How long it is would be in options that are cut off.
-            None if !has_length && extension_len(there) > there.len() => return bound,
+            None if !has_length && header_len(there) > there.len() => return bound,
             None => {}
             // Both lengths: the option has no place here.
             Some((field, found)) if has_length => bound.error = lies(found, at + 40 + field - 2),
