@@ -127,7 +127,7 @@ pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
 
 /// Verifies the checksum at byte `field` of `bytes`, which also covers what `before` sums up. The offset in the error is
 /// `field`.
-#[inline]
+#[inline(always)]
 pub(super) fn verify(
     layer: Layer,
     before: Sum,

@@ -48,7 +48,7 @@ view! {
     Ipv4, payload(ip): ip.header_len()..ip.total_len().into();
 
     /// The version, 4 in a checked view.
-    version: u8 = Bits(VERSION_LEN, 0xF000_0000);
+    version: u8 = Bits(VERSION_LEN, 0xF0_u8);
 }
 
 #[inline]
@@ -81,19 +81,19 @@ header! {
     /// The fields of an IPv4 header.
     Ipv4Header<'a> of Ipv4, start {
         /// The differentiated services code point, six bits (RFC 2474).
-        dscp, set_dscp: u8 = Bits(0, 0xFC_0000);
+        dscp, set_dscp: u8 = Bits(1, 0xFC_u8);
         /// Explicit congestion notification, two bits (RFC 3168).
-        ecn, set_ecn: u8 = Bits(0, 0x3_0000);
+        ecn, set_ecn: u8 = Bits(1, 3_u8);
         /// The length of header and payload, in bytes.
         total_len, set_total_len: u16 = TOTAL_LEN;
         /// The identification, which all fragments of a datagram share.
         id, set_id: u16 = 4;
         /// The reserved flag (RFC 791).
-        reserved_flag, set_reserved_flag: bool = Bits(4, RESERVED as u32);
+        reserved_flag, set_reserved_flag: bool = Bits(FRAGMENT, RESERVED);
         /// Whether it must not be fragmented.
-        dont_fragment, set_dont_fragment: bool = Bits(4, DONT_FRAGMENT as u32);
+        dont_fragment, set_dont_fragment: bool = Bits(FRAGMENT, DONT_FRAGMENT);
         /// Whether more fragments follow.
-        more_fragments: bool = Bits(4, MORE_FRAGMENTS as u32);
+        more_fragments: bool = Bits(FRAGMENT, MORE_FRAGMENTS);
         /// Bytes of the datagram's payload before this fragment's, a multiple of eight.
         fragment_offset: u16;
         /// The time to live.
@@ -163,7 +163,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Ipv4<T> {
     /// Computes the checksum and writes it.
     pub fn fill_checksum(&mut self) {
         self.set_checksum(0);
-        self.set_checksum(checksum::checksum(self.header_bytes()));
+        self.set_checksum(Sum::new().bytes(self.header_bytes()).checksum());
     }
 }
 
@@ -192,6 +192,7 @@ impl Ipv4Header<'_> {
     fn start(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         let len = options::emit_all(LAYER, self.options, to)?;
         put(to, VERSION_LEN, [0x40 | (len / 4) as u8]);
+        put(to, FRAGMENT, [0; 2]);
         Ipv4(to).set_fragment(self.fragment_offset, self.more_fragments);
         Ok(len)
     }

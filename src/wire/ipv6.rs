@@ -27,7 +27,7 @@ view! {
     Ipv6, payload(ip): LEN..LEN + usize::from(ip.payload_len());
 
     /// The version, 6 in a checked view.
-    version: u8 = Bits(VERSION, 0xF000_0000);
+    version: u8 = Bits(VERSION, 0xF0_u8);
 }
 
 #[inline]
@@ -46,9 +46,9 @@ header! {
     /// The fields of an IPv6 header.
     Ipv6Header of Ipv6, start {
         /// The traffic class.
-        traffic_class, set_traffic_class: u8 = Bits(0, 0xFF0_0000);
+        traffic_class, set_traffic_class: u8 = Bits(0, 0xFF0_0000_u32);
         /// The flow label, 20 bits.
-        flow_label, set_flow_label: u32 = Bits(0, 0xF_FFFF);
+        flow_label, set_flow_label: u32 = Bits(0, 0xF_FFFF_u32);
         /// The length of what follows this header, extension headers included, in bytes.
         payload_len, set_payload_len: u16 = PAYLOAD_LEN;
         /// The type of what follows this header: an extension header, or the protocol.
@@ -80,7 +80,7 @@ impl Default for Ipv6Header {
 impl Ipv6Header {
     fn start(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         at_least(LAYER, to, LEN)?;
-        put(to, VERSION, [0x60]);
+        put(to, VERSION, [0x60, 0, 0, 0]);
         Ok(LEN)
     }
 }

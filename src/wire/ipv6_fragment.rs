@@ -7,7 +7,7 @@ const LAYER: Layer = Layer::Fragment;
 const LEN: usize = 8;
 /// The offset, two reserved bits, and whether more follow.
 const FRAGMENT: usize = 2;
-const RESERVED_BITS: Bits = Bits(0, 0b110);
+const RESERVED_BITS: Bits<u8> = Bits(3, 0b110);
 
 view! {
     /// A fragment header and the part of a packet that follows it.
@@ -39,7 +39,7 @@ header! {
         /// Bytes of the packet's fragmentable part before this one, a multiple of eight.
         offset: u16;
         /// Whether more follow.
-        more: bool = Bits(0, 1);
+        more: bool = Bits(FRAGMENT, 1_u16);
         /// The reserved byte after the next header, and the two reserved bits between offset and `more`.
         reserved, set_reserved: (u8, u8);
         /// The identification, which all fragments of a packet share.
@@ -77,6 +77,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Ipv6Fragment<T> {
 impl Ipv6FragmentHeader {
     fn start(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         at_least(LAYER, to, LEN)?;
+        put(to, 0, [0; 4]);
         Ipv6Fragment(to).set_fragment(self.offset, self.more);
         Ok(LEN)
     }

@@ -31,13 +31,13 @@ header! {
     #[derive(Default)]
     MplsHeader of Mpls {
         /// The label, 20 bits.
-        label, set_label: u32 = Bits(0, 0xFFFF_F000);
+        label, set_label: u32 = Bits(0, 0xFFFF_F000_u32);
         /// The traffic class, 0 to 7 (RFC 5462).
-        traffic_class, set_traffic_class: u8 = Bits(0, 0xE00);
+        traffic_class, set_traffic_class: u8 = Bits(0, 0xE00_u32);
         /// Whether it is the last label of the stack.
-        is_bottom, set_bottom: bool = Bits(0, 0x100);
+        is_bottom, set_bottom: bool = Bits(0, 0x100_u32);
         /// The time to live.
-        ttl, set_ttl: u8 = 3;
+        ttl, set_ttl: u8 = Bits(0, 0xFF_u32);
     }
 }
 

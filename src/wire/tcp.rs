@@ -71,9 +71,9 @@ header! {
         /// The sequence number of the next byte that is expected.
         acknowledgement, set_acknowledgement: u32 = 8;
         /// The flags, nine bits: [`FIN`](TcpHeader::FIN) and the others.
-        flags, set_flags: u16 = Bits(DATA_OFFSET, 0x1FF_0000);
+        flags, set_flags: u16 = Bits(DATA_OFFSET, 0x1FF_u16);
         /// The three reserved bits between data offset and flags.
-        reserved, set_reserved: u8 = Bits(DATA_OFFSET, 0xE00_0000);
+        reserved, set_reserved: u8 = Bits(DATA_OFFSET, 0xE_u8);
         /// The window, before it is scaled.
         window, set_window: u16 = 14;
         /// The checksum.
@@ -158,7 +158,7 @@ impl TcpHeader<'_> {
 
     fn start(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         let len = options::emit_all(LAYER, self.options, to)?;
-        put(to, DATA_OFFSET, [(len / 4) as u8 * 16]);
+        put(to, DATA_OFFSET, [(len / 4) as u8 * 16, 0]);
         Ok(len)
     }
 }

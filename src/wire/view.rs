@@ -62,16 +62,34 @@ pub(super) fn at_least(layer: Layer, bytes: &[u8], needed: usize) -> Result<(), 
     Err(ParseError::truncated(layer, 0, needed, bytes.len()))
 }
 
-/// Where a header has a field with values of type `V`: a `usize` is the offset of a field of whole bytes, in network
-/// order; [`Bits`] are fields of less.
+/// Where a header has a field whose values have the type `V`: a `usize` is the offset of whole bytes, in network order;
+/// [`Bits`] are a part of them.
 pub(super) trait Location<V> {
     fn read(self, bytes: &[u8]) -> V;
     fn write(self, bytes: &mut [u8], value: V);
 }
 
-/// The bits of a mask in the 32-bit word that begins at an offset.
+/// The bits of a mask in the number at an offset. The mask's type is that of the number.
 #[derive(Clone, Copy)]
-pub(super) struct Bits(pub(super) usize, pub(super) u32);
+pub(super) struct Bits<M>(pub(super) usize, pub(super) M);
+
+/// What [`Bits`] can hold.
+pub(super) trait Value {
+    fn from_bits(bits: u32) -> Self;
+    fn to_bits(self) -> u32;
+}
+
+impl Value for bool {
+    #[inline(always)]
+    fn from_bits(bits: u32) -> Self {
+        bits != 0
+    }
+
+    #[inline(always)]
+    fn to_bits(self) -> u32 {
+        self.into()
+    }
+}
 
 macro_rules! integers {
     ($($ty:ident)*) => {$(
@@ -87,34 +105,35 @@ macro_rules! integers {
             }
         }
 
-        impl Location<$ty> for Bits {
+        impl<V: Value> Location<V> for Bits<$ty> {
             #[inline(always)]
-            fn read(self, bytes: &[u8]) -> $ty {
-                ((get32(bytes, self.0) & self.1) >> self.1.trailing_zeros()) as $ty
+            fn read(self, bytes: &[u8]) -> V {
+                let number: $ty = self.0.read(bytes);
+                V::from_bits(((number & self.1) >> self.1.trailing_zeros()).into())
             }
 
             #[inline(always)]
-            fn write(self, bytes: &mut [u8], value: $ty) {
-                let bits = (u32::from(value) << self.1.trailing_zeros()) & self.1;
-                let others = get32(bytes, self.0) & !self.1;
-                put(bytes, self.0, (others | bits).to_be_bytes());
+            fn write(self, bytes: &mut [u8], value: V) {
+                let bits = (value.to_bits() << self.1.trailing_zeros()) as $ty;
+                let others: $ty = self.0.read(bytes);
+                self.0.write(bytes, (others & !self.1) | (bits & self.1));
+            }
+        }
+
+        impl Value for $ty {
+            #[inline(always)]
+            fn from_bits(bits: u32) -> Self {
+                bits as $ty
+            }
+
+            #[inline(always)]
+            fn to_bits(self) -> u32 {
+                self.into()
             }
         }
     )*};
 }
 integers!(u8 u16 u32);
-
-impl Location<bool> for Bits {
-    #[inline(always)]
-    fn read(self, bytes: &[u8]) -> bool {
-        get32(bytes, self.0) & self.1 != 0
-    }
-
-    #[inline(always)]
-    fn write(self, bytes: &mut [u8], value: bool) {
-        self.write(bytes, u8::from(value));
-    }
-}
 
 impl<const N: usize> Location<[u8; N]> for usize {
     #[inline(always)]

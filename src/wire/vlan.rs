@@ -37,11 +37,11 @@ header! {
     #[derive(Default)]
     VlanHeader of Vlan {
         /// The priority, 0 to 7.
-        priority, set_priority: u8 = Bits(0, 0xE000_0000);
+        priority, set_priority: u8 = Bits(0, 0xE000_u16);
         /// Whether the frame may be dropped before others.
-        drop_eligible, set_drop_eligible: bool = Bits(0, 0x1000_0000);
+        drop_eligible, set_drop_eligible: bool = Bits(0, 0x1000_u16);
         /// The VLAN's identifier, 0 to 4095.
-        id, set_id: u16 = Bits(0, 0x0FFF_0000);
+        id, set_id: u16 = Bits(0, 0xFFF_u16);
         /// The type of what follows the tag, or a length below 0x600.
         ether_type, set_ether_type: u16 = 2;
     }
