@@ -7,7 +7,7 @@
 use core::fmt;
 
 use super::super::{Network, Transport};
-use super::program::{Filter, Node};
+use super::compile::{Filter, Node};
 use super::term::{Side, Term};
 
 /// An instruction, laid out as `struct sock_filter`.

@@ -13,7 +13,7 @@
 //! | file | what is in it |
 //! |---|---|
 //! | `term.rs` | what can be asked of a frame |
-//! | `program.rs` | terms joined by and, or, not: rows of tests |
+//! | `compile.rs` | terms joined by and, or, not: rows of tests |
 //! | `comparison.rs` | what is asked of the words of a summary |
 //! | `parse.rs` | expressions |
 //! | `bpf.rs` | classic BPF |
@@ -21,12 +21,12 @@
 mod bpf;
 mod comparison;
 mod parse;
-mod program;
+mod compile;
 mod term;
 
 pub use bpf::{BpfError, BpfInstruction};
 pub use parse::{FilterError, FilterReason};
-pub use program::Filter;
+pub use compile::Filter;
 pub use term::{Side, Term};
 
 /// The most terms in a filter. Of IPv6 prefixes longer than 32 bits there may be fewer, as each word of the address

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::str::FromStr;
 
 use super::super::Network;
-use super::program::{Filter, Node};
+use super::compile::{Filter, Node};
 use super::term::{Side, Term};
 
 /// How deep parentheses and negations may be nested.
