@@ -1,4 +1,4 @@
-//! What is wrong with some bytes, and where.
+//! Parse errors: what is wrong with some bytes, and where.
 
 use core::fmt;
 
@@ -206,7 +206,7 @@ impl fmt::Display for Reason {
                 write!(f, "invalid text \"{}\"", text.escape_ascii())
             }
             Self::TooLarge { digits } => {
-                write!(f, "a number of {digits} digits does not fit in 64 bits")
+                write!(f, "a number of {digits} digits does not fit into 64 bits")
             }
             Self::Noise { len } => write!(f, "{len} bytes belong to no message"),
             Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
@@ -232,7 +232,7 @@ impl fmt::Display for Reason {
 pub struct ParseError {
     /// The header or message.
     pub layer: Layer,
-    /// What is wrong with it.
+    /// Why it was refused.
     pub reason: Reason,
     /// The start of the header or message, or of the wrong field in it, in bytes from the start of the parser's input.
     /// 64 bits on every target: a caller that reads a stream or a large file in parts adds the parts before.

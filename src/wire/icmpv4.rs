@@ -51,7 +51,7 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Icmpv4<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reason;
+    use super::super::error::Reason;
     use super::*;
 
     #[test]

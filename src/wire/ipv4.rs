@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_behind_the_stated_length_is_padding() {
+    fn what_follows_the_stated_length_is_padding() {
         let bytes = bytes();
         let ip = Ipv4::new_checked(&bytes).unwrap();
         assert_eq!((ip.header_len(), ip.payload().len()), (24, 2));

@@ -178,7 +178,7 @@ mod tests {
         assert_eq!(Tcp::new_checked(&bytes).unwrap_err(), error);
     }
 
-    /// `51 02`: a SYN with AE. And what is reserved, whatever it will mean.
+    /// `51 02` is a SYN with AE. The reserved bits are kept too.
     #[test]
     fn every_bit_beside_the_data_offset_is_kept() {
         let mut bytes = [0; 20];

@@ -64,7 +64,7 @@ header! {
 }
 
 impl<T: AsRef<[u8]>> Udp<T> {
-    /// What the header calls it; as a public method it would need an `is_empty`.
+    /// The header's name for the field. As a public method it would need an `is_empty`.
     fn len(&self) -> u16 {
         self.len_field()
     }
@@ -191,7 +191,7 @@ mod tests {
         assert!(udp.verify_v4(src, dst).is_ok());
     }
 
-    /// The update comes to zero, which is the other form of what is written.
+    /// The update gives zero, which is written as ones.
     #[test]
     fn an_updated_checksum_of_zero_is_written_as_ones() {
         let bytes = [0, 1, 0, 2, 0, 8, 0, 0];

@@ -1,6 +1,6 @@
 //! What all views share: how fields are read and written, and the macros that declare a view and its header.
 //!
-//! A view checks its bytes when it is made, but a caller that can write to the bytes can change a length later. So
+//! A view checks its bytes in `new_checked`, but a caller that can write to the bytes can change a length later. So
 //! nothing here trusts a length: a field that is out of reach reads as zero and is not written, and slices end where
 //! the bytes end.
 
@@ -175,7 +175,8 @@ addresses!(Ipv4Addr Ipv6Addr);
 /// }
 /// ```
 ///
-/// The payload is optional. A field has a name, which is its getter's, a setter or none, a type and a [`Location`].
+/// The payload is optional. A field has a name, which is that of its getter, an optional setter, a type and a
+/// [`Location`].
 /// The file supplies `fn check(&[u8]) -> Result<(), ParseError>` and a method `header`, which [`header!`] makes.
 macro_rules! view {
     (

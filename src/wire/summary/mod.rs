@@ -26,7 +26,7 @@ pub use burst::summarize_burst;
 pub use fields::{Extensions, FragmentInfo, Link, Network, Transport};
 use fields::{flag, fragment};
 
-use super::ParseError;
+use crate::wire::error::ParseError;
 
 /// The size of a summary in words of 32 bits.
 pub(super) const WORDS: usize = size_of::<Summary>() / size_of::<u32>();
@@ -45,7 +45,7 @@ pub const MAX_EXTENSIONS: usize = 8;
 /// ```
 /// use framepool::wire::{Transport, summarize};
 ///
-/// # let frame = framepool::wire::samples::UDP;
+/// # let frame = framepool::wire::EXAMPLE_FRAME;
 /// let summary = summarize(frame)?;
 /// assert_eq!(summary.transport(), Transport::Udp);
 /// assert_eq!(summary.ports(), Some((4660, 26400)));
@@ -118,7 +118,7 @@ pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
 /// ```
 /// use framepool::wire::{Layer, Network, summarize_lax};
 ///
-/// # let frame = framepool::wire::samples::UDP;
+/// # let frame = framepool::wire::EXAMPLE_FRAME;
 /// let (summary, error) = summarize_lax(&frame[..36]);
 /// assert_eq!(summary.network(), Network::Ipv4);
 /// assert_eq!(error.map(|e| e.layer), Some(Layer::Ipv4));
