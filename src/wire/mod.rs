@@ -19,8 +19,9 @@
 //!
 //! Every protocol has two types. A *view*, such as [`Udp<T>`](Udp), is over bytes. `new_checked` checks them once; then
 //! the view reads fields in place and, over `&mut [u8]`, sets them. A *header*, such as [`UdpHeader`], has the fields as
-//! values: `parse` reads it from bytes, `emit` writes it. A caller that changes a length under a view gets shorter slices
-//! and zeros, never bytes that do not exist.
+//! values: `parse` reads it from bytes, `emit` writes it. Setters and `emit` write the lowest bits of a value that is too
+//! large for its field. A caller that changes a length under a view gets shorter slices and zeros, never bytes that do
+//! not exist.
 
 // `view.rs` has what all views share, and the macros that declare a view and its header from one table of fields.
 // `icmp.rs` has what both ICMPs share, `options.rs` what the options of IPv4, IPv6 and TCP share.
