@@ -92,10 +92,7 @@ fn what_the_header_lacks_is_said() {
     assert_eq!(of(b"8=FIX.4.9\x019=5\x01"), (2, text("FIX.4.9")));
     assert_eq!(of(b"8=FIX.44ABCD\x01"), (2, text("FIX.44ABCD")));
     assert_eq!(of(b"8=FIX.44ABCDEFGH\x01"), (2, text("FIX.44ABCDE")));
-    assert_eq!(
-        text("FIX.4.9").to_string(),
-        "the text \"FIX.4.9\" has no meaning"
-    );
+    assert_eq!(text("FIX.4.9").to_string(), "invalid text \"FIX.4.9\"");
     assert_eq!(
         of(b"8=FIX.4.2\x0135=0\x01"),
         (10, Reason::Missing { wanted: 9 })
@@ -454,7 +451,7 @@ fn noise_between_messages_is_told_with_its_length() {
     let error = Messages::new(&stream).next().unwrap().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "FIX at byte 0: 16 bytes that are no part of a message"
+        "FIX at byte 0: 16 bytes belong to no message"
     );
     // What could be the start of a message is waited for, and no noise.
     let mut messages = Messages::new(b"xyz8=F");

@@ -587,7 +587,7 @@ fn an_offset_in_a_large_file_is_told_as_it_is() {
     assert_eq!(error.shifted(5_000_000_000).offset, 13_500_000_000);
     assert_eq!(
         error.to_string(),
-        "ITCH at byte 8500000000: 21 bytes needed, 8 there"
+        "ITCH at byte 8500000000: 21 bytes needed, 8 available"
     );
     let long = ParseError::bad_length(Layer::MoldUdp64, 0, 5_000_000_000, 20, 20);
     let (stated, least, most) = (5_000_000_000, 20, 20);

@@ -2,23 +2,21 @@
 
 use core::net::Ipv4Addr;
 
+use super::error::{Layer, ParseError, Reason};
 use super::view::{at_least, get, get16, part, part_mut, put, view};
-use super::{Layer, ParseError, Reason};
 
-mod field {
-    pub const HARDWARE: usize = 0;
-    pub const PROTOCOL: usize = 2;
-    /// Two lengths, the protocol's behind the hardware's.
-    pub const HARDWARE_LEN: usize = 4;
-    pub const OPERATION: usize = 6;
-    pub const ADDRESSES: usize = 8;
-}
+const HARDWARE: usize = 0;
+const PROTOCOL: usize = 2;
+/// Two lengths: the hardware's, then the protocol's.
+const HARDWARE_LEN: usize = 4;
+const OPERATION: usize = 6;
+const ADDRESSES: usize = 8;
 
 /// Ethernet and IPv4 in the first six bytes.
 const ETHERNET_IPV4: [u8; 6] = [0, 1, 8, 0, 6, 4];
 
 view! {
-    /// An ARP packet, for whatever kinds of addresses.
+    /// An ARP packet, with addresses of any kind.
     ///
     /// ```
     /// use framepool::wire::{Arp, ArpHeader};
@@ -36,75 +34,74 @@ view! {
     /// assert_eq!(ArpHeader::parse(&bytes)?, request);
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
-    Arp
+    Arp;
+
+    /// The kind of hardware address, 1 for Ethernet.
+    hardware: u16 = HARDWARE;
+    /// The kind of protocol address, 0x800 for IPv4.
+    protocol: u16 = PROTOCOL;
+    /// The operation: [`ArpHeader::REQUEST`], [`ArpHeader::REPLY`] or another.
+    operation, set_operation: u16 = OPERATION;
 }
 
 #[inline]
 fn check(bytes: &[u8]) -> Result<(), ParseError> {
-    at_least(Layer::Arp, bytes, field::ADDRESSES)?;
-    at_least(Layer::Arp, bytes, end(bytes))
+    at_least(Layer::Arp, bytes, ADDRESSES)?;
+    let [hardware, protocol] = get(bytes, HARDWARE_LEN);
+    let len = 2 * (usize::from(hardware) + usize::from(protocol));
+    at_least(Layer::Arp, bytes, ADDRESSES + len)
 }
 
-/// Where the addresses end.
-fn end(bytes: &[u8]) -> usize {
-    let [hardware, protocol] = get(bytes, field::HARDWARE_LEN);
-    field::ADDRESSES + 2 * (usize::from(hardware) + usize::from(protocol))
-}
-
-/// Where the address is that is behind so many of each kind. It is a protocol address if there are more of the
-/// others.
-fn place(bytes: &[u8], hardware: usize, protocol: usize) -> (usize, usize) {
-    let lens: [u8; 2] = get(bytes, field::HARDWARE_LEN);
+/// Where the address lies that follows `hardware` hardware addresses and `protocol` protocol addresses. The kinds
+/// alternate, so it is a protocol address if more hardware addresses come before it.
+fn address_range(bytes: &[u8], hardware: usize, protocol: usize) -> (usize, usize) {
+    let lens: [u8; 2] = get(bytes, HARDWARE_LEN);
     let [hardware_len, protocol_len] = lens.map(usize::from);
-    let from = field::ADDRESSES + hardware * hardware_len + protocol * protocol_len;
+    let from = ADDRESSES + hardware * hardware_len + protocol * protocol_len;
     match hardware > protocol {
         true => (from, from + protocol_len),
         false => (from, from + hardware_len),
     }
 }
 
-impl<T: AsRef<[u8]>> Arp<T> {
-    /// The kind of hardware address, 1 for Ethernet.
-    pub fn hardware(&self) -> u16 {
-        get16(self.as_bytes(), field::HARDWARE)
-    }
+/// Methods for the four addresses, by the number of addresses before them.
+macro_rules! addresses {
+    ($($(#[$doc:meta])* $get:ident, $get_mut:ident = $hardware:literal, $protocol:literal;)*) => {
+        impl<T: AsRef<[u8]>> Arp<T> {
+            $(
+                $(#[$doc])*
+                pub fn $get(&self) -> &[u8] {
+                    let (from, to) = address_range(self.as_bytes(), $hardware, $protocol);
+                    part(self.as_bytes(), from, to)
+                }
+            )*
+        }
 
-    /// The kind of protocol address, 0x800 for IPv4.
-    pub fn protocol(&self) -> u16 {
-        get16(self.as_bytes(), field::PROTOCOL)
-    }
+        impl<T: AsRef<[u8]> + AsMut<[u8]>> Arp<T> {
+            $(
+                #[doc = concat!("[`", stringify!($get), "`](Self::", stringify!($get), "), to write to.")]
+                pub fn $get_mut(&mut self) -> &mut [u8] {
+                    let (from, to) = address_range(self.as_bytes(), $hardware, $protocol);
+                    part_mut(self.0.as_mut(), from, to)
+                }
+            )*
+        }
+    };
+}
 
-    /// What is asked or answered.
-    pub fn operation(&self) -> u16 {
-        get16(self.as_bytes(), field::OPERATION)
-    }
-
+addresses! {
     /// The sender's hardware address.
-    pub fn sender_hardware(&self) -> &[u8] {
-        self.address(0, 0)
-    }
-
+    sender_hardware, sender_hardware_mut = 0, 0;
     /// The sender's protocol address.
-    pub fn sender_protocol(&self) -> &[u8] {
-        self.address(1, 0)
-    }
-
-    /// The target's hardware address, of no meaning in a request.
-    pub fn target_hardware(&self) -> &[u8] {
-        self.address(1, 1)
-    }
-
+    sender_protocol, sender_protocol_mut = 1, 0;
+    /// The target's hardware address, which has no meaning in a request.
+    target_hardware, target_hardware_mut = 1, 1;
     /// The target's protocol address.
-    pub fn target_protocol(&self) -> &[u8] {
-        self.address(2, 1)
-    }
+    target_protocol, target_protocol_mut = 2, 1;
+}
 
-    fn address(&self, hardware: usize, protocol: usize) -> &[u8] {
-        let (from, to) = place(self.as_bytes(), hardware, protocol);
-        part(self.as_bytes(), from, to)
-    }
-
-    /// All fields, where it is IPv4 over Ethernet.
+impl<T: AsRef<[u8]>> Arp<T> {
+    /// All fields, if it is IPv4 over Ethernet.
     pub fn header(&self) -> Option<ArpHeader> {
         let bytes = self.as_bytes();
         (get(bytes, 0) == ETHERNET_IPV4).then(|| ArpHeader {
@@ -117,41 +114,9 @@ impl<T: AsRef<[u8]>> Arp<T> {
     }
 }
 
-impl<T: AsRef<[u8]> + AsMut<[u8]>> Arp<T> {
-    /// Sets what is asked or answered.
-    pub fn set_operation(&mut self, operation: u16) {
-        put(self.0.as_mut(), field::OPERATION, operation.to_be_bytes());
-    }
-
-    /// The sender's hardware address, to write to.
-    pub fn sender_hardware_mut(&mut self) -> &mut [u8] {
-        self.address_mut(0, 0)
-    }
-
-    /// The sender's protocol address, to write to.
-    pub fn sender_protocol_mut(&mut self) -> &mut [u8] {
-        self.address_mut(1, 0)
-    }
-
-    /// The target's hardware address, to write to.
-    pub fn target_hardware_mut(&mut self) -> &mut [u8] {
-        self.address_mut(1, 1)
-    }
-
-    /// The target's protocol address, to write to.
-    pub fn target_protocol_mut(&mut self) -> &mut [u8] {
-        self.address_mut(2, 1)
-    }
-
-    fn address_mut(&mut self, hardware: usize, protocol: usize) -> &mut [u8] {
-        let (from, to) = place(self.as_bytes(), hardware, protocol);
-        part_mut(self.0.as_mut(), from, to)
-    }
-}
-
-/// The first field of a packet that is not for IPv4 over Ethernet.
+/// An error at the first field that is not that of IPv4 over Ethernet.
 #[cold]
-fn stranger(bytes: &[u8]) -> ParseError {
+fn not_ethernet_ipv4(bytes: &[u8]) -> ParseError {
     let unknown = |at| {
         let found = get16(bytes, at).into();
         ParseError::new(Layer::Arp, Reason::UnknownType { found }, at)
@@ -160,10 +125,10 @@ fn stranger(bytes: &[u8]) -> ParseError {
     let length =
         |at, stated: u8, due| ParseError::bad_length(Layer::Arp, at, stated.into(), due, due);
     match ([a, b], [c, d], hardware_len) {
-        ([0, 1], [8, 0], 6) => length(field::HARDWARE_LEN + 1, protocol_len, 4),
-        ([0, 1], [8, 0], _) => length(field::HARDWARE_LEN, hardware_len, 6),
-        ([0, 1], ..) => unknown(field::PROTOCOL),
-        _ => unknown(field::HARDWARE),
+        ([0, 1], [8, 0], 6) => length(HARDWARE_LEN + 1, protocol_len, 4),
+        ([0, 1], [8, 0], _) => length(HARDWARE_LEN, hardware_len, 6),
+        ([0, 1], ..) => unknown(PROTOCOL),
+        _ => unknown(HARDWARE),
     }
 }
 
@@ -171,46 +136,45 @@ fn stranger(bytes: &[u8]) -> ParseError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct ArpHeader {
-    /// What is asked or answered.
+    /// The operation: [`REQUEST`](Self::REQUEST), [`REPLY`](Self::REPLY) or another.
     pub operation: u16,
     /// The sender's Ethernet address.
     pub sender_hardware: [u8; 6],
     /// The sender's IPv4 address.
-    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     pub sender: Ipv4Addr,
-    /// The target's Ethernet address, of no meaning in a request.
+    /// The target's Ethernet address, which has no meaning in a request.
     pub target_hardware: [u8; 6],
     /// The target's IPv4 address.
-    #[cfg_attr(feature = "defmt", defmt(Debug2Format))]
     pub target: Ipv4Addr,
 }
 
 impl ArpHeader {
     /// Bytes of the packet.
     pub const LEN: usize = 28;
-    /// Who has the target's address?
+    /// The sender asks for the hardware address of the target.
     pub const REQUEST: u16 = 1;
-    /// The sender has.
+    /// The sender answers with its hardware address.
     pub const REPLY: u16 = 2;
 
     /// Reads a packet for IPv4 over Ethernet.
     ///
     /// # Errors
-    /// As [`Arp::new_checked`], and of the first field that is not that of IPv4 over Ethernet:
+    /// The same as [`Arp::new_checked`], and an error at the first field that is not that of IPv4 over Ethernet:
     /// [`Reason::UnknownType`] with the kind of hardware or protocol, [`Reason::BadLength`] of their addresses.
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         let view = Arp::new_checked(bytes)?;
-        view.header().ok_or_else(|| stranger(view.as_bytes()))
+        view.header()
+            .ok_or_else(|| not_ethernet_ipv4(view.as_bytes()))
     }
 
-    /// Writes the packet to the start of `to`; returns its length.
+    /// Writes the packet to the start of `to` and returns its length.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] where `to` is shorter. Nothing was written.
+    /// [`Reason::Truncated`] if `to` is shorter. Nothing was written then.
     pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         at_least(Layer::Arp, to, Self::LEN)?;
         put(to, 0, ETHERNET_IPV4);
-        put(to, field::OPERATION, self.operation.to_be_bytes());
+        put(to, OPERATION, self.operation.to_be_bytes());
         put(to, 8, self.sender_hardware);
         put(to, 14, self.sender.octets());
         put(to, 18, self.target_hardware);

@@ -1,33 +1,36 @@
-//! The Internet checksum (RFC 1071): made, verified, and brought up to date (RFC 1624).
+//! The Internet checksum (RFC 1071): computed, verified and updated (RFC 1624).
 //!
-//! The sum is taken in the machine's own byte order (RFC 1071, 2.B): over fewer than 256 bytes by a chain of
-//! additions with carry, over more by loops that the compiler turns into vectors. Only the result is put into
-//! network order. Alignment does not matter.
+//! The sum is computed in the machine's own byte order (RFC 1071, 2.B), and only the result is converted to network
+//! order. Fewer than 256 bytes are summed by a chain of additions with carry, more bytes by loops that the compiler
+//! vectorizes. Alignment does not matter.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::error::{Layer, ParseError};
+use super::view::{get16, part};
+
 /// Bytes that the short loop adds in one turn.
 const TURN: usize = 64;
-/// Bytes of a wide turn, and the length from which vectors pay for their start and their end.
+/// Bytes of a wide turn. From this length on vectors are faster, their start and end included.
 const WIDE: usize = 256;
 /// Bytes from which one long loop is faster than wide turns.
 const LONG: usize = 3 * WIDE;
-/// Bytes whose halves of 32 bits, all together, fit into 64 bits many times over.
-const MOST: usize = 1 << 20;
+/// Bytes of a chunk: the sum of its 32-bit halves fits in 64 bits many times.
+const CHUNK: usize = 1 << 20;
 
-/// A ones' complement sum that is being taken, over parts of a packet in any order.
+/// A ones' complement sum over parts of a packet, in any order.
 ///
-/// Each part begins on an even byte of what is summed: all but the last one have an even length.
+/// Each part begins at an even offset in the packet: all parts but the last have an even length.
 ///
 /// ```
 /// use framepool::wire::checksum::{Sum, checksum};
 ///
 /// let header = [0x45, 0, 0, 0x1c, 0, 1, 0, 0, 0x40, 0x11, 0, 0, 192, 0, 2, 1, 192, 0, 2, 2];
-/// let made = checksum(&header);
-/// assert_eq!(made, Sum::new().bytes(&header[..8]).bytes(&header[8..]).checksum());
+/// let computed = checksum(&header);
+/// assert_eq!(computed, Sum::new().bytes(&header[..8]).bytes(&header[8..]).checksum());
 ///
-/// // Over bytes with their checksum in them, it is zero.
-/// assert_eq!(Sum::new().bytes(&header).word(made).checksum(), 0);
+/// // The checksum of bytes that contain their checksum is zero.
+/// assert_eq!(Sum::new().bytes(&header).word(computed).checksum(), 0);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -35,23 +38,23 @@ const MOST: usize = 1 << 20;
 pub struct Sum(u64);
 
 impl Sum {
-    /// Of nothing.
+    /// The sum of no bytes.
     pub const fn new() -> Self {
         Self(0)
     }
 
-    /// With these bytes; an odd last one counts as if a zero followed it. O(length).
+    /// Adds bytes. An odd last byte counts as if a zero followed it. O(length).
     #[inline]
     pub fn bytes(self, bytes: &[u8]) -> Self {
         Self(add(self.0, words(bytes)))
     }
 
-    /// With a word of 16 bits.
+    /// Adds a word of 16 bits.
     pub const fn word(self, word: u16) -> Self {
         Self(add(self.0, word.to_be() as u64))
     }
 
-    /// With the pseudo header of IPv4 (RFC 9293, 3.1); `len` is the length of what is behind the IP header.
+    /// Adds the pseudo header of IPv4 (RFC 9293, 3.1). `len` is the length of what follows the IP header.
     #[inline]
     pub fn pseudo_v4(self, src: Ipv4Addr, dst: Ipv4Addr, protocol: u8, len: u16) -> Self {
         let addresses = [src.octets(), dst.octets()];
@@ -59,8 +62,8 @@ impl Sum {
         Self(add(self.0, src + dst)).word(protocol.into()).word(len)
     }
 
-    /// With the pseudo header of IPv6 (RFC 8200, 8.1); `len` is the length of what is behind the IP headers,
-    /// `protocol` the one behind all extension headers.
+    /// Adds the pseudo header of IPv6 (RFC 8200, 8.1). `len` is the length of what follows the IP headers, `protocol` the
+    /// protocol after all extension headers.
     #[inline]
     pub fn pseudo_v6(self, src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, len: u32) -> Self {
         self.bytes(&src.octets())
@@ -72,35 +75,35 @@ impl Sum {
 
     /// The sum as 16 bits.
     pub const fn fold(self) -> u16 {
-        // Both halves of each addition get the sum of both: the upper one with the lower one's carry.
+        // After each addition both halves have the sum of both. The upper one includes the lower one's carry.
         let sum = self.0.wrapping_add(self.0.rotate_left(32));
         let sum = (sum >> 32) as u32;
         let sum = sum.wrapping_add(sum.rotate_left(16)) >> 16;
         (sum as u16).to_be()
     }
 
-    /// The checksum: what the field must hold if it was zero when summed; zero if the right one was there.
+    /// The checksum: the value of the field if the field was zero in the sum; zero if it already had the right value.
     pub const fn checksum(self) -> u16 {
         !self.fold()
     }
 }
 
-/// The checksum over some bytes, whose own checksum field is zero. O(length).
+/// The checksum of bytes whose own checksum field is zero. O(length).
 #[inline]
 pub fn checksum(bytes: &[u8]) -> u16 {
     Sum::new().bytes(bytes).checksum()
 }
 
-/// Whether bytes with a checksum among them are as they were when it was made. O(length).
+/// Whether bytes that contain their checksum are valid. O(length).
 #[inline]
 pub fn is_valid(bytes: &[u8]) -> bool {
     checksum(bytes) == 0
 }
 
-/// A checksum after a word under it changed from `old` to `new` (RFC 1624, equation 3). O(1).
+/// Updates a checksum after a word that it covers changed from `old` to `new` (RFC 1624, equation 3). O(1).
 ///
-/// The result may be zero, and zero is a checksum like any other here. In UDP it is not: there use
-/// [`Udp::update_checksum`](super::Udp::update_checksum).
+/// The result may be zero. In UDP a zero means that there is no checksum: use
+/// [`Udp::update_checksum`](super::Udp::update_checksum) there.
 ///
 /// ```
 /// use framepool::wire::checksum::{checksum, update};
@@ -122,7 +125,37 @@ pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     update(checksum, old as u16, new as u16)
 }
 
-/// Adds with the carry coming round. A sum of sums is never far from 64 bits, but may get there.
+/// Verifies the checksum at byte `field` of `bytes`, which also covers what `before` sums up. The offset in the error is
+/// `field`.
+#[inline(always)]
+pub(super) fn verify(
+    layer: Layer,
+    before: Sum,
+    bytes: &[u8],
+    field: usize,
+) -> Result<(), ParseError> {
+    // A UDP checksum of zero means that there is none.
+    let has_none = layer == Layer::Udp && get16(bytes, field) == 0;
+    if before.bytes(bytes).checksum() == 0 && !has_none {
+        return Ok(());
+    }
+    Err(wrong(layer, before, bytes, field))
+}
+
+#[cold]
+fn wrong(layer: Layer, before: Sum, bytes: &[u8], field: usize) -> ParseError {
+    // Sums up everything but the field. Subtracting the field from a sum with it gives the wrong zero for a message of
+    // zeros.
+    let (head, tail) = (part(bytes, 0, field), part(bytes, field + 2, usize::MAX));
+    let computed = match before.bytes(head).bytes(tail).checksum() {
+        0 if layer == Layer::Udp => 0xFFFF,
+        computed => computed,
+    };
+    let found = get16(bytes, field);
+    ParseError::bad_checksum(layer, field, found.into(), computed.into())
+}
+
+/// Adds with end-around carry.
 #[inline(always)]
 const fn add(a: u64, b: u64) -> u64 {
     let (sum, carry) = a.overflowing_add(b);
@@ -144,7 +177,7 @@ fn wide(mut bytes: &[u8]) -> u64 {
     let mut sum = 0;
     if bytes.len() >= LONG {
         let (turns, rest) = bytes.split_at(bytes.len() & !(WIDE - 1));
-        (sum, bytes) = (turns.chunks(MOST).map(long).fold(0, add), rest);
+        (sum, bytes) = (turns.chunks(CHUNK).map(long).fold(0, add), rest);
     }
     while let Some((turn, rest)) = bytes.split_first_chunk() {
         (sum, bytes) = (add(sum, halves(turn)), rest);
@@ -155,7 +188,7 @@ fn wide(mut bytes: &[u8]) -> u64 {
     add(sum, short(bytes))
 }
 
-/// The words of 32 bits in lanes of 64: one addition each, and one vector to add up at the end.
+/// Adds the words of 32 bits in lanes of 64: one addition each, and one vector to sum at the end.
 #[inline(always)]
 fn halves(turn: &[u8; WIDE]) -> u64 {
     let words = turn.chunks_exact(4).map(|word| word.first_chunk());
@@ -163,8 +196,8 @@ fn halves(turn: &[u8; WIDE]) -> u64 {
     words.map(u64::from).sum()
 }
 
-/// Adds up whole words and, apart from them, their upper halves: three instructions for each vector. What
-/// overflows of the first sum is known from the second. Whole wide turns only.
+/// Adds whole words and, separately, their upper halves: three instructions for each vector. The second sum tells how
+/// often the first one overflowed. Takes whole wide turns only.
 #[inline(always)]
 fn long(turns: &[u8]) -> u64 {
     let (mut all, mut upper) = (0_u64, 0_u64);
@@ -176,21 +209,21 @@ fn long(turns: &[u8]) -> u64 {
     all.wrapping_sub(upper << 32) + upper
 }
 
-/// Turns of eight words, then half as many, and so on: a comparison each, and no loop to come out of.
+/// Adds turns of eight words, then four, two and one. Each of these costs one comparison and no loop.
 #[inline(always)]
 fn short(mut bytes: &[u8]) -> u64 {
     let mut sum = 0;
-    while let Some((turn, behind)) = bytes.split_first_chunk::<TURN>() {
-        (sum, bytes) = (chain(sum, turn), behind);
+    while let Some((turn, rest)) = bytes.split_first_chunk::<TURN>() {
+        (sum, bytes) = (chain(sum, turn), rest);
     }
-    if let Some((half, behind)) = bytes.split_first_chunk::<32>() {
-        (sum, bytes) = (chain(sum, half), behind);
+    if let Some((half, rest)) = bytes.split_first_chunk::<32>() {
+        (sum, bytes) = (chain(sum, half), rest);
     }
-    if let Some((quarter, behind)) = bytes.split_first_chunk::<16>() {
-        (sum, bytes) = (chain(sum, quarter), behind);
+    if let Some((quarter, rest)) = bytes.split_first_chunk::<16>() {
+        (sum, bytes) = (chain(sum, quarter), rest);
     }
-    if let Some((word, behind)) = bytes.split_first_chunk::<8>() {
-        (sum, bytes) = (chain(sum, word), behind);
+    if let Some((word, rest)) = bytes.split_first_chunk::<8>() {
+        (sum, bytes) = (chain(sum, word), rest);
     }
     add(sum, less_than_a_word(bytes))
 }
@@ -199,13 +232,13 @@ fn short(mut bytes: &[u8]) -> u64 {
 #[inline(always)]
 fn less_than_a_word(mut bytes: &[u8]) -> u64 {
     let mut sum = 0;
-    if let Some((word, behind)) = bytes.split_first_chunk() {
+    if let Some((word, rest)) = bytes.split_first_chunk() {
         sum += u64::from(u32::from_ne_bytes(*word));
-        bytes = behind;
+        bytes = rest;
     }
-    if let Some((word, behind)) = bytes.split_first_chunk() {
+    if let Some((word, rest)) = bytes.split_first_chunk() {
         sum += u64::from(u16::from_ne_bytes(*word));
-        bytes = behind;
+        bytes = rest;
     }
     if let &[byte] = bytes {
         sum += u64::from(u16::from_ne_bytes([byte, 0]));
@@ -213,8 +246,8 @@ fn less_than_a_word(mut bytes: &[u8]) -> u64 {
     sum
 }
 
-/// Adds words of 64 bits, each with the carry of the one before: one instruction each, where there is one for
-/// that. A sum and its carry are never as large as both can be, as two words are not: the last carry has room.
+/// Adds words of 64 bits, each with the carry of the addition before: one instruction each on most targets. The last carry
+/// cannot overflow, because a sum of two words that carried is smaller than `u64::MAX`.
 #[inline(always)]
 fn chain<const N: usize>(mut sum: u64, bytes: &[u8; N]) -> u64 {
     let mut carry = false;
@@ -281,13 +314,13 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "hundreds of kilobytes")]
     fn long_sums_keep_every_carry() {
-        let ones = std::vec![0xFF; 2 * MOST + 3 * WIDE + 5];
+        let ones = std::vec![0xFF; 2 * CHUNK + 3 * WIDE + 5];
         assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
         let mixed: std::vec::Vec<u8> = (0..ones.len()).map(|i| ((i * i) >> 7) as u8).collect();
         assert_eq!(Sum::new().bytes(&mixed).fold(), plainly(&mixed));
     }
 
-    /// Words at both ends of what they can be, in any order: each carry of the chain comes, and is kept.
+    /// The smallest and the largest words in any order, so that each addition of the chain carries.
     #[test]
     fn no_carry_is_lost() {
         let edges = [0, 1, u64::MAX - 1, u64::MAX].map(u64::to_ne_bytes);

@@ -1,89 +1,76 @@
-//! What is wrong with some bytes, and where.
+//! Parse errors: what is wrong with some bytes, and where.
 
 use core::fmt;
 
-/// The header or message that a parser was in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum Layer {
-    /// Ethernet II, or the length form of IEEE 802.3.
-    Ethernet,
-    /// IEEE 802.2 logical link control.
-    Llc,
-    /// The subnetwork access protocol behind LLC.
-    Snap,
-    /// An IEEE 802.1Q or 802.1ad tag.
-    Vlan,
-    /// A label stack entry (RFC 3032).
-    Mpls,
-    /// ARP (RFC 826).
-    Arp,
-    /// IPv4 (RFC 791), its options included.
-    Ipv4,
-    /// The fixed header of IPv6 (RFC 8200).
-    Ipv6,
-    /// The hop-by-hop options of IPv6.
-    HopByHop,
-    /// A routing header of IPv6.
-    Routing,
-    /// The fragment header of IPv6.
-    Fragment,
-    /// The destination options of IPv6.
-    Destination,
-    /// The IP authentication header (RFC 4302).
-    Authentication,
-    /// ICMP (RFC 792).
-    Icmpv4,
-    /// ICMPv6 (RFC 4443).
-    Icmpv6,
-    /// UDP (RFC 768).
-    Udp,
-    /// TCP (RFC 9293), its options included.
-    Tcp,
-    /// FIX tag=value.
-    Fix,
-    /// MoldUDP64.
-    MoldUdp64,
-    /// SoupBinTCP.
-    SoupBinTcp,
-    /// NASDAQ TotalView-ITCH.
-    Itch,
-    /// Cboe PITCH.
-    Pitch,
-    /// NYSE XDP / Pillar.
-    NyseXdp,
+/// Declares [`Layer`] and the names of its variants.
+macro_rules! layers {
+    ($($(#[$doc:meta])* $layer:ident = $name:literal;)*) => {
+        /// The header or message that a parser was in.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[cfg_attr(feature = "defmt", derive(defmt::Format))]
+        #[non_exhaustive]
+        pub enum Layer {
+            $($(#[$doc])* $layer,)*
+        }
+
+        impl Layer {
+            /// The usual name of the protocol.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$layer => $name,)*
+                }
+            }
+        }
+    };
 }
 
-impl Layer {
-    /// The name that people know it by.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Ethernet => "Ethernet",
-            Self::Llc => "LLC",
-            Self::Snap => "SNAP",
-            Self::Vlan => "VLAN",
-            Self::Mpls => "MPLS",
-            Self::Arp => "ARP",
-            Self::Ipv4 => "IPv4",
-            Self::Ipv6 => "IPv6",
-            Self::HopByHop => "IPv6 hop-by-hop options",
-            Self::Routing => "IPv6 routing",
-            Self::Fragment => "IPv6 fragment",
-            Self::Destination => "IPv6 destination options",
-            Self::Authentication => "IP authentication",
-            Self::Icmpv4 => "ICMP",
-            Self::Icmpv6 => "ICMPv6",
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-            Self::Fix => "FIX",
-            Self::MoldUdp64 => "MoldUDP64",
-            Self::SoupBinTcp => "SoupBinTCP",
-            Self::Itch => "ITCH",
-            Self::Pitch => "PITCH",
-            Self::NyseXdp => "NYSE XDP",
-        }
-    }
+layers! {
+    /// Ethernet II, or the length form of IEEE 802.3.
+    Ethernet = "Ethernet";
+    /// IEEE 802.2 logical link control.
+    Llc = "LLC";
+    /// The subnetwork access protocol that may follow LLC.
+    Snap = "SNAP";
+    /// An IEEE 802.1Q or 802.1ad tag.
+    Vlan = "VLAN";
+    /// A label stack entry (RFC 3032).
+    Mpls = "MPLS";
+    /// ARP (RFC 826).
+    Arp = "ARP";
+    /// IPv4 (RFC 791), options included.
+    Ipv4 = "IPv4";
+    /// The fixed header of IPv6 (RFC 8200).
+    Ipv6 = "IPv6";
+    /// The hop-by-hop options of IPv6.
+    HopByHop = "IPv6 hop-by-hop options";
+    /// A routing header of IPv6.
+    Routing = "IPv6 routing";
+    /// The fragment header of IPv6.
+    Fragment = "IPv6 fragment";
+    /// The destination options of IPv6.
+    Destination = "IPv6 destination options";
+    /// The IP authentication header (RFC 4302).
+    Authentication = "IP authentication";
+    /// ICMP (RFC 792).
+    Icmpv4 = "ICMP";
+    /// ICMPv6 (RFC 4443).
+    Icmpv6 = "ICMPv6";
+    /// UDP (RFC 768).
+    Udp = "UDP";
+    /// TCP (RFC 9293), options included.
+    Tcp = "TCP";
+    /// FIX tag=value.
+    Fix = "FIX";
+    /// MoldUDP64.
+    MoldUdp64 = "MoldUDP64";
+    /// SoupBinTCP.
+    SoupBinTcp = "SoupBinTCP";
+    /// NASDAQ TotalView-ITCH.
+    Itch = "ITCH";
+    /// Cboe PITCH.
+    Pitch = "PITCH";
+    /// NYSE XDP / Pillar.
+    NyseXdp = "NYSE XDP";
 }
 
 impl fmt::Display for Layer {
@@ -92,7 +79,7 @@ impl fmt::Display for Layer {
     }
 }
 
-/// Why a header or message is refused. Lengths are in bytes.
+/// Why a header or message was refused. Lengths are in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -101,83 +88,83 @@ pub enum Reason {
     Truncated {
         /// Bytes needed from the error's offset on.
         needed: u32,
-        /// Bytes that are there.
+        /// Bytes that are available.
         available: u32,
     },
-    /// It states a length that cannot be.
+    /// It states an impossible length.
     BadLength {
-        /// The length it states. `u64::MAX` stands for that and for more.
+        /// The length it states. `u64::MAX` also stands for larger lengths.
         stated: u64,
-        /// The least that it could be.
+        /// The smallest possible length.
         least: u32,
-        /// The most that it could be.
+        /// The largest possible length.
         most: u32,
     },
-    /// Its checksum does not fit its bytes.
+    /// Its checksum is wrong.
     BadChecksum {
-        /// The checksum that it carries.
+        /// The checksum in its field.
         found: u32,
-        /// The one that its bytes ask for.
+        /// The checksum of its bytes.
         computed: u32,
     },
-    /// It is of a version that the parser does not know.
+    /// The parser does not know its version.
     BadVersion {
         /// The version it states.
         found: u32,
     },
-    /// A type of header or message that the parser does not know.
+    /// The parser does not know this type of header or message.
     UnknownType {
         /// The type it states.
         found: u32,
     },
-    /// A field holds a value that has no meaning.
+    /// A field has an invalid value.
     BadValue {
         /// The value.
         found: u32,
     },
-    /// Characters where a name or a number is due that they are not.
+    /// The characters of a field are not the name or number that the field needs.
     BadText {
-        /// The first twelve of them; zeros after fewer.
+        /// The first twelve characters, filled up with zeros.
         found: [u8; 12],
     },
     /// A decimal number that does not fit into 64 bits.
     TooLarge {
-        /// Digits of the number, zeros in front of it included.
+        /// Digits of the number, leading zeros included.
         digits: u32,
     },
-    /// Bytes between messages that belong to none: time stamps in a log, say.
+    /// Bytes that belong to no message, such as time stamps in a log.
     Noise {
-        /// Bytes from the error's offset to where the next message may begin.
+        /// Bytes from the error's offset to the first byte that may begin a message.
         len: u64,
     },
-    /// A field that must be there is not.
+    /// A required field is missing.
     Missing {
         /// The number of the field.
         wanted: u32,
     },
-    /// The checksum cannot be verified: the addresses that it is made for are not known.
+    /// The checksum cannot be verified, because the addresses that it covers are unknown.
     Unverifiable {
-        /// Why not.
+        /// Why the addresses are unknown.
         why: Unverifiable,
     },
-    /// Headers follow each other for longer than the parser goes along.
+    /// More headers follow each other than the parser follows.
     TooDeep {
-        /// How many it follows.
+        /// The number of headers that it follows.
         limit: u32,
     },
 }
 
-/// Why the addresses that a checksum is made for are not known.
+/// Why the addresses that a checksum covers are unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Unverifiable {
-    /// A routing header of this type has nodes left to visit, and the type's layout is not known.
+    /// A routing header has nodes left to visit, and the parser does not know its type.
     RoutingType {
         /// The type.
         found: u8,
     },
-    /// A source route has nodes left to visit, and is damaged.
+    /// A source route has nodes left to visit and is damaged.
     Route,
     /// The options that may hold an address are damaged.
     Options,
@@ -186,7 +173,7 @@ pub enum Unverifiable {
 impl fmt::Display for Unverifiable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::RoutingType { found } => write!(f, "routing type {found} is unknown"),
+            Self::RoutingType { found } => write!(f, "unknown routing type {found}"),
             Self::Route => f.write_str("the source route is damaged"),
             Self::Options => f.write_str("the options are damaged"),
         }
@@ -197,7 +184,7 @@ impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::Truncated { needed, available } => {
-                write!(f, "{needed} bytes needed, {available} there")
+                write!(f, "{needed} bytes needed, {available} available")
             }
             Self::BadLength {
                 stated,
@@ -205,44 +192,38 @@ impl fmt::Display for Reason {
                 most,
             } => {
                 let or_more = if stated == u64::MAX { " or more" } else { "" };
-                write!(
-                    f,
-                    "a length of {stated} bytes{or_more} is not in {least}..={most}"
-                )
+                write!(f, "length {stated}{or_more} is not in {least}..={most}")
             }
             Self::BadChecksum { found, computed } => {
-                write!(
-                    f,
-                    "checksum {found:#06x}, its bytes ask for {computed:#06x}"
-                )
+                write!(f, "checksum is {found:#06x}, expected {computed:#06x}")
             }
-            Self::BadVersion { found } => write!(f, "version {found} is unknown"),
-            Self::UnknownType { found } => write!(f, "type {found:#x} is unknown"),
-            Self::BadValue { found } => write!(f, "the value {found:#x} has no meaning"),
+            Self::BadVersion { found } => write!(f, "unknown version {found}"),
+            Self::UnknownType { found } => write!(f, "unknown type {found:#x}"),
+            Self::BadValue { found } => write!(f, "invalid value {found:#x}"),
             Self::BadText { found } => {
                 let len = found.iter().rposition(|&byte| byte != 0);
                 let text = found.get(..=len.unwrap_or(0)).unwrap_or_default();
-                write!(f, "the text \"{}\" has no meaning", text.escape_ascii())
+                write!(f, "invalid text \"{}\"", text.escape_ascii())
             }
             Self::TooLarge { digits } => {
                 write!(f, "a number of {digits} digits does not fit into 64 bits")
             }
-            Self::Noise { len } => write!(f, "{len} bytes that are no part of a message"),
+            Self::Noise { len } => write!(f, "{len} bytes belong to no message"),
             Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
             Self::Unverifiable { why } => write!(f, "the checksum cannot be verified: {why}"),
-            Self::TooDeep { limit } => write!(f, "more than {limit} headers in a row"),
+            Self::TooDeep { limit } => write!(f, "more than {limit} consecutive headers"),
         }
     }
 }
 
-/// Some bytes are not what they should be: in which layer, where, and why.
+/// A parser refused some bytes: in which layer, where, and why.
 ///
 /// ```
 /// use framepool::wire::{Layer, ParseError, Reason};
 ///
 /// let error = ParseError::truncated(Layer::Udp, 34, 8, 5);
 /// assert_eq!((error.layer, error.offset), (Layer::Udp, 34));
-/// assert_eq!(error.to_string(), "UDP at byte 34: 8 bytes needed, 5 there");
+/// assert_eq!(error.to_string(), "UDP at byte 34: 8 bytes needed, 5 available");
 /// # assert_eq!(error.reason, Reason::Truncated { needed: 8, available: 5 });
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -251,16 +232,15 @@ impl fmt::Display for Reason {
 pub struct ParseError {
     /// The header or message.
     pub layer: Layer,
-    /// What is wrong with it.
+    /// Why it was refused.
     pub reason: Reason,
-    /// Where, in bytes from the start of what was given to the parser: the start of the header or
-    /// message, or of the field in it that is wrong. 64 bits on every target: a caller that reads a stream
-    /// or a large file in parts adds what came before.
+    /// The start of the header or message, or of the wrong field in it, in bytes from the start of the parser's input.
+    /// 64 bits on every target: a caller that reads a stream or a large file in parts adds the parts before.
     pub offset: u64,
 }
 
 impl ParseError {
-    /// An error at some byte.
+    /// An error at byte `offset`.
     pub const fn new(layer: Layer, reason: Reason, offset: usize) -> Self {
         Self {
             layer,
@@ -269,8 +249,8 @@ impl ParseError {
         }
     }
 
-    /// `needed` bytes from `offset` on, and only `available` are there. What exceeds 32 bits is shown as the
-    /// most that they hold: no header or message here is that long.
+    /// `needed` bytes are needed from `offset` on, and `available` are available. Both are capped at 32 bits: no header
+    /// or message here is that long.
     pub const fn truncated(layer: Layer, offset: usize, needed: usize, available: usize) -> Self {
         let reason = Reason::Truncated {
             needed: clamp(needed),
@@ -279,8 +259,7 @@ impl ParseError {
         Self::new(layer, reason, offset)
     }
 
-    /// A length field at `offset` that is not within `least..=most`. Of these two, what exceeds 32 bits is
-    /// shown as the most that they hold.
+    /// A length field at `offset` is not within `least..=most`. These two are capped at 32 bits.
     pub const fn bad_length(
         layer: Layer,
         offset: usize,
@@ -296,12 +275,12 @@ impl ParseError {
         Self::new(layer, reason, offset)
     }
 
-    /// A checksum at `offset` that is not the one that its bytes ask for.
+    /// The checksum at `offset` is wrong.
     pub const fn bad_checksum(layer: Layer, offset: usize, found: u32, computed: u32) -> Self {
         Self::new(layer, Reason::BadChecksum { found, computed }, offset)
     }
 
-    /// The same error, seen by one whose bytes begin `by` earlier.
+    /// The same error for a caller whose bytes begin `by` bytes earlier.
     pub const fn shifted(mut self, by: usize) -> Self {
         self.offset = self.offset.saturating_add(by as u64);
         self

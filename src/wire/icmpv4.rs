@@ -1,12 +1,15 @@
 //! ICMP (RFC 792).
 
-use super::checksum::{Sum, update};
-use super::icmp::{field, icmp};
-use super::view::{at_least, get, get8, get16, part, part_mut, put};
-use super::{Layer, ParseError};
+use super::checksum::{Sum, update, verify};
+use super::error::{Layer, ParseError};
+use super::icmp::{CHECKSUM, LEN, REST, TYPE, icmp};
+use super::view::{at_least, get16};
+
+const LAYER: Layer = Layer::Icmpv4;
 
 icmp! {
-    /// An ICMP message: the bytes given are all of it, as the checksum covers it.
+    /// An ICMP message. The bytes given must be the whole message, because the checksum covers all of it. The payload
+    /// of an error message is the packet that caused it.
     ///
     /// ```
     /// use framepool::wire::{Icmpv4, Icmpv4Header};
@@ -16,7 +19,7 @@ icmp! {
     /// let mut echo = Icmpv4::new_checked(&mut bytes)?;
     /// echo.fill_checksum();
     ///
-    /// // The reply differs in one byte; the checksum follows.
+    /// // The reply differs in one byte; the checksum is updated.
     /// echo.change_kind(0);
     /// assert!(echo.verify().is_ok());
     /// assert_eq!((echo.identifier(), echo.sequence(), echo.payload()), (1, 7, &b"ping"[..]));
@@ -26,8 +29,6 @@ icmp! {
 
     /// The fields of an ICMP header.
     Icmpv4Header;
-
-    Layer::Icmpv4
 }
 
 impl<T: AsRef<[u8]>> Icmpv4<T> {
@@ -36,20 +37,21 @@ impl<T: AsRef<[u8]>> Icmpv4<T> {
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify(&self) -> Result<(), ParseError> {
-        self.verified(Sum::new())
+        verify(LAYER, Sum::new(), self.as_bytes(), CHECKSUM)
     }
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Icmpv4<T> {
-    /// Makes the checksum. O(length).
+    /// Computes the checksum and writes it. O(length).
     pub fn fill_checksum(&mut self) {
-        self.set_checksum(self.computed(Sum::new()));
+        self.set_checksum(0);
+        self.set_checksum(Sum::new().bytes(self.as_bytes()).checksum());
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Reason;
+    use super::super::error::Reason;
     use super::*;
 
     #[test]

@@ -2,16 +2,18 @@
 
 use core::net::Ipv6Addr;
 
-use super::checksum::{Sum, update};
-use super::icmp::{field, icmp};
-use super::view::{at_least, get, get8, get16, part, part_mut, put};
-use super::{Layer, ParseError};
+use super::checksum::{Sum, update, verify};
+use super::error::{Layer, ParseError};
+use super::icmp::{CHECKSUM, LEN, REST, TYPE, icmp};
+use super::view::{at_least, get16};
 
+const LAYER: Layer = Layer::Icmpv6;
 /// The number of the protocol in IPv6.
 const PROTOCOL: u8 = 58;
 
 icmp! {
-    /// An ICMPv6 message: the bytes given are all of it, as the checksum covers it.
+    /// An ICMPv6 message. The bytes given must be the whole message, because the checksum covers all of it. The
+    /// payload of an error message is the packet that caused it.
     ///
     /// ```
     /// use framepool::wire::{Icmpv6, Icmpv6Header};
@@ -22,7 +24,7 @@ icmp! {
     /// let (src, dst) = (core::net::Ipv6Addr::LOCALHOST, core::net::Ipv6Addr::LOCALHOST);
     /// echo.fill_checksum(src, dst);
     ///
-    /// // The reply differs in one byte; the checksum follows.
+    /// // The reply differs in one byte; the checksum is updated.
     /// echo.change_kind(129);
     /// assert!(echo.verify(src, dst).is_ok());
     /// assert_eq!((echo.identifier(), echo.sequence(), echo.payload()), (1, 7, &b"ping"[..]));
@@ -32,17 +34,15 @@ icmp! {
 
     /// The fields of an ICMPv6 header.
     Icmpv6Header;
-
-    Layer::Icmpv6
 }
 
 impl<T: AsRef<[u8]>> Icmpv6<T> {
-    /// Verifies the checksum, which the addresses are under as well. O(length).
+    /// Verifies the checksum, which covers the addresses too. O(length).
     ///
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
-        self.verified(self.pseudo(src, dst))
+        verify(LAYER, self.pseudo(src, dst), self.as_bytes(), CHECKSUM)
     }
 
     fn pseudo(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Sum {
@@ -52,9 +52,11 @@ impl<T: AsRef<[u8]>> Icmpv6<T> {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Icmpv6<T> {
-    /// Makes the checksum. O(length).
+    /// Computes the checksum and writes it. O(length).
     pub fn fill_checksum(&mut self, src: Ipv6Addr, dst: Ipv6Addr) {
-        self.set_checksum(self.computed(self.pseudo(src, dst)));
+        self.set_checksum(0);
+        let sum = self.pseudo(src, dst).bytes(self.as_bytes());
+        self.set_checksum(sum.checksum());
     }
 }
 

@@ -1,19 +1,19 @@
 //! The options of IPv4, TCP and IPv6: a kind, a length, and that many bytes.
 
-use super::view::part;
-use super::{Layer, ParseError};
+use super::error::{Layer, ParseError};
+use super::view::{at_least, part, part_mut};
 
-/// An option: its kind, and the bytes behind kind and length.
+/// An option: its kind, and the bytes after kind and length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct RawOption<'a> {
     /// The kind.
     pub kind: u8,
-    /// What is behind kind and length.
+    /// The bytes after kind and length.
     pub data: &'a [u8],
 }
 
-/// The options of a header in order, paddings left out. Ends behind the first that is wrong.
+/// The options of a header in order, without padding. Ends after the first wrong option.
 ///
 /// ```
 /// use framepool::wire::{Ipv4, Ipv4Header};
@@ -32,20 +32,20 @@ pub struct RawOption<'a> {
 pub struct Options<'a> {
     layer: Layer,
     left: &'a [u8],
-    /// Of `left`, from the header's start.
+    /// Offset of `left` from the header's start.
     offset: usize,
 }
 
-/// How kinds and lengths are to be read.
+/// How kinds and lengths are encoded.
 #[derive(Clone, Copy)]
 struct Form {
     /// The kind that ends the list, without a length.
     end: Option<u8>,
     /// The kind that is one byte of padding.
     pad: u8,
-    /// A kind that is padding of some length.
+    /// The kind that is padding with a length.
     pad_many: Option<u8>,
-    /// Bytes that the length does not count.
+    /// Bytes of the option that its length does not count.
     uncounted: usize,
 }
 
@@ -58,7 +58,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Where it is, from the header's start.
+    /// Offset of the next option from the header's start.
     pub(super) fn offset(&self) -> usize {
         self.offset
     }
@@ -86,8 +86,8 @@ impl<'a> Options<'a> {
         self.offset += by;
     }
 
-    /// What is wrong, and the end of the list.
-    fn stop(&mut self, error: ParseError) -> Option<Result<RawOption<'a>, ParseError>> {
+    /// Ends the list with an error.
+    pub(super) fn stop<T>(&mut self, error: ParseError) -> Option<Result<T, ParseError>> {
         self.left = &[];
         Some(Err(error))
     }
@@ -99,7 +99,7 @@ impl<'a> Iterator for Options<'a> {
     fn next(&mut self) -> Option<Self::Item> {
         let form = self.form();
         loop {
-            let (&kind, behind) = self.left.split_first()?;
+            let (&kind, rest) = self.left.split_first()?;
             if form.end == Some(kind) {
                 self.left = &[];
                 return None;
@@ -109,12 +109,15 @@ impl<'a> Iterator for Options<'a> {
                 continue;
             }
             let available = self.left.len();
-            let Some(&stated) = behind.first() else {
+            let Some(&stated) = rest.first() else {
                 return self.stop(ParseError::truncated(self.layer, self.offset, 2, available));
             };
             let len = usize::from(stated) + form.uncounted;
             if len < 2 || len > available {
-                return self.stop(self.bad_length(stated, form.uncounted));
+                let least = 2 - form.uncounted;
+                let most = available.saturating_sub(form.uncounted);
+                let (at, stated) = (self.offset + 1, stated.into());
+                return self.stop(ParseError::bad_length(self.layer, at, stated, least, most));
             }
             let data = part(self.left, 2, len);
             self.advance(len);
@@ -125,17 +128,9 @@ impl<'a> Iterator for Options<'a> {
     }
 }
 
-impl Options<'_> {
-    fn bad_length(&self, stated: u8, uncounted: usize) -> ParseError {
-        let most = self.left.len().saturating_sub(uncounted);
-        let least = 2_usize.saturating_sub(uncounted);
-        ParseError::bad_length(self.layer, self.offset + 1, stated.into(), least, most)
-    }
-}
-
 impl core::iter::FusedIterator for Options<'_> {}
 
-/// Writes an option of IPv4 or TCP to the start of `to`; returns its length.
+/// Writes an option of IPv4 or TCP to the start of `to` and returns its length.
 pub(super) fn emit(
     layer: Layer,
     option: RawOption<'_>,
@@ -154,6 +149,21 @@ pub(super) fn emit(
         }
         _ => Err(ParseError::truncated(layer, 0, len, available)),
     }
+}
+
+/// Writes the options of an IPv4 or TCP header to `to`, after the 20 bytes before them, and returns the length of the
+/// header.
+pub(super) fn emit_all(layer: Layer, options: &[u8], to: &mut [u8]) -> Result<usize, ParseError> {
+    const START: usize = 20;
+    const MAX_LEN: usize = 40;
+    let stated = options.len();
+    if stated > MAX_LEN || stated % 4 != 0 {
+        return Err(ParseError::bad_length(layer, START, stated, 0, MAX_LEN));
+    }
+    let len = START + stated;
+    at_least(layer, to, len)?;
+    part_mut(to, START, len).copy_from_slice(options);
+    Ok(len)
 }
 
 #[cfg(test)]

@@ -2,34 +2,23 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::checksum::Sum;
-use super::options::Options;
+use super::checksum::{Sum, verify};
+use super::error::{Layer, ParseError};
+use super::options::{self, Options};
 use super::tcp_options::TcpOptions;
-use super::view::{at_least, get8, get16, get32, part, part_mut, put, put_bits, view};
-use super::{Layer, ParseError};
+use super::view::{Bits, at_least, get8, header, put, view};
 
-mod field {
-    pub const SRC_PORT: usize = 0;
-    pub const DST_PORT: usize = 2;
-    pub const SEQUENCE: usize = 4;
-    pub const ACKNOWLEDGEMENT: usize = 8;
-    /// Data offset, reserved bits and flags: four, three and nine bits.
-    pub const DATA_OFFSET: usize = 12;
-    pub const WINDOW: usize = 14;
-    pub const CHECKSUM: usize = 16;
-    pub const URGENT: usize = 18;
-    pub const OPTIONS: usize = 20;
-}
-
+const LAYER: Layer = Layer::Tcp;
+/// Bytes without options.
+const LEN: usize = 20;
+/// Data offset, reserved bits and flags: four, three and nine bits.
+const DATA_OFFSET: usize = 12;
+const CHECKSUM: usize = 16;
 /// The number of the protocol in IP.
 const PROTOCOL: u8 = 6;
-/// The bits of the flags, in the two bytes that begin with the data offset.
-const FLAGS: u16 = 0x1FF;
-/// The most bytes of options.
-const MOST_OPTIONS: usize = 40;
 
 view! {
-    /// A TCP header and its segment: the bytes given are all of it, since TCP states no length.
+    /// A TCP header and its segment. The bytes given must be the whole segment, because TCP states no length.
     ///
     /// ```
     /// use framepool::wire::{Tcp, TcpHeader, TcpOption};
@@ -52,93 +41,58 @@ view! {
     /// assert!(tcp.payload().is_empty());
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
-    Tcp
+    Tcp, payload(tcp): tcp.header_len()..usize::MAX;
 }
 
 #[inline]
 fn check(bytes: &[u8]) -> Result<(), ParseError> {
-    at_least(Layer::Tcp, bytes, field::OPTIONS)?;
+    at_least(LAYER, bytes, LEN)?;
     let len = header_len(bytes);
-    if len < field::OPTIONS {
-        let (layer, at) = (Layer::Tcp, field::DATA_OFFSET);
-        return Err(ParseError::bad_length(layer, at, len, field::OPTIONS, 60));
+    if len < LEN {
+        return Err(ParseError::bad_length(LAYER, DATA_OFFSET, len, LEN, 60));
     }
-    at_least(Layer::Tcp, bytes, len)
+    at_least(LAYER, bytes, len)
 }
 
 fn header_len(bytes: &[u8]) -> usize {
-    usize::from(get8(bytes, field::DATA_OFFSET) >> 4) * 4
+    usize::from(get8(bytes, DATA_OFFSET) >> 4) * 4
+}
+
+header! {
+    /// The fields of a TCP header.
+    #[derive(Default)]
+    TcpHeader<'a> of Tcp, start {
+        /// The sender's port.
+        src_port, set_src_port: u16 = 0;
+        /// The receiver's port.
+        dst_port, set_dst_port: u16 = 2;
+        /// The sequence number of the first byte.
+        sequence, set_sequence: u32 = 4;
+        /// The sequence number of the next byte that is expected.
+        acknowledgement, set_acknowledgement: u32 = 8;
+        /// The flags, nine bits: [`FIN`](TcpHeader::FIN) and the others.
+        flags, set_flags: u16 = Bits(DATA_OFFSET, 0x1FF_u16);
+        /// The three reserved bits between data offset and flags.
+        reserved, set_reserved: u8 = Bits(DATA_OFFSET, 0xE_u8);
+        /// The window, before it is scaled.
+        window, set_window: u16 = 14;
+        /// The checksum.
+        checksum, set_checksum: u16 = CHECKSUM;
+        /// The urgent pointer.
+        urgent, set_urgent: u16 = 18;
+    }
+    /// The options, at most 40 bytes, padded to a multiple of four.
+    options, option_bytes;
 }
 
 impl<T: AsRef<[u8]>> Tcp<T> {
-    /// The sender's port.
-    pub fn src_port(&self) -> u16 {
-        get16(self.as_bytes(), field::SRC_PORT)
-    }
-
-    /// The receiver's port.
-    pub fn dst_port(&self) -> u16 {
-        get16(self.as_bytes(), field::DST_PORT)
-    }
-
-    /// The number of the first byte.
-    pub fn sequence(&self) -> u32 {
-        get32(self.as_bytes(), field::SEQUENCE)
-    }
-
-    /// The number of the next byte that is expected.
-    pub fn acknowledgement(&self) -> u32 {
-        get32(self.as_bytes(), field::ACKNOWLEDGEMENT)
-    }
-
-    /// Bytes of the header, options included.
-    pub fn header_len(&self) -> usize {
-        header_len(self.as_bytes())
-    }
-
-    /// The flags, as of [`TcpHeader::FIN`] and the others: nine bits.
-    pub fn flags(&self) -> u16 {
-        get16(self.as_bytes(), field::DATA_OFFSET) & FLAGS
-    }
-
-    /// The three bits between data offset and flags, which are zero as long as they have no meaning (RFC 9293).
-    pub fn reserved(&self) -> u8 {
-        (get8(self.as_bytes(), field::DATA_OFFSET) >> 1) & 7
-    }
-
-    /// The window, before it is scaled.
-    pub fn window(&self) -> u16 {
-        get16(self.as_bytes(), field::WINDOW)
-    }
-
-    /// The checksum.
-    pub fn checksum(&self) -> u16 {
-        get16(self.as_bytes(), field::CHECKSUM)
-    }
-
-    /// The urgent pointer.
-    pub fn urgent(&self) -> u16 {
-        get16(self.as_bytes(), field::URGENT)
-    }
-
     /// The options, one after the other.
     pub fn options(&self) -> TcpOptions<'_> {
-        let options = Options::new(Layer::Tcp, self.option_bytes(), field::OPTIONS);
-        TcpOptions::new(options)
-    }
-
-    /// The options as they are.
-    pub fn option_bytes(&self) -> &[u8] {
-        part(self.as_bytes(), field::OPTIONS, self.header_len())
-    }
-
-    /// What is behind the header.
-    pub fn payload(&self) -> &[u8] {
-        part(self.as_bytes(), self.header_len(), usize::MAX)
+        TcpOptions::new(Options::new(LAYER, self.option_bytes(), LEN))
     }
 
     fn pseudo_v4(&self, src: Ipv4Addr, dst: Ipv4Addr) -> Sum {
-        // An IPv4 datagram is never as long as this takes.
+        // An IPv4 datagram is never too long for this.
         let len = self.as_bytes().len() as u16;
         Sum::new().pseudo_v4(src, dst, PROTOCOL, len)
     }
@@ -153,7 +107,7 @@ impl<T: AsRef<[u8]>> Tcp<T> {
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v4(&self, src: Ipv4Addr, dst: Ipv4Addr) -> Result<(), ParseError> {
-        self.verify(self.pseudo_v4(src, dst))
+        verify(LAYER, self.pseudo_v4(src, dst), self.as_bytes(), CHECKSUM)
     }
 
     /// Verifies the checksum over IPv6. O(length).
@@ -161,198 +115,50 @@ impl<T: AsRef<[u8]>> Tcp<T> {
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v6(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
-        self.verify(self.pseudo_v6(src, dst))
-    }
-
-    fn verify(&self, pseudo: Sum) -> Result<(), ParseError> {
-        if pseudo.bytes(self.as_bytes()).checksum() == 0 {
-            return Ok(());
-        }
-        let (found, computed) = (self.checksum().into(), self.computed(pseudo).into());
-        Err(ParseError::bad_checksum(
-            Layer::Tcp,
-            field::CHECKSUM,
-            found,
-            computed,
-        ))
-    }
-
-    fn computed(&self, pseudo: Sum) -> u16 {
-        let sum = pseudo.bytes(self.as_bytes());
-        sum.word(!self.checksum()).checksum()
-    }
-
-    /// All fields.
-    pub fn header(&self) -> TcpHeader<'_> {
-        header(self.as_bytes())
-    }
-}
-
-fn header(bytes: &[u8]) -> TcpHeader<'_> {
-    let view = Tcp(bytes);
-    TcpHeader {
-        src_port: view.src_port(),
-        dst_port: view.dst_port(),
-        sequence: view.sequence(),
-        acknowledgement: view.acknowledgement(),
-        flags: view.flags(),
-        reserved: view.reserved(),
-        window: view.window(),
-        checksum: view.checksum(),
-        urgent: view.urgent(),
-        options: part(bytes, field::OPTIONS, header_len(bytes)),
+        verify(LAYER, self.pseudo_v6(src, dst), self.as_bytes(), CHECKSUM)
     }
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Tcp<T> {
-    /// Sets the sender's port.
-    pub fn set_src_port(&mut self, port: u16) {
-        put(self.0.as_mut(), field::SRC_PORT, port.to_be_bytes());
-    }
-
-    /// Sets the receiver's port.
-    pub fn set_dst_port(&mut self, port: u16) {
-        put(self.0.as_mut(), field::DST_PORT, port.to_be_bytes());
-    }
-
-    /// Sets the number of the first byte.
-    pub fn set_sequence(&mut self, sequence: u32) {
-        put(self.0.as_mut(), field::SEQUENCE, sequence.to_be_bytes());
-    }
-
-    /// Sets the number of the next byte that is expected.
-    pub fn set_acknowledgement(&mut self, acknowledgement: u32) {
-        let at = field::ACKNOWLEDGEMENT;
-        put(self.0.as_mut(), at, acknowledgement.to_be_bytes());
-    }
-
-    /// Sets the flags; their lowest nine bits.
-    pub fn set_flags(&mut self, flags: u16) {
-        let before = get16(self.as_bytes(), field::DATA_OFFSET);
-        let after = (before & !FLAGS) | (flags & FLAGS);
-        put(self.0.as_mut(), field::DATA_OFFSET, after.to_be_bytes());
-    }
-
-    /// Sets the bits between data offset and flags; the lowest three.
-    pub fn set_reserved(&mut self, reserved: u8) {
-        put_bits(self.0.as_mut(), field::DATA_OFFSET, 0x0E, reserved << 1);
-    }
-
-    /// Sets the window, before it is scaled.
-    pub fn set_window(&mut self, window: u16) {
-        put(self.0.as_mut(), field::WINDOW, window.to_be_bytes());
-    }
-
-    /// Sets the checksum.
-    pub fn set_checksum(&mut self, checksum: u16) {
-        put(self.0.as_mut(), field::CHECKSUM, checksum.to_be_bytes());
-    }
-
-    /// Sets the urgent pointer.
-    pub fn set_urgent(&mut self, urgent: u16) {
-        put(self.0.as_mut(), field::URGENT, urgent.to_be_bytes());
-    }
-
-    /// Makes the checksum over IPv4. O(length).
+    /// Computes the checksum over IPv4 and writes it. O(length).
     pub fn fill_checksum_v4(&mut self, src: Ipv4Addr, dst: Ipv4Addr) {
-        self.set_checksum(self.computed(self.pseudo_v4(src, dst)));
+        self.fill_checksum(self.pseudo_v4(src, dst));
     }
 
-    /// Makes the checksum over IPv6. O(length).
+    /// Computes the checksum over IPv6 and writes it. O(length).
     pub fn fill_checksum_v6(&mut self, src: Ipv6Addr, dst: Ipv6Addr) {
-        self.set_checksum(self.computed(self.pseudo_v6(src, dst)));
+        self.fill_checksum(self.pseudo_v6(src, dst));
     }
 
-    /// What is behind the header, to write to.
-    pub fn payload_mut(&mut self) -> &mut [u8] {
-        let start = self.header_len();
-        part_mut(self.0.as_mut(), start, usize::MAX)
+    fn fill_checksum(&mut self, pseudo: Sum) {
+        self.set_checksum(0);
+        self.set_checksum(pseudo.bytes(self.as_bytes()).checksum());
     }
 }
 
-/// The fields of a TCP header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TcpHeader<'a> {
-    /// The sender's port.
-    pub src_port: u16,
-    /// The receiver's port.
-    pub dst_port: u16,
-    /// The number of the first byte.
-    pub sequence: u32,
-    /// The number of the next byte that is expected.
-    pub acknowledgement: u32,
-    /// The flags, nine bits.
-    pub flags: u16,
-    /// The bits between data offset and flags, three of them: zero as long as they have no meaning.
-    pub reserved: u8,
-    /// The window, before it is scaled.
-    pub window: u16,
-    /// The checksum.
-    pub checksum: u16,
-    /// The urgent pointer.
-    pub urgent: u16,
-    /// The options, padded to a multiple of four bytes.
-    pub options: &'a [u8],
-}
-
-impl<'a> TcpHeader<'a> {
-    /// Bytes of the header without options.
-    pub const LEN: usize = field::OPTIONS;
-    /// The sender is done.
+impl TcpHeader<'_> {
+    /// The sender has no more data.
     pub const FIN: u16 = 1;
-    /// Numbers begin here.
+    /// Sequence numbers are synchronised: the first segment of a connection.
     pub const SYN: u16 = 1 << 1;
-    /// The connection is broken off.
+    /// The connection is reset.
     pub const RST: u16 = 1 << 2;
-    /// To be handed on at once.
+    /// The receiver should pass the data on at once.
     pub const PSH: u16 = 1 << 3;
-    /// The acknowledgement counts.
+    /// The acknowledgement number is valid.
     pub const ACK: u16 = 1 << 4;
-    /// The urgent pointer counts.
+    /// The urgent pointer is valid.
     pub const URG: u16 = 1 << 5;
     /// Echo of a congestion mark (RFC 3168).
     pub const ECE: u16 = 1 << 6;
-    /// The window was reduced for congestion (RFC 3168).
+    /// The window was reduced because of congestion (RFC 3168).
     pub const CWR: u16 = 1 << 7;
-    /// Accurate congestion echo (RFC 9768), which was the nonce sum (RFC 3540).
+    /// Accurate congestion echo (RFC 9768), formerly the nonce sum (RFC 3540).
     pub const AE: u16 = 1 << 8;
 
-    /// Reads the header at the start of some bytes.
-    ///
-    /// # Errors
-    /// As [`Tcp::new_checked`].
-    pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        check(bytes)?;
-        Ok(header(bytes))
-    }
-
-    /// Writes the header to the start of `to`, as it is; returns its length.
-    ///
-    /// # Errors
-    /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter,
-    /// [`Reason::BadLength`](super::Reason::BadLength) where the options are longer than 40 bytes or no
-    /// multiple of four. Nothing was written.
-    pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
-        let options = self.options.len();
-        if options > MOST_OPTIONS || options % 4 != 0 {
-            let (layer, at) = (Layer::Tcp, field::OPTIONS);
-            return Err(ParseError::bad_length(layer, at, options, 0, MOST_OPTIONS));
-        }
-        let len = field::OPTIONS + options;
-        at_least(Layer::Tcp, to, len)?;
-        put(to, field::DATA_OFFSET, [(len / 4) as u8 * 16]);
-        part_mut(to, field::OPTIONS, len).copy_from_slice(self.options);
-        let mut view = Tcp(to);
-        view.set_src_port(self.src_port);
-        view.set_dst_port(self.dst_port);
-        view.set_sequence(self.sequence);
-        view.set_acknowledgement(self.acknowledgement);
-        view.set_reserved(self.reserved);
-        view.set_flags(self.flags);
-        view.set_window(self.window);
-        view.set_checksum(self.checksum);
-        view.set_urgent(self.urgent);
+    fn start(&self, to: &mut [u8]) -> Result<usize, ParseError> {
+        let len = options::emit_all(LAYER, self.options, to)?;
+        put(to, DATA_OFFSET, [(len / 4) as u8 * 16, 0]);
         Ok(len)
     }
 }
@@ -372,7 +178,7 @@ mod tests {
         assert_eq!(Tcp::new_checked(&bytes).unwrap_err(), error);
     }
 
-    /// `51 02`: a SYN with AE. And what is reserved, whatever it will mean.
+    /// `51 02` is a SYN with AE. The reserved bits are kept too.
     #[test]
     fn every_bit_beside_the_data_offset_is_kept() {
         let mut bytes = [0; 20];

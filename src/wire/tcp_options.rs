@@ -1,9 +1,9 @@
-//! The options of TCP that have a meaning here: RFC 9293 (MSS), RFC 7323 (window scale, timestamps), RFC 2018
-//! and 2883 (selective acknowledgement).
+//! The options of TCP: RFC 9293 (MSS), RFC 7323 (window scale, timestamps), RFC 2018 and 2883 (selective
+//! acknowledgement).
 
+use super::error::{Layer, ParseError, Reason};
 use super::options::{self, Options, RawOption};
 use super::view::get32;
-use super::{Layer, ParseError, Reason};
 
 mod kind {
     pub const MSS: u8 = 2;
@@ -28,26 +28,26 @@ mod kind {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TcpOption<'a> {
-    /// The largest segment that the sender can take, in bytes.
+    /// The largest segment that the sender can receive, in bytes.
     Mss(u16),
-    /// How far the window is shifted.
+    /// The scale of the sender's windows.
     WindowScale(WindowScale),
     /// The sender understands selective acknowledgements.
     SackPermitted,
-    /// What arrived out of order.
+    /// The blocks that arrived out of order.
     Sack(SackBlocks<'a>),
-    /// The sender's clock, and what it saw of the receiver's.
+    /// The sender's clock, and the last value it received of the receiver's clock.
     Timestamps {
         /// The sender's clock.
         value: u32,
-        /// The receiver's, as it was last seen.
+        /// The last value received of the receiver's clock.
         echo: u32,
     },
-    /// Any other.
+    /// Any other option.
     Other(RawOption<'a>),
 }
 
-/// How far windows are shifted (RFC 7323, 2.2): by 14 bits at the most, whatever an option states (2.3).
+/// The scale of windows (RFC 7323, 2.2): a shift by at most 14 bits. A larger shift in an option counts as 14 (2.3).
 ///
 /// ```
 /// use framepool::wire::{TcpOption, WindowScale};
@@ -55,7 +55,7 @@ pub enum TcpOption<'a> {
 /// let scale = WindowScale::new(15);
 /// assert_eq!((scale.raw, scale.shift(), scale.window(3)), (15, 14, 3 << 14));
 ///
-/// // An option that was read is written as it was.
+/// // An option is written as it was read.
 /// let mut bytes = [0; 3];
 /// TcpOption::WindowScale(scale).emit(&mut bytes)?;
 /// assert_eq!(bytes, [3, 3, 15]);
@@ -64,44 +64,44 @@ pub enum TcpOption<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WindowScale {
-    /// The shift as the option states it. What counts is [`shift`](Self::shift).
+    /// The shift that the option states. [`shift`](Self::shift) is the effective one.
     pub raw: u8,
 }
 
 impl WindowScale {
-    /// The most bits that a window is shifted by.
-    pub const MOST: u8 = 14;
+    /// The maximum shift, in bits.
+    pub const MAX_SHIFT: u8 = 14;
 
-    /// A shift as an option states it.
+    /// The scale of an option that states this shift.
     pub const fn new(raw: u8) -> Self {
         Self { raw }
     }
 
-    /// The bits to shift a window by: what the option states, or 14 if that is more.
+    /// The shift of windows, in bits: the one that the option states, but at most 14.
     pub const fn shift(self) -> u8 {
-        if self.raw > Self::MOST {
-            Self::MOST
+        if self.raw > Self::MAX_SHIFT {
+            Self::MAX_SHIFT
         } else {
             self.raw
         }
     }
 
-    /// The window of a segment, in bytes: its field, shifted. The window of a SYN is not shifted.
+    /// The window of a segment in bytes: the shifted field. The window of a SYN is not shifted.
     pub const fn window(self, field: u16) -> u32 {
         (field as u32) << self.shift()
     }
 }
 
-/// Up to four ranges of sequence numbers, each from the first byte to the one behind the last.
+/// One to four ranges of sequence numbers, each from its first byte to the byte after its last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SackBlocks<'a>(&'a [u8]);
 
 impl<'a> SackBlocks<'a> {
-    /// Blocks from their bytes, eight each.
+    /// Reads blocks from their bytes, eight each.
     ///
     /// # Errors
-    /// [`Reason::BadLength`] where there are none, more than four, or a part of one.
+    /// [`Reason::BadLength`] for no block, more than four, or a part of one.
     pub fn new(bytes: &'a [u8]) -> Result<Self, ParseError> {
         match bytes.len() {
             8 | 16 | 24 | 32 => Ok(Self(bytes)),
@@ -125,7 +125,7 @@ impl<'a> SackBlocks<'a> {
 }
 
 impl<'a> TcpOption<'a> {
-    /// What an option means. `None` if it has not the length that its kind has.
+    /// Decodes an option. `None` if its length is wrong for its kind.
     fn of(raw: RawOption<'a>) -> Option<Self> {
         Some(match (raw.kind, raw.data) {
             (kind::MSS, &[a, b]) => Self::Mss(u16::from_be_bytes([a, b])),
@@ -141,11 +141,11 @@ impl<'a> TcpOption<'a> {
         })
     }
 
-    /// Writes the option to the start of `to`; returns its length, which may be odd: pad with ones.
+    /// Writes the option to the start of `to` and returns its length. Pad the options of a header with ones.
     ///
     /// # Errors
-    /// [`Reason::Truncated`] where `to` is shorter, [`Reason::BadLength`] for another option of more than 253
-    /// bytes. Nothing was written.
+    /// [`Reason::Truncated`] if `to` is shorter, [`Reason::BadLength`] for [`Other`](Self::Other) with more than 253
+    /// bytes. Nothing was written then.
     pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         let mut emit = |kind, data: &[u8]| {
             let option = RawOption { kind, data };
@@ -165,17 +165,14 @@ impl<'a> TcpOption<'a> {
     }
 }
 
-/// The options of a TCP header in order, paddings left out. Ends behind the first that is wrong.
+/// The options of a TCP header in order, without padding. Ends after the first wrong option.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct TcpOptions<'a> {
-    raw: Options<'a>,
-    failed: bool,
-}
+pub struct TcpOptions<'a>(Options<'a>);
 
 impl<'a> TcpOptions<'a> {
     pub(super) fn new(raw: Options<'a>) -> Self {
-        Self { raw, failed: false }
+        Self(raw)
     }
 }
 
@@ -183,22 +180,17 @@ impl<'a> Iterator for TcpOptions<'a> {
     type Item = Result<TcpOption<'a>, ParseError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed {
-            return None;
+        let raw = match self.0.next()? {
+            Ok(raw) => raw,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(option) = TcpOption::of(raw) {
+            return Some(Ok(option));
         }
-        let offset = self.raw.offset();
-        let option = self.raw.next()?.and_then(|raw| {
-            let stated = u32::try_from(raw.data.len() + 2).unwrap_or(u32::MAX);
-            let reason = Reason::BadValue { found: stated };
-            let at = self
-                .raw
-                .offset()
-                .saturating_sub(raw.data.len() + 1)
-                .max(offset);
-            TcpOption::of(raw).ok_or(ParseError::new(Layer::Tcp, reason, at))
-        });
-        self.failed = option.is_err();
-        Some(option)
+        let found = raw.data.len() as u32 + 2;
+        let at = self.0.offset().saturating_sub(raw.data.len() + 1);
+        let reason = Reason::BadValue { found };
+        self.0.stop(ParseError::new(Layer::Tcp, reason, at))
     }
 }
 

@@ -3,17 +3,13 @@
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::checksum::{self, Sum};
-use super::view::{at_least, get16, part, part_mut, put, view};
-use super::{Layer, ParseError};
+use super::error::{Layer, ParseError};
+use super::view::{at_least, get16, header, part, view};
 
-mod field {
-    pub const SRC_PORT: usize = 0;
-    pub const DST_PORT: usize = 2;
-    pub const LENGTH: usize = 4;
-    pub const CHECKSUM: usize = 6;
-    pub const END: usize = 8;
-}
-
+const LAYER: Layer = Layer::Udp;
+const LEN: usize = 8;
+const LENGTH: usize = 4;
+const CHECKSUM: usize = 6;
 /// The number of the protocol in IP.
 const PROTOCOL: u8 = 17;
 
@@ -35,53 +31,45 @@ view! {
     /// assert!(udp.verify_v4(src, dst).is_err());
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
-    Udp
+    Udp, payload(udp): LEN..udp.len_field().into();
+
+    /// The length of header and payload, in bytes.
+    len_field, set_len: u16 = LENGTH;
 }
 
 #[inline]
 fn check(bytes: &[u8]) -> Result<(), ParseError> {
-    at_least(Layer::Udp, bytes, field::END)?;
-    let len = usize::from(get16(bytes, field::LENGTH));
-    if len < field::END {
+    at_least(LAYER, bytes, LEN)?;
+    let len = usize::from(get16(bytes, LENGTH));
+    if len < LEN {
         let most = bytes.len();
-        return Err(ParseError::bad_length(
-            Layer::Udp,
-            field::LENGTH,
-            len,
-            field::END,
-            most,
-        ));
+        return Err(ParseError::bad_length(LAYER, LENGTH, len, LEN, most));
     }
-    at_least(Layer::Udp, bytes, len)
+    at_least(LAYER, bytes, len)
+}
+
+header! {
+    /// The fields of a UDP header.
+    #[derive(Default)]
+    UdpHeader of Udp {
+        /// The sender's port.
+        src_port, set_src_port: u16 = 0;
+        /// The receiver's port.
+        dst_port, set_dst_port: u16 = 2;
+        /// The length of header and payload, in bytes.
+        len, set_len: u16;
+        /// The checksum; zero if the datagram has none.
+        checksum, set_checksum: u16 = CHECKSUM;
+    }
 }
 
 impl<T: AsRef<[u8]>> Udp<T> {
-    /// The sender's port.
-    pub fn src_port(&self) -> u16 {
-        get16(self.as_bytes(), field::SRC_PORT)
+    /// The header's name for the field. As a public method it would need an `is_empty`.
+    fn len(&self) -> u16 {
+        self.len_field()
     }
 
-    /// The receiver's port.
-    pub fn dst_port(&self) -> u16 {
-        get16(self.as_bytes(), field::DST_PORT)
-    }
-
-    /// The length of header and payload, in bytes.
-    pub fn len_field(&self) -> u16 {
-        get16(self.as_bytes(), field::LENGTH)
-    }
-
-    /// The checksum; zero where none was made.
-    pub fn checksum(&self) -> u16 {
-        get16(self.as_bytes(), field::CHECKSUM)
-    }
-
-    /// The payload.
-    pub fn payload(&self) -> &[u8] {
-        part(self.as_bytes(), field::END, self.len_field().into())
-    }
-
-    /// Verifies the checksum for IPv4, where zero says that there is none. O(length).
+    /// Verifies the checksum for IPv4, in which zero means that there is none. O(length).
     ///
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
@@ -89,53 +77,25 @@ impl<T: AsRef<[u8]>> Udp<T> {
         if self.checksum() == 0 {
             return Ok(());
         }
-        self.verify(Sum::new().pseudo_v4(src, dst, PROTOCOL, self.len_field()))
+        let pseudo = Sum::new().pseudo_v4(src, dst, PROTOCOL, self.len());
+        checksum::verify(LAYER, pseudo, self.datagram(), CHECKSUM)
     }
 
-    /// Verifies the checksum for IPv6, where there has to be one. O(length).
+    /// Verifies the checksum for IPv6, in which every datagram needs one. O(length).
     ///
     /// # Errors
     /// [`Reason::BadChecksum`](super::Reason::BadChecksum).
     pub fn verify_v6(&self, src: Ipv6Addr, dst: Ipv6Addr) -> Result<(), ParseError> {
-        self.verify(Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len_field().into()))
-    }
-
-    fn verify(&self, pseudo: Sum) -> Result<(), ParseError> {
-        let found = self.checksum();
-        // Over the field as well: what is right gives zero, and what the field should hold is off by it.
-        if pseudo.bytes(self.datagram()).checksum() == 0 && found != 0 {
-            return Ok(());
-        }
-        let (found, computed) = (found.into(), self.computed(pseudo).into());
-        Err(ParseError::bad_checksum(
-            Layer::Udp,
-            field::CHECKSUM,
-            found,
-            computed,
-        ))
+        let pseudo = Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len().into());
+        checksum::verify(LAYER, pseudo, self.datagram(), CHECKSUM)
     }
 
     fn datagram(&self) -> &[u8] {
-        part(self.as_bytes(), 0, self.len_field().into())
-    }
-
-    fn computed(&self, pseudo: Sum) -> u16 {
-        let sum = pseudo.bytes(self.datagram()).word(!self.checksum());
-        written(sum.checksum())
-    }
-
-    /// All fields.
-    pub fn header(&self) -> UdpHeader {
-        UdpHeader {
-            src_port: self.src_port(),
-            dst_port: self.dst_port(),
-            len: self.len_field(),
-            checksum: self.checksum(),
-        }
+        part(self.as_bytes(), 0, self.len().into())
     }
 }
 
-/// A checksum as UDP writes it: zero would say that there is none.
+/// A checksum as UDP writes it: zero would mean that there is none.
 const fn written(checksum: u16) -> u16 {
     match checksum {
         0 => 0xFFFF,
@@ -144,43 +104,26 @@ const fn written(checksum: u16) -> u16 {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Udp<T> {
-    /// Sets the sender's port.
-    pub fn set_src_port(&mut self, port: u16) {
-        put(self.0.as_mut(), field::SRC_PORT, port.to_be_bytes());
-    }
-
-    /// Sets the receiver's port.
-    pub fn set_dst_port(&mut self, port: u16) {
-        put(self.0.as_mut(), field::DST_PORT, port.to_be_bytes());
-    }
-
-    /// Sets the length of header and payload, in bytes.
-    pub fn set_len(&mut self, len: u16) {
-        put(self.0.as_mut(), field::LENGTH, len.to_be_bytes());
-    }
-
-    /// Sets the checksum.
-    pub fn set_checksum(&mut self, checksum: u16) {
-        put(self.0.as_mut(), field::CHECKSUM, checksum.to_be_bytes());
-    }
-
-    /// Makes the checksum for IPv4. O(length).
+    /// Computes the checksum for IPv4 and writes it. O(length).
     pub fn fill_checksum_v4(&mut self, src: Ipv4Addr, dst: Ipv4Addr) {
-        let pseudo = Sum::new().pseudo_v4(src, dst, PROTOCOL, self.len_field());
-        self.set_checksum(self.computed(pseudo));
+        self.fill_checksum(Sum::new().pseudo_v4(src, dst, PROTOCOL, self.len()));
     }
 
-    /// Makes the checksum for IPv6. O(length).
+    /// Computes the checksum for IPv6 and writes it. O(length).
     pub fn fill_checksum_v6(&mut self, src: Ipv6Addr, dst: Ipv6Addr) {
-        let pseudo = Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len_field().into());
-        self.set_checksum(self.computed(pseudo));
+        self.fill_checksum(Sum::new().pseudo_v6(src, dst, PROTOCOL, self.len().into()));
     }
 
-    /// Brings the checksum up to date after a word of 16 bits under it changed from `old` to `new`: of the
-    /// datagram or of the pseudo header, at an even offset. O(1).
+    fn fill_checksum(&mut self, pseudo: Sum) {
+        self.set_checksum(0);
+        self.set_checksum(written(pseudo.bytes(self.datagram()).checksum()));
+    }
+
+    /// Updates the checksum after 16 bits that it covers changed from `old` to `new`. They may be of the datagram or
+    /// of the pseudo header, at an even offset. O(1).
     ///
-    /// Keeps the rules of RFC 768: a datagram without a checksum (0) has none afterwards, and a checksum that
-    /// would be 0 is written as 0xFFFF.
+    /// Keeps the rules of RFC 768: a datagram without a checksum (0) still has none, and a checksum that would be 0 is
+    /// written as 0xFFFF.
     ///
     /// ```
     /// use framepool::wire::Udp;
@@ -197,81 +140,33 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Udp<T> {
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
     pub fn update_checksum(&mut self, old: u16, new: u16) {
-        self.changed_by(|before| checksum::update(before, old, new));
+        self.update_with(|before| checksum::update(before, old, new));
     }
 
     /// [`update_checksum`](Self::update_checksum) for 32 bits, such as an IPv4 address.
     pub fn update_checksum32(&mut self, old: u32, new: u32) {
-        self.changed_by(|before| checksum::update32(before, old, new));
+        self.update_with(|before| checksum::update32(before, old, new));
     }
 
-    /// Sets the sender's port and brings the checksum up to date: see
-    /// [`update_checksum`](Self::update_checksum). O(1).
+    /// Sets the sender's port and updates the checksum: see [`update_checksum`](Self::update_checksum). O(1).
     pub fn change_src_port(&mut self, port: u16) {
         let before = self.src_port();
         self.set_src_port(port);
         self.update_checksum(before, self.src_port());
     }
 
-    /// Sets the receiver's port and brings the checksum up to date: see
-    /// [`update_checksum`](Self::update_checksum). O(1).
+    /// Sets the receiver's port and updates the checksum: see [`update_checksum`](Self::update_checksum). O(1).
     pub fn change_dst_port(&mut self, port: u16) {
         let before = self.dst_port();
         self.set_dst_port(port);
         self.update_checksum(before, self.dst_port());
     }
 
-    fn changed_by(&mut self, update: impl FnOnce(u16) -> u16) {
+    fn update_with(&mut self, update: impl FnOnce(u16) -> u16) {
         let before = self.checksum();
         if before != 0 {
             self.set_checksum(written(update(before)));
         }
-    }
-
-    /// The payload, to write to.
-    pub fn payload_mut(&mut self) -> &mut [u8] {
-        let end = self.len_field().into();
-        part_mut(self.0.as_mut(), field::END, end)
-    }
-}
-
-/// The fields of a UDP header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct UdpHeader {
-    /// The sender's port.
-    pub src_port: u16,
-    /// The receiver's port.
-    pub dst_port: u16,
-    /// The length of header and payload, in bytes.
-    pub len: u16,
-    /// The checksum; zero where none was made.
-    pub checksum: u16,
-}
-
-impl UdpHeader {
-    /// Bytes of the header.
-    pub const LEN: usize = field::END;
-
-    /// Reads the header at the start of some bytes.
-    ///
-    /// # Errors
-    /// As [`Udp::new_checked`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
-        Udp::new_checked(bytes).map(|view| view.header())
-    }
-
-    /// Writes the header to the start of `to`, as it is; returns its length.
-    ///
-    /// # Errors
-    /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter. Nothing was written.
-    pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
-        at_least(Layer::Udp, to, field::END)?;
-        put(to, field::SRC_PORT, self.src_port.to_be_bytes());
-        put(to, field::DST_PORT, self.dst_port.to_be_bytes());
-        put(to, field::LENGTH, self.len.to_be_bytes());
-        put(to, field::CHECKSUM, self.checksum.to_be_bytes());
-        Ok(field::END)
     }
 }
 
@@ -296,7 +191,7 @@ mod tests {
         assert!(udp.verify_v4(src, dst).is_ok());
     }
 
-    /// The update comes to zero, which is the other form of what is written.
+    /// The update gives zero, which is written as ones.
     #[test]
     fn an_updated_checksum_of_zero_is_written_as_ones() {
         let bytes = [0, 1, 0, 2, 0, 8, 0, 0];

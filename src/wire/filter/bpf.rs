@@ -1,25 +1,25 @@
-//! Classic BPF, for a packet socket's `SO_ATTACH_FILTER`: McCanne and Jacobson, "The BSD Packet Filter", 1993;
-//! what Linux adds is in its Documentation/networking/filter.rst.
+//! Classic BPF, for a packet socket's `SO_ATTACH_FILTER`: McCanne and Jacobson, "The BSD Packet Filter", 1993.
+//! Linux's Documentation/networking/filter.rst has what Linux adds.
 //!
-//! The program first finds out once where the headers are, and keeps that in BPF's scratch memory; the terms
-//! look there. It is written from its end: all jumps go forward, so where they lead is known.
+//! The program first finds the headers and keeps their offsets in BPF's scratch memory, where the terms read them. It is
+//! written from its end to its start: all jumps go forward, so their targets are known.
 
 use core::fmt;
 
-use super::super::{Network, Transport};
-use super::program::{Filter, Node};
 use super::term::{Side, Term};
+use super::{Filter, Node};
+use crate::wire::summary::{Network, Transport};
 
-/// An instruction, laid out as `struct sock_filter`.
+/// An instruction, with the layout of `struct sock_filter`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(C)]
 pub struct BpfInstruction {
-    /// What is done.
+    /// The operation.
     pub code: u16,
-    /// Instructions to leave out if a comparison holds.
+    /// Instructions to skip if a comparison holds.
     pub jt: u8,
-    /// Instructions to leave out if it does not.
+    /// Instructions to skip if it does not.
     pub jf: u8,
     /// The operand.
     pub k: u32,
@@ -29,7 +29,7 @@ pub struct BpfInstruction {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct BpfError {
-    /// Instructions that there was room for.
+    /// The number of instructions that fit in the buffer.
     pub available: usize,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Display for BpfError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} instructions are too few for the filter",
+            "the filter does not fit in {} instructions",
             self.available
         )
     }
@@ -60,11 +60,11 @@ mod op {
     pub const JEQ: u16 = 0x15;
     pub const JGT: u16 = 0x25;
     pub const JGE: u16 = 0x35;
-    /// Word, half and byte at a fixed place.
+    /// Word, half and byte at a fixed offset.
     pub const LDW: u16 = 0x20;
     pub const LDH: u16 = 0x28;
     pub const LDB: u16 = 0x30;
-    /// The same behind X.
+    /// The same at an offset from X.
     pub const LDW_X: u16 = 0x40;
     pub const LDH_X: u16 = 0x48;
     pub const LDB_X: u16 = 0x50;
@@ -72,17 +72,17 @@ mod op {
     pub const LDX_MEM: u16 = 0x61;
 }
 
-/// Scratch memory.
-mod slot {
-    /// Where the network layer begins.
+/// Cells of scratch memory.
+mod mem {
+    /// Offset of the network layer.
     pub const NETWORK: u32 = 0;
-    /// The type behind all tags.
+    /// The type after all tags.
     pub const ETHER_TYPE: u32 = 1;
     /// The outermost tag's identifier and [`TAGGED`](super::TAGGED), or zero.
     pub const TAG: u32 = 2;
     /// The protocol, or [`NO_PROTOCOL`](super::NO_PROTOCOL).
     pub const PROTOCOL: u32 = 3;
-    /// Where the transport layer begins, or zero where there is none.
+    /// Offset of the transport layer, or zero without one.
     pub const TRANSPORT: u32 = 4;
     /// One if it is a fragment.
     pub const FRAGMENT: u32 = 5;
@@ -97,31 +97,31 @@ const NO_PROTOCOL: u32 = 0x100;
 const IPV4: u32 = 0x0800;
 const IPV6: u32 = 0x86DD;
 const ARP: u32 = 0x0806;
-/// Where Linux keeps the tag that it took off a frame (`SKF_AD_OFF` plus `SKF_AD_VLAN_TAG` and `_PRESENT`).
+/// Where Linux keeps the tag that it removed from a frame (`SKF_AD_OFF` plus `SKF_AD_VLAN_TAG` and `_PRESENT`).
 const AD_VLAN_TAG: u32 = (-0x1000_i32 + 44) as u32;
 const AD_VLAN_TAG_PRESENT: u32 = (-0x1000_i32 + 48) as u32;
 
-/// A place in the program: how many instructions are behind it.
+/// A place in the program, as the number of instructions after it.
 type Label = usize;
 
-/// The program, from its end.
+/// A program that is written from its end.
 struct Backwards<'a> {
     out: &'a mut [BpfInstruction],
     len: usize,
 }
 
 impl Filter {
-    /// Writes the filter as a classic BPF program to the start of `out`; returns how many instructions it is.
-    /// At most 4096 are accepted by Linux; 1024 are enough for any filter.
+    /// Writes the filter as a classic BPF program to the start of `out` and returns its number of instructions. Linux
+    /// accepts at most 4096; 1024 are enough for any filter.
     ///
-    /// It is for frames as a packet socket sees them (`AF_PACKET`, `SOCK_RAW`): from the Ethernet header on,
-    /// with the outermost tag taken off by the kernel or not. It accepts what
-    /// [`matches`](Self::matches) does, but that it does not see MPLS and SNAP, more than two tags, the
-    /// authentication header, nor IPv6 extension headers other than one fragment header, jumbograms among them; it
-    /// looks at no length; and where it has to look after the end of a frame, it refuses.
+    /// The program is for frames as a packet socket sees them (`AF_PACKET`, `SOCK_RAW`): from the Ethernet header on.
+    /// The kernel may have removed the outermost tag. It accepts the same frames as [`matches`](Self::matches), with
+    /// these differences. It does not parse MPLS, SNAP, more than two tags, the authentication header, or IPv6 extension
+    /// headers other than one fragment header, so no jumbograms. It checks no lengths. It rejects a frame that ends
+    /// before a field that the filter needs.
     ///
     /// # Errors
-    /// [`BpfError`] where `out` is too short. Its contents are then of no use.
+    /// [`BpfError`] if `out` is too short. Its contents are then unspecified.
     ///
     /// ```
     /// use framepool::wire::{BpfInstruction, Filter};
@@ -159,7 +159,7 @@ impl Backwards<'_> {
         Ok(self.len)
     }
 
-    /// An instruction that goes on with the one behind it.
+    /// An instruction that continues with the next one.
     fn put(&mut self, code: u16, k: u32) -> Written {
         self.add(BpfInstruction {
             code,
@@ -169,7 +169,7 @@ impl Backwards<'_> {
         })
     }
 
-    /// Several, in the order in which they run.
+    /// Several instructions, in the order in which they run.
     fn put_all(&mut self, all: &[(u16, u32)]) -> Written {
         for &(code, k) in all.iter().rev() {
             self.put(code, k)?;
@@ -177,7 +177,7 @@ impl Backwards<'_> {
         Ok(self.len)
     }
 
-    /// Goes on at `to`.
+    /// Continues at `to`.
     fn go(&mut self, to: Label) -> Written {
         match self.len - to {
             0 => Ok(self.len),
@@ -185,12 +185,12 @@ impl Backwards<'_> {
         }
     }
 
-    /// Goes on at `yes` if the comparison holds, at `no` if not.
+    /// Continues at `yes` if the comparison holds, else at `no`.
     fn branch(&mut self, code: u16, k: u32, yes: Label, no: Label) -> Written {
-        // What is too far for a branch is reached by a jump right behind it.
+        // A target that is too far for a branch is reached by a jump right after it.
         let yes = self.reach(yes)?;
         let no = self.reach(no)?;
-        // The second jump may have put the first target out of reach by one.
+        // The second jump may have moved the first target out of reach by one.
         let yes = self.reach(yes)?;
         let (jt, jf) = ((self.len - yes) as u8, (self.len - no) as u8);
         self.add(BpfInstruction { code, jt, jf, k })
@@ -204,9 +204,9 @@ impl Backwards<'_> {
         }
     }
 
-    fn node(&mut self, nodes: &[Node], of: u8, yes: Label, no: Label) -> Written {
-        match nodes.get(usize::from(of)) {
-            Some(&Node::Term(term)) => self.term(term, yes, no),
+    fn node(&mut self, nodes: &[Node<Term>], index: u8, yes: Label, no: Label) -> Written {
+        match nodes.get(usize::from(index)) {
+            Some(&Node::Leaf(term)) => self.term(term, yes, no),
             Some(&Node::Not(a)) => self.node(nodes, a, no, yes),
             Some(&Node::And(a, b)) => {
                 let then = self.node(nodes, b, yes, no)?;
@@ -220,42 +220,42 @@ impl Backwards<'_> {
         }
     }
 
-    /// Compares a slot with a number.
-    fn slot(&mut self, slot: u32, value: u32, yes: Label, no: Label) -> Written {
+    /// Compares a cell of scratch memory with a number.
+    fn mem_is(&mut self, cell: u32, value: u32, yes: Label, no: Label) -> Written {
         self.branch(op::JEQ, value, yes, no)?;
-        self.put(op::LD_MEM, slot)
+        self.put(op::LD_MEM, cell)
     }
 
     fn term(&mut self, term: Term, yes: Label, no: Label) -> Written {
         match term {
-            Term::Network(Network::Ipv4) => self.slot(slot::ETHER_TYPE, IPV4, yes, no),
-            Term::Network(Network::Ipv6) => self.slot(slot::ETHER_TYPE, IPV6, yes, no),
-            Term::Network(Network::Arp) => self.slot(slot::ETHER_TYPE, ARP, yes, no),
+            Term::Network(Network::Ipv4) => self.mem_is(mem::ETHER_TYPE, IPV4, yes, no),
+            Term::Network(Network::Ipv6) => self.mem_is(mem::ETHER_TYPE, IPV6, yes, no),
+            Term::Network(Network::Arp) => self.mem_is(mem::ETHER_TYPE, ARP, yes, no),
             Term::Network(Network::Unknown) => {
                 let no_ip = self.branch(op::JEQ, ARP, no, yes)?;
                 let no_v4 = self.branch(op::JEQ, IPV6, no, no_ip)?;
-                self.slot(slot::ETHER_TYPE, IPV4, no, no_v4)
+                self.mem_is(mem::ETHER_TYPE, IPV4, no, no_v4)
             }
             Term::Transport(transport) => self.transport(transport, yes, no),
-            Term::Protocol(protocol) => self.slot(slot::PROTOCOL, protocol.into(), yes, no),
-            Term::EtherType(ether_type) => self.slot(slot::ETHER_TYPE, ether_type.into(), yes, no),
+            Term::Protocol(protocol) => self.mem_is(mem::PROTOCOL, protocol.into(), yes, no),
+            Term::EtherType(ether_type) => self.mem_is(mem::ETHER_TYPE, ether_type.into(), yes, no),
             Term::V4(side, value, mask) => self.v4(side, value, mask, yes, no),
             Term::V6(side, value, mask) => self.v6(side, value, mask, yes, no),
             Term::Port(side, first, last) => self.port(side, first, last, yes, no),
-            Term::Tagged => self.slot(slot::TAG, 0, no, yes),
-            Term::Vlan(id) => self.slot(slot::TAG, TAGGED | u32::from(id), yes, no),
-            Term::InnerTagged => self.slot(slot::INNER_TAG, 0, no, yes),
-            Term::InnerVlan(id) => self.slot(slot::INNER_TAG, TAGGED | u32::from(id), yes, no),
+            Term::Tagged => self.mem_is(mem::TAG, 0, no, yes),
+            Term::Vlan(id) => self.mem_is(mem::TAG, TAGGED | u32::from(id), yes, no),
+            Term::InnerTagged => self.mem_is(mem::INNER_TAG, 0, no, yes),
+            Term::InnerVlan(id) => self.mem_is(mem::INNER_TAG, TAGGED | u32::from(id), yes, no),
             Term::Multicast => self.multicast(yes, no),
             Term::LinkGroup => self.link_group(yes, no),
-            Term::Fragment => self.slot(slot::FRAGMENT, 1, yes, no),
+            Term::Fragment => self.mem_is(mem::FRAGMENT, 1, yes, no),
         }
     }
 
-    /// A transport header is there, and it is the one of a protocol.
+    /// There is a transport header, and it is that of the protocol.
     fn header_of(&mut self, protocol: u32, yes: Label, no: Label) -> Written {
-        let there = self.slot(slot::PROTOCOL, protocol, yes, no)?;
-        self.slot(slot::TRANSPORT, 0, no, there)
+        let there = self.mem_is(mem::PROTOCOL, protocol, yes, no)?;
+        self.mem_is(mem::TRANSPORT, 0, no, there)
     }
 
     fn transport(&mut self, transport: Transport, yes: Label, no: Label) -> Written {
@@ -264,15 +264,15 @@ impl Backwards<'_> {
             Transport::Tcp => self.header_of(6, yes, no),
             Transport::Icmpv4 => {
                 let is_v4 = self.header_of(1, yes, no)?;
-                self.slot(slot::ETHER_TYPE, IPV4, is_v4, no)
+                self.mem_is(mem::ETHER_TYPE, IPV4, is_v4, no)
             }
             Transport::Icmpv6 => {
                 let is_v6 = self.header_of(58, yes, no)?;
-                self.slot(slot::ETHER_TYPE, IPV6, is_v6, no)
+                self.mem_is(mem::ETHER_TYPE, IPV6, is_v6, no)
             }
             Transport::Fragment => {
-                let is_part = self.slot(slot::TRANSPORT, 0, yes, no)?;
-                self.slot(slot::FRAGMENT, 1, is_part, no)
+                let is_part = self.mem_is(mem::TRANSPORT, 0, yes, no)?;
+                self.mem_is(mem::FRAGMENT, 1, is_part, no)
             }
             Transport::Unknown => self.unknown_transport(yes, no),
         }
@@ -286,7 +286,7 @@ impl Backwards<'_> {
         self.transport(Transport::Udp, no, tcp)
     }
 
-    /// One side, or else the other.
+    /// For [`Side::Either`], tries one side, then the other.
     fn sides(
         &mut self,
         side: Side,
@@ -310,17 +310,17 @@ impl Backwards<'_> {
                 (16, 24)
             };
             let in_arp = program.masked(arp, value, mask, yes, no)?;
-            let is_arp = program.slot(slot::ARP_V4, 1, in_arp, no)?;
+            let is_arp = program.mem_is(mem::ARP_V4, 1, in_arp, no)?;
             let in_ip = program.masked(ip, value, mask, yes, no)?;
-            program.slot(slot::ETHER_TYPE, IPV4, in_ip, is_arp)
+            program.mem_is(mem::ETHER_TYPE, IPV4, in_ip, is_arp)
         })
     }
 
-    /// A word of the network layer, under a mask.
+    /// Compares a masked word of the network layer.
     fn masked(&mut self, at: u32, value: u32, mask: u32, yes: Label, no: Label) -> Written {
         self.branch(op::JEQ, value & mask, yes, no)?;
         self.put_all(&[
-            (op::LDX_MEM, slot::NETWORK),
+            (op::LDX_MEM, mem::NETWORK),
             (op::LDW_X, at),
             (op::AND, mask),
         ])
@@ -337,7 +337,7 @@ impl Backwards<'_> {
                     next = program.masked(start + 4 * word, value, mask, next, no)?;
                 }
             }
-            program.slot(slot::ETHER_TYPE, IPV6, next, no)
+            program.mem_is(mem::ETHER_TYPE, IPV6, next, no)
         })
     }
 
@@ -346,7 +346,7 @@ impl Backwards<'_> {
             let at = if side == Side::Src { 0 } else { 2 };
             let above = program.branch(op::JGT, last.into(), no, yes)?;
             program.branch(op::JGE, first.into(), above, no)?;
-            program.put_all(&[(op::LDX_MEM, slot::TRANSPORT), (op::LDH_X, at)])
+            program.put_all(&[(op::LDX_MEM, mem::TRANSPORT), (op::LDH_X, at)])
         })?;
         let tcp = self.header_of(6, at_side, no)?;
         self.header_of(17, at_side, tcp)
@@ -355,10 +355,10 @@ impl Backwards<'_> {
     fn multicast(&mut self, yes: Label, no: Label) -> Written {
         let link = self.link_group(yes, no)?;
         self.branch(op::JEQ, 0xFF, yes, no)?;
-        let v6 = self.put_all(&[(op::LDX_MEM, slot::NETWORK), (op::LDB_X, 24)])?;
-        let is_v6 = self.slot(slot::ETHER_TYPE, IPV6, v6, link)?;
+        let v6 = self.put_all(&[(op::LDX_MEM, mem::NETWORK), (op::LDB_X, 24)])?;
+        let is_v6 = self.mem_is(mem::ETHER_TYPE, IPV6, v6, link)?;
         let v4 = self.masked(16, 0xE000_0000, 0xF000_0000, yes, no)?;
-        self.slot(slot::ETHER_TYPE, IPV4, v4, is_v6)
+        self.mem_is(mem::ETHER_TYPE, IPV4, v4, is_v6)
     }
 
     fn link_group(&mut self, yes: Label, no: Label) -> Written {
@@ -366,14 +366,14 @@ impl Backwards<'_> {
         self.put_all(&[(op::LDB, 0), (op::AND, 1)])
     }
 
-    /// Fills the slots, then goes on at `next`.
+    /// Fills the scratch memory, then continues at `next`.
     fn find_headers(&mut self, next: Label) -> Written {
         let v6 = self.find_ipv6(next)?;
         let arp = self.find_arp(next)?;
-        let is_arp = self.slot(slot::ETHER_TYPE, ARP, arp, next)?;
-        let is_v6 = self.slot(slot::ETHER_TYPE, IPV6, v6, is_arp)?;
+        let is_arp = self.mem_is(mem::ETHER_TYPE, ARP, arp, next)?;
+        let is_v6 = self.mem_is(mem::ETHER_TYPE, IPV6, v6, is_arp)?;
         let v4 = self.find_ipv4(next)?;
-        let network = self.slot(slot::ETHER_TYPE, IPV4, v4, is_v6)?;
+        let network = self.mem_is(mem::ETHER_TYPE, IPV4, v4, is_v6)?;
         let second = self.find_tag(18, network)?;
         let first = self.find_tag(14, second)?;
         let found = self.go(first)?;
@@ -381,61 +381,61 @@ impl Backwards<'_> {
             (op::LDW, AD_VLAN_TAG),
             (op::AND, 0xFFF),
             (op::OR, TAGGED),
-            (op::ST, slot::TAG),
+            (op::ST, mem::TAG),
         ])?;
         self.branch(op::JEQ, 0, found, taken)?;
         self.put_all(&[
             (op::LD_IMM, 0),
-            (op::ST, slot::TAG),
-            (op::ST, slot::INNER_TAG),
-            (op::ST, slot::TRANSPORT),
-            (op::ST, slot::FRAGMENT),
-            (op::ST, slot::ARP_V4),
+            (op::ST, mem::TAG),
+            (op::ST, mem::INNER_TAG),
+            (op::ST, mem::TRANSPORT),
+            (op::ST, mem::FRAGMENT),
+            (op::ST, mem::ARP_V4),
             (op::LD_IMM, NO_PROTOCOL),
-            (op::ST, slot::PROTOCOL),
+            (op::ST, mem::PROTOCOL),
             (op::LDX_IMM, 14),
-            (op::STX, slot::NETWORK),
+            (op::STX, mem::NETWORK),
             (op::LDH, 12),
-            (op::ST, slot::ETHER_TYPE),
+            (op::ST, mem::ETHER_TYPE),
             (op::LDW, AD_VLAN_TAG_PRESENT),
         ])
     }
 
-    /// A tag at a place in the frame, if the type says so.
+    /// Reads a tag at an offset in the frame, if the type announces one.
     fn find_tag(&mut self, at: u32, next: Label) -> Written {
         self.go(next)?;
         let past = self.put_all(&[
             (op::LDX_IMM, at + 4),
-            (op::STX, slot::NETWORK),
+            (op::STX, mem::NETWORK),
             (op::LDH, at + 2),
-            (op::ST, slot::ETHER_TYPE),
+            (op::ST, mem::ETHER_TYPE),
         ])?;
-        let keep = |program: &mut Self, slot| {
+        let keep = |program: &mut Self, cell| {
             program.go(past)?;
             program.put_all(&[
                 (op::LDH, at),
                 (op::AND, 0xFFF),
                 (op::OR, TAGGED),
-                (op::ST, slot),
+                (op::ST, cell),
             ])
         };
-        let inner = keep(self, slot::INNER_TAG)?;
-        let outer = keep(self, slot::TAG)?;
-        // The kernel may have taken one off.
-        let is_second = self.slot(slot::INNER_TAG, 0, inner, past)?;
-        let tag = self.slot(slot::TAG, 0, outer, is_second)?;
+        let inner = keep(self, mem::INNER_TAG)?;
+        let outer = keep(self, mem::TAG)?;
+        // The kernel may have removed one.
+        let is_second = self.mem_is(mem::INNER_TAG, 0, inner, past)?;
+        let tag = self.mem_is(mem::TAG, 0, outer, is_second)?;
         let old = self.branch(op::JEQ, 0x9100, tag, next)?;
         let service = self.branch(op::JEQ, 0x88A8, tag, old)?;
-        self.slot(slot::ETHER_TYPE, 0x8100, tag, service)
+        self.mem_is(mem::ETHER_TYPE, 0x8100, tag, service)
     }
 
     fn find_arp(&mut self, next: Label) -> Written {
         self.go(next)?;
-        let is_v4 = self.put_all(&[(op::LD_IMM, 1), (op::ST, slot::ARP_V4)])?;
+        let is_v4 = self.put_all(&[(op::LD_IMM, 1), (op::ST, mem::ARP_V4)])?;
         self.branch(op::JEQ, 0x0604, is_v4, next)?;
         let lengths = self.put_all(&[(op::LDH_X, 4)])?;
         self.branch(op::JEQ, 0x1_0800, lengths, next)?;
-        self.put_all(&[(op::LDX_MEM, slot::NETWORK), (op::LDW_X, 0)])
+        self.put_all(&[(op::LDX_MEM, mem::NETWORK), (op::LDW_X, 0)])
     }
 
     fn find_ipv4(&mut self, next: Label) -> Written {
@@ -445,16 +445,16 @@ impl Backwards<'_> {
             (op::AND, 0xF),
             (op::LSH, 2),
             (op::ADD_X, 0),
-            (op::ST, slot::TRANSPORT),
+            (op::ST, mem::TRANSPORT),
         ])?;
         self.branch(op::JEQ, 0, header, next)?;
         let part = self.put_all(&[(op::LDH_X, 6), (op::AND, 0x1FFF)])?;
-        let fragment = self.put_all(&[(op::LD_IMM, 1), (op::ST, slot::FRAGMENT)])?;
+        let fragment = self.put_all(&[(op::LD_IMM, 1), (op::ST, mem::FRAGMENT)])?;
         self.branch(op::JEQ, 0, part, fragment)?;
         self.put_all(&[
-            (op::LDX_MEM, slot::NETWORK),
+            (op::LDX_MEM, mem::NETWORK),
             (op::LDB_X, 9),
-            (op::ST, slot::PROTOCOL),
+            (op::ST, mem::PROTOCOL),
             (op::LDH_X, 6),
             (op::AND, 0x3FFF),
         ])
@@ -462,32 +462,32 @@ impl Backwards<'_> {
 
     fn find_ipv6(&mut self, next: Label) -> Written {
         self.go(next)?;
-        let behind = self.put_all(&[
-            (op::LD_MEM, slot::NETWORK),
+        let found = self.put_all(&[
+            (op::LD_MEM, mem::NETWORK),
             (op::ADD, 48),
-            (op::ST, slot::TRANSPORT),
+            (op::ST, mem::TRANSPORT),
         ])?;
-        self.branch(op::JEQ, 0, behind, next)?;
+        self.branch(op::JEQ, 0, found, next)?;
         let offset = self.put_all(&[(op::LDH_X, 42), (op::AND, 0xFFF8)])?;
-        let fragment = self.put_all(&[(op::LD_IMM, 1), (op::ST, slot::FRAGMENT)])?;
+        let fragment = self.put_all(&[(op::LD_IMM, 1), (op::ST, mem::FRAGMENT)])?;
         self.branch(op::JEQ, 0, offset, fragment)?;
         let header = self.put_all(&[
             (op::LDB_X, 40),
-            (op::ST, slot::PROTOCOL),
+            (op::ST, mem::PROTOCOL),
             (op::LDH_X, 42),
             (op::AND, 0xFFF9),
         ])?;
         self.go(next)?;
         let plain = self.put_all(&[
-            (op::LD_MEM, slot::NETWORK),
+            (op::LD_MEM, mem::NETWORK),
             (op::ADD, 40),
-            (op::ST, slot::TRANSPORT),
+            (op::ST, mem::TRANSPORT),
         ])?;
         self.branch(op::JEQ, 44, header, plain)?;
         self.put_all(&[
-            (op::LDX_MEM, slot::NETWORK),
+            (op::LDX_MEM, mem::NETWORK),
             (op::LDB_X, 6),
-            (op::ST, slot::PROTOCOL),
+            (op::ST, mem::PROTOCOL),
         ])
     }
 }

@@ -1,89 +1,17 @@
-//! Expressions in the manner of tcpdump (pcap-filter(7)).
+//! Parses filter expressions like those of tcpdump (pcap-filter(7)).
 
-use core::fmt;
 use core::net::{IpAddr, Ipv4Addr};
 use core::str::FromStr;
 
-use super::super::Network;
-use super::program::{Filter, Node};
+use super::error::{FilterError, FilterReason};
 use super::term::{Side, Term};
+use super::{Filter, Node};
+use crate::wire::summary::Network;
 
-/// How deep parentheses and negations may be nested.
+/// Maximum nesting of parentheses and negations.
 const MAX_DEPTH: usize = 32;
 
-/// Why an expression is no filter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub enum FilterReason {
-    /// There is nothing in it.
-    Empty,
-    /// It ends where something must follow.
-    Incomplete,
-    /// A word that has no meaning where it stands.
-    Unexpected,
-    /// No number, or one that is too large.
-    BadNumber,
-    /// No address, or no prefix.
-    BadAddress,
-    /// A prefix with bits set behind it, as in `net 10.0.0.5/8`: which host or network is meant is not clear.
-    HostBits,
-    /// More terms than a filter can hold.
-    TooLong,
-    /// Parentheses or negations within each other, too many.
-    TooDeep,
-    /// A range of ports whose last is below its first.
-    BackwardRange,
-    /// A third `vlan` joined by `and`: filters look at the two outermost tags.
-    TooManyTags,
-}
-
-/// An expression is no filter: why, and where.
-///
-/// ```
-/// use framepool::wire::{Filter, FilterReason};
-///
-/// let error = "udp port 99999".parse::<Filter>().unwrap_err();
-/// assert_eq!((error.reason, error.offset), (FilterReason::BadNumber, 9));
-/// assert_eq!(error.to_string(), "at byte 9: no number, or one that is too large");
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct FilterError {
-    /// Why.
-    pub reason: FilterReason,
-    /// Bytes of the expression before the word that is wrong.
-    pub offset: usize,
-}
-
-impl FilterError {
-    pub(super) const fn new(reason: FilterReason, offset: usize) -> Self {
-        Self { reason, offset }
-    }
-}
-
-impl fmt::Display for FilterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let reason = match self.reason {
-            FilterReason::Empty => "there is no term",
-            FilterReason::Incomplete => "something must follow",
-            FilterReason::Unexpected => "this has no meaning here",
-            FilterReason::BadNumber => "no number, or one that is too large",
-            FilterReason::BadAddress => "no address, or no prefix",
-            FilterReason::HostBits => "bits are set that are not the network's",
-            FilterReason::TooLong => "too many terms",
-            FilterReason::TooDeep => "too many parentheses or negations within each other",
-            FilterReason::BackwardRange => "the last port is below the first",
-            FilterReason::TooManyTags => "a filter looks at two VLAN tags, this is a third",
-        };
-        write!(f, "at byte {}: {reason}", self.offset)
-    }
-}
-
-impl core::error::Error for FilterError {}
-
-/// Reads an expression of tcpdump (pcap-filter(7)), of which it knows
+/// Parses an expression of tcpdump (pcap-filter(7)). It supports:
 ///
 /// ```text
 /// ip  ip6  arp  udp  tcp  icmp  icmp6  proto N  ether proto N
@@ -93,12 +21,12 @@ impl core::error::Error for FilterError {}
 /// vlan [N]    fragment    not X  ! X    X and Y  X && Y    X or Y  X || Y    ( X )
 /// ```
 ///
-/// `and` and `or` bind alike, from left to right; `not` binds closer. Numbers are decimal, or hexadecimal
-/// after `0x`. A network's address has no bits set after its prefix. `udp` and `tcp` are the protocol of IP,
-/// also where it is a later fragment.
+/// `and` and `or` have the same precedence and group from left to right; `not` binds more tightly. Numbers are decimal,
+/// or hexadecimal after `0x`. A network address has no bits set after its prefix. `udp` and `tcp` are the protocol of
+/// IP, also in a later fragment.
 ///
-/// A `vlan` looks at the outermost tag, a second one joined to it by `and` at the next tag: `vlan 100 and vlan 200`
-/// wants frames with tag 100 outside and 200 inside. `multicast` is a group address of the link layer, broadcast
+/// A `vlan` is about the outermost tag; a second one joined to it by `and` is about the next tag. `vlan 100 and vlan 200`
+/// matches frames with tag 100 outside and tag 200 inside. `multicast` is a group address of the link layer, broadcast
 /// included; `ip multicast` and `ip6 multicast` are group addresses of IP.
 ///
 /// # Differences from tcpdump
@@ -109,12 +37,12 @@ impl core::error::Error for FilterError {}
 /// | `host`, `net` | IP and ARP | RARP too |
 /// | `ip multicast` | 224.0.0.0/4 | every address from 224.0.0.0 on |
 /// | `ether proto N` | the type after all tags; the types of tags match nothing | the type after the addresses |
-/// | any term on a tagged frame | finds its header after any tag | only after as many `vlan` as there are tags |
+/// | any term on a tagged frame | finds its header after any tag | only after one `vlan` for each tag |
 /// | `vlan 1 or vlan 2` | the outermost tag, twice | the outermost tag, then the next |
 /// | a third `vlan` joined by `and` | an error | the third tag |
-/// | `udp`, `tcp`, `proto N`, `port` over IPv6 | found after all extension headers | only after a fragment header, ports after none |
+/// | `udp`, `tcp`, `proto N`, `port` over IPv6 | found after all extension headers | only after a fragment header, ports after no header |
 /// | `udp`, `tcp`, `proto N`, `port` over IPv4 | found after authentication headers too | not found there |
-/// | MPLS and SNAP | looked into | not looked into |
+/// | MPLS and SNAP | parsed | not parsed |
 /// | `group`, `fragment` | terms | unknown |
 impl FromStr for Filter {
     type Err = FilterError;
@@ -142,7 +70,7 @@ struct Parser<'a> {
     text: &'a str,
     at: usize,
     depth: usize,
-    /// Terms about VLAN tags so far that are joined by `and` with the next word.
+    /// The number of VLAN terms so far that are joined by `and` with the next word.
     tags: usize,
     filter: Filter,
 }
@@ -150,7 +78,7 @@ struct Parser<'a> {
 type Parsed = Result<u8, FilterError>;
 
 impl<'a> Parser<'a> {
-    /// The next word, and where it begins and ends.
+    /// The next word, its start and its end.
     fn look(&self) -> Option<(&'a str, usize, usize)> {
         let rest = self.text.get(self.at..)?;
         let word = rest.trim_start();
@@ -178,7 +106,7 @@ impl<'a> Parser<'a> {
         Ok(word)
     }
 
-    /// Goes past the next word if it is one of some.
+    /// Consumes the next word if it is one of `words`.
     fn take(&mut self, words: &[&str]) -> Option<&'a str> {
         let (word, _, end) = self.look()?;
         words.contains(&word).then(|| {
@@ -187,17 +115,17 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// About the next word.
+    /// An error at the next word.
     fn error(&self, reason: FilterReason) -> FilterError {
         let at = self.look().map_or(self.text.len(), |(_, start, _)| start);
         FilterError::new(reason, at)
     }
 
-    /// Adds a node at the next word, which an error then names.
-    fn push(&mut self, node: Node) -> Parsed {
+    /// Adds a node. An error is at the next word.
+    fn push(&mut self, node: Node<Term>) -> Parsed {
         let offset = self.at;
-        let told = |e: FilterError| FilterError::new(e.reason, offset);
-        self.filter.push(node).map_err(told)
+        let push = self.filter.push(node);
+        push.map_err(|e| FilterError::new(e.reason, offset))
     }
 
     fn expression(&mut self) -> Parsed {
@@ -246,7 +174,7 @@ impl<'a> Parser<'a> {
     }
 
     fn term(&mut self, term: Term) -> Parsed {
-        self.push(Node::Term(term))
+        self.push(Node::Leaf(term))
     }
 
     fn primitive(&mut self) -> Parsed {
@@ -309,7 +237,7 @@ impl<'a> Parser<'a> {
         self.push(Node::And(left, right))
     }
 
-    /// The first looks at the outermost tag, a second joined to it by `and` at the next.
+    /// The first is about the outermost tag, a second one joined to it by `and` about the next.
     fn vlan(&mut self, start: usize) -> Parsed {
         let is_number = |word: &str| word.starts_with(|c: char| c.is_ascii_digit());
         let is_inner = match self.tags {
@@ -403,7 +331,7 @@ impl<'a> Parser<'a> {
     }
 }
 
-/// Whether bits are set behind the first `bits`.
+/// Whether bits are set after the first `bits`.
 fn has_host_bits(address: IpAddr, bits: u8) -> bool {
     let from_the_top = match address {
         IpAddr::V4(address) => u128::from(address.to_bits()) << 96,
@@ -412,12 +340,13 @@ fn has_host_bits(address: IpAddr, bits: u8) -> bool {
     from_the_top.checked_shl(bits.into()).unwrap_or(0) != 0
 }
 
-/// Digits alone: a sign is no part of a number here.
+/// Only digits: a sign is not part of a number here.
 fn decimal<T: FromStr>(word: &str) -> Option<T> {
     word.parse().ok().filter(|_| !word.starts_with('+'))
 }
 
-/// `10`, `10.1`, `10.1.2` and `10.1.2.3` stand for as many bytes; an IPv6 address for itself.
+/// An address and the bits of its prefix: eight for each number in `10`, `10.1`, `10.1.2` or `10.1.2.3`, all of an IPv6
+/// address.
 fn whole_bytes(word: &str) -> Option<(IpAddr, u8)> {
     if word.contains(':') {
         return Some((IpAddr::V6(word.parse().ok()?), 128));

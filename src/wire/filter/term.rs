@@ -1,11 +1,11 @@
-//! What can be asked of a frame.
+//! Terms: what a filter can ask about a frame.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 use core::ops::RangeInclusive;
 
-use super::super::{Network, Transport};
+use crate::wire::summary::{Network, Transport};
 
-/// Which end of a packet.
+/// The end of a packet that a term is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Side {
@@ -17,7 +17,7 @@ pub enum Side {
     Either,
 }
 
-/// One thing that a frame is or is not.
+/// One condition on a frame.
 ///
 /// ```
 /// use framepool::wire::{Side, Term};
@@ -32,32 +32,32 @@ pub enum Side {
 pub enum Term {
     /// A network layer.
     Network(Network),
-    /// A transport layer; a later fragment has none.
+    /// A transport layer. A later fragment has none.
     Transport(Transport),
-    /// An IP protocol, behind all extension headers.
+    /// An IP protocol, after all extension headers.
     Protocol(u8),
-    /// A type of frame, behind all tags.
+    /// A type of frame, after all tags.
     EtherType(u16),
-    /// An IPv4 address whose bits under the second number are those of the first.
+    /// An IPv4 address: a value and a mask.
     V4(Side, u32, u32),
-    /// An IPv6 address whose bits under the second number are those of the first.
+    /// An IPv6 address: a value and a mask.
     V6(Side, u128, u128),
-    /// A port of UDP or TCP, from the first number to the second.
+    /// A port of UDP or TCP, from the first number to the second, both included.
     Port(Side, u16, u16),
     /// At least one VLAN tag.
     Tagged,
-    /// The outermost VLAN tag has this identifier.
+    /// The identifier of the outermost VLAN tag.
     Vlan(u16),
     /// At least two VLAN tags.
     InnerTagged,
-    /// The second VLAN tag from outside has this identifier.
+    /// The identifier of the second outermost VLAN tag.
     InnerVlan(u16),
-    /// Sent to a group of IP or, where there is no IP, of the link layer. The word `multicast` in an expression is
+    /// The receiver is a group: of IP, or of the link layer if there is no IP. The word `multicast` in an expression is
     /// [`LinkGroup`](Self::LinkGroup).
     Multicast,
-    /// The link address of the receiver is a group's, the broadcast address included.
+    /// The receiver's link address is a group address; broadcast is one.
     LinkGroup,
-    /// A part of a datagram.
+    /// A fragment of a datagram.
     Fragment,
 }
 
@@ -72,7 +72,7 @@ impl Term {
         Self::net_v6(side, address, 128)
     }
 
-    /// An IPv4 prefix; more than 32 bits count as 32.
+    /// An IPv4 prefix. More than 32 bits count as 32.
     pub const fn net_v4(side: Side, address: Ipv4Addr, bits: u8) -> Self {
         let mask = match bits {
             0 => 0,
@@ -82,7 +82,7 @@ impl Term {
         Self::V4(side, address.to_bits() & mask, mask)
     }
 
-    /// An IPv6 prefix; more than 128 bits count as 128.
+    /// An IPv6 prefix. More than 128 bits count as 128.
     pub const fn net_v6(side: Side, address: Ipv6Addr, bits: u8) -> Self {
         let mask = match bits {
             0 => 0,
@@ -105,5 +105,15 @@ impl Term {
     /// A multicast group of IPv6.
     pub const fn group_v6(group: Ipv6Addr) -> Self {
         Self::host_v6(Side::Dst, group)
+    }
+
+    /// The same term for one side, if this one is for either.
+    pub(super) const fn at(self, side: Side) -> Option<Self> {
+        match self {
+            Self::V4(Side::Either, value, mask) => Some(Self::V4(side, value, mask)),
+            Self::V6(Side::Either, value, mask) => Some(Self::V6(side, value, mask)),
+            Self::Port(Side::Either, first, last) => Some(Self::Port(side, first, last)),
+            _ => None,
+        }
     }
 }

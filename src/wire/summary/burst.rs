@@ -1,21 +1,21 @@
-//! Many frames at once.
+//! Summaries of many frames at once.
 
-use super::super::ParseError;
 use super::{Summary, quick};
 use crate::sync;
+use crate::wire::error::ParseError;
 
-/// Frames whose bytes are asked for before the first of them is read.
+/// The number of frames that are prefetched before the first one is read.
 const AHEAD: usize = 8;
 
-/// [`summarize`](super::summarize) for many frames: `out[i]` is what it says of `frames[i]`. Returns how many
-/// that were, the length of the shorter of the two.
+/// [`summarize`](super::summarize) for many frames: writes the result for `frames[i]` to `out[i]`. Returns the number of
+/// results: the length of the shorter slice.
 ///
-/// Faster than one by one: frames are fetched ahead.
+/// Faster than single calls, because frames are prefetched.
 ///
 /// ```
 /// use framepool::wire::{summarize, summarize_burst};
 ///
-/// # let frame = framepool::wire::samples::UDP;
+/// # let frame = framepool::wire::EXAMPLE_FRAME;
 /// let frames = [frame, &frame[..20], frame];
 /// let mut out = [summarize(&[]); 3];
 /// assert_eq!(summarize_burst(&frames, &mut out), 3);
@@ -46,6 +46,6 @@ pub fn summarize_burst<F: AsRef<[u8]>>(
 #[inline(always)]
 fn fetch(frame: &[u8]) {
     sync::prefetch(frame.as_ptr());
-    // Headers may reach into a second line, and frames start anywhere.
+    // Headers may extend into a second cache line, and frames start anywhere.
     sync::prefetch(frame.as_ptr().wrapping_add(64));
 }

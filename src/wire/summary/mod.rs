@@ -1,4 +1,4 @@
-//! What a network card would say of a frame, in one cache line.
+//! Packet summaries: what a network card would report about a frame, in one cache line.
 //!
 //! ```text
 //!  frame   | Ethernet | tags | IP, extensions | UDP, TCP, ICMP | payload      | padding |
@@ -8,21 +8,14 @@
 //!  Summary | src 16 | dst 16 | ports, offsets, tags, types, flags 32 |   64 bytes, Copy
 //! ```
 //!
-//! | file | what is in it |
-//! |---|---|
-//! | `facts.rs` | the small types of the fields |
-//! | `quick.rs` | what nearly all frames are, in one straight line |
-//! | `walk.rs` | everything else, and every error |
-//! | `burst.rs` | many frames at once |
-//! | `verify.rs` | the checksums of a frame that was summarised |
-//!
-//! All of it is bounded: at most [`MAX_TAGS`] VLAN tags, [`MAX_LABELS`] MPLS labels and [`MAX_EXTENSIONS`]
-//! extension headers are followed, whatever a frame says.
+//! The work is bounded: a parser follows at most [`MAX_TAGS`] VLAN tags, [`MAX_LABELS`] MPLS labels and
+//! [`MAX_EXTENSIONS`] extension headers.
+
+// `quick.rs` reads the usual frames without branches, `walk.rs` all others and every error.
 
 mod burst;
-mod facts;
+mod fields;
 mod quick;
-mod show;
 mod verify;
 mod walk;
 
@@ -30,30 +23,29 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
 pub use burst::summarize_burst;
-pub use facts::{Extensions, FragmentInfo, Link, Network, Transport};
-use facts::{flag, fragment};
+pub use fields::{Extensions, FragmentInfo, Link, Network, Transport};
+use fields::{flag, fragment};
 
-use super::ParseError;
+use crate::wire::error::ParseError;
 
-/// Words of a summary.
+/// The size of a summary in words of 32 bits.
 pub(super) const WORDS: usize = size_of::<Summary>() / size_of::<u32>();
-/// VLAN tags that are followed; two of them are kept.
+/// The maximum number of VLAN tags that are followed. Two of them are kept.
 pub const MAX_TAGS: usize = 8;
-/// MPLS labels that are followed.
+/// The maximum number of MPLS labels that are followed.
 pub const MAX_LABELS: usize = 8;
-/// Extension headers that are followed.
+/// The maximum number of extension headers that are followed.
 pub const MAX_EXTENSIONS: usize = 8;
 
 /// Layers, offsets, lengths, addresses and ports of one frame.
 ///
-/// Made by [`summarize`] and its kin. Everything in it comes from headers that were there in full and whose
-/// lengths agree; offsets count from the frame's first byte. Checksums are not looked at: that is
-/// [`verify`](Self::verify).
+/// Made by [`summarize`] and the functions like it. Everything in it comes from complete headers with consistent
+/// lengths. Offsets count from the frame's first byte. [`verify`](Self::verify) verifies the checksums.
 ///
 /// ```
 /// use framepool::wire::{Transport, summarize};
 ///
-/// # let frame = framepool::wire::samples::UDP;
+/// # let frame = framepool::wire::EXAMPLE_FRAME;
 /// let summary = summarize(frame)?;
 /// assert_eq!(summary.transport(), Transport::Udp);
 /// assert_eq!(summary.ports(), Some((4660, 26400)));
@@ -63,65 +55,70 @@ pub const MAX_EXTENSIONS: usize = 8;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[repr(C)]
 pub struct Summary {
-    /// As on the wire; IPv4 in the first four bytes, the others zero.
+    /// In network order. An IPv4 address is in the first four bytes; the others are zero.
     src: [u8; 16],
     dst: [u8; 16],
-    /// As on the wire, as one number: the sender's above the receiver's. ICMP: type and code, and zeros.
+    /// One number: the sender's in the upper half, the receiver's in the lower. ICMP: type, code, zeros.
     ports: u32,
     payload_offset: u16,
     payload_len: u16,
     protocol: u8,
-    /// The lower eight; the ninth is in `flags`.
+    /// The lower eight flags; the ninth is in `flags`.
     tcp_flags: u8,
     flags: u8,
     transport: Transport,
-    // From here on what is the same in nearly all frames: constants that are stored at once.
+    // The fields from here on are the same in nearly all frames, so constants are stored at once.
     transport_offset: u16,
     ether_type: u16,
-    /// TCI of the two outermost tags.
+    /// Control information (TCI) of the two outermost tags.
     tags: [u16; 2],
-    /// As IPv4 has it: the lower 16 bits of the identification above flags and offset.
+    /// As in IPv4: the lower 16 bits of the identification, then flags and offset.
     fragment: u32,
-    /// The upper 16 bits of the identification, of IPv6.
+    /// The upper 16 bits of the identification in IPv6.
     fragment_id_high: u16,
     network_offset: u8,
     extensions: Extensions,
     tag_count: u8,
     label_count: u8,
     network: Network,
-    // Last, so that an error fits beside its unused values: `Result<Summary, ParseError>` is no larger.
+    // Last, so that its unused values can mark an error: `Result<Summary, ParseError>` is not larger than a summary.
     link: Link,
 }
 
+describe!(Summary as Summary {
+    link, network, transport, ether_type, protocol, src, dst, ports, icmp, outer_tag, extensions, fragment,
+    network_offset, transport_offset, payload,
+});
+
 const _: () = assert!(size_of::<Summary>() == 64 && size_of::<Result<Summary, ParseError>>() == 64);
 
-/// Sums up an Ethernet frame, without its frame check sequence.
+/// Summarizes an Ethernet frame without its frame check sequence.
 ///
-/// A type or protocol that is not known is no error: what is behind it is payload.
+/// An unknown type or protocol is not an error: what follows it is payload.
 ///
 /// # Errors
-/// What is wrong with the first header that is: [`Layer`](super::Layer), offset, and what was needed and what
-/// there. A datagram longer than the frame is one; a frame longer than its datagram is padded. The length of an
-/// IPv6 jumbogram is in its jumbo payload option (RFC 2675): a wrong value there is an error at the option.
+/// The first wrong header: its [`Layer`](super::Layer), the offset, and how many bytes were needed and available. A
+/// datagram longer than the frame is an error; a frame longer than its datagram is padded. The length of an IPv6
+/// jumbogram is in its jumbo payload option (RFC 2675): a wrong value there is an error at the option.
 ///
 /// # Cost
-/// O(1): one pass over the headers, a few ns for TCP, UDP and ICMP over either IP with up to two tags.
+/// O(1): one pass over the headers. A few ns for TCP, UDP and ICMP over either IP with up to two tags.
 #[inline]
 pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
     quick::summarize(frame)
 }
 
-/// Sums up what is good in an Ethernet frame, and says what is not.
+/// Summarizes an Ethernet frame up to its first error, and returns that error too.
 ///
-/// Up to the error everything is as [`summarize`] would have it. Where a datagram is cut off by the end of
-/// the frame, as in captures, its transport header is still read if it is there, and the payload is as much
-/// as there is. The same holds where an IPv4 or UDP length is 0: a sender's own capture shows segments before
-/// the network card cuts them and fills in the lengths (TSO).
+/// Up to the error the result is the same as that of [`summarize`]. If the end of the frame cuts off a datagram, as in
+/// captures, its transport header is still read if it is complete, and the payload ends with the frame. The same is true
+/// if an IPv4 or UDP length is 0: a sender's own capture shows segments before the network card cuts them and fills in
+/// the lengths (TSO).
 ///
 /// ```
 /// use framepool::wire::{Layer, Network, summarize_lax};
 ///
-/// # let frame = framepool::wire::samples::UDP;
+/// # let frame = framepool::wire::EXAMPLE_FRAME;
 /// let (summary, error) = summarize_lax(&frame[..36]);
 /// assert_eq!(summary.network(), Network::Ipv4);
 /// assert_eq!(error.map(|e| e.layer), Some(Layer::Ipv4));
@@ -130,10 +127,11 @@ pub fn summarize_lax(frame: &[u8]) -> (Summary, Option<ParseError>) {
     walk::lax(frame)
 }
 
-/// [`summarize`] for a datagram without a link layer, as from a tunnel: its first four bits say which IP.
+/// [`summarize`] for a datagram without a link layer, such as one from a tunnel. The IP version is in its first four
+/// bits.
 ///
 /// # Errors
-/// As [`summarize`].
+/// The same as [`summarize`].
 pub fn summarize_ip(datagram: &[u8]) -> Result<Summary, ParseError> {
     match walk::lax_ip(datagram) {
         (summary, None) => Ok(summary),
@@ -147,7 +145,7 @@ pub fn summarize_ip_lax(datagram: &[u8]) -> (Summary, Option<ParseError>) {
 }
 
 impl Summary {
-    /// What the frame begins with.
+    /// The link layer.
     pub const fn link(&self) -> Link {
         self.link
     }
@@ -162,38 +160,38 @@ impl Summary {
         self.transport
     }
 
-    /// The type behind all tags; what is below 0x600 is a length. 0 where there is no link layer.
+    /// The type after all tags; a value below 0x600 is a length. 0 without a link layer.
     pub const fn ether_type(&self) -> u16 {
         self.ether_type
     }
 
-    /// The IP protocol behind all extension headers; 0 where there is no IP.
+    /// The IP protocol after all extension headers; 0 without IP.
     pub const fn protocol(&self) -> u8 {
         self.protocol
     }
 
-    /// Where the network layer begins: the length of the link layer, tags and labels included.
+    /// Offset of the network layer: the length of the link layer, tags and labels included.
     pub const fn network_offset(&self) -> usize {
         self.network_offset as usize
     }
 
-    /// Where the transport layer begins, or what is behind the network layer's headers.
+    /// Offset of the transport layer, or of what follows the headers of the network layer.
     pub const fn transport_offset(&self) -> usize {
         self.transport_offset as usize
     }
 
-    /// Where the payload begins: behind the last header that was parsed.
+    /// Offset of the payload, which follows the last parsed header.
     pub const fn payload_offset(&self) -> usize {
         self.payload_offset as usize
     }
 
-    /// Bytes of payload, by the headers' lengths: padding is not among them. At most 65,535: a larger payload, of an
-    /// IPv6 jumbogram (RFC 2675) or of a frame without IP, shows as that.
+    /// Bytes of payload according to the headers, without padding. At most 65,535, also for a larger payload: that of an
+    /// IPv6 jumbogram (RFC 2675) or of a frame without IP.
     pub const fn payload_len(&self) -> usize {
         self.payload_len as usize
     }
 
-    /// The payload's place in the frame.
+    /// The range of the payload in the frame.
     pub const fn payload(&self) -> Range<usize> {
         let start = self.payload_offset as usize;
         start..start + self.payload_len as usize
@@ -214,12 +212,12 @@ impl Summary {
         matches!(self.network, Network::Ipv4 | Network::Ipv6)
     }
 
-    /// Sender: of IP, or of ARP for IPv4 over Ethernet.
+    /// The sender's address: of IP, or of ARP for IPv4 over Ethernet.
     pub const fn src(&self) -> Option<IpAddr> {
         self.address(&self.src)
     }
 
-    /// Receiver: of IP, or of ARP for IPv4 over Ethernet.
+    /// The receiver's address: of IP, or of ARP for IPv4 over Ethernet.
     pub const fn dst(&self) -> Option<IpAddr> {
         self.address(&self.dst)
     }
@@ -236,7 +234,7 @@ impl Summary {
         }
     }
 
-    /// Ports of sender and receiver, of UDP or TCP.
+    /// The ports of sender and receiver in UDP or TCP.
     pub const fn ports(&self) -> Option<(u16, u16)> {
         match self.transport {
             Transport::Udp | Transport::Tcp => Some(((self.ports >> 16) as u16, self.ports as u16)),
@@ -244,7 +242,7 @@ impl Summary {
         }
     }
 
-    /// Type and code of ICMP or ICMPv6.
+    /// The type and code of ICMP or ICMPv6.
     pub const fn icmp(&self) -> Option<(u8, u8)> {
         match self.transport {
             Transport::Icmpv4 | Transport::Icmpv6 => {
@@ -255,7 +253,7 @@ impl Summary {
         }
     }
 
-    /// The flags of TCP, FIN lowest: nine bits, as of [`TcpHeader::FIN`](super::TcpHeader::FIN) and the others.
+    /// The nine flags of TCP: [`TcpHeader::FIN`](super::TcpHeader::FIN) and the others.
     pub const fn tcp_flags(&self) -> Option<u16> {
         match self.transport {
             Transport::Tcp => {
@@ -266,12 +264,12 @@ impl Summary {
         }
     }
 
-    /// How many VLAN tags there are, [`MAX_TAGS`] at most.
+    /// The number of VLAN tags, at most [`MAX_TAGS`].
     pub const fn tag_count(&self) -> usize {
         self.tag_count as usize
     }
 
-    /// The outermost VLAN tag: priority, drop eligibility and identifier, as on the wire.
+    /// The outermost VLAN tag: priority, drop eligibility and identifier in 16 bits.
     pub const fn outer_tag(&self) -> Option<u16> {
         if self.tag_count > 0 {
             Some(self.tags[0])
@@ -280,7 +278,7 @@ impl Summary {
         }
     }
 
-    /// The second VLAN tag from outside.
+    /// The second outermost VLAN tag.
     pub const fn inner_tag(&self) -> Option<u16> {
         if self.tag_count > 1 {
             Some(self.tags[1])
@@ -289,17 +287,17 @@ impl Summary {
         }
     }
 
-    /// How many MPLS labels there are, [`MAX_LABELS`] at most.
+    /// The number of MPLS labels, at most [`MAX_LABELS`].
     pub const fn label_count(&self) -> usize {
         self.label_count as usize
     }
 
-    /// Which extension headers there were.
+    /// The extension headers.
     pub const fn extensions(&self) -> Extensions {
         self.extensions
     }
 
-    /// Whether it is a part of a datagram only.
+    /// Whether it is a fragment of a datagram.
     pub const fn is_fragment(&self) -> bool {
         self.fragment & fragment::PART != 0
     }
@@ -316,12 +314,12 @@ impl Summary {
         })
     }
 
-    /// Whether IPv4 forbids to fragment it.
+    /// Whether its IPv4 header forbids fragmentation.
     pub const fn dont_fragment(&self) -> bool {
         self.fragment & fragment::DONT != 0
     }
 
-    /// Whether the receiver is a group, of IP or, where there is none, of the link layer.
+    /// Whether the receiver is a group: of IP, or of the link layer if there is no IP.
     pub const fn is_multicast(&self) -> bool {
         match self.network {
             Network::Ipv4 => self.dst[0] & 0xF0 == 0xE0,
@@ -330,22 +328,22 @@ impl Summary {
         }
     }
 
-    /// Whether the link address of the receiver is a group's, the broadcast address included.
+    /// Whether the receiver's link address is a group address; broadcast is one.
     pub const fn is_link_group(&self) -> bool {
         self.flags & flag::LINK_GROUP != 0
     }
 
-    /// Whether there are bytes behind what the headers account for.
+    /// Whether bytes follow the end that the headers state.
     pub const fn is_padded(&self) -> bool {
         self.flags & flag::PADDED != 0
     }
 
-    /// Whether it says what was good before an error.
+    /// Whether there was an error; the summary then holds what came before it.
     pub const fn is_partial(&self) -> bool {
         self.flags & flag::PARTIAL != 0
     }
 
-    /// All of it in words, as a little-endian processor has it in memory: there it is one load.
+    /// The summary as words. They are in the order of a little-endian processor's memory, which copies them at once.
     #[inline(always)]
     pub(super) fn words(&self) -> [u32; WORDS] {
         let bytes = |a, b, c, d| u32::from_le_bytes([a, b, c, d]);

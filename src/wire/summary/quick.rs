@@ -1,17 +1,17 @@
-//! The straight lines: UDP and TCP over either IP, with no tag or one, without fragments, IPv4 options and
-//! extension headers. Everything else, and nearly everything that is wrong, is for [`walk`](super::walk).
+//! The fast path: UDP and TCP over either IP, with at most one tag, without fragments, IPv4 options and extension
+//! headers. All other frames, and nearly all errors, are for [`walk`](super::walk).
 //!
-//! Frames come in any order, and a branch that depends on what a frame is misses as often as not; a miss
-//! costs as much as all of the arithmetic here. So nothing branches on what a frame says but on its types and on
-//! whether it is right: both transports are read side by side, and the one that it is not is masked out.
+//! Frames come in any order, so a branch that depends on a frame's contents is often mispredicted, which costs as much
+//! as all of the arithmetic here. The code branches only on types and on whether the frame is valid. It reads both
+//! transports and masks out the one that the frame does not have.
 
-use super::super::{Layer, ParseError};
 use super::{Extensions, Link, Network, Summary, Transport, flag, fragment, walk};
+use crate::wire::error::{Layer, ParseError};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86DD;
 const TAG: u16 = 0x8100;
-/// Where the network layer is behind no tag, and behind one.
+/// Offset of the network layer without a tag, and with one.
 const PLAIN: usize = 14;
 const TAGGED: usize = 18;
 /// The first byte of IPv4 without options.
@@ -22,15 +22,15 @@ fn be16<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
     u16::from_be_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// One number or another, without a branch.
+/// Selects one of two numbers without a branch.
 #[inline(always)]
 const fn pick(condition: bool, yes: usize, no: usize) -> usize {
     let mask = (condition as usize).wrapping_neg();
     (yes & mask) | (no & !mask)
 }
 
-/// What nearly all frames are is read in place, the rest behind a call: paths that end in the same code are
-/// made one by the compiler, which then fetches each byte through a pointer.
+/// Reads plain frames inline and all others in a call. In one function the compiler would merge the ends of the paths and
+/// then read each byte through a pointer.
 #[inline(always)]
 pub(super) fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
     match plain(frame) {
@@ -39,7 +39,7 @@ pub(super) fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
     }
 }
 
-/// IPv4 without options and tags, which is right.
+/// A valid frame of IPv4 without options and tags.
 #[inline(always)]
 pub(super) fn plain(frame: &[u8]) -> Option<Summary> {
     let link: &[u8; 14] = frame.first_chunk()?;
@@ -54,7 +54,7 @@ fn others(frame: &[u8]) -> Result<Summary, ParseError> {
     rest(frame, (), |(), result| result, |()| walk::strict(frame))
 }
 
-/// What is not [`plain`], to where it is wanted: moved there it would be read before it is written out.
+/// For frames that are not [`plain`]. Writes the result to its place, because a move would wait for the stores.
 #[inline(never)]
 pub(super) fn others_to(frame: &[u8], to: &mut Result<Summary, ParseError>) {
     rest(
@@ -90,7 +90,7 @@ fn one_of_others(frame: &[u8]) -> Option<Result<Summary, ParseError>> {
     }
 }
 
-/// IPv4 that is longer than its frame: what captures are full of.
+/// The error of IPv4 that is longer than its frame, which is frequent in captures.
 #[inline(always)]
 fn cut(frame: &[u8]) -> Option<ParseError> {
     let head: &[u8; 34] = frame.first_chunk()?;
@@ -141,23 +141,23 @@ fn v6<const AT: usize>(frame: &[u8]) -> Option<Summary> {
     Some(summary)
 }
 
-/// What a transport header says.
+/// The facts of a transport header.
 struct Ends {
     ports: u32,
     payload: usize,
     end: usize,
     is_tcp: bool,
-    /// The ninth lowest, the others in the upper byte.
+    /// The ninth flag is the lowest bit; the others are in the upper byte.
     tcp_flags: u16,
 }
 
 impl Ends {
-    /// Of UDP or TCP at `start`, in a datagram up to `end`.
+    /// Reads UDP or TCP at `start`, in a datagram that ends at `end`.
     #[inline(always)]
     fn new(head: &[u8; 20], protocol: u8, start: usize, end: usize) -> Option<Self> {
         let is_tcp = protocol == 6;
         let is_udp = protocol == 17;
-        // Data offset, reserved bits and flags, as one word: the ninth flag is its lowest bit.
+        // Data offset, reserved bits and flags as one word, whose lowest bit is the ninth flag.
         let bits = u16::from_le_bytes([head[12], head[13]]);
         let data_offset = usize::from(bits & 0xF0) / 4;
         let payload = start + pick(is_tcp, data_offset, 8);
@@ -174,7 +174,7 @@ impl Ends {
     }
 }
 
-/// Everything but the network layer.
+/// A summary without the fields of the network layer.
 #[inline(always)]
 fn common<const AT: usize>(
     frame: &[u8],

@@ -1,27 +1,26 @@
-//! The checksums of a frame that was summarised.
+//! Verifies the checksums of a frame that was summarized.
 
-use super::super::checksum::Sum;
-use super::super::ipv6_ext::{extension_len, jumbo_length};
-use super::super::options::Options;
-use super::super::view::{get8, get16, part, put};
-use super::super::{Layer, ParseError, Reason, Unverifiable};
 use super::{Extensions, Network, Summary, Transport};
+use crate::wire::checksum::{self, Sum};
+use crate::wire::error::{Layer, ParseError, Reason, Unverifiable};
+use crate::wire::ipv6_extension::{header_len, jumbo_length};
+use crate::wire::options::Options;
+use crate::wire::view::{get8, get16, part, put};
 
 impl Summary {
-    /// Verifies the checksums of the frame that this is the summary of: of the IPv4 header, and of TCP, UDP or
-    /// ICMP where all of it is there.
+    /// Verifies the checksums of the summarized frame: that of the IPv4 header, and that of TCP, UDP or ICMP.
     ///
-    /// The transport's is left out in fragments, in partial summaries, and where UDP over IPv4 carries none.
+    /// The transport's checksum is skipped in fragments, in partial summaries, and if UDP over IPv4 has none.
     ///
-    /// It is made for the addresses of both ends, which are not always those of the IP header. A source route
-    /// with nodes left to visit ends at the receiver: options 131 and 137 of IPv4 (RFC 791), routing headers of
-    /// types 0, 2 and 4 (RFC 2460, RFC 6275, RFC 8754). A home address option (RFC 6275) holds the sender.
+    /// It covers the addresses of both ends, which are not always those of the IP header. A source route with nodes left
+    /// to visit ends at the receiver: options 131 and 137 of IPv4 (RFC 791), routing headers of types 0, 2 and 4
+    /// (RFC 2460, RFC 6275, RFC 8754). A home address option (RFC 6275) holds the sender.
     ///
     /// # Errors
-    /// [`Reason::Unverifiable`](super::super::Reason::Unverifiable) where the address of one end is not known:
-    /// the route is of another type, or it or the options are damaged. The offset is that of the header or option;
-    /// [`Reason::BadChecksum`](super::super::Reason::BadChecksum) with the layer whose checksum is wrong; [`Reason::Truncated`](super::super::Reason::Truncated) where `frame` is
-    /// shorter than the one that was summarised.
+    /// - [`Reason::BadChecksum`] with the layer whose checksum is wrong.
+    /// - [`Reason::Unverifiable`] if the address of one end is unknown: the type of the route is unknown, or the route or
+    ///   the options are damaged. The offset is that of the header or option.
+    /// - [`Reason::Truncated`] if `frame` is shorter than the summarized frame.
     ///
     /// # Cost
     /// O(length of the frame).
@@ -29,7 +28,7 @@ impl Summary {
     /// ```
     /// use framepool::wire::{Layer, summarize};
     ///
-    /// # let mut frame = framepool::wire::samples::UDP.to_vec();
+    /// # let mut frame = framepool::wire::EXAMPLE_FRAME.to_vec();
     /// let summary = summarize(&frame)?;
     /// assert!(summary.verify(&frame).is_ok());
     /// frame[26] = 10;
@@ -50,7 +49,7 @@ impl Summary {
         let start = self.network_offset();
         let len = usize::from(get8(frame, start) & 0xF) * 4;
         let header = within(Layer::Ipv4, frame, start, start + len)?;
-        settled(Layer::Ipv4, Sum::new(), header, 10, start)
+        checksum::verify(Layer::Ipv4, Sum::new(), header, 10).map_err(|e| e.shifted(start))
     }
 
     fn verify_transport(&self, frame: &[u8]) -> Result<(), ParseError> {
@@ -64,30 +63,26 @@ impl Summary {
         let start = self.transport_offset();
         let is_v4 = self.network == Network::Ipv4;
         let bytes = within(layer, frame, start, self.message_end(frame))?;
-        let has_none = layer == Layer::Udp && get16(bytes, field) == 0;
-        if has_none && is_v4 {
+        // In IPv6 every datagram needs a checksum.
+        if is_v4 && layer == Layer::Udp && get16(bytes, field) == 0 {
             return Ok(());
         }
         let sum = match layer {
             Layer::Icmpv4 => Sum::new(),
             _ => self.pseudo(self.ends(frame)?, bytes.len()),
         };
-        match has_none {
-            // None was made; in IPv6 there has to be one.
-            true => Err(wrong(layer, sum, bytes, field, start)),
-            false => settled(layer, sum, bytes, field, start),
-        }
+        checksum::verify(layer, sum, bytes, field).map_err(|e| e.shifted(start))
     }
 
     fn pseudo(&self, ends: Ends, len: usize) -> Sum {
-        // The bytes of IPv4 are followed by zeros, which add nothing.
+        // Zeros follow the bytes of IPv4. They add nothing.
         let addresses = Sum::new().bytes(&ends.src).bytes(&ends.dst);
         let sum = addresses.word(self.protocol.into()).word(len as u16);
-        // Of a jumbogram (RFC 2675).
+        // Not zero in a jumbogram (RFC 2675).
         sum.word((len >> 16) as u16)
     }
 
-    /// Where the message ends: the payload's length is saturated in a jumbogram, which its UDP length then is not.
+    /// The end of the message. The payload length of a jumbogram is saturated, so its option has the end.
     fn message_end(&self, frame: &[u8]) -> usize {
         let end = self.payload().end;
         if self.payload_len != u16::MAX || !self.extensions.contains(Extensions::HOP_BY_HOP) {
@@ -101,7 +96,7 @@ impl Summary {
         }
     }
 
-    /// The addresses that the message's checksum is made for.
+    /// The addresses that the message's checksum covers.
     fn ends(&self, frame: &[u8]) -> Result<Ends, ParseError> {
         let ends = Ends {
             src: self.src,
@@ -119,14 +114,14 @@ impl Summary {
     }
 }
 
-/// The sender and the receiver, as in a summary.
+/// The addresses of sender and receiver, as in a summary.
 struct Ends {
     src: [u8; 16],
     dst: [u8; 16],
 }
 
 impl Ends {
-    /// With the end of a source route that is not yet at its end.
+    /// Replaces the receiver by the end of a source route with nodes left to visit.
     #[cold]
     fn of_ipv4(mut self, frame: &[u8], start: usize) -> Result<Self, ParseError> {
         let len = usize::from(get8(frame, start) & 0xF) * 4;
@@ -146,7 +141,7 @@ impl Ends {
             let at = options.offset() - option.data.len() - 2;
             let damaged = unverifiable(Layer::Ipv4, Unverifiable::Route, at);
             let (&pointer, route) = option.data.split_first().ok_or(damaged)?;
-            // The pointer counts from the option's first byte, and from 1.
+            // The pointer is 1 for the option's first byte.
             if usize::from(pointer) > option.data.len() + 2 {
                 continue;
             }
@@ -159,7 +154,7 @@ impl Ends {
         }
     }
 
-    /// With the end of a route that is not yet at its end, and with the home address.
+    /// Replaces the receiver by the end of a route with nodes left to visit, and the sender by the home address.
     #[cold]
     fn of_ipv6(mut self, frame: &[u8], start: usize, end: usize) -> Result<Self, ParseError> {
         let (mut next, mut at) = (get8(frame, start + 6), start + 40);
@@ -168,7 +163,7 @@ impl Ends {
             let len = match next {
                 44 => 8,
                 51 => (usize::from(get8(header, 1)) + 2) * 4,
-                _ => extension_len(header),
+                _ => header_len(header),
             };
             let header = part(header, 0, len);
             match next {
@@ -195,7 +190,7 @@ impl Ends {
                 addresses.last_chunk(),
             ),
             2 => (addresses.len() == 16 && left == 1, addresses.first_chunk()),
-            // From the last to the first, then other things; the fifth byte is the number of the last.
+            // The addresses are in reverse order, and other data follows. The fifth byte is the index of the last one.
             4 => {
                 let last = usize::from(get8(header, 4));
                 (last < count && left <= last, addresses.first_chunk())
@@ -235,31 +230,4 @@ fn within(layer: Layer, frame: &[u8], start: usize, end: usize) -> Result<&[u8],
     let there = frame.len().saturating_sub(start);
     let error = ParseError::truncated(layer, start, end.saturating_sub(start), there);
     frame.get(start..end).ok_or(error)
-}
-
-/// `Ok` if the sum over bytes and their checksum, and over what was summed before, comes out right.
-fn settled(
-    layer: Layer,
-    before: Sum,
-    bytes: &[u8],
-    field: usize,
-    start: usize,
-) -> Result<(), ParseError> {
-    if before.bytes(bytes).checksum() == 0 {
-        return Ok(());
-    }
-    Err(wrong(layer, before, bytes, field, start))
-}
-
-#[cold]
-fn wrong(layer: Layer, before: Sum, bytes: &[u8], field: usize, start: usize) -> ParseError {
-    let found = get16(bytes, field);
-    // Over all but the field: taken off again it would leave minus zero of a message of zeros.
-    let (head, behind) = (part(bytes, 0, field), part(bytes, field + 2, usize::MAX));
-    let computed = match before.bytes(head).bytes(behind).checksum() {
-        // Zero would say that there is none.
-        0 if layer == Layer::Udp => 0xFFFF,
-        computed => computed,
-    };
-    ParseError::bad_checksum(layer, start + field, found.into(), computed.into())
 }

@@ -1,12 +1,12 @@
-//! One layer after the other, with every check in its place: what [`quick`](super::quick) does not take, and
-//! every error.
+//! The general path: one layer after the other, with every check in its place. It reads the frames that
+//! [`quick`](super::quick) does not read, and finds every error.
 
-use super::super::ipv6_ext::{extension_len, jumbo_length};
-use super::super::{Layer, ParseError, Reason};
 use super::{
     Extensions, Link, MAX_EXTENSIONS, MAX_LABELS, MAX_TAGS, Network, Summary, Transport, flag,
     fragment,
 };
+use crate::wire::error::{Layer, ParseError, Reason};
+use crate::wire::ipv6_extension::{header_len, jumbo_length};
 
 mod number {
     pub const HOP_BY_HOP: u8 = 0;
@@ -21,14 +21,14 @@ mod number {
     pub const DESTINATION: u8 = 60;
 }
 
-/// What a walk begins with.
+/// The first layer of a walk.
 #[derive(Clone, Copy, PartialEq)]
 enum First {
     Ethernet,
     Ip,
 }
 
-/// What a type or protocol leads to.
+/// The layer that a type or protocol announces.
 enum Next {
     Ipv4,
     Ipv6,
@@ -36,7 +36,7 @@ enum Next {
     Nothing,
 }
 
-/// To where it is wanted: it is too large to be moved for nothing.
+/// Writes the result to its place: a summary is too large to be moved needlessly.
 #[inline(never)]
 pub(super) fn strict_to(frame: &[u8], result: &mut Result<Summary, ParseError>) {
     *result = Ok(Summary::default());
@@ -67,16 +67,16 @@ pub(super) fn lax_ip(datagram: &[u8]) -> (Summary, Option<ParseError>) {
     (found, error)
 }
 
-/// A walk from header to header. `at` is where the next one begins, `end` where the bytes end that the
-/// headers so far account for: `at <= end <= frame.len()`.
+/// A walk from header to header. `at` is the offset of the next header, `end` the end that the headers so far state:
+/// `at <= end <= frame.len()`.
 struct Walk<'a> {
     frame: &'a [u8],
     at: usize,
     end: usize,
     found: &'a mut Summary,
-    /// The first length that the frame does not hold, or that cannot be right. The lax forms go on after it.
+    /// The error of the first length that exceeds the frame or is impossible. The lax forms continue after it.
     cut: Option<ParseError>,
-    /// The length is in the hop-by-hop options (RFC 2675).
+    /// Whether the length is in the hop-by-hop options (RFC 2675).
     is_jumbo: bool,
 }
 
@@ -108,25 +108,25 @@ impl<'a> Walk<'a> {
         error
     }
 
-    /// One call of each: they become one function, whose state is in registers.
+    /// Calls each step once, so that all become one function with its state in registers.
     #[inline(always)]
     fn steps(&mut self, first: First) -> Step {
         let network = match first {
             First::Ethernet => self.ethernet()?,
             First::Ip => self.any_ip(Layer::Ipv4),
         };
-        let behind = match network {
+        let next = match network {
             Next::Ipv4 => self.ipv4()?,
             Next::Ipv6 => self.ipv6()?,
             other => other,
         };
-        match behind {
+        match next {
             Next::Transport(protocol) => self.transport(protocol),
             _ => Ok(()),
         }
     }
 
-    /// What is left, up to `end`, is payload.
+    /// The rest, up to `end`, is payload.
     #[inline(always)]
     fn payload(&mut self) {
         let left = self.end.saturating_sub(self.at);
@@ -142,7 +142,7 @@ impl<'a> Walk<'a> {
         self.end.saturating_sub(self.at)
     }
 
-    /// The first `N` bytes of a header, which stay where they are.
+    /// The first `N` bytes of a header, without moving on.
     #[inline(always)]
     fn peek<const N: usize>(&self, layer: Layer) -> Result<&'a [u8; N], ParseError> {
         let bytes = self.frame.get(self.at..self.end);
@@ -157,7 +157,27 @@ impl<'a> Walk<'a> {
         ParseError::truncated(layer, self.at, needed, self.left())
     }
 
-    /// Goes past a header of so many bytes.
+    /// An error of the length at byte `field` of a header.
+    // A call would need the walk's state in memory.
+    #[inline(always)]
+    fn bad_length(
+        &self,
+        layer: Layer,
+        field: usize,
+        stated: usize,
+        least: usize,
+        most: usize,
+    ) -> ParseError {
+        ParseError::bad_length(layer, self.at + field, stated, least, most)
+    }
+
+    #[inline(always)]
+    fn too_deep(&self, layer: Layer, limit: usize) -> ParseError {
+        let limit = limit as u32;
+        ParseError::new(layer, Reason::TooDeep { limit }, self.at)
+    }
+
+    /// Moves past a header of that many bytes.
     #[inline(always)]
     fn pass(&mut self, layer: Layer, bytes: usize) -> Step {
         if bytes > self.left() {
@@ -167,7 +187,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// What is behind `stated` bytes from here on is padding. If there are fewer, the lax forms take those.
+    /// Sets the end to `stated` bytes from here. If there are fewer, notes the error, and the lax forms use those.
     #[inline(always)]
     fn bound(&mut self, layer: Layer, stated: usize) {
         let left = self.left();
@@ -184,12 +204,12 @@ impl<'a> Walk<'a> {
         self.found.link = Link::Ethernet;
         self.found.flags = head[0] & flag::LINK_GROUP;
         self.at += 14;
-        self.typed(u16::from_be_bytes([head[12], head[13]]), Layer::Ethernet)
+        self.by_type(u16::from_be_bytes([head[12], head[13]]), Layer::Ethernet)
     }
 
-    /// What a type or length says that it is.
+    /// Continues at the layer that a type or length announces.
     #[inline(always)]
-    fn typed(&mut self, mut ether_type: u16, mut layer: Layer) -> Result<Next, ParseError> {
+    fn by_type(&mut self, mut ether_type: u16, mut layer: Layer) -> Result<Next, ParseError> {
         loop {
             self.found.ether_type = ether_type;
             self.found.network_offset = self.at as u8;
@@ -204,8 +224,8 @@ impl<'a> Walk<'a> {
                 0x8847 | 0x8848 => return self.labels(),
                 0..=0x5FF if self.found.link == Link::Ethernet => {
                     match self.llc(ether_type, layer)? {
-                        Some(behind) => {
-                            ether_type = behind;
+                        Some(next) => {
+                            ether_type = next;
                             layer = Layer::Snap;
                         }
                         None => return Ok(Next::Nothing),
@@ -216,17 +236,12 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// A VLAN tag; returns the type behind it.
+    /// Reads a VLAN tag and returns the type after it.
     #[inline(always)]
     fn tag(&mut self) -> Result<u16, ParseError> {
         let count = usize::from(self.found.tag_count);
         if count >= MAX_TAGS {
-            let limit = MAX_TAGS as u32;
-            return Err(ParseError::new(
-                Layer::Vlan,
-                Reason::TooDeep { limit },
-                self.at,
-            ));
+            return Err(self.too_deep(Layer::Vlan, MAX_TAGS));
         }
         let &[a, b, c, d] = self.peek(Layer::Vlan)?;
         if let Some(tag) = self.found.tags.get_mut(count) {
@@ -237,7 +252,7 @@ impl<'a> Walk<'a> {
         Ok(u16::from_be_bytes([c, d]))
     }
 
-    /// LLC behind a length; returns the type behind SNAP, if that is Ethernet's.
+    /// Reads LLC after a length and returns the type after SNAP, if it is a type of Ethernet.
     #[inline(always)]
     fn llc(&mut self, len: u16, layer: Layer) -> Result<Option<u16>, ParseError> {
         if len > 1500 {
@@ -248,7 +263,7 @@ impl<'a> Walk<'a> {
         self.bound(layer, len.into());
         let &[dsap, ssap, control] = self.peek(Layer::Llc)?;
         if [dsap, ssap, control] != [0xAA, 0xAA, 3] {
-            // Numbered frames have a control field of two bytes.
+            // The control field of a numbered frame has two bytes.
             return self
                 .pass(Layer::Llc, if control & 3 == 3 { 3 } else { 4 })
                 .map(|()| None);
@@ -257,21 +272,16 @@ impl<'a> Walk<'a> {
         let &[a, b, c, d, e] = self.peek(Layer::Snap)?;
         self.found.link = Link::Snap;
         self.at += 5;
-        let behind = u16::from_be_bytes([d, e]);
-        Ok(([a, b, c] == [0; 3] && behind >= 0x600).then_some(behind))
+        let next = u16::from_be_bytes([d, e]);
+        Ok(([a, b, c] == [0; 3] && next >= 0x600).then_some(next))
     }
 
-    /// MPLS labels up to the bottom of the stack. Nothing says what is behind it; its first bits tell IP.
+    /// Reads MPLS labels up to the bottom of the stack. No field names what follows; its first bits tell IP versions.
     #[inline(always)]
     fn labels(&mut self) -> Result<Next, ParseError> {
         loop {
             if usize::from(self.found.label_count) >= MAX_LABELS {
-                let limit = MAX_LABELS as u32;
-                return Err(ParseError::new(
-                    Layer::Mpls,
-                    Reason::TooDeep { limit },
-                    self.at,
-                ));
+                return Err(self.too_deep(Layer::Mpls, MAX_LABELS));
             }
             let entry: &[u8; 4] = self.peek(Layer::Mpls)?;
             self.found.label_count += 1;
@@ -303,7 +313,7 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// Which IP it is, by its first bits. Without a link layer it has to be one: IPv4 then says what is wrong.
+    /// The IP version by its first bits. A frame without a link layer must be IP: IPv4 then reports the error.
     #[inline(always)]
     fn any_ip(&mut self, layer: Layer) -> Next {
         match self.peek::<1>(layer) {
@@ -324,28 +334,16 @@ impl<'a> Walk<'a> {
         let header_len = usize::from(first & 0xF) * 4;
         let head: &[u8; 20] = self.peek(Layer::Ipv4)?;
         if header_len < 20 {
-            return Err(ParseError::bad_length(
-                Layer::Ipv4,
-                start,
-                header_len,
-                20,
-                60,
-            ));
+            return Err(self.bad_length(Layer::Ipv4, 0, header_len, 20, 60));
         }
         let total_len = usize::from(u16::from_be_bytes([head[2], head[3]]));
         if total_len == 0 {
-            // The network card cuts what a sender hands it (TSO), and fills in the lengths.
+            // The network card cuts segments of its own host (TSO) and fills in the lengths.
             let error = without_length(Layer::Ipv4, start + 2, header_len, u16::MAX.into());
             self.cut = self.cut.or(Some(error));
         } else if total_len < header_len {
             let most = usize::from(u16::MAX);
-            return Err(ParseError::bad_length(
-                Layer::Ipv4,
-                start + 2,
-                total_len,
-                header_len,
-                most,
-            ));
+            return Err(self.bad_length(Layer::Ipv4, 2, total_len, header_len, most));
         }
         if header_len > self.left() {
             return Err(self.truncated(Layer::Ipv4, header_len));
@@ -359,7 +357,7 @@ impl<'a> Walk<'a> {
         }
         self.at += header_len;
         self.ipv4_fragment(head);
-        self.behind_ipv4(head[9])
+        self.after_ipv4(head[9])
     }
 
     #[inline(always)]
@@ -367,9 +365,9 @@ impl<'a> Walk<'a> {
         self.found.fragment = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
     }
 
-    /// The authentication header is the only extension that IPv4 has.
+    /// The authentication header is the only extension header of IPv4.
     #[inline(always)]
-    fn behind_ipv4(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
+    fn after_ipv4(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
         if self.is_later_fragment() {
             return Ok(Next::Nothing);
         }
@@ -383,7 +381,7 @@ impl<'a> Walk<'a> {
             protocol = self.authentication()?;
             self.found.protocol = protocol;
         }
-        self.too_many_extensions(Layer::Authentication)
+        Err(self.too_deep(Layer::Authentication, MAX_EXTENSIONS))
     }
 
     #[inline(always)]
@@ -408,11 +406,11 @@ impl<'a> Walk<'a> {
             self.bound(Layer::Ipv6, total_len);
         }
         self.at += 40;
-        self.behind_ipv6(head[6])
+        self.after_ipv6(head[6])
     }
 
     #[inline(always)]
-    fn behind_ipv6(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
+    fn after_ipv6(&mut self, mut protocol: u8) -> Result<Next, ParseError> {
         let mut layer = Layer::Ipv6;
         for index in 0..=MAX_EXTENSIONS {
             self.found.protocol = protocol;
@@ -442,10 +440,10 @@ impl<'a> Walk<'a> {
                 return Ok(Next::Nothing);
             }
         }
-        self.too_many_extensions(layer)
+        Err(self.too_deep(layer, MAX_EXTENSIONS))
     }
 
-    /// Hop-by-hop options are the first header, or none (RFC 8200, 4.1).
+    /// Hop-by-hop options may only be the first extension header (RFC 8200, 4.1).
     #[cold]
     fn misplaced(&self, found: u8) -> ParseError {
         let layer = match found {
@@ -456,13 +454,7 @@ impl<'a> Walk<'a> {
         ParseError::new(layer, Reason::BadValue { found }, self.at)
     }
 
-    #[cold]
-    fn too_many_extensions(&self, layer: Layer) -> Result<Next, ParseError> {
-        let limit = MAX_EXTENSIONS as u32;
-        Err(ParseError::new(layer, Reason::TooDeep { limit }, self.at))
-    }
-
-    /// A header of the common form: next header, length in units of eight bytes without the first.
+    /// Reads a header of the common form: next header, then the length in units of eight bytes without the first.
     #[inline(always)]
     fn options(&mut self, layer: Layer) -> Result<u8, ParseError> {
         let &[next, units] = self.peek(layer)?;
@@ -481,7 +473,7 @@ impl<'a> Walk<'a> {
         let &[next, units] = self.peek(layer)?;
         let len = (usize::from(units) + 2) * 4;
         if len < 12 {
-            return Err(ParseError::bad_length(layer, self.at + 1, len, 12, 1028));
+            return Err(self.bad_length(layer, 1, len, 12, 1028));
         }
         self.pass(layer, len)?;
         self.found.extensions = self.found.extensions.union(Extensions::AUTHENTICATION);
@@ -495,7 +487,7 @@ impl<'a> Walk<'a> {
         let more = u32::from(field & 1) * fragment::MORE;
         let id = u32::from_be_bytes([head[4], head[5], head[6], head[7]]);
         let place = more | u32::from(field >> 3);
-        // A datagram that is whole may be within a part of another, and is a part then.
+        // A whole datagram may be inside a fragment of another; it then counts as a fragment.
         if place != 0 || !self.found.is_fragment() {
             self.found.fragment = (id << 16) | place;
             self.found.fragment_id_high = (id >> 16) as u16;
@@ -505,7 +497,7 @@ impl<'a> Walk<'a> {
         Ok(head[0])
     }
 
-    /// Whether what follows is from the middle of a datagram: then that is noted.
+    /// Whether it is a fragment other than the first. If so, notes it as the transport.
     #[inline(always)]
     fn is_later_fragment(&mut self) -> bool {
         let later = self.found.fragment & fragment::OFFSET != 0;
@@ -539,22 +531,16 @@ impl<'a> Walk<'a> {
         let &[a, b, c, d, e, f, _, _] = self.peek(Layer::Udp)?;
         let len = usize::from(u16::from_be_bytes([e, f]));
         if len == 0 {
-            // Right in a jumbogram, where it ends with the packet (RFC 2675, 4).
+            // Valid in a jumbogram, where UDP ends with the packet (RFC 2675, 4).
             if !self.is_jumbo {
                 let error = without_length(Layer::Udp, self.at + 4, 8, self.left());
                 self.cut = self.cut.or(Some(error));
             }
         } else if len < 8 {
             let most = self.left();
-            return Err(ParseError::bad_length(
-                Layer::Udp,
-                self.at + 4,
-                len,
-                8,
-                most,
-            ));
+            return Err(self.bad_length(Layer::Udp, 4, len, 8, most));
         }
-        // A first fragment has less than the length says.
+        // The length of a first fragment is that of the whole datagram.
         if !self.found.is_fragment() && len != 0 {
             self.bound(Layer::Udp, len);
         }
@@ -569,13 +555,7 @@ impl<'a> Walk<'a> {
         let head: &[u8; 20] = self.peek(Layer::Tcp)?;
         let len = usize::from(head[12] >> 4) * 4;
         if len < 20 {
-            return Err(ParseError::bad_length(
-                Layer::Tcp,
-                self.at + 12,
-                len,
-                20,
-                60,
-            ));
+            return Err(self.bad_length(Layer::Tcp, 12, len, 20, 60));
         }
         self.pass(Layer::Tcp, len)?;
         self.found.transport = Transport::Tcp;
@@ -595,7 +575,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// What a packet's length makes of a walk.
+/// The end of a packet, and what else its length implies.
 struct Bound {
     end: usize,
     error: Option<ParseError>,
@@ -603,14 +583,14 @@ struct Bound {
 }
 
 impl Bound {
-    /// The length of an IPv6 packet at `at` with hop-by-hop options, which state it where it has more than 16
-    /// bits (RFC 2675). Given the walk's values, so that the walk stays in registers.
+    /// The end of an IPv6 packet at `at` with hop-by-hop options, which state its length if that has more than 16 bits
+    /// (RFC 2675). The walk's values are arguments, so that the walk stays in registers.
     #[cold]
     #[inline(never)]
     fn by_options(frame: &[u8], at: usize, end: usize, total_len: usize) -> Self {
-        let there = frame.get(at + 40..end).unwrap_or_default();
+        let rest = frame.get(at + 40..end).unwrap_or_default();
         let has_length = total_len != 40;
-        let lies = |found, at| {
+        let invalid = |found, at| {
             let reason = Reason::BadValue { found };
             Some(ParseError::new(Layer::HopByHop, reason, at))
         };
@@ -620,16 +600,16 @@ impl Bound {
             is_jumbo: false,
         };
         let mut total_len = total_len;
-        match jumbo_length(there) {
-            // How long it is would be in options that are cut off.
-            None if !has_length && extension_len(there) > there.len() => return bound,
+        match jumbo_length(rest) {
+            // The length would be in options that are cut off.
+            None if !has_length && header_len(rest) > rest.len() => return bound,
             None => {}
-            // Both lengths: the option has no place here.
-            Some((field, found)) if has_length => bound.error = lies(found, at + 40 + field - 2),
+            // With both lengths the option is invalid.
+            Some((field, found)) if has_length => bound.error = invalid(found, at + 40 + field - 2),
             Some((field, found)) => {
                 bound.is_jumbo = true;
                 if found <= u16::MAX.into() {
-                    bound.error = lies(found, at + 40 + field);
+                    bound.error = invalid(found, at + 40 + field);
                     return bound;
                 }
                 total_len = (found as usize).saturating_add(40);
@@ -646,7 +626,7 @@ impl Bound {
     }
 }
 
-/// A length of zero where at least some bytes are needed. The lax forms take all that is there.
+/// The error of a length of zero. The lax forms use all available bytes.
 #[cold]
 #[inline(never)]
 fn without_length(layer: Layer, field: usize, least: usize, most: usize) -> ParseError {
@@ -663,7 +643,7 @@ fn widen([a, b, c, d]: [u8; 4]) -> [u8; 16] {
     [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]
 }
 
-/// Offsets are small, since headers are bounded in number and length; lengths of what is not IP may not be.
+/// Offsets always fit, because the headers are limited in number and length. Payload lengths without IP may not.
 fn narrow(n: usize) -> u16 {
     u16::try_from(n).unwrap_or(u16::MAX)
 }

@@ -6,8 +6,8 @@ mod support;
 
 use framepool::feed::fix::Messages;
 use framepool::wire::{
-    AuthenticationHeader, Ipv6FragmentHeader, Layer, ParseError, TcpHeader, TcpOption, WindowScale,
-    samples, summarize,
+    AuthenticationHeader, EXAMPLE_FRAME, Ipv6FragmentHeader, Layer, ParseError, TcpHeader,
+    TcpOption, WindowScale, summarize,
 };
 use support::render;
 
@@ -61,6 +61,6 @@ fn headers_with_every_bit() {
         render(TcpOption::WindowScale(WindowScale::new(15))),
         "WindowScale(WindowScale { raw: 15 })"
     );
-    let summary = summarize(samples::UDP).unwrap();
+    let summary = summarize(EXAMPLE_FRAME).unwrap();
     assert!(render(summary).starts_with("Summary { link: Ethernet, network: Ipv4, transport: Udp"));
 }

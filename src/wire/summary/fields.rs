@@ -1,17 +1,17 @@
-//! The small types in a summary.
+//! The types of a summary's fields.
 
-/// What the frame begins with.
+/// The link layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Link {
-    /// With an IP header: there is no link layer.
+    /// None: the frame begins with an IP header.
     #[default]
     Raw,
-    /// Ethernet II: a type behind the addresses.
+    /// Ethernet II: a type follows the addresses.
     Ethernet,
-    /// IEEE 802.3: a length behind the addresses, then LLC.
+    /// IEEE 802.3: a length follows the addresses, then LLC.
     Llc,
     /// IEEE 802.3 with LLC and SNAP.
     Snap,
@@ -47,15 +47,15 @@ pub enum Transport {
     Udp,
     /// TCP.
     Tcp,
-    /// ICMP for IPv4.
+    /// ICMP over IPv4.
     Icmpv4,
-    /// ICMPv6.
+    /// ICMPv6, over IPv6.
     Icmpv6,
-    /// A later fragment of a datagram, whose transport header is in the first one.
+    /// A later fragment of a datagram. The transport header is in the first fragment.
     Fragment,
 }
 
-/// Which extension headers there were: of IPv6, or the authentication header of either IP.
+/// A set of extension headers: those of IPv6, and the authentication header of either IP.
 ///
 /// ```
 /// use framepool::wire::Extensions;
@@ -70,7 +70,7 @@ pub enum Transport {
 pub struct Extensions(pub(super) u8);
 
 impl Extensions {
-    /// None.
+    /// No extension header.
     pub const NONE: Self = Self(0);
     /// Hop-by-hop options.
     pub const HOP_BY_HOP: Self = Self(1);
@@ -85,22 +85,22 @@ impl Extensions {
     /// What follows is encrypted (ESP, RFC 4303).
     pub const ENCRYPTED: Self = Self(1 << 5);
 
-    /// Whether there is none.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// Whether all of `other` are in it.
+    /// Whether the set contains all headers of `other`.
     pub const fn contains(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// Those that are in either.
+    /// The headers of both sets.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// One bit each, in the order of the constants.
+    /// The set as bits, one for each header, in the order of the constants.
     pub const fn bits(self) -> u8 {
         self.0
     }
@@ -110,36 +110,36 @@ impl Extensions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct FragmentInfo {
-    /// What all fragments of a datagram share: 16 bits in IPv4, 32 in IPv6.
+    /// The identification, which all fragments of a datagram share: 16 bits in IPv4, 32 in IPv6.
     pub id: u32,
-    /// Bytes of the datagram's payload before this one.
+    /// Bytes of the datagram's payload before this fragment.
     pub offset: u16,
-    /// Whether more come after it.
+    /// Whether more fragments follow.
     pub more: bool,
 }
 
-/// Yes or no, eight times. What a summary says of the frame that the other fields do not.
+/// The bits of a summary's `flags`.
 pub(super) mod flag {
-    /// The link address of the receiver is a group's, the broadcast address included.
+    /// The receiver's link address is a group address; broadcast is one.
     pub const LINK_GROUP: u8 = 1;
-    /// It is ARP, and for IPv4 over Ethernet: it has addresses.
+    /// It is ARP for IPv4 over Ethernet, which has addresses.
     pub const ARP_V4: u8 = 1 << 1;
-    /// There are bytes behind what the headers account for.
+    /// Bytes follow the end that the headers state.
     pub const PADDED: u8 = 1 << 2;
-    /// There was an error: what is here is what was good before it.
+    /// There was an error. The summary holds what came before it.
     pub const PARTIAL: u8 = 1 << 3;
-    /// The ninth flag of TCP. Uppermost, so that it is one place away from where TCP has it.
+    /// The ninth flag of TCP. The highest bit, so that one shift moves it to its place in TCP.
     pub const TCP_AE: u8 = 1 << 7;
 }
 
-/// What IPv4 says of fragments, in 16 bits; of those of IPv6 it is made.
+/// The bits of a summary's `fragment`: the 16 bits of IPv4. Those of IPv6 are converted to them.
 pub(super) mod fragment {
-    /// More come after it.
+    /// More fragments follow.
     pub const MORE: u32 = 1 << 13;
-    /// It is not to be made into fragments.
+    /// Routers must not fragment it.
     pub const DONT: u32 = 1 << 14;
-    /// Its place in the datagram, in units of eight bytes.
+    /// Its offset in the datagram, in units of eight bytes.
     pub const OFFSET: u32 = (1 << 13) - 1;
-    /// What is not 0 in a part of a datagram.
+    /// Not 0 in a fragment.
     pub const PART: u32 = MORE | OFFSET;
 }

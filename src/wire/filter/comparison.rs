@@ -1,20 +1,19 @@
-//! What is asked of the words of a summary.
+//! Comparisons of a summary's words, alone and in rows.
 
-pub(super) use super::super::summary::WORDS;
-use super::super::{Network, Transport};
 use super::term::{Side, Term};
+use crate::wire::summary::{Network, Transport, WORDS};
 
-/// Where in the words of a summary to look, and for what: `(word & mask) - low <= span`.
+/// Compares a word of a summary: `(word & mask) - low <= span`.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) struct Test {
+pub(super) struct Comparison {
     pub(super) word: u8,
     pub(super) mask: u32,
     pub(super) low: u32,
     pub(super) span: u32,
 }
 
-/// A test for each word of a group, and the clauses that it settles if it holds: `(word & mask) - low <= span`
-/// where both sides have 2^31 added, so that they compare as signed numbers do, which vectors can everywhere.
+/// A comparison for each word of a group, and the clauses that it settles if it holds: `(word & mask) - low <= span`.
+/// Both sides have 2^31 added, so that they compare like signed numbers, which vectors can do on every target.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Row {
@@ -24,7 +23,7 @@ pub(super) struct Row {
     pub(super) clauses: [u32; LANES],
 }
 
-/// Words in a group, as many as a vector of the target has.
+/// Words of a group: the number that a vector of the target has.
 pub(super) const LANES: usize = if cfg!(target_feature = "avx512f") {
     16
 } else if cfg!(target_feature = "avx2") {
@@ -32,51 +31,51 @@ pub(super) const LANES: usize = if cfg!(target_feature = "avx512f") {
 } else {
     4
 };
-/// Groups in a summary.
+/// Groups of a summary.
 pub(super) const GROUPS: usize = WORDS / LANES;
 
-/// What is in which word of a summary: see [`Summary::words`].
+/// The words of a summary: see `Summary::words`.
 pub(super) mod word {
-    /// Sender in the order of the wire, four words.
+    /// The sender in network order, four words.
     pub const SRC: u8 = 0;
-    /// Receiver in the order of the wire, four words.
+    /// The receiver in network order, four words.
     pub const DST: u8 = 4;
-    /// Sender's port above the receiver's.
+    /// The sender's port in the upper half, the receiver's in the lower.
     pub const PORTS: u8 = 8;
     /// Protocol, flags, transport.
     pub const TYPES: u8 = 10;
-    /// Type of the frame, above what filters do not look at.
+    /// The frame's type in the upper half. Filters ignore the lower half.
     pub const ETHER_TYPE: u8 = 11;
     /// Tags.
     pub const TAGS: u8 = 12;
-    /// The fragment as IPv4 has it.
+    /// The fragment as in IPv4.
     pub const FRAGMENT: u8 = 13;
     /// Number of tags, network.
     pub const NETWORK: u8 = 15;
 }
 
-/// The bit of [`Network`] that both versions of IP have, and no other.
+/// The bit that both versions of IP have in [`Network`], and nothing else.
 pub(super) const IS_IP: u32 = 2;
-/// UDP and TCP are neighbours: a range.
+// UDP and TCP are neighbours, so one range covers both.
 const _: () = {
     assert!(Network::Ipv4 as u32 & IS_IP != 0 && Network::Ipv6 as u32 & IS_IP != 0);
     assert!(Network::Unknown as u32 & IS_IP == 0 && Network::Arp as u32 & IS_IP == 0);
     assert!(Transport::Udp as u32 + 1 == Transport::Tcp as u32);
 };
-/// The flags of a summary, among the types.
+/// Flags of a summary, in the word of types.
 const LINK_GROUP: u32 = 1 << 16;
 const ARP_V4: u32 = 1 << 17;
-/// Where the transport is among the types.
+/// The shift of the transport in the word of types.
 pub(super) const TRANSPORT: u32 = 24;
-/// Where the frame's type is in its word.
+/// The shift of the frame's type in its word.
 const ETHER_TYPE: u32 = 16;
-/// Where the network is in its word.
+/// The shift of the network in its word.
 const NETWORK: u32 = 16;
 
-/// Where the second tag is in the word of tags.
+/// The shift of the second tag in the word of tags.
 const INNER: u32 = 16;
 
-/// What is not 0 in a part of a datagram, and in no whole one.
+/// Not 0 in a fragment, and 0 in a whole datagram.
 const PART: u32 = 0x3FFF;
 
 pub(super) const fn address_word(side: Side) -> u8 {
@@ -94,21 +93,21 @@ impl Row {
         clauses: [0; LANES],
     };
 
-    /// Puts a test into its lane, unless there is one.
-    pub(super) fn put(&mut self, test: &Test, settles: u32) -> bool {
+    /// Puts a comparison into its lane. Returns whether the lane was free.
+    pub(super) fn put(&mut self, comparison: &Comparison, settles: u32) -> bool {
         const HALF: u32 = 1 << 31;
-        let lane = usize::from(test.word) % LANES;
+        let lane = usize::from(comparison.word) % LANES;
         if self.clauses[lane] != 0 {
             return false;
         }
-        self.masks[lane] = test.mask;
-        self.lows[lane] = test.low.wrapping_add(HALF);
-        self.spans[lane] = (test.span ^ HALF) as i32;
+        self.masks[lane] = comparison.mask;
+        self.lows[lane] = comparison.low.wrapping_add(HALF);
+        self.spans[lane] = (comparison.span ^ HALF) as i32;
         self.clauses[lane] = settles;
         true
     }
 
-    /// The clauses that it settles for the words of its group.
+    /// Adds the clauses that it settles for the words of its group.
     #[inline(always)]
     pub(super) fn settled(&self, words: &[u32], settled: &mut [u32; LANES]) {
         let Some(words) = words.first_chunk::<LANES>() else {
@@ -122,30 +121,31 @@ impl Row {
     }
 }
 
-impl Test {
-    /// No masked word is as large.
-    pub(super) const NEVER: Self = Self {
-        word: 0,
-        mask: 0,
-        low: 1,
-        span: 0,
-    };
+impl Comparison {
+    /// Never holds: under an empty mask no word is 1.
+    pub(super) const NEVER: Self = Self::at(0, 0, 1);
 
     pub(super) const IS_IP: Self = Self::at(word::NETWORK, IS_IP << NETWORK, IS_IP << NETWORK);
     pub(super) const IS_ARP_V4: Self = Self::at(word::TYPES, ARP_V4, ARP_V4);
-    pub(super) const HAS_PORTS: Self = Self {
-        word: word::TYPES,
-        mask: 0xFF << TRANSPORT,
-        low: (Transport::Udp as u32) << TRANSPORT,
-        span: 1 << TRANSPORT,
-    };
+    pub(super) const HAS_PORTS: Self = Self::within(
+        word::TYPES,
+        0xFF << TRANSPORT,
+        (Transport::Udp as u32) << TRANSPORT,
+        1 << TRANSPORT,
+    );
 
-    pub(super) const fn at(word: u8, mask: u32, low: u32) -> Self {
+    /// The masked word is `value`.
+    pub(super) const fn at(word: u8, mask: u32, value: u32) -> Self {
+        Self::within(word, mask, value, 0)
+    }
+
+    /// The masked word is in `low..=low + span`.
+    const fn within(word: u8, mask: u32, low: u32, span: u32) -> Self {
         Self {
             word,
             mask,
             low,
-            span: 0,
+            span,
         }
     }
 
@@ -155,7 +155,7 @@ impl Test {
         (word & self.mask).wrapping_sub(self.low) <= self.span
     }
 
-    /// All that is not within the range is the range behind it, all the way round.
+    /// Everything outside a range is the range that begins after it and wraps around.
     pub(super) const fn contrary(self) -> Self {
         Self {
             low: self.low.wrapping_add(self.span).wrapping_add(1),
@@ -185,37 +185,19 @@ impl Test {
             }
             Term::Port(side, first, last) if first <= last => {
                 let shift = if side == Side::Src { 16 } else { 0 };
-                Self {
-                    word: word::PORTS,
-                    mask: 0xFFFF << shift,
-                    low: u32::from(first) << shift,
-                    span: u32::from(last - first) << shift,
-                }
+                let low = u32::from(first) << shift;
+                let span = u32::from(last - first) << shift;
+                Self::within(word::PORTS, 0xFFFF << shift, low, span)
             }
-            Term::Tagged => Self {
-                word: word::NETWORK,
-                mask: 0xFF,
-                low: 1,
-                span: 0xFE,
-            },
+            Term::Tagged => Self::within(word::NETWORK, 0xFF, 1, 0xFE),
             Term::Vlan(id) if id < 4096 => at(word::TAGS, 0xFFF, id.into()),
-            Term::InnerTagged => Self {
-                word: word::NETWORK,
-                mask: 0xFF,
-                low: 2,
-                span: 0xFD,
-            },
+            Term::InnerTagged => Self::within(word::NETWORK, 0xFF, 2, 0xFD),
             Term::InnerVlan(id) if id < 4096 => {
                 at(word::TAGS, 0xFFF << INNER, u32::from(id) << INNER)
             }
             Term::LinkGroup => at(word::TYPES, LINK_GROUP, LINK_GROUP),
-            Term::Fragment => Self {
-                word: word::FRAGMENT,
-                mask: PART,
-                low: 1,
-                span: PART - 1,
-            },
-            // A range or identifier that nothing is in; the others are lowered before.
+            Term::Fragment => Self::within(word::FRAGMENT, PART, 1, PART - 1),
+            // An empty range or an impossible identifier. `lower` takes the others apart before.
             Term::Port(..)
             | Term::Vlan(_)
             | Term::InnerVlan(_)

@@ -1,20 +1,16 @@
-//! IEEE 802.2 LLC, and SNAP behind it (RFC 1042).
+//! IEEE 802.2 logical link control (LLC), and the subnetwork access protocol (SNAP) that may follow it (RFC 1042).
 
-use super::view::{at_least, get, get8, get16, part, part_mut, put, view};
-use super::{Layer, ParseError};
+use super::error::{Layer, ParseError};
+use super::view::{at_least, get, get8, get16, put, view};
 
-mod field {
-    pub const DSAP: usize = 0;
-    pub const SSAP: usize = 1;
-    pub const CONTROL: usize = 2;
-    pub const LLC_END: usize = 3;
-    pub const OUI: usize = 3;
-    pub const PROTOCOL: usize = 6;
-    pub const SNAP_END: usize = 8;
-}
+const CONTROL: usize = 2;
+const LLC_LEN: usize = 3;
+const OUI: usize = 3;
+const PROTOCOL: usize = 6;
+const SNAP_LEN: usize = 8;
 
 view! {
-    /// An LLC header behind a length, SNAP included if it says so.
+    /// An LLC header, with SNAP if the header announces it, and what follows.
     ///
     /// ```
     /// use framepool::wire::{Llc, LlcHeader, SnapHeader};
@@ -26,14 +22,19 @@ view! {
     /// assert_eq!((llc.header().snap, llc.payload().len()), (Some(snap), 2));
     /// # Ok::<(), framepool::wire::ParseError>(())
     /// ```
-    Llc
+    Llc, payload(llc): llc.header_len()..usize::MAX;
+
+    /// The service access point of the receiver.
+    dsap, set_dsap: u8 = 0;
+    /// The service access point of the sender.
+    ssap, set_ssap: u8 = 1;
 }
 
 #[inline]
 fn check(bytes: &[u8]) -> Result<(), ParseError> {
-    at_least(Layer::Llc, bytes, field::LLC_END)?;
+    at_least(Layer::Llc, bytes, LLC_LEN)?;
     match is_snap(bytes) {
-        true => at_least(Layer::Snap, bytes, field::SNAP_END),
+        true => at_least(Layer::Snap, bytes, SNAP_LEN),
         false => at_least(Layer::Llc, bytes, llc_len(bytes)),
     }
 }
@@ -42,28 +43,18 @@ fn is_snap(bytes: &[u8]) -> bool {
     get(bytes, 0) == [0xAA, 0xAA, 3]
 }
 
-/// Numbered frames have a control field of two bytes.
+/// The control field of a numbered frame has two bytes.
 fn llc_len(bytes: &[u8]) -> usize {
-    let numbered = get8(bytes, field::CONTROL) & 3 != 3;
-    field::LLC_END + usize::from(numbered)
+    let numbered = get8(bytes, CONTROL) & 3 != 3;
+    LLC_LEN + usize::from(numbered)
 }
 
 impl<T: AsRef<[u8]>> Llc<T> {
-    /// The service access point of the receiver.
-    pub fn dsap(&self) -> u8 {
-        get8(self.as_bytes(), field::DSAP)
-    }
-
-    /// The service access point of the sender.
-    pub fn ssap(&self) -> u8 {
-        get8(self.as_bytes(), field::SSAP)
-    }
-
-    /// The control field; of a numbered frame both bytes, the first one low.
+    /// The control field. In a numbered frame it has two bytes, the first one low.
     pub fn control(&self) -> u16 {
         match llc_len(self.as_bytes()) {
-            field::LLC_END => get8(self.as_bytes(), field::CONTROL).into(),
-            _ => u16::from_le_bytes(get(self.as_bytes(), field::CONTROL)),
+            LLC_LEN => get8(self.as_bytes(), CONTROL).into(),
+            _ => u16::from_le_bytes(get(self.as_bytes(), CONTROL)),
         }
     }
 
@@ -71,22 +62,17 @@ impl<T: AsRef<[u8]>> Llc<T> {
     pub fn snap(&self) -> Option<SnapHeader> {
         let bytes = self.as_bytes();
         is_snap(bytes).then(|| SnapHeader {
-            oui: get(bytes, field::OUI),
-            protocol: get16(bytes, field::PROTOCOL),
+            oui: get(bytes, OUI),
+            protocol: get16(bytes, PROTOCOL),
         })
     }
 
     /// Bytes of the header, SNAP included.
     pub fn header_len(&self) -> usize {
         match is_snap(self.as_bytes()) {
-            true => field::SNAP_END,
+            true => SNAP_LEN,
             false => llc_len(self.as_bytes()),
         }
-    }
-
-    /// What is behind the header.
-    pub fn payload(&self) -> &[u8] {
-        part(self.as_bytes(), self.header_len(), usize::MAX)
     }
 
     /// All fields.
@@ -101,32 +87,11 @@ impl<T: AsRef<[u8]>> Llc<T> {
 }
 
 impl<T: AsRef<[u8]> + AsMut<[u8]>> Llc<T> {
-    /// Sets the service access point of the receiver.
-    pub fn set_dsap(&mut self, dsap: u8) {
-        put(self.0.as_mut(), field::DSAP, [dsap]);
-    }
-
-    /// Sets the service access point of the sender.
-    pub fn set_ssap(&mut self, ssap: u8) {
-        put(self.0.as_mut(), field::SSAP, [ssap]);
-    }
-
-    /// Sets what SNAP says, if it follows.
+    /// Sets the fields of SNAP, if it follows.
     pub fn set_snap(&mut self, snap: SnapHeader) {
         if is_snap(self.as_bytes()) {
-            put(self.0.as_mut(), field::OUI, snap.oui);
-            put(
-                self.0.as_mut(),
-                field::PROTOCOL,
-                snap.protocol.to_be_bytes(),
-            );
+            snap.put(self.0.as_mut());
         }
-    }
-
-    /// What is behind the header, to write to.
-    pub fn payload_mut(&mut self) -> &mut [u8] {
-        let from = self.header_len();
-        part_mut(self.0.as_mut(), from, usize::MAX)
     }
 }
 
@@ -134,10 +99,17 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Llc<T> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct SnapHeader {
-    /// Who gave the protocol its number; zero for those of Ethernet.
+    /// The organisation that numbered the protocol; zero for the types of Ethernet.
     pub oui: [u8; 3],
     /// The protocol.
     pub protocol: u16,
+}
+
+impl SnapHeader {
+    fn put(self, bytes: &mut [u8]) {
+        put(bytes, OUI, self.oui);
+        put(bytes, PROTOCOL, self.protocol.to_be_bytes());
+    }
 }
 
 /// The fields of an LLC header.
@@ -148,14 +120,14 @@ pub struct LlcHeader {
     pub dsap: u8,
     /// The service access point of the sender.
     pub ssap: u8,
-    /// The control field; of a numbered frame both bytes, the first one low.
+    /// The control field. In a numbered frame it has two bytes, the first one low.
     pub control: u16,
-    /// SNAP, which stands behind 0xAA, 0xAA, 3.
+    /// SNAP, which follows the bytes 0xAA, 0xAA, 3.
     pub snap: Option<SnapHeader>,
 }
 
 impl LlcHeader {
-    /// The header before SNAP.
+    /// The header that precedes SNAP.
     pub const fn snap(snap: SnapHeader) -> Self {
         Self {
             dsap: 0xAA,
@@ -168,30 +140,27 @@ impl LlcHeader {
     /// Reads the header at the start of some bytes.
     ///
     /// # Errors
-    /// As [`Llc::new_checked`].
+    /// The same as [`Llc::new_checked`].
     pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
         Llc::new_checked(bytes).map(|view| view.header())
     }
 
-    /// Writes the header to the start of `to`; returns its length.
+    /// Writes the header to the start of `to` and returns its length.
     ///
     /// # Errors
-    /// [`Reason::Truncated`](super::Reason::Truncated) where `to` is shorter. Nothing was written.
+    /// [`Reason::Truncated`](super::Reason::Truncated) if `to` is shorter. Nothing was written then.
     pub fn emit(&self, to: &mut [u8]) -> Result<usize, ParseError> {
         let [low, high] = self.control.to_le_bytes();
         let len = match (self.snap, low & 3) {
-            (Some(_), _) => field::SNAP_END,
-            (None, 3) => field::LLC_END,
-            (None, _) => field::LLC_END + 1,
+            (Some(_), _) => SNAP_LEN,
+            (None, 3) => LLC_LEN,
+            (None, _) => LLC_LEN + 1,
         };
         at_least(Layer::Llc, to, len)?;
-        put(to, field::DSAP, [self.dsap, self.ssap, low]);
+        put(to, 0, [self.dsap, self.ssap, low]);
         match self.snap {
-            Some(snap) => {
-                put(to, field::OUI, snap.oui);
-                put(to, field::PROTOCOL, snap.protocol.to_be_bytes());
-            }
-            None if len > field::LLC_END => put(to, field::LLC_END, [high]),
+            Some(snap) => snap.put(to),
+            None if len > LLC_LEN => put(to, LLC_LEN, [high]),
             None => {}
         }
         Ok(len)

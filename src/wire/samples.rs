@@ -1,7 +1,0 @@
-//! Frames for the examples in the documentation.
-
-/// UDP over IPv4 over Ethernet, from 192.0.2.1:4660 to 233.252.0.1:26400, with `tick` in it, padded to 60 bytes.
-pub const UDP: &[u8] = b"\x01\x00\x5E\x7C\x00\x01\x02\x00\x00\x00\x00\x01\x08\x00\
-\x45\x00\x00\x20\x00\x01\x40\x00\x10\x11\xBE\xCD\xC0\x00\x02\x01\xE9\xFC\x00\x01\
-\x12\x34\x67\x20\x00\x0C\x00\x00tick\
-\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
