@@ -56,28 +56,22 @@
 //! | `widen` | 32-bit counters made wide |
 //! | `scale` | ticks to ns |
 //! | `calibrate` | a counter's rate by another clock, and how well it is known |
-//! | `leaves`, `tsc`, `clocksource` | x86_64 |
+//! | `tsc` | x86_64 |
 //! | `cntvct`, `rdtime`, `dwt` | aarch64, RISC-V, Cortex-M |
 //! | `host` | the system's clock, and the best of a hosted machine |
 //! | `histogram` | distributions |
 //! | `tracker` | latency by channel |
-//! | `heap` | boxes of what is too large for a stack |
+//! | `zeroed` | boxes of what is too large for a stack |
 
 mod calibrate;
 mod clock;
-#[cfg(all(target_arch = "x86_64", feature = "std"))]
-mod clocksource;
 #[cfg(all(target_arch = "aarch64", not(miri)))]
 mod cntvct;
 #[cfg(all(target_arch = "arm", target_os = "none"))]
 mod dwt;
-#[cfg(feature = "std")]
-mod heap;
 mod histogram;
 #[cfg(feature = "std")]
 mod host;
-#[cfg(target_arch = "x86_64")]
-mod leaves;
 #[cfg(feature = "defmt")]
 mod log;
 #[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), not(miri)))]
@@ -87,6 +81,8 @@ mod tracker;
 #[cfg(target_arch = "x86_64")]
 mod tsc;
 mod widen;
+#[cfg(feature = "std")]
+mod zeroed;
 
 pub use calibrate::{Calibration, CalibrationError, Calibrator, Source};
 pub use clock::{Backwards, Clock, Fenced, ManualClock, Monotonic, Span};
@@ -100,12 +96,10 @@ pub use histogram::{
 };
 #[cfg(feature = "std")]
 pub use host::{HostClock, StdClock, system_ns};
-#[cfg(target_arch = "x86_64")]
-pub use leaves::{CpuidLeaves, Leaf};
 #[cfg(all(any(target_arch = "riscv32", target_arch = "riscv64"), not(miri)))]
 pub use rdtime::Rdtime;
 pub use scale::Scale;
 pub use tracker::{Channel, ChannelStats, NoChannel, Outcome, Table, Tracker};
 #[cfg(target_arch = "x86_64")]
-pub use tsc::{Tsc, TscError};
+pub use tsc::{CpuidLeaves, Leaf, Tsc, TscError};
 pub use widen::Widened;

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::Histogram;
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, section, wide};
 
 /// A [`Histogram`] in shared memory: one [`Recorder`] writes, anyone reads while it does.
@@ -53,7 +53,7 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
     #[cfg(not(loom))]
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
+        const { assert!(Shape::<P, N>::RANGE > 0) };
         Self {
             counts: [const { AtomicWord::new(0) }; N],
             clamped: AtomicWord::new(0),
@@ -87,9 +87,9 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
     #[cfg(all(feature = "std", not(loom)))]
     #[must_use]
     pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
+        const { assert!(Shape::<P, N>::RANGE > 0) };
         // SAFETY: it is atomic integers alone, of which zeros are a value: that of `new`.
-        unsafe { crate::time::heap::zeroed() }
+        unsafe { crate::time::zeroed::zeroed() }
     }
 
     /// The right to record; `None` while somebody has it. Dropping it gives it back, and forgetting it
@@ -184,7 +184,7 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
     /// Counts one value. O(1): a load and a store.
     #[inline(always)]
     pub fn record(&mut self, value: u64) {
-        let Some(count) = self.histogram.counts.get(Layout::<P, N>::index(value)) else {
+        let Some(count) = self.histogram.counts.get(Shape::<P, N>::index(value)) else {
             return self.record_above(1);
         };
         self.histogram.touch();
@@ -198,7 +198,7 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
 
     /// Counts a value `n` times. O(1).
     pub fn record_n(&mut self, value: u64, n: u64) {
-        match self.histogram.counts.get(Layout::<P, N>::index(value)) {
+        match self.histogram.counts.get(Shape::<P, N>::index(value)) {
             Some(count) => match add(count, n) {
                 0 => {}
                 rest => self.lose(rest),

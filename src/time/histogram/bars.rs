@@ -5,7 +5,7 @@ use core::ops::Range;
 
 use super::Histogram;
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 
 /// The most rows of a picture.
 const ROWS: usize = 24;
@@ -102,7 +102,7 @@ impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> 
         let Some(used) = self.used() else {
             return Ok(());
         };
-        let high = Layout::<P, N>::high;
+        let high = Shape::<P, N>::high;
         let rows = self.rows(used.clone());
         let most = rows.clone().map(|row| self.sum(row)).max().unwrap_or(1);
         // The last row may end behind the greatest value.
@@ -115,7 +115,7 @@ impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> 
         );
         for (i, row) in rows.enumerate() {
             let (low, high, count) = (
-                Layout::<P, N>::low(row.start),
+                Shape::<P, N>::low(row.start),
                 high(row.end - 1),
                 self.sum(row),
             );

@@ -4,7 +4,7 @@ use core::iter::FusedIterator;
 use core::slice;
 
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 
 /// A range of values, and how many came that lie in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,8 +53,8 @@ impl<const P: u32, const N: usize, C: Count> Iterator for Buckets<'_, P, N, C> {
         let index = self.next + (skipped - self.counts.as_slice().len() - 1);
         self.next = index + 1;
         Some(Bucket {
-            low: Layout::<P, N>::low(index),
-            high: Layout::<P, N>::high(index),
+            low: Shape::<P, N>::low(index),
+            high: Shape::<P, N>::high(index),
             count,
         })
     }

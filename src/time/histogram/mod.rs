@@ -22,11 +22,11 @@
 mod atomic;
 mod bars;
 mod count;
-mod figures;
 #[cfg(feature = "hdrhistogram")]
 mod hdr;
 mod iter;
-mod layout;
+mod shape;
+mod statistics;
 mod summary;
 
 use core::fmt;
@@ -34,12 +34,12 @@ use core::fmt;
 pub use atomic::{AtomicHistogram, Recorder};
 pub use bars::Bars;
 pub use count::Count;
-pub use figures::PercentileError;
 pub use iter::{Bucket, Buckets};
-pub use layout::buckets;
+pub use shape::buckets;
+pub use statistics::PercentileError;
 pub use summary::{PERCENTILES, Summary};
 
-use layout::Layout;
+use shape::Shape;
 
 /// One significant digit at least: values are told apart to one part in 16, 6.25 %. 7.6 KiB.
 pub type Histogram1 = Histogram<4, { buckets(4, 64) }>;
@@ -97,7 +97,7 @@ pub struct Histogram<const P: u32, const N: usize, C: Count = u64> {
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// The largest value that has a bucket of its own size.
-    pub const MAX: u64 = Layout::<P, N>::MAX;
+    pub const MAX: u64 = Shape::<P, N>::MAX;
     /// How many buckets there are.
     pub const BUCKETS: usize = N;
 
@@ -105,7 +105,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// `boxed`, than on a stack.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
+        const { assert!(Shape::<P, N>::RANGE > 0) };
         Self {
             counts: [C::ZERO; N],
             clamped: 0,
@@ -121,15 +121,15 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     #[cfg(feature = "std")]
     #[must_use]
     pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
+        const { assert!(Shape::<P, N>::RANGE > 0) };
         // SAFETY: it is integers alone (`Count` is sealed), of which zeros are a value: that of `new`.
-        unsafe { super::heap::zeroed() }
+        unsafe { super::zeroed::zeroed() }
     }
 
     /// Counts one value. O(1).
     #[inline(always)]
     pub fn record(&mut self, value: u64) {
-        let Some(count) = self.counts.get_mut(Layout::<P, N>::index(value)) else {
+        let Some(count) = self.counts.get_mut(Shape::<P, N>::index(value)) else {
             return self.record_above(1);
         };
         if count.bump() {
@@ -140,7 +140,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// Counts a value `n` times. O(1).
     #[inline]
     pub fn record_n(&mut self, value: u64, n: u64) {
-        match Layout::<P, N>::index(value) {
+        match Shape::<P, N>::index(value) {
             index if index < N => self.count_at_index(index, n),
             _ => self.record_above(n),
         }
@@ -161,7 +161,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         while missing >= interval {
             // As many as share its bucket, the last of them no less than `least`. That is `interval` or more, so
             // there is as much as `n` intervals to take away.
-            let least = Layout::<P, N>::bottom(missing).max(interval);
+            let least = Shape::<P, N>::bottom(missing).max(interval);
             let n = (missing - least) / interval + 1;
             self.record_n(missing, n);
             missing -= n * interval;

@@ -3,8 +3,8 @@
 use core::fmt;
 
 use super::count::Count;
-use super::figures::{rank, units};
-use super::layout::Layout;
+use super::shape::Shape;
+use super::statistics::{rank, units};
 use super::{Bars, Histogram};
 
 /// What a [`Summary`] has percentiles for.
@@ -79,7 +79,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
             }
             match index {
                 0 => 0,
-                _ => Layout::<P, N>::high(index - 1),
+                _ => Shape::<P, N>::high(index - 1),
             }
         })
     }

@@ -145,7 +145,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         const { assert!(Histogram::<P, N, C>::MAX > 0) };
         // SAFETY: it is integers alone (`Count` is sealed) and a target, of which zeros are `None`: the value of
         // `new`.
-        unsafe { crate::time::heap::zeroed() }
+        unsafe { crate::time::zeroed::zeroed() }
     }
 
     /// What latencies should not exceed from now on, in ns; 0 for no target. Violations counted before

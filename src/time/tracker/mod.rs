@@ -101,7 +101,7 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     pub fn boxed() -> std::boxed::Box<Self> {
         const { assert!(super::Histogram::<P, N, C>::MAX > 0) };
         // SAFETY: it is channels, of which zeros are a value: that of `Channel::new`.
-        unsafe { super::heap::zeroed() }
+        unsafe { super::zeroed::zeroed() }
     }
 
     /// What a channel's latencies should not exceed, in ns; 0 for no target.

@@ -3,7 +3,7 @@
 use core::fmt;
 
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 use super::{Bucket, Histogram};
 
 /// Percentiles are read to nine decimals, so that 99.9 is what it says and not the nearest fraction of 2.
@@ -64,7 +64,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     #[must_use]
     pub fn max(&self) -> Option<u64> {
         let last = self.counts.iter().rposition(|count| count.get() > 0)?;
-        Some(Layout::<P, N>::high(last))
+        Some(Shape::<P, N>::high(last))
     }
 
     /// The mean, each value taken as the middle of its bucket. O(`N`).
@@ -150,13 +150,13 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
             seen += u128::from(count.get());
             seen >= rank
         });
-        Layout::<P, N>::high(index.unwrap_or(N - 1))
+        Shape::<P, N>::high(index.unwrap_or(N - 1))
     }
 
     /// How many values are in the bucket of `value`, or in one below. O(`N`).
     #[must_use]
     pub fn count_up_to(&self, value: u64) -> u64 {
-        let index = Layout::<P, N>::index(value);
+        let index = Shape::<P, N>::index(value);
         let up_to = self.counts.iter().take(index.saturating_add(1));
         let total: u128 = up_to.map(|count| u128::from(count.get())).sum();
         u64::try_from(total).unwrap_or(u64::MAX)

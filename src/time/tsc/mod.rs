@@ -1,10 +1,16 @@
 //! The time-stamp counter of x86_64.
 
+#[cfg(feature = "std")]
+mod clocksource;
+mod cpuid;
+
 use core::arch::asm;
 use core::fmt;
 
+pub use cpuid::{CpuidLeaves, Leaf};
+
 use super::calibrate::{Calibration, CalibrationError};
-use super::{Clock, CpuidLeaves, Scale};
+use super::{Clock, Scale};
 
 /// The time-stamp counter: one instruction to read.
 ///
@@ -105,7 +111,7 @@ impl Tsc {
     #[cfg(feature = "std")]
     fn best() -> Result<Self, TscError> {
         is_invariant()?;
-        if super::clocksource::rejects_tsc() {
+        if clocksource::rejects_tsc() {
             return Err(TscError::Rejected);
         }
         match Self::from_cpuid() {

@@ -1,6 +1,6 @@
 //! What CPUID says about the TSC.
 
-use super::calibrate::{Calibration, Source};
+use crate::time::calibrate::{Calibration, Source};
 
 /// Registers of one CPUID leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -53,9 +53,9 @@ const fn range(precision: u32, buckets: usize) -> u32 {
 
 /// The arithmetic of one shape. All of it is constant where the value is.
 #[derive(Debug)]
-pub(super) struct Layout<const P: u32, const N: usize>;
+pub(super) struct Shape<const P: u32, const N: usize>;
 
-impl<const P: u32, const N: usize> Layout<P, N> {
+impl<const P: u32, const N: usize> Shape<P, N> {
     /// Bits that a value may have. Evaluating it rejects shapes that `buckets` did not make.
     pub(super) const RANGE: u32 = {
         assert!(is_precision(P), "a histogram's precision is 1 to 17 bits");
