@@ -34,7 +34,7 @@ pub(crate) use core::sync::atomic::Ordering;
 /// }
 /// ```
 macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+    ($(#[$meta:meta])* $vis:vis $(const)? fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
         $(#[$meta])*
         #[cfg(not(loom))]
         $vis const fn $name($($args)*) -> $ret $body
@@ -44,7 +44,6 @@ macro_rules! loom_const {
         $vis fn $name($($args)*) -> $ret $body
     };
 }
-#[allow(unused_imports, reason = "used where a feature needs it")]
 pub(crate) use loom_const;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.
@@ -340,22 +339,20 @@ pub(crate) fn spin_loop() {
     core::hint::spin_loop();
 }
 
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
+
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
 #[repr(transparent)]
-pub(crate) struct Exclusive<T>(
-    #[cfg(not(loom))] core::cell::UnsafeCell<T>,
-    #[cfg(loom)] loom::cell::UnsafeCell<T>,
-);
+pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new(value: T) -> Self {
-        Self(core::cell::UnsafeCell::new(value))
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new(value: T) -> Self {
-        Self(loom::cell::UnsafeCell::new(value))
+    loom_const! {
+        pub(crate) fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
     }
 
     /// # Safety
