@@ -205,8 +205,6 @@ fn measuring<F>() {
     is_logged::<Recorder<'static, 4, { Histogram1::BUCKETS }>>();
     is_logged::<(Channel, ChannelStats, Outcome, NoChannel, Tracker<2>)>();
     is_logged::<Table<'static, 2, 32, 7, { buckets(7, 40) }, u64>>();
-    #[cfg(feature = "std")]
-    is_logged::<(StdClock, HostClock)>();
     #[cfg(target_arch = "x86_64")]
     is_logged::<(Tsc, TscError, CpuidLeaves, Leaf)>();
 }

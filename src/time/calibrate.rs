@@ -1,32 +1,32 @@
-//! How fast a counter runs, by another clock.
+//! The rate of a counter: its source, its error, and its measurement against another clock.
 
 use core::fmt;
 use core::time::Duration;
 
-use super::Scale;
+use super::{Scale, saturated};
 
-/// Pairs of readings, of which the closest counts: an interrupt between the two spoils one, not all.
+/// Readings that are taken for a moment, of which the closest is used: an interrupt spoils one, not all.
 const TRIES: usize = 32;
 
-/// Where a frequency is known from.
+/// The source of a frequency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Source {
-    /// CPUID leaf 0x15: the crystal's frequency, and its ratio to the TSC's.
+    /// CPUID leaf 0x15: the crystal's frequency and its ratio to the TSC's.
     CpuidCrystal,
-    /// CPUID leaf 0x16: the processor's base frequency in MHz, which the TSC runs at where leaf 0x15 has a ratio
-    /// but no crystal.
+    /// CPUID leaf 0x16: the processor's base frequency in MHz. The TSC runs at it if leaf 0x15 has a ratio but no
+    /// crystal.
     CpuidBase,
-    /// Leaf 0x40000010 of a hypervisor that has it: the TSC's frequency in kHz.
+    /// Leaf 0x40000010 of a hypervisor: the TSC's frequency in kHz.
     Hypervisor,
-    /// A register beside the counter.
+    /// A register of the counter's hardware.
     Register,
-    /// Measured against another clock.
+    /// A measurement against another clock.
     Calibrated,
     /// The operating system's clock, which counts nanoseconds.
     System,
-    /// The caller said so.
+    /// The caller.
     Caller,
 }
 
@@ -44,30 +44,30 @@ impl fmt::Display for Source {
     }
 }
 
-/// A counter's rate, where it is known from, and how well.
+/// A counter's rate, its source and its error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Calibration {
-    /// How long a tick is.
+    /// The length of a tick.
     pub scale: Scale,
-    /// Who says so.
+    /// The source of the rate.
     pub source: Source,
-    /// Parts per billion of the true rate by which this one may be off *from its source*: half of the source's last
-    /// digit; or, where it was measured, half of the time that pairs of readings took, and a step of either
-    /// clock (see [`Calibrator`]). How far the source itself is off (a crystal by some 10,000, a clock that NTP slews by up to
-    /// 500,000) is not known here.
+    /// The maximum error *relative to the source*, in parts per billion of the true rate: half of the source's last
+    /// digit or, for a measurement, half of the time that the readings took and a step of either clock (see
+    /// [`Calibrator`]). The error of the source itself is not known: some 10,000 for a crystal, up to 500,000 for a
+    /// clock that NTP slews.
     pub error_ppb: u64,
 }
 
 impl Calibration {
-    /// What the caller knows to be so, as from a device tree; `None` for 0 Hz.
+    /// A rate that the caller knows, for example from a device tree; `None` for 0 Hz.
     #[must_use]
     pub const fn from_hz(hz: u64) -> Option<Self> {
         Self::to_digit(hz, 1, Source::Caller)
     }
 
-    /// So many Hz, known to `digit` Hz.
+    /// A rate of `hz` whose last digit is `digit` Hz.
     pub(super) const fn to_digit(hz: u64, digit: u64, source: Source) -> Option<Self> {
         let Some(scale) = Scale::from_hz(hz) else {
             return None;
@@ -93,7 +93,7 @@ impl fmt::Display for Calibration {
     }
 }
 
-/// There is no rate to be had from two readings.
+/// Two moments do not give a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -105,7 +105,7 @@ pub enum CalibrationError {
         /// Its second reading.
         second: u64,
     },
-    /// The clock that it was held against stood still or went backwards.
+    /// The reference clock stood still or went backwards.
     Reference {
         /// Its first reading, in ns.
         first: u64,
@@ -126,23 +126,23 @@ impl fmt::Display for CalibrationError {
 
 impl core::error::Error for CalibrationError {}
 
-/// Measures the rate of a counter against a clock that counts nanoseconds, between two moments.
+/// Measures the rate of a counter against a reference clock in nanoseconds, between two moments.
 ///
-/// Each moment is a reading of the clock between two readings of the counter, the closest of 32 such
-/// triples. The rate is known to what the two triples took and to a step of either clock, relative to the
-/// time between the moments: start early, let the program start up, finish late.
+/// Each moment is a reading of the reference between two readings of the counter: the closest of 32 such triples. The
+/// error is the duration of the two triples and a step of either clock, relative to the time between the moments. So
+/// start early, let the program start up, and finish late.
 ///
-/// A clock may tick coarser than it counts: a reference in steps of 100 ns, or of 15.6 ms. The error that is stated
-/// takes the shortest step between two readings as the clock's own step, which is never less than that if all its
-/// steps are equal. A reference that shows no step in the 32 triples counts as one with a single step between the
-/// two moments, and the error is 100 % and more; a counter that shows none steps by single ticks. Where the
-/// reference's step is known, [`reference_step`](Self::reference_step) gives a closer answer.
+/// A clock may advance in steps that are larger than its unit: a reference in steps of 100 ns, or of 15.6 ms. The error
+/// takes the shortest distance of two readings as the clock's step; that is never too short if all its steps are equal.
+/// A reference that shows no step in the 32 triples is taken to have made one step between the two moments, and the
+/// error is 100 % or more. A counter that shows no step is taken to advance by single ticks. If the reference's step is
+/// known, [`reference_step`](Self::reference_step) gives a smaller error.
 ///
 /// ```
 /// use core::cell::Cell;
 /// use framepool::time::Calibrator;
 ///
-/// // A counter of 100 MHz beside a clock: the two go on together.
+/// // A counter of 100 MHz and a reference, which advance together.
 /// let now = Cell::new(0);
 /// let tick = |ns| now.set(now.get() + ns);
 /// let calibrator = Calibrator::start(
@@ -160,24 +160,25 @@ pub struct Calibrator<T, R> {
     ticks: T,
     reference: R,
     first: Moment,
-    /// The reference's longest step in ns, if the caller said so.
+    /// The reference's longest step in ns, if the caller gave it.
     step: Option<u64>,
 }
 
-/// A reading of the clock between two of the counter: the closest of some.
+/// A reading of the reference between two of the counter: the closest of several.
 #[derive(Clone, Copy, Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 struct Moment {
     before: u64,
     ns: u64,
-    /// Ticks until the second reading of the counter.
+    /// Ticks from the first to the second reading of the counter.
     width: u64,
-    /// The shortest steps that any readings were apart.
+    /// The shortest step between any two successive readings.
     ticks_apart: Option<u64>,
     ns_apart: Option<u64>,
 }
 
 impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
-    /// Takes the first moment of a counter and a clock of nanoseconds. Both must be read in program order.
+    /// Takes the first moment of a counter and a reference in nanoseconds. Both functions must read in program order.
     pub fn start(ticks: T, reference: R) -> Self {
         let first = closest(&ticks, &reference);
         Self {
@@ -188,14 +189,13 @@ impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
         }
     }
 
-    /// The same with a reference whose readings are `ns` apart at most where it ticks, instead of what its readings
-    /// show. 0 counts as 1.
+    /// Sets the reference's longest step in ns, instead of the step that its readings show. 0 is taken as 1.
     ///
     /// ```
     /// use core::cell::Cell;
     /// use framepool::time::Calibrator;
     ///
-    /// // A counter of 1 GHz beside a clock that the system moves on every 15.625 ms.
+    /// // A counter of 1 GHz, and a reference that the system advances every 15.625 ms.
     /// let now = Cell::new(0_u64);
     /// let tick = |ns| now.set(now.get() + ns);
     /// let step = 15_625_000;
@@ -215,16 +215,15 @@ impl<T: Fn() -> u64, R: Fn() -> u64> Calibrator<T, R> {
         self
     }
 
-    /// Nanoseconds of the reference since the first moment.
+    /// Returns the time since the first moment, by the reference.
     pub fn elapsed(&self) -> Duration {
         Duration::from_nanos((self.reference)().saturating_sub(self.first.ns))
     }
 
-    /// Takes the second moment, and says what the rate was between the two. It may be called again, for a
-    /// better answer later.
+    /// Takes the second moment and returns the rate between the two. A later call gives a better rate.
     ///
     /// # Errors
-    /// [`CalibrationError`] if either stood still or went backwards.
+    /// [`CalibrationError`] if the counter or the reference stood still or went backwards.
     pub fn finish(&self) -> Result<Calibration, CalibrationError> {
         let second = closest(&self.ticks, &self.reference);
         between(self.first, second, self.step)
@@ -240,7 +239,7 @@ fn closest(ticks: impl Fn() -> u64, reference: impl Fn() -> u64) -> Moment {
         Moment {
             before,
             ns,
-            // A counter that went backwards tells nothing about how long it took.
+            // A counter that went backwards does not say how long the readings took.
             width: after.checked_sub(before).unwrap_or(u64::MAX),
             ticks_apart: shorter(inside, apart(last_after, before)),
             ns_apart: apart(last_ns, ns),
@@ -260,12 +259,12 @@ fn closest(ticks: impl Fn() -> u64, reference: impl Fn() -> u64) -> Moment {
     })
 }
 
-/// How far apart two readings are; `None` if they show no step forward.
+/// The distance of two readings; `None` if there is no step forward.
 fn apart(first: u64, second: u64) -> Option<u64> {
     second.checked_sub(first).filter(|step| *step > 0)
 }
 
-/// The shorter of two steps, each of which may not have been seen.
+/// The shorter of two steps; `None` is a step that was not seen.
 fn shorter(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
@@ -273,7 +272,8 @@ fn shorter(a: Option<u64>, b: Option<u64>) -> Option<u64> {
     }
 }
 
-/// The clock was read somewhere within each moment: take the middle, and say how far off that may be.
+/// The rate between two moments. The reference was read somewhere within each: this takes the middles, and computes
+/// their error.
 fn between(
     first: Moment,
     second: Moment,
@@ -292,20 +292,20 @@ fn between(
     };
     let ns = second.ns.checked_sub(first.ns).ok_or(reference)?;
     let scale = Scale::from_ratio(ticks, ns).ok_or(reference)?;
-    // Readings are whole steps apart, so a step is no longer than the shortest distance; it may have a fraction, which
-    // a reading drops. Ticks are whole unless they come several at a time.
+    // Readings are whole steps apart, so a step is at most the shortest distance, plus a fraction that a reading
+    // drops. A counter that advances by single ticks has no fraction.
     let tick_step = match shorter(first.ticks_apart, second.ticks_apart) {
         None | Some(1) => 1,
         Some(ticks) => u128::from(ticks) + 1,
     };
     let seen = shorter(first.ns_apart, second.ns_apart).map_or(ns, |apart| apart.min(ns));
     let ns_step = step.map_or(u128::from(seen) + 1, u128::from);
-    // Half of each triple and of a step of the counter after it, and the half tick that the middles were rounded by; and
-    // one step of the clock: either reading is late by less than that, so their difference is off by less.
+    // Half of each triple and of a step of the counter after it, and the half tick by which the middles were rounded.
+    // And one step of the reference: each reading is late by less than a step, so the error of their difference is less.
     let widths = u128::from(first.width) + u128::from(second.width) + 2 * tick_step + 1;
     let of_triples = (widths * 500_000_000).div_ceil(ticks.into());
     let of_steps = (ns_step * WHOLE).div_ceil(ns.into());
-    // Relative to the true number of ticks, which may be less than what was counted.
+    // Relative to the true number of ticks, which may be less than the counted one.
     let error = match WHOLE.checked_sub(of_triples) {
         None | Some(0) => u128::MAX,
         Some(least) => ((of_triples + of_steps) * WHOLE).div_ceil(least),
@@ -320,18 +320,4 @@ fn between(
 /// The whole, in parts per billion.
 const WHOLE: u128 = 1_000_000_000;
 
-const fn saturated(value: u128) -> u64 {
-    if value > u64::MAX as u128 {
-        u64::MAX
-    } else {
-        value as u64
-    }
-}
-
-impl<T, R> fmt::Debug for Calibrator<T, R> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Calibrator")
-            .field("first", &self.first)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T, R] Calibrator<T, R> as Calibrator { first = |calibrator| calibrator.first });

@@ -1,4 +1,4 @@
-//! What a clock is, and what one does with it.
+//! The clock trait; spans; fenced, monotonic and manual clocks.
 
 use core::cell::Cell;
 use core::fmt;
@@ -8,9 +8,9 @@ use super::Scale;
 
 /// A counter that runs at a constant rate.
 ///
-/// Readings are *ticks*; [`scale`](Self::scale) says what a tick is. Only differences of two readings
-/// mean anything. Implement it for whatever counts on your board; a mock is a few lines as well, or
-/// [`ManualClock`].
+/// Readings are *ticks*; [`scale`](Self::scale) returns the length of a tick. Only the difference of two
+/// readings has a meaning. Implement the trait for a timer of your board, or for a mock ([`ManualClock`] is
+/// one).
 ///
 /// ```
 /// use framepool::time::{Clock, Scale};
@@ -30,22 +30,23 @@ use super::Scale;
 ///     }
 /// }
 ///
-/// // It ran over in between.
+/// // The counter wrapped between the two readings.
 /// assert_eq!(Timer.ticks_between(0xfff0, 0x0004), Ok(20));
 /// assert_eq!(Timer.scale().ns(20), 20_000);
 /// ```
 pub trait Clock {
-    /// The counter now. The processor may read it earlier or later than the instructions around it
-    /// say: by some tens of cycles.
+    /// Reads the counter. The processor may do so some tens of cycles earlier or later than program order
+    /// says.
     fn now(&self) -> u64;
 
-    /// How long a tick is.
+    /// Returns the length of a tick.
     fn scale(&self) -> Scale;
 
-    /// The counter, read after everything before it has completed and before anything after it begins.
+    /// Reads the counter after all earlier instructions have completed and before any later one begins.
     ///
-    /// What completes is loads and computation; stores may still be on their way to memory. The default
-    /// only keeps the compiler from moving it: enough for processors that execute in order.
+    /// Earlier loads and computation are complete; earlier stores may still be on their way to memory. The
+    /// default implementation only stops the compiler from reordering, which is enough on processors that
+    /// execute in order.
     #[inline(always)]
     fn now_fenced(&self) -> u64 {
         compiler_fence(Ordering::SeqCst);
@@ -54,24 +55,24 @@ pub trait Clock {
         now
     }
 
-    /// Bits that the counter has before it begins again at 0.
+    /// Returns the number of bits after which the counter wraps to 0. Default: 64.
     #[inline(always)]
     fn bits(&self) -> u32 {
         64
     }
 
-    /// The counter now, in nanoseconds.
+    /// Reads the counter and converts it to nanoseconds.
     #[inline(always)]
     fn now_ns(&self) -> u64 {
         self.scale().ns(self.now())
     }
 
-    /// Ticks from one reading to a later one, across the counter's end if need be.
+    /// Returns the ticks from one reading to a later one. The counter may have wrapped once between them.
     ///
     /// # Errors
-    /// [`Backwards`] if `later` comes before `earlier`: two cores whose counters differ, or a reading that
-    /// was taken out of order. Half of the counter's range or more counts as that: 2⁶³ ticks of a
-    /// 64-bit counter, some seconds of a 32-bit one ([`Widened`](super::Widened) is for those).
+    /// [`Backwards`] if `later` comes before `earlier`: the counters of two cores differ, or a reading was
+    /// taken out of order. A difference of half the counter's range or more is taken as backwards: 2⁶³ ticks
+    /// of a 64-bit counter, some seconds of a 32-bit one (see [`Widened`](super::Widened)).
     #[inline(always)]
     fn ticks_between(&self, earlier: u64, later: u64) -> Result<u64, Backwards> {
         let ticks = signed(self.bits(), earlier, later);
@@ -83,7 +84,7 @@ pub trait Clock {
         }
     }
 
-    /// Starts measuring.
+    /// Starts a measurement.
     #[inline(always)]
     fn span(&self) -> Span<'_, Self>
     where
@@ -96,17 +97,17 @@ pub trait Clock {
     }
 }
 
-/// Kept a call: a branch that is never taken costs nothing, where a maximum with 0 would be two more steps
-/// between the clock and the histogram.
+/// A call and not a maximum with 0: a branch that is never taken costs nothing, and a maximum would be two
+/// more instructions between the clock and the histogram.
 #[cold]
 #[inline(never)]
 fn nothing() -> u64 {
-    // Without an effect the compiler would make that maximum of it.
+    // Without a side effect the compiler would replace the call by that maximum.
     compiler_fence(Ordering::SeqCst);
     0
 }
 
-/// The difference of two readings of a counter of so many bits.
+/// The difference of two readings of a counter of `bits` bits.
 #[inline(always)]
 fn signed(bits: u32, earlier: u64, later: u64) -> i64 {
     let unused = 64_u32.saturating_sub(bits).min(63);
@@ -135,11 +136,11 @@ impl<C: Clock + ?Sized> Clock for &C {
     }
 }
 
-/// A reading came before the one that it should follow.
+/// The clock went backwards: a reading is less than an earlier one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Backwards {
-    /// By so many ticks, or nanoseconds where nanoseconds were given.
+    /// The difference in ticks, or in nanoseconds where the readings were nanoseconds.
     pub ticks: u64,
 }
 
@@ -151,7 +152,7 @@ impl fmt::Display for Backwards {
 
 impl core::error::Error for Backwards {}
 
-/// A measurement that has started: a reading, and the clock that it is of.
+/// A measurement that has started: a clock and its first reading.
 ///
 /// ```
 /// use framepool::time::{Clock, Histogram2, ManualClock, Scale};
@@ -170,13 +171,13 @@ pub struct Span<'c, C: Clock + ?Sized> {
 }
 
 impl<C: Clock + ?Sized> Span<'_, C> {
-    /// The first reading.
+    /// Returns the first reading.
     #[must_use]
     pub const fn started_at(&self) -> u64 {
         self.start
     }
 
-    /// Ticks since the start; 0 if the clock went backwards, as it may between cores.
+    /// Returns the ticks since the start; 0 if the clock went backwards, which is possible between cores.
     #[inline(always)]
     #[must_use]
     pub fn stop(&self) -> u64 {
@@ -186,17 +187,17 @@ impl<C: Clock + ?Sized> Span<'_, C> {
         }
     }
 
-    /// Nanoseconds since the start; 0 if the clock went backwards.
+    /// Returns the nanoseconds since the start; 0 if the clock went backwards.
     #[inline(always)]
     #[must_use]
     pub fn stop_ns(&self) -> u64 {
         self.clock.scale().ns(self.stop())
     }
 
-    /// Ticks since the start.
+    /// Returns the ticks since the start.
     ///
     /// # Errors
-    /// [`Backwards`], for those who want to count that.
+    /// [`Backwards`] if the clock went backwards.
     #[inline(always)]
     pub fn checked_stop(&self) -> Result<u64, Backwards> {
         self.clock.ticks_between(self.start, self.clock.now())
@@ -211,18 +212,12 @@ impl<C: Clock + ?Sized> Clone for Span<'_, C> {
 
 impl<C: Clock + ?Sized> Copy for Span<'_, C> {}
 
-impl<C: Clock + ?Sized> fmt::Debug for Span<'_, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Span")
-            .field("started_at", &self.start)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[C: Clock + ?Sized] Span<'_, C> as Span { started_at });
 
-/// A clock whose plain readings are fenced ones.
+/// A clock whose plain readings are fenced.
 ///
-/// For what takes less than some hundred cycles, where a reading that overtakes the work would be
-/// wrong by as much. Costs a drained pipeline each time.
+/// Use it for work of less than some hundred cycles, where an unordered reading would be off by a large part
+/// of the result. Each reading drains the pipeline.
 ///
 /// ```
 /// use framepool::time::{Clock, Fenced, ManualClock, Scale};
@@ -258,11 +253,12 @@ impl<C: Clock> Clock for Fenced<C> {
     }
 }
 
-/// A clock that never goes backwards for the one who reads it, and counts how often it would have.
+/// A clock whose readings never decrease. It counts the readings that would have.
 ///
-/// A thread that moves between cores whose counters differ sees the later reading first. Here it sees
-/// the last reading again. One thread's: it is `Send`, not `Sync`, and costs a load and a store.
-/// Counters of less than 64 bits go back when they begin again: [`Widened`](super::Widened) first.
+/// A thread that moves between cores whose counters differ may read a lower value than before. This clock
+/// then returns the last reading again. It serves one thread: it is `Send`, not `Sync`. A reading costs an
+/// extra load and store. Counters of less than 64 bits decrease when they wrap: wrap them in
+/// [`Widened`](super::Widened) first.
 ///
 /// ```
 /// use framepool::time::{Clock, ManualClock, Monotonic, Scale};
@@ -274,7 +270,6 @@ impl<C: Clock> Clock for Fenced<C> {
 /// assert_eq!(clock.now(), 100);
 /// assert_eq!(clock.went_backwards(), 1);
 /// ```
-#[derive(Debug)]
 pub struct Monotonic<C> {
     clock: C,
     last: Cell<u64>,
@@ -282,7 +277,7 @@ pub struct Monotonic<C> {
 }
 
 impl<C: Clock> Monotonic<C> {
-    /// Watches over `clock`.
+    /// Makes `clock` monotonic.
     pub const fn new(clock: C) -> Self {
         Self {
             clock,
@@ -291,13 +286,13 @@ impl<C: Clock> Monotonic<C> {
         }
     }
 
-    /// How often a reading came before the one before it.
+    /// Returns the number of readings that were less than an earlier one.
     #[must_use]
     pub fn went_backwards(&self) -> u64 {
         self.backwards.get()
     }
 
-    /// The clock inside.
+    /// Returns the inner clock.
     pub const fn get_ref(&self) -> &C {
         &self.clock
     }
@@ -313,6 +308,8 @@ impl<C: Clock> Monotonic<C> {
         reading
     }
 }
+
+describe!(impl[C: Clock] Monotonic<C> as Monotonic { scale, went_backwards });
 
 impl<C: Clock> Clock for Monotonic<C> {
     #[inline(always)]
@@ -336,7 +333,7 @@ impl<C: Clock> Clock for Monotonic<C> {
     }
 }
 
-/// A clock that moves when it is told to: for tests and simulations.
+/// A clock that moves only when the caller moves it: for tests and simulations.
 ///
 /// ```
 /// use framepool::time::{Clock, ManualClock, Scale};
@@ -345,14 +342,13 @@ impl<C: Clock> Clock for Monotonic<C> {
 /// clock.advance(3);
 /// assert_eq!((clock.now(), clock.now_ns()), (3, 3000));
 /// ```
-#[derive(Debug)]
 pub struct ManualClock {
     now: Cell<u64>,
     scale: Scale,
 }
 
 impl ManualClock {
-    /// At 0.
+    /// Makes a clock that shows 0.
     #[must_use]
     pub const fn new(scale: Scale) -> Self {
         Self {
@@ -361,16 +357,18 @@ impl ManualClock {
         }
     }
 
-    /// Shows so many ticks from now on; backwards, too.
+    /// Sets the reading to `ticks`, which may be less than before.
     pub fn set(&self, ticks: u64) {
         self.now.set(ticks);
     }
 
-    /// Moves on by so many ticks, and begins again at 0 after [`u64::MAX`].
+    /// Adds `ticks` to the reading; it wraps to 0 after [`u64::MAX`].
     pub fn advance(&self, ticks: u64) {
         self.now.set(self.now.get().wrapping_add(ticks));
     }
 }
+
+describe!(ManualClock as ManualClock { now, scale });
 
 impl Clock for ManualClock {
     #[inline(always)]

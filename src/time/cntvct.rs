@@ -6,19 +6,19 @@ use core::fmt;
 use super::calibrate::{Calibration, Source};
 use super::{Clock, Scale};
 
-/// The virtual count of the generic timer, CNTVCT_EL0: 64 bits, one rate, the same on every core.
+/// The virtual count of the generic timer, CNTVCT_EL0: 64 bits, one rate, the same value on every core.
 ///
-/// Its rate is in CNTFRQ_EL0: 1 GHz since Armv8.6, some tens of MHz before, so a tick may be 40 ns.
-/// Firmware that forgot to write that register calls [`with`](Self::with). At EL0 the system must allow
-/// reading it (CNTKCTL_EL1.EL0VCTEN, as Linux does); otherwise the instruction traps.
+/// CNTFRQ_EL0 has its rate: 1 GHz since Armv8.6, some tens of MHz before, so a tick may be 40 ns. If
+/// firmware has not written that register, use [`with`](Self::with). At EL0 the system must allow reads of
+/// the counter (CNTKCTL_EL1.EL0VCTEN; Linux sets it); otherwise the instruction traps.
 ///
-/// [`now`](Clock::now) is `mrs` alone; [`now_fenced`](Clock::now_fenced) has an `isb` before and after
+/// [`now`](Clock::now) is a single `mrs`; [`now_fenced`](Clock::now_fenced) adds an `isb` before and after
 /// it. Source: Arm Architecture Reference Manual, chapter D12.
 ///
 /// ```
 /// use framepool::time::{Clock, Cntvct};
 ///
-/// let clock = Cntvct::new().expect("firmware that says the rate");
+/// let clock = Cntvct::new().expect("firmware has written the rate");
 /// let span = clock.span();
 /// println!("{} ns", span.stop_ns());
 /// ```
@@ -42,13 +42,16 @@ impl fmt::Display for CntvctError {
 impl core::error::Error for CntvctError {}
 
 impl Cntvct {
-    /// As fast as CNTFRQ_EL0 says.
+    /// Takes the rate from CNTFRQ_EL0.
     ///
     /// # Errors
-    /// [`CntvctError`] if that is 0.
+    /// [`CntvctError`] if that is 0, and under Miri, which lacks the register.
     pub fn new() -> Result<Self, CntvctError> {
+        if cfg!(miri) {
+            return Err(CntvctError);
+        }
         let hz: u64;
-        // SAFETY: reads a register, touches no memory.
+        // SAFETY: reads a register and no memory.
         unsafe {
             asm!("mrs {}, cntfrq_el0", out(reg) hz, options(nomem, nostack, preserves_flags))
         };
@@ -56,13 +59,13 @@ impl Cntvct {
         Ok(Self { calibration })
     }
 
-    /// With a rate that is known.
+    /// Uses a rate that the caller knows.
     #[must_use]
     pub const fn with(calibration: Calibration) -> Self {
         Self { calibration }
     }
 
-    /// How fast it runs, and who says so.
+    /// Returns the rate and its source.
     #[must_use]
     pub const fn calibration(&self) -> Calibration {
         self.calibration
@@ -73,7 +76,7 @@ impl Clock for Cntvct {
     #[inline(always)]
     fn now(&self) -> u64 {
         let now: u64;
-        // SAFETY: reads a register, touches no memory. It is not `pure`: two readings differ.
+        // SAFETY: reads a register and no memory. Not `pure`: two readings differ.
         unsafe {
             asm!("mrs {}, cntvct_el0", out(reg) now, options(nomem, nostack, preserves_flags))
         };
@@ -88,7 +91,7 @@ impl Clock for Cntvct {
     #[inline(always)]
     fn now_fenced(&self) -> u64 {
         let now: u64;
-        // SAFETY: reads a register. Not `nomem`: the compiler keeps accesses on their side of it.
+        // SAFETY: reads a register. Without `nomem` the compiler moves no memory access across it.
         unsafe {
             asm!("isb", "mrs {}, cntvct_el0", "isb", out(reg) now, options(nostack, preserves_flags));
         }

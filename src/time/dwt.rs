@@ -6,25 +6,25 @@ use core::sync::atomic::{Ordering, compiler_fence};
 use super::calibrate::Calibration;
 use super::{Clock, Scale};
 
-/// Debug exception and monitor control: bit 24 switches trace units on.
+/// Debug exception and monitor control: bit 24 enables the trace units.
 const DEMCR: *mut u32 = 0xe000_edfc as *mut u32;
-/// The DWT's control: bit 0 starts the counter, bit 25 says that there is none.
+/// The DWT's control: bit 0 starts the counter; bit 25 is set if there is none.
 const CONTROL: *mut u32 = 0xe000_1000 as *mut u32;
 /// The counter.
 const COUNT: *mut u32 = 0xe000_1004 as *mut u32;
-/// Where a DWT has a lock (Cortex-M7), this word opens it.
+/// The lock of a DWT that has one (Cortex-M7); [`KEY`] opens it.
 const LOCK: *mut u32 = 0xe000_1fb0 as *mut u32;
 const KEY: u32 = 0xc5ac_ce55;
 
-/// CYCCNT, the processor's cycle counter: 32 bits at the core clock, one load to read.
+/// CYCCNT, the processor's cycle counter: 32 bits at the core clock's rate, read with one load.
 ///
-/// It begins again after 2³² cycles, 25 s at 168 MHz: differences of up to half of that come out
-/// right, and [`Widened`](super::Widened) makes a clock of 62 bits of it. It stands still while the core
-/// sleeps with its clock off, and follows a core clock that is changed.
+/// It wraps after 2³² cycles, 25 s at 168 MHz. Differences of up to half of that are correct;
+/// [`Widened`](super::Widened) makes a clock of 62 bits of it. It stands still while the core sleeps with its
+/// clock off, and its rate changes with the core clock.
 ///
-/// Cortex-M3 and later have it, if the chip's maker put it in. Cortex-M0, M0+ and M1 have none, which
-/// [`enable`](Self::enable) finds out: there a timer of the chip is the clock, by a
-/// [`Clock`] of your own. Source: Armv7-M Architecture Reference Manual, C1.8.
+/// Cortex-M3 and later may have it; the chip's maker decides. Cortex-M0, M0+ and M1 do not have it, and
+/// [`enable`](Self::enable) returns an error: implement [`Clock`] for a timer of the chip instead. Source:
+/// Armv7-M Architecture Reference Manual, C1.8.
 ///
 /// ```no_run
 /// use framepool::time::{Calibration, Clock, Dwt, Widened};
@@ -41,14 +41,14 @@ pub struct Dwt {
     calibration: Calibration,
 }
 
-/// This processor has no cycle counter, or it does not run.
+/// The processor has no cycle counter, or it does not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum DwtError {
-    /// The DWT says that it has none (DWT_CTRL.NOCYCCNT).
+    /// The DWT has no cycle counter (DWT_CTRL.NOCYCCNT).
     Absent,
-    /// It was started and stands still: a core without one, or an emulator.
+    /// The counter was started and stands still: the core has none, or it is emulated.
     Stopped,
 }
 
@@ -64,18 +64,18 @@ impl fmt::Display for DwtError {
 impl core::error::Error for DwtError {}
 
 impl Dwt {
-    /// Switches the counter on, from whatever it shows, at the core clock's rate as the caller knows it. Once
-    /// is enough; again does no harm.
+    /// Starts the counter and keeps its value. The caller gives the core clock's rate. Further calls are
+    /// allowed and not needed.
     ///
     /// # Safety
-    /// It runs privileged on a Cortex-M, and nothing else (a debugger's agent, another core's or an
-    /// interrupt's code) changes DEMCR or DWT_CTRL at the same time: both are read, changed and written.
+    /// The caller runs privileged on a Cortex-M, and nothing else (a debugger's agent, another core, an
+    /// interrupt) changes DEMCR or DWT_CTRL at the same time: both are read, changed and written.
     ///
     /// # Errors
-    /// [`DwtError`] where there is none.
+    /// [`DwtError`] if there is no counter, or if it does not run.
     pub unsafe fn enable(calibration: Calibration) -> Result<Self, DwtError> {
-        // SAFETY: these are registers of every Cortex-M (reserved and zero where the unit is missing), word-sized
-        // and aligned, and the caller keeps others off them.
+        // SAFETY: every Cortex-M has these registers (reserved and zero where the unit is missing). They are
+        // word-sized and aligned, and by the contract nothing else changes them now.
         unsafe {
             DEMCR.write_volatile(DEMCR.read_volatile() | 1 << 24);
             LOCK.write_volatile(KEY);
@@ -92,7 +92,7 @@ impl Dwt {
         }
     }
 
-    /// How fast it runs, as the caller said.
+    /// Returns the rate that the caller gave.
     #[must_use]
     pub const fn calibration(&self) -> Calibration {
         self.calibration
@@ -101,7 +101,7 @@ impl Dwt {
 
 #[inline(always)]
 fn count() -> u32 {
-    // SAFETY: a register that reading does not change, word-sized and aligned.
+    // SAFETY: a word-sized and aligned register, which a read does not change.
     unsafe { COUNT.read_volatile() }
 }
 
@@ -116,7 +116,7 @@ impl Clock for Dwt {
         self.calibration.scale
     }
 
-    /// Cortex-M3 and M4 execute in order; the M7 may not, and gets its barriers.
+    /// Reads between barriers: Cortex-M3 and M4 execute in order, but the M7 may not.
     #[inline(always)]
     fn now_fenced(&self) -> u64 {
         barrier();
@@ -135,6 +135,6 @@ impl Clock for Dwt {
 #[inline(always)]
 fn barrier() {
     compiler_fence(Ordering::SeqCst);
-    // SAFETY: barriers, which every Cortex-M has, and which change nothing.
+    // SAFETY: every Cortex-M has these barriers, and they change no state.
     unsafe { core::arch::asm!("dsb", "isb", options(nostack, preserves_flags)) };
 }

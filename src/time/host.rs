@@ -1,11 +1,21 @@
-//! Clocks of hosted programs.
+//! The system's clock, and the best clock of a hosted machine.
 
 use std::time::Instant;
 
 use super::calibrate::{Calibration, Source};
 use super::{Clock, Scale};
 
-/// The system's clock, by [`Instant`]: nanoseconds since it was made, so two of them do not agree. Some 25 ns a reading.
+// The processor's counter, and the reason why it may be unfit. On other processors the system's clock takes its place,
+// which is never unfit.
+#[cfg(target_arch = "aarch64")]
+use super::{Cntvct as Counter, CntvctError as Unfit};
+#[cfg(target_arch = "x86_64")]
+use super::{Tsc as Counter, TscError as Unfit};
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+use {StdClock as Counter, core::convert::Infallible as Unfit};
+
+/// The system's clock, read through [`Instant`]: nanoseconds since this value was made. Readings of two clocks are not
+/// comparable. A reading takes some 25 ns.
 ///
 /// ```
 /// use framepool::time::{Clock, StdClock};
@@ -17,25 +27,33 @@ use super::{Clock, Scale};
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct StdClock {
-    began: Instant,
+    zero: Instant,
 }
 
 impl StdClock {
-    /// Begins at 0, now.
+    /// Makes a clock that shows 0 now.
     #[must_use]
     pub fn new() -> Self {
         Self {
-            began: Instant::now(),
+            zero: Instant::now(),
         }
     }
 
-    /// With the process's zero, so that all of them agree.
+    /// A clock with the process's zero, so that readings of all such clocks are comparable.
     fn shared() -> Self {
-        Self { began: zero() }
+        Self { zero: zero() }
+    }
+
+    const fn calibration(&self) -> Calibration {
+        Calibration {
+            scale: Scale::NANOSECOND,
+            source: Source::System,
+            error_ppb: 0,
+        }
     }
 }
 
-/// The moment at which this process first asked for it.
+/// The time of the first call in this process.
 fn zero() -> Instant {
     use std::sync::OnceLock;
     static ZERO: OnceLock<Instant> = OnceLock::new();
@@ -51,7 +69,7 @@ impl Default for StdClock {
 impl Clock for StdClock {
     #[inline]
     fn now(&self) -> u64 {
-        nanoseconds(self.began.elapsed())
+        nanoseconds(self.zero.elapsed())
     }
 
     #[inline(always)]
@@ -66,12 +84,12 @@ fn nanoseconds(time: core::time::Duration) -> u64 {
     of_seconds.saturating_add(time.subsec_nanos().into())
 }
 
-/// The clock that counters are calibrated against, in ns.
+/// Reads the clock that counters are calibrated against, in ns.
 ///
-/// On 64-bit Linux it is CLOCK_MONOTONIC_RAW: the hardware's own rate, which NTP does not touch. Elsewhere it
-/// is [`Instant`], at the rate that the system gives it. (On other Linux that is CLOCK_MONOTONIC: the same
-/// hardware, slewed by NTP by up to 500 ppm while it corrects an offset, and by what it believes the crystal to
-/// be off always. None of that is in a calibration's error.)
+/// On 64-bit Linux it is CLOCK_MONOTONIC_RAW, which has the hardware's own rate: NTP does not change it. On other
+/// systems it is [`Instant`], with the system's rate. (On other Linux that is CLOCK_MONOTONIC: the same hardware, slewed
+/// by NTP, always by the crystal's estimated error, and by up to 500 ppm during the correction of an offset. A
+/// calibration's error does not include that.)
 #[must_use]
 pub fn system_ns() -> u64 {
     #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
@@ -81,7 +99,7 @@ pub fn system_ns() -> u64 {
     nanoseconds(zero().elapsed())
 }
 
-/// One function of the C library, which `std` is linked with anyway: no crate for that.
+/// One function of the C library, which `std` links anyway, so no crate is needed.
 #[cfg(all(target_os = "linux", target_pointer_width = "64", not(miri)))]
 mod raw {
     use core::ffi::c_int;
@@ -105,7 +123,7 @@ mod raw {
             seconds: 0,
             nanoseconds: 0,
         };
-        // SAFETY: `time` is what it writes, and writable for as long as the call lasts.
+        // SAFETY: the function writes `time` only, which is writable during the call.
         let done = unsafe { clock_gettime(MONOTONIC_RAW, &mut time) };
         let (seconds, rest) = (u64::try_from(time.seconds), u64::try_from(time.nanoseconds));
         match (done, seconds, rest) {
@@ -115,13 +133,13 @@ mod raw {
     }
 }
 
-/// The best clock of this machine: its cycle counter if that is fit to be one, else the system's.
+/// The best clock of this machine: its cycle counter if that is fit to be a clock, otherwise the system's clock.
 ///
-/// All of a process agree: they share one counter's calibration, or one zero of the system's clock, so readings of one
-/// may be compared with readings of another. On Linux a TSC that the system has rejected is not fit.
+/// Readings of all `HostClock`s of a process are comparable: they share the calibration of one counter, or one zero of
+/// the system's clock. On Linux a TSC that the system has rejected is not fit.
 ///
-/// It is a choice made once: reading costs a predictable branch more than the clock itself. Those who
-/// know their machine take [`Tsc`](super::Tsc) or `Cntvct` and pay none.
+/// The choice is made once. A reading costs a predictable branch in addition to the clock's own cost; a program for a
+/// known machine can use [`Tsc`](super::Tsc) or [`Cntvct`](super::Cntvct) without the branch.
 ///
 /// ```
 /// use framepool::time::{Clock, HostClock};
@@ -138,66 +156,45 @@ pub struct HostClock(Kind);
 
 #[derive(Debug, Clone, Copy)]
 enum Kind {
-    #[cfg(target_arch = "x86_64")]
-    Counter(super::Tsc),
-    #[cfg(all(target_arch = "aarch64", not(miri)))]
-    Counter(super::Cntvct),
-    System(StdClock, Option<Unfit>),
+    Counter(Counter),
+    System(StdClock, Unfit),
 }
 
-#[cfg(target_arch = "x86_64")]
-type Unfit = super::TscError;
-#[cfg(all(target_arch = "aarch64", not(miri)))]
-type Unfit = super::CntvctError;
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri)))))]
-type Unfit = core::convert::Infallible;
-
 impl HostClock {
-    /// Chooses, as the first one of this process did. The first takes 10 ms where a TSC has to be
+    /// Makes the choice that the first call in this process made. The first call takes 10 ms if a TSC must be
     /// [measured](super::Tsc::new).
     #[must_use]
     pub fn new() -> Self {
-        Self(counter().unwrap_or_else(|unfit| Kind::System(StdClock::shared(), unfit)))
+        Self(match counter() {
+            Ok(counter) => Kind::Counter(counter),
+            Err(unfit) => Kind::System(StdClock::shared(), unfit),
+        })
     }
 
-    /// Why it is not the cycle counter; `None` if it is, or if this machine has none that is known.
+    /// Returns why the clock is not the cycle counter; `None` if it is, or if none is known for this processor.
     #[must_use]
     pub fn fell_back(&self) -> Option<impl core::error::Error + Copy + use<>> {
         match self.0 {
-            Kind::System(_, unfit) => unfit,
-            #[allow(unreachable_patterns, reason = "some targets have no other")]
-            _ => None,
+            Kind::Counter(_) => None,
+            Kind::System(_, unfit) => Some(unfit),
         }
     }
 
-    /// The rate, who says so, and how well that is known.
+    /// Returns the rate, its source and its error.
     #[must_use]
     pub const fn calibration(&self) -> Calibration {
         match &self.0 {
-            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
             Kind::Counter(clock) => clock.calibration(),
-            Kind::System(..) => Calibration {
-                scale: Scale::NANOSECOND,
-                source: Source::System,
-                error_ppb: 0,
-            },
+            Kind::System(clock, _) => clock.calibration(),
         }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-fn counter() -> Result<Kind, Option<Unfit>> {
-    super::Tsc::new().map(Kind::Counter).map_err(Some)
-}
-
-#[cfg(all(target_arch = "aarch64", not(miri)))]
-fn counter() -> Result<Kind, Option<Unfit>> {
-    super::Cntvct::new().map(Kind::Counter).map_err(Some)
-}
-
-#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri)))))]
-const fn counter() -> Result<Kind, Option<Unfit>> {
-    Err(None)
+fn counter() -> Result<Counter, Unfit> {
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    return Counter::new();
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    Ok(StdClock::shared())
 }
 
 impl Default for HostClock {
@@ -210,7 +207,6 @@ impl Clock for HostClock {
     #[inline(always)]
     fn now(&self) -> u64 {
         match &self.0 {
-            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
             Kind::Counter(clock) => clock.now(),
             Kind::System(clock, _) => clock.now(),
         }
@@ -224,7 +220,6 @@ impl Clock for HostClock {
     #[inline(always)]
     fn now_fenced(&self) -> u64 {
         match &self.0 {
-            #[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", not(miri))))]
             Kind::Counter(clock) => clock.now_fenced(),
             Kind::System(clock, _) => clock.now_fenced(),
         }

@@ -5,12 +5,12 @@ use core::arch::asm;
 use super::calibrate::Calibration;
 use super::{Clock, Scale};
 
-/// The counter that `rdtime` reads: 64 bits, one rate, the same on every hart. Needs Zicntr; where
-/// it is missing, firmware usually emulates the instruction, and otherwise it traps.
+/// The counter that `rdtime` reads: 64 bits, one rate, the same value on every hart. It needs Zicntr; without
+/// it firmware usually emulates the instruction, otherwise it traps.
 ///
-/// No register says its rate: the device tree does (`timebase-frequency`), or the chip's manual.
-/// On 32-bit parts the halves are read until the upper one stands still.
-/// [`now_fenced`](Clock::now_fenced) has a `fence` before and after it. Source: RISC-V unprivileged
+/// No register has its rate. The device tree (`timebase-frequency`) or the chip's manual states it. On
+/// 32-bit processors the two halves are read until the upper one does not change between two reads.
+/// [`now_fenced`](Clock::now_fenced) adds a `fence` before and after the reading. Source: RISC-V unprivileged
 /// specification, Zicntr.
 ///
 /// ```
@@ -27,24 +27,24 @@ pub struct Rdtime {
 }
 
 impl Rdtime {
-    /// With a rate that is known.
+    /// Uses a rate that the caller knows.
     #[must_use]
     pub const fn with(calibration: Calibration) -> Self {
         Self { calibration }
     }
 
-    /// How fast it runs, and who says so.
+    /// Returns the rate and its source.
     #[must_use]
     pub const fn calibration(&self) -> Calibration {
         self.calibration
     }
 }
 
-#[cfg(target_arch = "riscv64")]
+#[cfg(not(target_arch = "riscv32"))]
 #[inline(always)]
 fn now() -> u64 {
     let now: u64;
-    // SAFETY: reads a counter, touches no memory. It is not `pure`: two readings differ.
+    // SAFETY: reads a counter and no memory. Not `pure`: two readings differ.
     unsafe { asm!("rdtime {}", out(reg) now, options(nomem, nostack, preserves_flags)) };
     now
 }
@@ -54,7 +54,7 @@ fn now() -> u64 {
 fn now() -> u64 {
     loop {
         let (before, low, after): (u32, u32, u32);
-        // SAFETY: reads a counter, touches no memory. It is not `pure`: two readings differ.
+        // SAFETY: reads a counter and no memory. Not `pure`: two readings differ.
         unsafe {
             asm!(
                 "rdtimeh {}", "rdtime {}", "rdtimeh {}",
@@ -70,7 +70,7 @@ fn now() -> u64 {
 
 #[inline(always)]
 fn fence() {
-    // SAFETY: orders memory accesses, has no other effect.
+    // SAFETY: orders memory accesses and has no other effect.
     unsafe { asm!("fence", options(nostack, preserves_flags)) };
 }
 

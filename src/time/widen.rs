@@ -1,32 +1,33 @@
-//! Counters of 32 bits and fewer that do not run over.
+//! Counters of 32 bits and fewer, widened so that they do not wrap.
 
 use super::{Clock, Scale};
-use crate::sync::{AtomicU32, Ordering, acquire_fence, section};
+use crate::sync::{AtomicU32, Ordering, acquire_fence, loom_const, section};
 
-/// A 32-bit clock made 62 bits wide, or a narrower one by 30 bits more than it has: a SysTick's 24 become 54. Of a
-/// wider one it takes the lower 32.
+/// A clock of up to 32 bits, widened by 30 bits so that it does not wrap: 32 bits become 62, the 24 of a SysTick become
+/// 54. Of a wider clock it takes the lower 32 bits.
 ///
-/// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is. A reading must begin and
-/// complete in every 7/16 of a round (11 s of 32 bits at 168 MHz): a periodic interrupt that reads it sees to that.
-/// Given that, a reader may be interrupted inside [`now`](Clock::now) for any time.
+/// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is. A *round* is one pass through
+/// the counter's range. In every 7/16 of a round (11 s of 32 bits at 168 MHz) a reading must begin and complete: let a
+/// periodic interrupt read the clock. Under this condition a reader may be interrupted inside [`now`](Clock::now) for
+/// any time.
 ///
-/// Two cores' counters may differ by up to 1/16 of a round (1.6 s at 168 MHz), and a processor may read the counter
-/// earlier than the program says: a reading from just before the counter's middle or end, after another one from just
-/// after it, is late. It gets its own time, and the clock does not jump. What the counters differ by comes off the
-/// 7/16. A reading from before the round in which the clock began is 0.
+/// The counters of two cores may differ by up to 1/16 of a round (1.6 s at 168 MHz), and a processor may read the
+/// counter earlier than program order says. A *late* reading is one from just before the counter's middle or end that
+/// comes after another reading from just after it. It is converted to its own time, and the clock does not jump. The
+/// difference of the counters reduces the 7/16. A reading from before the round in which the clock began is 0.
 ///
-/// It works by keeping the half round that the counter was last seen in. A reader that finds the counter's top bit
-/// different is late, if the reading is in the last eighth of its half; otherwise it is the first in the next half,
-/// and moves the clock on, by a compare-and-swap (a critical section on targets without) twice a round. Any other
-/// reader loads the half before the counter and after it, and begins again if it was moved on.
+/// The clock stores the half round that the counter was last seen in. A reader that finds a different top bit in the
+/// counter is late if the reading is in the last eighth of its half. Otherwise it is the first reader in the next half
+/// and advances the stored half by a compare-and-swap (a critical section on targets without one), twice a round. All
+/// other readers load the half before and after the counter, and repeat if it has changed.
 ///
-/// **Cost.** Twice in a round the compare-and-swap, and once for the first reading. Any other reading is the counter's
-/// and two loads, a comparison and a shift: on x86_64 a few cycles, which cannot be told apart from an `rdtsc` alone;
-/// on a Cortex-M three to four times the instructions of reading a register alone, two of them barriers.
+/// **Cost.** A compare-and-swap twice a round, and for the first reading. Any other reading costs the counter's, two
+/// loads, a comparison and a shift: on x86_64 a few cycles, too few to measure beside `rdtsc`; on a Cortex-M three to
+/// four times the instructions of a register read, two of them barriers.
 ///
 /// ```text
 ///   counter    0 .......... 7/16 1/2 ......... 15/16 1 = 0 ........
-///   in half 0  | this half       | the next half | late, of the half before
+///   in half 0  | this half       | the next half | late: the half before
 ///   in half 1  | the next half | late | this half
 /// ```
 ///
@@ -56,48 +57,40 @@ use crate::sync::{AtomicU32, Ordering, acquire_fence, section};
 /// ```
 pub struct Widened<C> {
     clock: C,
-    /// The half round that the counter was last seen in: the rounds before it, a bit that is [`UNREAD`], and the
-    /// counter's top bit there. The first reading clears `UNREAD`; after that it is only ever moved on by one half,
-    /// by a reader that saw the counter in the next one while this stood still.
+    /// The half round that the counter was last seen in: the number of complete rounds, the bit [`UNREAD`], and the
+    /// counter's top bit. The first reading clears `UNREAD`. After that it only advances by one half, by a reader that
+    /// saw the counter in the next half while this word did not change.
     half: AtomicU32,
 }
 
-/// Nobody has read the clock yet. It differs from any top bit, so that the first reading takes the cold path.
+/// The clock has not been read yet. This differs from any top bit, so that the first reading takes the cold path.
 const UNREAD: u32 = 0b10;
-/// What of a half is compared with the counter's top bit.
+/// The bits of a half that are compared with the counter's top bit.
 const TOP: u32 = 0b11;
 
 impl<C: Clock> Widened<C> {
-    /// Begins at the counter as the first reading finds it, with upper bits of 0.
-    #[cfg(not(loom))]
-    pub const fn new(clock: C) -> Self {
-        Self {
-            clock,
-            half: AtomicU32::new(UNREAD),
+    loom_const! {
+        /// Widens `clock`. The first reading returns the counter's value, with upper bits of 0.
+        pub fn new(clock: C) -> Self {
+            Self {
+                clock,
+                half: AtomicU32::new(UNREAD),
+            }
         }
     }
 
-    /// Begins at the counter as the first reading finds it, with upper bits of 0.
-    #[cfg(loom)]
-    pub fn new(clock: C) -> Self {
-        Self {
-            clock,
-            half: AtomicU32::new(UNREAD),
-        }
-    }
-
-    /// The clock inside.
+    /// Returns the inner clock.
     pub const fn get_ref(&self) -> &C {
         &self.clock
     }
 
-    /// Bits of the counter that count: a constant where the clock's are.
+    /// The number of bits taken from the counter: a constant if the clock's `bits` is one.
     #[inline(always)]
     fn low_bits(&self) -> u32 {
         self.clock.bits().clamp(1, u32::BITS)
     }
 
-    /// All bits, by a way to read the counter.
+    /// The wide reading. `read` reads the counter.
     #[inline(always)]
     fn widen(&self, read: impl Fn() -> u64) -> u64 {
         let (half, low) = self.look(&read);
@@ -107,7 +100,7 @@ impl<C: Clock> Widened<C> {
         self.widen_slowly(read)
     }
 
-    /// A reading that is the first, or of the next half, or late, or that somebody moved on beside.
+    /// A reading that is the first, in the next half, or late, or during which another reader advanced the half.
     #[cold]
     #[inline(never)]
     fn widen_slowly(&self, read: impl Fn() -> u64) -> u64 {
@@ -116,7 +109,7 @@ impl<C: Clock> Widened<C> {
             let wide = if self.is_in(half, low) {
                 self.join(half, low)
             } else if half & UNREAD == 0 && self.is_late(low) {
-                // Of the half before: the first of this round, or the second of the last. 0 if there is none.
+                // In the half before: the first of this round, or the second of the last. 0 if there is none.
                 let before = half.checked_sub(3 - 2 * (half & 1));
                 before.map_or(0, |half| self.join(half, low))
             } else {
@@ -129,11 +122,11 @@ impl<C: Clock> Widened<C> {
         }
     }
 
-    /// The half, and the counter after it.
+    /// Reads the half, then the counter.
     #[inline(always)]
     fn look(&self, read: impl Fn() -> u64) -> (u32, u32) {
-        // Acquire keeps the reading of the counter after it, and pairs with the release in `move_on`: the counter has
-        // been seen in that half by now.
+        // Acquire keeps the reading of the counter after it. It pairs with the release in `move_on`: the counter has
+        // been seen in that half.
         let half = self.half.load(Ordering::Acquire);
         (
             half,
@@ -141,10 +134,10 @@ impl<C: Clock> Widened<C> {
         )
     }
 
-    /// Whether the counter has the top bit that it has in `half`.
+    /// Whether the counter's top bit is that of `half`.
     #[inline(always)]
     fn is_in(&self, half: u32, low: u32) -> bool {
-        // A subtraction saves the copy of `half` that an exclusive or needs.
+        // An exclusive or would need a copy of `half`; a subtraction does not.
         (low >> (self.low_bits() - 1)).wrapping_sub(half) & TOP == 0
     }
 
@@ -154,24 +147,24 @@ impl<C: Clock> Widened<C> {
         low & (top - 1) >= top - top / 8
     }
 
-    /// The rounds of `half` above the counter's bits.
+    /// The number of rounds in `half`, above the counter's bits.
     #[inline(always)]
     fn join(&self, half: u32, low: u32) -> u64 {
         u64::from(half >> 2) << self.low_bits() | u64::from(low)
     }
 
-    /// Whether nobody moved on while the counter was read. A reader that was held up in between may have read the
-    /// counter of a later round.
+    /// Whether the half did not change while the counter was read. Otherwise a reader that was interrupted in between
+    /// may have read the counter in a later round.
     #[inline(always)]
     fn is_still(&self, half: u32) -> bool {
-        // Keeps the load after the reading of the counter. It pairs with whatever orders the counter's time after
-        // the readings that completed before it.
+        // Keeps the load after the reading of the counter. It pairs with the order that the counter itself gives:
+        // its value is later than all readings that completed before it.
         acquire_fence();
-        // Relaxed: nothing is reached through it.
+        // Relaxed: no other memory is reached through it.
         self.half.load(Ordering::Relaxed) == half
     }
 
-    /// Begins the first half or the next, unless somebody has.
+    /// Starts the first half or the next one, unless another reader has done so.
     fn move_on(&self, half: u32, low: u32) {
         let next = match half & UNREAD {
             // The other half of the round, or the first of the next round.
@@ -179,7 +172,7 @@ impl<C: Clock> Widened<C> {
             _ => low >> (self.low_bits() - 1),
         };
         // Release pairs with the acquire in `look`: a reader that finds `next` reads the counter after this one did.
-        // Relaxed where it failed, and no answer in either case: all is read again.
+        // Relaxed on failure. The result does not matter: the caller reads everything again.
         let _ = section(|s| {
             self.half
                 .compare_exchange(s, half, next, Ordering::Release, Ordering::Relaxed)
@@ -209,10 +202,4 @@ impl<C: Clock> Clock for Widened<C> {
     }
 }
 
-impl<C: core::fmt::Debug> core::fmt::Debug for Widened<C> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Widened")
-            .field("clock", &self.clock)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[C: Clock] Widened<C> as Widened { scale, bits });

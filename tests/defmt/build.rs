@@ -1,4 +1,4 @@
-//! Hands the linker the section that `defmt` keeps its strings in, for a hosted program.
+//! Gives the linker the section with `defmt`'s strings, for a hosted program.
 
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

@@ -1,25 +1,22 @@
-//! A histogram that one writes and many read.
-
-use core::fmt;
+//! A histogram with one writer and many readers.
 
 use super::Histogram;
 use super::count::Count;
-use super::layout::Layout;
-use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, section, wide};
+use super::shape::Shape;
+use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, loom_const, section, wide};
 
-/// A [`Histogram`] in shared memory: one [`Recorder`] writes, anyone reads while it does.
+/// A [`Histogram`] in shared memory: one [`Recorder`] writes, and any thread may read at the same time.
 ///
-/// Recording is a load and a store of one counter, no locked instruction: only the recorder writes, so
-/// nothing can come between the two. All zeros is an empty one: a `static` lies in `.bss`.
+/// Recording is a load and a store of one counter, without a locked instruction: only the recorder writes, so
+/// no write can come between the two. An empty one is all zeros: a `static` lies in `.bss`.
 ///
-/// **What a reader sees.** Each counter is a word and is read whole, never torn, and never runs backwards
-/// from one reading to the next. A reading as a whole is not one instant: of values recorded while it
-/// goes on it has some and not others. All that was recorded before it began (in the sense that the
-/// recorder's thread said so to the reader's, by a lock, a channel or a join) is in it. Counts add up,
-/// since they are added up in the copy.
+/// **What a reader sees.** Each counter is a word. It is read in one access, and never decreases from one
+/// reading to the next. A reading as a whole is not one instant: it may contain some of the values that are
+/// recorded while it runs and not others. It contains all values recorded before it began, if the two threads
+/// synchronised in between (by a lock, a channel or a join). All statistics of a copy agree with each other.
 ///
-/// **Width.** A counter is as wide as a pointer, which every target reads and writes at once: on 32-bit
-/// targets it stays at 4,294,967,295, and what comes after is counted as lost.
+/// **Width.** A counter is as wide as a pointer, which every target accesses at once. On 32-bit targets it
+/// stops at 4,294,967,295, and further values are counted as lost.
 ///
 /// ```
 /// use framepool::time::{AtomicHistogram, Histogram, buckets};
@@ -27,7 +24,7 @@ use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, section, wide};
 /// static LATENCY: AtomicHistogram<7, { buckets(7, 40) }> = AtomicHistogram::new();
 ///
 /// let worker = std::thread::spawn(|| {
-///     let mut recorder = LATENCY.recorder().expect("the only one");
+///     let mut recorder = LATENCY.recorder().expect("the only recorder");
 ///     (1..=1000).for_each(|ns| recorder.record(ns));
 /// });
 /// let mut seen = Histogram::new();
@@ -44,56 +41,28 @@ pub struct AtomicHistogram<const P: u32, const N: usize> {
     lost: AtomicWord,
     /// 1 while there is a recorder.
     claimed: AtomicU32,
-    #[cfg(loom)]
-    touched: AtomicU32,
 }
 
 impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
-    /// Nothing recorded: all zeros. Large ones are better made in a `static`, or by `boxed`, than on a stack.
-    #[cfg(not(loom))]
-    #[must_use]
-    pub const fn new() -> Self {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
-        Self {
-            counts: [const { AtomicWord::new(0) }; N],
-            clamped: AtomicWord::new(0),
-            lost: AtomicWord::new(0),
-            claimed: AtomicU32::new(0),
+    loom_const! {
+        /// Makes an empty histogram: all zeros. Make a large one in a `static` or by `boxed`, not on a stack.
+        #[must_use]
+        pub fn new() -> Self {
+            const { assert!(Shape::<P, N>::RANGE > 0) };
+            Self {
+                #[cfg(not(loom))]
+                counts: [const { AtomicWord::new(0) }; N],
+                #[cfg(loom)]
+                counts: core::array::from_fn(|_| AtomicWord::new(0)),
+                clamped: AtomicWord::new(0),
+                lost: AtomicWord::new(0),
+                claimed: AtomicU32::new(0),
+            }
         }
     }
 
-    /// Nothing recorded.
-    #[cfg(loom)]
-    #[must_use]
-    pub fn new() -> Self {
-        Self {
-            counts: core::array::from_fn(|_| AtomicWord::new(0)),
-            clamped: AtomicWord::new(0),
-            lost: AtomicWord::new(0),
-            claimed: AtomicU32::new(0),
-            touched: AtomicU32::new(0),
-        }
-    }
-
-    /// Nothing recorded, on the heap, without passing through the stack.
-    ///
-    /// ```
-    /// use framepool::time::{AtomicHistogram, buckets};
-    ///
-    /// // Three digits, every u64: 440 KiB.
-    /// let shared = AtomicHistogram::<10, { buckets(10, 64) }>::boxed();
-    /// shared.recorder().unwrap().record(7);
-    /// ```
-    #[cfg(all(feature = "std", not(loom)))]
-    #[must_use]
-    pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
-        // SAFETY: it is atomic integers alone, of which zeros are a value: that of `new`.
-        unsafe { crate::time::heap::zeroed() }
-    }
-
-    /// The right to record; `None` while somebody has it. Dropping it gives it back, and forgetting it
-    /// keeps it for ever. O(1), one compare-and-swap.
+    /// Takes the right to record; `None` while there is a recorder. Dropping the recorder returns the right;
+    /// after a recorder was forgotten there is never another one. O(1), one compare-and-swap.
     ///
     /// ```
     /// use framepool::time::{AtomicHistogram, buckets};
@@ -106,7 +75,7 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
     /// ```
     #[must_use]
     pub fn recorder(&self) -> Option<Recorder<'_, P, N>> {
-        // Acquire pairs with the release of the last recorder's drop: its counts are the ones to add to.
+        // Acquire pairs with the release when the last recorder was dropped: its counts are visible here.
         let claim = section(|s| {
             self.claimed
                 .compare_exchange(s, 0, 1, Ordering::Acquire, Ordering::Relaxed)
@@ -114,18 +83,17 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
         claim.ok().map(|_| Recorder { histogram: self })
     }
 
-    /// Loom reorders accesses only where the other thread's was the last one, of those that a store depends
-    /// on: a recorder that loads and then stores hides the readers' loads. An exchange depends on any, and
-    /// as it is relaxed it orders nothing.
+    /// Loom tries another order only against the last access that a store depends on. The recorder's own load would be
+    /// that access, and hide the readers' loads. An exchange depends on all accesses, and a relaxed one orders nothing.
     #[inline(always)]
     fn touch(&self) {
         #[cfg(loom)]
-        section(|s| self.touched.fetch_add(s, 1, Ordering::Relaxed));
+        section(|s| self.claimed.fetch_add(s, 0, Ordering::Relaxed));
     }
 
-    /// Replaces what `into` holds by the counts of now. O(`N`), wait-free, undisturbing: reads alone.
+    /// Replaces the contents of `into` by the present counts. O(`N`), wait-free; it only loads.
     pub fn read<C: Count>(&self, into: &mut Histogram<P, N, C>) {
-        // Relaxed everywhere: each counter is a fact of its own, and no other memory is reached through it.
+        // Relaxed everywhere: each counter is independent, and no other memory is reached through it.
         let read = |word: &AtomicWord| wide(word.load(Ordering::Relaxed));
         into.clamped = read(&self.clamped);
         into.lost = read(&self.lost);
@@ -138,23 +106,18 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
     }
 }
 
-#[cfg(not(loom))]
 impl<const P: u32, const N: usize> Default for AtomicHistogram<P, N> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<const P: u32, const N: usize> fmt::Debug for AtomicHistogram<P, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("AtomicHistogram")
-            .field("precision", &P)
-            .field("buckets", &N)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[const P: u32, const N: usize] AtomicHistogram<P, N> as AtomicHistogram {
+    precision = |_| P,
+    buckets = |_| N,
+});
 
-/// The one that records into an [`AtomicHistogram`].
+/// The right to record into an [`AtomicHistogram`].
 ///
 /// ```
 /// use framepool::time::{AtomicHistogram, Histogram, buckets};
@@ -168,7 +131,7 @@ impl<const P: u32, const N: usize> fmt::Debug for AtomicHistogram<P, N> {
 /// assert_eq!(copy.count(), 3);
 /// ```
 ///
-/// It may move to another thread, and cannot be in two places:
+/// It may move to another thread, and cannot be copied:
 /// ```compile_fail,E0382
 /// use framepool::time::{AtomicHistogram, buckets};
 /// let shared = AtomicHistogram::<4, { buckets(4, 16) }>::new();
@@ -176,6 +139,8 @@ impl<const P: u32, const N: usize> fmt::Debug for AtomicHistogram<P, N> {
 /// let other = recorder;
 /// recorder.record(1);
 /// ```
+#[derive(Debug)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Recorder<'h, const P: u32, const N: usize> {
     histogram: &'h AtomicHistogram<P, N>,
 }
@@ -184,12 +149,12 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
     /// Counts one value. O(1): a load and a store.
     #[inline(always)]
     pub fn record(&mut self, value: u64) {
-        let Some(count) = self.histogram.counts.get(Layout::<P, N>::index(value)) else {
+        let Some(count) = self.histogram.counts.get(Shape::<P, N>::index(value)) else {
             return self.record_above(1);
         };
         self.histogram.touch();
-        // Relaxed: nobody else writes, so the load sees this recorder's last store (or the last one's, by
-        // the claim); readers need the counter alone.
+        // Relaxed: only this recorder writes, so the load sees its last store (or, through the claim, the previous
+        // recorder's); readers need nothing but the counter.
         match count.load(Ordering::Relaxed).checked_add(1) {
             Some(sum) => count.store(sum, Ordering::Relaxed),
             None => self.lose(1),
@@ -198,7 +163,7 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
 
     /// Counts a value `n` times. O(1).
     pub fn record_n(&mut self, value: u64, n: u64) {
-        match self.histogram.counts.get(Layout::<P, N>::index(value)) {
+        match self.histogram.counts.get(Shape::<P, N>::index(value)) {
             Some(count) => match add(count, n) {
                 0 => {}
                 rest => self.lose(rest),
@@ -224,7 +189,7 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
     }
 }
 
-/// Adds what fits, and says what does not. Only for the one who writes.
+/// Adds `n` and returns the part that did not fit. For the recorder only: it loads and then stores.
 fn add(count: &AtomicWord, n: u64) -> u64 {
     // Relaxed: as in `record`.
     let had = count.load(Ordering::Relaxed);
@@ -238,13 +203,5 @@ impl<const P: u32, const N: usize> Drop for Recorder<'_, P, N> {
     fn drop(&mut self) {
         // Release pairs with the acquire of the next claim.
         self.histogram.claimed.store(0, Ordering::Release);
-    }
-}
-
-impl<const P: u32, const N: usize> fmt::Debug for Recorder<'_, P, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Recorder")
-            .field("histogram", self.histogram)
-            .finish()
     }
 }

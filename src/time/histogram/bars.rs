@@ -1,29 +1,30 @@
-//! The picture of a distribution, in characters.
+//! A bar chart of a distribution, in text.
 
 use core::fmt;
 use core::ops::Range;
 
 use super::Histogram;
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 
-/// The most rows of a picture.
+/// The maximum number of rows.
 const ROWS: usize = 24;
-/// The characters of its longest bar.
+/// The number of characters of the longest bar.
 const WIDTH: u128 = 40;
-/// One value in so many may be above the rows of one size, and share the last row.
+/// One value in this many may be an outlier, above the rows of equal size; outliers share the last row.
 const OUTLIERS: u128 = 1000;
 
-/// A bar for each range of values: what [`Histogram::bars`] prints.
+/// A bar chart, which `Display` prints: see [`Histogram::bars`].
 #[derive(Clone, Copy)]
 pub struct Bars<'h, const P: u32, const N: usize, C: Count>(&'h Histogram<P, N, C>);
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// A picture: at most 24 rows from the least to the greatest value, each of as many buckets. Where
-    /// anything came the bar has a character. Nothing is printed where nothing was recorded.
+    /// Returns a bar chart: at most 24 rows from the least to the greatest value, each of the same number of
+    /// buckets. A row that is not empty has a bar of at least one character. The chart of an empty histogram is
+    /// empty.
     ///
-    /// If the greatest value in a thousand would make the rows coarser, then they end where those values
-    /// begin, and the last row is all of these: a single outlier does not flatten the picture.
+    /// If the greatest thousandth of all values would make the rows coarser, these values share the last row,
+    /// and the other rows end before them: a single outlier does not flatten the chart.
     ///
     /// ```
     /// use framepool::time::Histogram1;
@@ -41,27 +42,13 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
 }
 
 impl<const P: u32, const N: usize, C: Count> Bars<'_, P, N, C> {
-    /// From the first bucket that counts something to the last.
-    fn used(&self) -> Option<Range<usize>> {
-        let is_used = |count: &C| count.get() > 0;
-        let first = self.0.counts.iter().position(is_used)?;
-        let last = self.0.counts.iter().rposition(is_used)?;
-        Some(first..last + 1)
-    }
-
-    /// Of the used buckets, those before the greatest values: one in [`OUTLIERS`] at most.
+    /// The used buckets without those that count outliers only.
     fn without_outliers(&self, used: &Range<usize>) -> Range<usize> {
-        let total = self.sum(used.clone());
-        let (wanted, mut seen) = (total - total / OUTLIERS, 0);
-        let mut counts = self.0.counts.iter().map(|count| u128::from(count.get()));
-        let last = counts.position(|count| {
-            seen += count;
-            seen >= wanted
-        });
-        used.start..last.map_or(used.end, |last| last + 1)
+        let total = self.0.total();
+        used.start..self.0.index_at(total - total / OUTLIERS) + 1
     }
 
-    /// Rows of as many buckets, and one of the rest if that makes them finer.
+    /// Rows of the same number of buckets, and one for the outliers if that makes the others finer.
     fn rows(&self, used: Range<usize>) -> impl Iterator<Item = Range<usize>> + Clone {
         let most = self.without_outliers(&used);
         let each = each(&most, ROWS - 1);
@@ -76,14 +63,9 @@ impl<const P: u32, const N: usize, C: Count> Bars<'_, P, N, C> {
             .map(move |start| start..(start + each).min(N))
             .chain(rest)
     }
-
-    fn sum(&self, buckets: Range<usize>) -> u128 {
-        let counts = self.0.counts.get(buckets).unwrap_or_default();
-        counts.iter().map(|count| u128::from(count.get())).sum()
-    }
 }
 
-/// The power of two of buckets of which `rows` rows are enough.
+/// The number of buckets a row, a power of two, with which `rows` rows are enough.
 fn each(buckets: &Range<usize>, rows: usize) -> usize {
     let mut each = 1;
     while number(buckets, each) > rows {
@@ -92,20 +74,20 @@ fn each(buckets: &Range<usize>, rows: usize) -> usize {
     each
 }
 
-/// How many rows of `each` buckets, aligned to as many, there are.
+/// The number of rows of `each` buckets, aligned to `each`.
 fn number(buckets: &Range<usize>, each: usize) -> usize {
     buckets.end.div_ceil(each) - buckets.start / each
 }
 
 impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(used) = self.used() else {
+        let Some(used) = self.0.used() else {
             return Ok(());
         };
-        let high = Layout::<P, N>::high;
+        let high = Shape::<P, N>::high;
         let rows = self.rows(used.clone());
-        let most = rows.clone().map(|row| self.sum(row)).max().unwrap_or(1);
-        // The last row may end behind the greatest value.
+        let most = rows.clone().map(|row| self.0.sum(row)).max().unwrap_or(1);
+        // The last of the equal rows may end above the greatest value.
         let value = digits(
             rows.clone()
                 .map(|row| high(row.end - 1))
@@ -115,9 +97,9 @@ impl<const P: u32, const N: usize, C: Count> fmt::Display for Bars<'_, P, N, C> 
         );
         for (i, row) in rows.enumerate() {
             let (low, high, count) = (
-                Layout::<P, N>::low(row.start),
+                Shape::<P, N>::low(row.start),
                 high(row.end - 1),
-                self.sum(row),
+                self.0.sum(row),
             );
             let bar = (count * WIDTH).div_ceil(most.max(1)) as usize;
             let (newline, width) = (if i == 0 { "" } else { "\n" }, digits(most));
@@ -137,5 +119,12 @@ fn digits(number: u128) -> usize {
 impl<const P: u32, const N: usize, C: Count> fmt::Debug for Bars<'_, P, N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bars").field(self.0).finish()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<const P: u32, const N: usize, C: Count> defmt::Format for Bars<'_, P, N, C> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{}", defmt::Display2Format(self));
     }
 }

@@ -1,4 +1,4 @@
-//! What a bucket counts with.
+//! The counter of a bucket.
 
 mod sealed {
     pub trait Sealed {}
@@ -6,19 +6,19 @@ mod sealed {
 
 /// The counter of a bucket: `u16`, `u32` or `u64`.
 ///
-/// Narrow counters make a histogram smaller. One that has reached its maximum stays there, and what it could
-/// not count is counted as [lost](super::Histogram::lost).
+/// Narrow counters make a histogram smaller. A counter at its maximum stays there, and further values are
+/// counted as [lost](super::Histogram::lost).
 pub trait Count: Copy + sealed::Sealed {
-    /// Nothing counted.
+    /// The count of an empty bucket.
     const ZERO: Self;
 
-    /// All that it can count.
+    /// The greatest count.
     const MAX: Self;
 
-    /// Counts one more, or begins again at 0 and says so.
+    /// Adds 1. Returns whether the counter wrapped to 0.
     #[doc(hidden)]
     fn bump(&mut self) -> bool;
-    /// The sum, and how much of it did not fit.
+    /// Returns the sum, and the part of `n` that did not fit.
     #[doc(hidden)]
     fn plus(self, n: u64) -> (Self, u64);
     #[doc(hidden)]
@@ -35,7 +35,7 @@ macro_rules! count {
 
             const MAX: Self = <$counter>::MAX;
 
-            // To wrap first and ask then is one addition in memory, and a branch on its flag.
+            // To wrap first and test afterwards is one addition in memory and a branch on its flag.
             #[inline(always)]
             fn bump(&mut self) -> bool {
                 *self = self.wrapping_add(1);

@@ -1,11 +1,11 @@
-//! To and from the crate [`hdrhistogram`](https://docs.rs/hdrhistogram): its logs, its tools.
+//! Conversions to and from the crate [`hdrhistogram`](https://docs.rs/hdrhistogram).
 
 use hdrhistogram::{Counter, CreationError, Histogram as Hdr};
 
 use super::Histogram;
 use super::count::Count;
 
-/// The significant digits whose buckets are no wider than those of `precision` bits.
+/// The least number of significant digits whose buckets are no wider than those of `precision` bits.
 const fn digits(precision: u32) -> u8 {
     match precision {
         0..=4 => 1,
@@ -16,9 +16,9 @@ const fn digits(precision: u32) -> u8 {
     }
 }
 
-/// Each count as of the greatest value of its bucket, which keeps every percentile. With a precision of
-/// 4, 7, 10, 14 or 17 bits the two have the same buckets, and nothing else changes either; otherwise
-/// the other one's are finer. What was clamped is at the histogram's maximum; what was lost is not in it.
+/// Records each count at the greatest value of its bucket, which keeps every percentile. With a precision of
+/// 4, 7, 10, 14 or 17 bits the two have the same buckets; otherwise those of the result are finer. Clamped
+/// values are at the histogram's maximum; lost values are missing.
 ///
 /// ```
 /// use framepool::time::Histogram3;
@@ -33,7 +33,7 @@ impl<const P: u32, const N: usize, C: Count> TryFrom<&Histogram<P, N, C>> for Hd
     type Error = CreationError;
 
     /// # Errors
-    /// None that is known: the bounds asked for are ones that it takes.
+    /// None is known: the requested bounds are valid for that crate.
     fn try_from(ours: &Histogram<P, N, C>) -> Result<Self, CreationError> {
         let max = ours.max().unwrap_or_default().max(2);
         let mut theirs = Hdr::new_with_bounds(1, max, digits(P))?;
@@ -45,9 +45,8 @@ impl<const P: u32, const N: usize, C: Count> TryFrom<&Histogram<P, N, C>> for Hd
 }
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// Adds all that the other one counted, each as of the greatest value of its bucket, which keeps
-    /// percentiles to within this one's error. Values above the maximum, and what counters cannot take, are
-    /// counted as in recording.
+    /// Adds all counts of `theirs`, each at the greatest value of its bucket, which keeps percentiles to within
+    /// this histogram's error. Values above the maximum, and counters at theirs, are handled as in recording.
     ///
     /// ```
     /// use framepool::time::Histogram3;
@@ -67,7 +66,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     }
 }
 
-/// As [`merge_hdr`](Histogram::merge_hdr) into an empty one, which spares large ones the stack.
+/// As [`merge_hdr`](Histogram::merge_hdr) into a new histogram, which lies on the stack. For a large one use
+/// `boxed` and `merge_hdr`.
 impl<const P: u32, const N: usize, C: Count, T: Counter> From<&Hdr<T>> for Histogram<P, N, C> {
     fn from(theirs: &Hdr<T>) -> Self {
         let mut ours = Self::new();

@@ -1,33 +1,32 @@
-//! Buckets, with their ranges.
+//! A bucket, and the iterator over buckets.
 
 use core::iter::FusedIterator;
 use core::slice;
 
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 
-/// A range of values, and how many came that lie in it.
+/// A range of values, and the number of recorded values in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Bucket {
-    /// The least value that counts here.
+    /// The least value of the range.
     pub low: u64,
-    /// The greatest value that counts here. Values above the histogram's maximum count in its last
-    /// bucket too.
+    /// The greatest value of the range. The last bucket also counts values above the histogram's maximum.
     pub high: u64,
-    /// How many came.
+    /// The number of recorded values.
     pub count: u64,
 }
 
 impl Bucket {
-    /// The value in the middle, rounded down; a mean takes the half with it.
+    /// Returns the value in the middle, rounded down. (A mean uses the exact middle.)
     #[must_use]
     pub const fn middle(&self) -> u64 {
         self.low + (self.high - self.low) / 2
     }
 }
 
-/// Every bucket that has counted something, from the least values up: of
+/// Iterates over the buckets that are not empty, in ascending order: see
 /// [`Histogram::iter`](super::Histogram::iter).
 #[derive(Clone)]
 pub struct Buckets<'h, const P: u32, const N: usize, C: Count> {
@@ -53,8 +52,8 @@ impl<const P: u32, const N: usize, C: Count> Iterator for Buckets<'_, P, N, C> {
         let index = self.next + (skipped - self.counts.as_slice().len() - 1);
         self.next = index + 1;
         Some(Bucket {
-            low: Layout::<P, N>::low(index),
-            high: Layout::<P, N>::high(index),
+            low: Shape::<P, N>::low(index),
+            high: Shape::<P, N>::high(index),
             count,
         })
     }
@@ -62,10 +61,6 @@ impl<const P: u32, const N: usize, C: Count> Iterator for Buckets<'_, P, N, C> {
 
 impl<const P: u32, const N: usize, C: Count> FusedIterator for Buckets<'_, P, N, C> {}
 
-impl<const P: u32, const N: usize, C: Count> core::fmt::Debug for Buckets<'_, P, N, C> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Buckets")
-            .field("next", &self.next)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[const P: u32, const N: usize, C: Count] Buckets<'_, P, N, C> as Buckets {
+    next = |buckets| buckets.next,
+});

@@ -1,70 +1,67 @@
-//! How often which values came: fixed memory, a stated error, nanoseconds to record one.
+//! Distributions of values: fixed memory, a documented error, a few ns to record a value.
 //!
 //! ```text
 //!                   P + 1 bits
-//!   value    0…0 1 b b b b b x x x x x x        which bucket: the leading bits, and the shift
+//!   value    0…0 1 b b b b b x x x x x x        the bucket: the leading bits and the shift
 //!                          |<- shift ->|
 //!   counts   [ exact | exact | octave | octave | … ]      2^P buckets to each
 //! ```
-//!
-//! | file | what |
-//! |---|---|
-//! | this one | the histogram: recording, merging, reading |
-//! | `layout` | which values share a bucket |
-//! | `count` | counters of 16, 32 and 64 bits |
-//! | `figures` | count, mean, deviation, percentiles |
-//! | `summary` | all figures at once, as a table |
-//! | `bars` | the picture |
-//! | `iter` | buckets, with their ranges |
-//! | `atomic` | one writes, many read |
-//! | `hdr` | to and from the crate `hdrhistogram` |
+
+// | file | what |
+// |---|---|
+// | this one | the histogram: recording, merging, access to the buckets |
+// | `shape` | the number of buckets, and their ranges |
+// | `count` | counters of 16, 32 and 64 bits |
+// | `statistics` | count, mean, deviation, percentiles |
+// | `summary` | all statistics at once, as a table |
+// | `bars` | a bar chart |
+// | `iter` | a bucket, and the iterator over buckets |
+// | `atomic` | one writer, many readers |
+// | `hdr` | to and from the crate `hdrhistogram` |
 
 mod atomic;
 mod bars;
 mod count;
-mod figures;
 #[cfg(feature = "hdrhistogram")]
 mod hdr;
 mod iter;
-mod layout;
+mod shape;
+mod statistics;
 mod summary;
-
-use core::fmt;
 
 pub use atomic::{AtomicHistogram, Recorder};
 pub use bars::Bars;
 pub use count::Count;
-pub use figures::PercentileError;
 pub use iter::{Bucket, Buckets};
-pub use layout::buckets;
+pub use shape::buckets;
+pub use statistics::PercentileError;
 pub use summary::{PERCENTILES, Summary};
 
-use layout::Layout;
+use shape::Shape;
 
-/// One significant digit at least: values are told apart to one part in 16, 6.25 %. 7.6 KiB.
+/// At least one significant digit: buckets are at most one part in 16 wide, 6.25 %. 7.6 KiB.
 pub type Histogram1 = Histogram<4, { buckets(4, 64) }>;
-/// Two significant digits at least: one part in 128, 0.79 %. 58 KiB.
+/// At least two significant digits: one part in 128, 0.79 %. 58 KiB.
 pub type Histogram2 = Histogram<7, { buckets(7, 64) }>;
-/// Three significant digits at least: one part in 1024, 0.098 %. 440 KiB.
+/// At least three significant digits: one part in 1024, 0.098 %. 440 KiB.
 pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 
 /// Counts of values, in buckets whose width is at most one part in 2^`P` of the values in them.
 ///
-/// `N` is [`buckets(P, range)`](buckets), which decides the largest value too; `C` is what a bucket counts
-/// with. The memory is `N` counters and two words, inside the value: a `static` one lies in `.bss`.
+/// `N` is [`buckets(P, range)`](buckets), which also sets the greatest value. `C` is the type of a bucket's
+/// counter. The memory is `N` counters and two words, inside the value: a `static` histogram lies in `.bss`.
 ///
-/// **Error.** Values below 2^(`P`+1) are told apart exactly. Any other is known to within its bucket:
-/// what [`percentile`](Self::percentile), [`min`](Self::min) and [`max`](Self::max) answer is the top (or
-/// bottom) of the bucket in which the exact answer lies, so off by less than one part in 2^`P`, and
-/// [`mean`](Self::mean) by half of that at most.
+/// **Error.** Values below 2^(`P`+1) have a bucket each, so they are exact. For all other values
+/// [`percentile`](Self::percentile) and [`max`](Self::max) return the top, and [`min`](Self::min) the bottom, of
+/// the bucket with the exact result: an error of less than one part in 2^`P`. The error of
+/// [`mean`](Self::mean) is at most half of that.
 ///
-/// **Cost.** [`record`](Self::record) is O(1): a leading-zeros count, two shifts, one load and one store; no
-/// branch on the value's size. Only the buckets are written: reading any figure adds them up,
-/// O(`N`), some ten µs for [`Histogram3`]. [`summary`](Self::summary) reads all figures in four
-/// passes, however many percentiles.
+/// **Cost.** [`record`](Self::record) is O(1): a leading-zeros count, two shifts, one load and one store, with
+/// no branch on the value's size. It writes only a bucket. Each of the statistics adds the buckets up: O(`N`),
+/// some ten µs for [`Histogram3`]. [`summary`](Self::summary) computes all of them in four passes.
 ///
-/// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket, as `MAX` in every figure, and is
-/// [counted as clamped](Self::clamped); what a counter at its maximum could not take is [counted as lost](Self::lost).
+/// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket, as `MAX` in all statistics, and is
+/// [counted as clamped](Self::clamped). Values whose counter is at its maximum are [counted as lost](Self::lost).
 ///
 /// The buckets are the log-linear ones of Gil Tene's HdrHistogram: with 1, 2, 3 digits they are
 /// the same as those of [`Histogram1`], [`Histogram2`], [`Histogram3`].
@@ -83,7 +80,7 @@ pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 /// # Ok::<(), framepool::time::PercentileError>(())
 /// ```
 ///
-/// Shapes that [`buckets`] did not make do not compile:
+/// A number of buckets that [`buckets`] does not return does not compile:
 /// ```compile_fail
 /// let wrong = framepool::time::Histogram::<7, 1000>::new();
 /// ```
@@ -96,16 +93,15 @@ pub struct Histogram<const P: u32, const N: usize, C: Count = u64> {
 }
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// The largest value that has a bucket of its own size.
-    pub const MAX: u64 = Layout::<P, N>::MAX;
-    /// How many buckets there are.
+    /// The greatest value within the range of a bucket.
+    pub const MAX: u64 = Shape::<P, N>::MAX;
+    /// The number of buckets.
     pub const BUCKETS: usize = N;
 
-    /// Nothing recorded: all zeros. Large ones are better made in a `static`, or by
-    /// `boxed`, than on a stack.
+    /// Makes an empty histogram: all zeros. Make a large one in a `static` or by `boxed`, not on a stack.
     #[must_use]
     pub const fn new() -> Self {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
+        const { assert!(Shape::<P, N>::RANGE > 0) };
         Self {
             counts: [C::ZERO; N],
             clamped: 0,
@@ -113,23 +109,10 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         }
     }
 
-    /// Nothing recorded, on the heap, without passing through the stack.
-    ///
-    /// Its pages may come with their first touch, each a page fault. `reset` right after `boxed` does not
-    /// bring them: an optimizer drops writes of zeros to new memory. Pass the box through
-    /// [`black_box`](core::hint::black_box) before `reset`.
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(Layout::<P, N>::RANGE > 0) };
-        // SAFETY: it is integers alone (`Count` is sealed), of which zeros are a value: that of `new`.
-        unsafe { super::heap::zeroed() }
-    }
-
     /// Counts one value. O(1).
     #[inline(always)]
     pub fn record(&mut self, value: u64) {
-        let Some(count) = self.counts.get_mut(Layout::<P, N>::index(value)) else {
+        let Some(count) = self.counts.get_mut(Shape::<P, N>::index(value)) else {
             return self.record_above(1);
         };
         if count.bump() {
@@ -140,18 +123,18 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// Counts a value `n` times. O(1).
     #[inline]
     pub fn record_n(&mut self, value: u64, n: u64) {
-        match Layout::<P, N>::index(value) {
+        match Shape::<P, N>::index(value) {
             index if index < N => self.count_at_index(index, n),
             _ => self.record_above(n),
         }
     }
 
-    /// Counts a value, and beside it those that were not measured because this one took so long: at
+    /// Counts a value and, in addition, the values that were not measured because this one took too long:
     /// `value - interval`, `value - 2 interval` and so on, down to `interval`.
     ///
-    /// Whoever sends one request every `interval` and waits for each answer measures once while many
-    /// should have been sent ("coordinated omission"). An `interval` of 0 adds none. O(`value / interval`), and
-    /// never more than O(`N`): those of one bucket are counted at once.
+    /// A program that sends one request every `interval` and waits for each answer measures once where it should
+    /// have sent many requests ("coordinated omission"). An `interval` of 0 adds no values. O(`value / interval`),
+    /// and at most O(`N`): all values of one bucket are counted at once.
     pub fn record_corrected(&mut self, value: u64, interval: u64) {
         self.record(value);
         if interval == 0 {
@@ -159,9 +142,9 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         }
         let mut missing = value.saturating_sub(interval);
         while missing >= interval {
-            // As many as share its bucket, the last of them no less than `least`. That is `interval` or more, so
-            // there is as much as `n` intervals to take away.
-            let least = Layout::<P, N>::bottom(missing).max(interval);
+            // `n` values share the bucket of `missing`, and the last of them is at least `least`. As `least` is at
+            // least `interval`, the subtraction of `n` intervals does not underflow.
+            let least = Shape::<P, N>::bottom(missing).max(interval);
             let n = (missing - least) / interval + 1;
             self.record_n(missing, n);
             missing -= n * interval;
@@ -192,7 +175,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         self.lost = self.lost.saturating_add(n);
     }
 
-    /// Adds all that `other` counted: as if its values had been recorded here. O(`N`).
+    /// Adds all counts of `other`, as if its values had been recorded here. O(`N`).
     ///
     /// ```
     /// use framepool::time::Histogram2;
@@ -212,8 +195,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         self.lost = self.lost.saturating_add(other.lost);
     }
 
-    /// Takes away what `earlier` had counted already: of two readings of a histogram that goes on, what
-    /// came between them. Counters do not go below 0. O(`N`).
+    /// Subtracts the counts of `earlier`: of two copies of a histogram, this leaves the values that were recorded
+    /// between them. Counters do not go below 0. O(`N`).
     ///
     /// ```
     /// use framepool::time::Histogram2;
@@ -227,33 +210,33 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// ```
     pub fn subtract(&mut self, earlier: &Self) {
         for (count, had) in self.counts.iter_mut().zip(&earlier.counts) {
-            // A difference never exceeds what it was taken from, so it fits.
+            // A difference is at most the count, so it fits.
             *count = C::ZERO.plus(count.get().saturating_sub(had.get())).0;
         }
         self.clamped = self.clamped.saturating_sub(earlier.clamped);
         self.lost = self.lost.saturating_sub(earlier.lost);
     }
 
-    /// Forgets everything. O(`N`).
+    /// Sets all counts to 0. O(`N`).
     pub fn reset(&mut self) {
         self.counts.fill(C::ZERO);
         self.clamped = 0;
         self.lost = 0;
     }
 
-    /// How many values were above [`MAX`](Self::MAX), and so count in the last bucket.
+    /// Returns the number of values above [`MAX`](Self::MAX), which the last bucket counts.
     #[must_use]
     pub const fn clamped(&self) -> u64 {
         self.clamped
     }
 
-    /// How many values are in no bucket, because its counter was at the maximum.
+    /// Returns the number of values that are in no bucket because its counter was at the maximum.
     #[must_use]
     pub const fn lost(&self) -> u64 {
         self.lost
     }
 
-    /// Every bucket that has counted something, from the least values up. O(`N`) for all of them.
+    /// Iterates over the buckets that are not empty, in ascending order. O(`N`) for all of them.
     ///
     /// ```
     /// use framepool::time::Histogram1;
@@ -268,7 +251,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     }
 }
 
-/// Takes back the step that made a counter begin again.
+/// Sets a counter that has wrapped back to its maximum.
 #[cold]
 #[inline(never)]
 fn stay_at_maximum<C: Count>(count: &mut C, lost: &mut u64) {
@@ -297,7 +280,7 @@ impl<'h, const P: u32, const N: usize, C: Count> IntoIterator for &'h Histogram<
     }
 }
 
-/// Equal if every bucket counts the same, whatever it counts with.
+/// Equal if all counts are equal; the types of the counters may differ.
 impl<const P: u32, const N: usize, C: Count, D: Count> PartialEq<Histogram<P, N, D>>
     for Histogram<P, N, C>
 {
@@ -310,13 +293,9 @@ impl<const P: u32, const N: usize, C: Count, D: Count> PartialEq<Histogram<P, N,
 
 impl<const P: u32, const N: usize, C: Count> Eq for Histogram<P, N, C> {}
 
-/// The figures, not the buckets.
-impl<const P: u32, const N: usize, C: Count> fmt::Debug for Histogram<P, N, C> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Histogram")
-            .field("precision", &P)
-            .field("buckets", &N)
-            .field("summary", &self.summary())
-            .finish()
-    }
-}
+// The statistics, not the buckets.
+describe!(impl[const P: u32, const N: usize, C: Count] Histogram<P, N, C> as Histogram {
+    precision = |_| P,
+    buckets = |_| N,
+    summary,
+});

@@ -1,18 +1,18 @@
-//! All figures at once, as a table.
+//! All statistics of a histogram at once, as a table.
 
 use core::fmt;
 
+use super::Histogram;
 use super::count::Count;
-use super::figures::{rank, units};
-use super::layout::Layout;
-use super::{Bars, Histogram};
+use super::shape::Shape;
+use super::statistics::{rank, units};
 
-/// What a [`Summary`] has percentiles for.
+/// The percentiles in a [`Summary`].
 pub const PERCENTILES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
 
-/// The figures of a histogram at one moment, in its unit.
+/// The statistics of a histogram at one moment, in the unit of its values.
 ///
-/// Where nothing was recorded all of them are 0. `Display` prints a line each.
+/// For an empty histogram all of them are 0. `Display` prints one line for each.
 ///
 /// ```
 /// use framepool::time::{Histogram2, PERCENTILES};
@@ -30,26 +30,26 @@ pub const PERCENTILES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Summary {
-    /// How many values the buckets count.
+    /// The number of values in the buckets.
     pub count: u64,
-    /// The least.
+    /// The least value.
     pub min: u64,
-    /// The greatest.
+    /// The greatest value.
     pub max: u64,
-    /// Their mean.
+    /// The mean.
     pub mean: f64,
-    /// Their standard deviation.
+    /// The standard deviation.
     pub stddev: f64,
-    /// Their percentiles: those of [`PERCENTILES`], in that order.
+    /// The percentiles that [`PERCENTILES`] lists, in that order.
     pub percentiles: [u64; PERCENTILES.len()],
-    /// How many were above the histogram's maximum.
+    /// The number of values above the histogram's maximum, which the last bucket counts.
     pub clamped: u64,
-    /// How many more came, and found their counter at its maximum.
+    /// The number of values that are in no bucket because its counter was at the maximum.
     pub lost: u64,
 }
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// All figures, at the price of four passes over the buckets. O(`N`).
+    /// Returns all statistics. O(`N`): four passes over the buckets.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mean = self.mean().unwrap_or_default();
@@ -65,7 +65,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         }
     }
 
-    /// Those of [`PERCENTILES`], which are in order, in one pass.
+    /// The values at [`PERCENTILES`], which are in ascending order, in one pass.
     fn percentiles(&self) -> [u64; PERCENTILES.len()] {
         let total = self.total();
         let (mut seen, mut index) = (0, 0);
@@ -79,7 +79,7 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
             }
             match index {
                 0 => 0,
-                _ => Layout::<P, N>::high(index - 1),
+                _ => Shape::<P, N>::high(index - 1),
             }
         })
     }
@@ -104,10 +104,9 @@ impl fmt::Display for Summary {
     }
 }
 
-/// The [`summary`](Histogram::summary), and the [bars](Histogram::bars) below it.
+/// The [`summary`](Histogram::summary), followed by the [bar chart](Histogram::bars).
 impl<const P: u32, const N: usize, C: Count> fmt::Display for Histogram<P, N, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bars: Bars<'_, P, N, C> = self.bars();
-        write!(f, "{}\n\n{bars}", self.summary())
+        write!(f, "{}\n\n{}", self.summary(), self.bars())
     }
 }

@@ -1,30 +1,30 @@
-//! What is known of one channel.
+//! The latencies of one channel.
 
 use core::num::NonZeroU64;
 
 use crate::time::{Clock, Count, Histogram, PercentileError, buckets};
 
-/// What recording one latency said.
+/// The result of recording one latency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use = "a latency may be beyond the target"]
+#[must_use = "a latency may be above the target"]
 pub enum Outcome {
-    /// Within the target, or there is none.
+    /// The latency is within the target, or there is no target.
     Met {
         /// The latency.
         ns: u64,
     },
-    /// Above the target.
+    /// The latency is above the target.
     Violated {
         /// The latency.
         ns: u64,
     },
-    /// The end came before the beginning: counted, and in no figure.
+    /// The end is before the start. This is counted, and not part of any other statistic.
     Backwards,
 }
 
 impl Outcome {
-    /// The latency; 0 if the clock went backwards.
+    /// Returns the latency; 0 if the clock went backwards.
     #[must_use]
     pub const fn ns(self) -> u64 {
         match self {
@@ -33,38 +33,38 @@ impl Outcome {
         }
     }
 
-    /// Whether it was above the target.
+    /// Whether the latency is above the target.
     #[must_use]
     pub const fn is_violation(self) -> bool {
         matches!(self, Self::Violated { .. })
     }
 }
 
-/// The exact figures of a channel, in ns. All are 0 where nothing was recorded.
+/// The exact statistics of a channel, in ns. For an empty channel all of them are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ChannelStats {
-    /// Latencies recorded.
+    /// The number of recorded latencies.
     pub count: u64,
-    /// The least.
+    /// The least latency.
     pub min: u64,
-    /// The greatest.
+    /// The greatest latency.
     pub max: u64,
     /// The mean.
     pub mean: f64,
-    /// The last; 0 for a channel that keeps no recent samples.
+    /// The last latency; 0 for a channel that keeps no recent latencies.
     pub last: u64,
-    /// What should not be exceeded.
+    /// The latency that should not be exceeded.
     pub target: Option<NonZeroU64>,
-    /// How many exceeded it.
+    /// The number of latencies above the target.
     pub violations: u64,
-    /// How often the end came before the beginning.
+    /// The number of times that the end was before the start.
     pub backwards: u64,
 }
 
 impl ChannelStats {
-    /// The part of all latencies that was above the target, in percent; 0 where nothing was recorded.
+    /// Returns the percentage of latencies above the target; 0 for an empty channel.
     #[must_use]
     pub fn violation_percent(&self) -> f64 {
         match self.count {
@@ -74,11 +74,11 @@ impl ChannelStats {
     }
 }
 
-/// Latencies of one channel (a venue, a queue, a kind of message), in ns: a histogram, exact least,
-/// greatest and mean, a target and how often it was missed, and the last `RECENT` of them.
+/// Latencies of one channel (a venue, a queue, a kind of message), in ns: a histogram, the exact least and
+/// greatest latency and mean, a target and the number of its violations, and the last `RECENT` latencies.
 ///
-/// All zeros is an empty one without a target. With the histogram's defaults (one part in 128, up
-/// to 18 minutes) it takes 34 KiB. Recording is O(1): the histogram's, and some ten instructions.
+/// An empty one without a target is all zeros. With the histogram's defaults (one part in 128, up to 18
+/// minutes) it takes 34 KiB. Recording is O(1): the histogram's cost and some ten instructions.
 ///
 /// ```
 /// use framepool::time::Channel;
@@ -101,22 +101,22 @@ pub struct Channel<
     histogram: Histogram<P, N, C>,
     count: u64,
     sum: u128,
-    /// `!min`, so that zeros are the least of nothing.
+    /// `!min`, so that an empty channel is all zeros.
     not_min: u64,
     max: u64,
     target: Option<NonZeroU64>,
     violations: u64,
     backwards: u64,
     recent: [u64; RECENT],
-    /// Where the next one goes. Invariant: less than `RECENT`, or 0.
+    /// The index in `recent` of the next latency. Invariant: less than `RECENT`, or 0.
     next: usize,
-    /// How many of them there are. Invariant: at most `RECENT`.
+    /// The number of latencies in `recent`. Invariant: at most `RECENT`.
     kept: usize,
 }
 
 impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT, P, N, C> {
-    /// Nothing recorded, no target: all zeros. Large ones are better made in a `static`, or by `boxed`, than
-    /// on a stack.
+    /// Makes an empty channel without a target: all zeros. Make a large one in a `static` or by `boxed`, not on
+    /// a stack.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -134,22 +134,8 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         }
     }
 
-    /// Nothing recorded, no target, on the heap, without passing through the stack.
-    ///
-    /// Its pages may come with their first touch, each a page fault. `reset` right after `boxed` does not
-    /// bring them: an optimizer drops writes of zeros to new memory. Pass the box through
-    /// [`black_box`](core::hint::black_box) before `reset`.
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(Histogram::<P, N, C>::MAX > 0) };
-        // SAFETY: it is integers alone (`Count` is sealed) and a target, of which zeros are `None`: the value of
-        // `new`.
-        unsafe { crate::time::heap::zeroed() }
-    }
-
-    /// What latencies should not exceed from now on, in ns; 0 for no target. Violations counted before
-    /// stay counted.
+    /// Sets the latency that should not be exceeded from now on, in ns; 0 removes the target. Violations that
+    /// were counted before stay counted.
     pub const fn set_target(&mut self, ns: u64) {
         self.target = NonZeroU64::new(ns);
     }
@@ -208,13 +194,13 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         Outcome::Backwards
     }
 
-    /// Whether anything has been recorded, if only a clock that went backwards.
+    /// Whether a latency or a clock that went backwards has been recorded.
     #[must_use]
     pub const fn is_used(&self) -> bool {
         self.count > 0 || self.backwards > 0
     }
 
-    /// The exact figures. O(1).
+    /// Returns the exact statistics. O(1).
     #[must_use]
     pub fn stats(&self) -> ChannelStats {
         let last = self.recent().next();
@@ -231,7 +217,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         }
     }
 
-    /// Within the least and the greatest, even where the count could not go on and the sum did.
+    /// Clamped to the least and the greatest latency, as the count may have saturated before the sum.
     fn mean(&self) -> f64 {
         let mean = self.sum as f64 / self.count.max(1) as f64;
         match self.count {
@@ -240,15 +226,15 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         }
     }
 
-    /// A percentile: see [`Histogram::percentile`]; never outside the least and the greatest latency, which
-    /// are known. 100 gives the greatest. A percentile among latencies above the histogram's maximum is the
-    /// greatest too, so that no answer is less than the exact one among the latencies that the histogram
-    /// counts: all, unless [`lost`](Histogram::lost) says otherwise. O(`N`).
+    /// Returns a percentile as [`Histogram::percentile`] does, but never less than the least latency or greater
+    /// than the greatest, which are exact. 100 returns the greatest latency. So does a percentile among the
+    /// latencies above the histogram's maximum. So the result is never less than the exact one, if the
+    /// histogram has [lost](Histogram::lost) none. O(`N`).
     ///
     /// ```
     /// use framepool::time::Channel;
     ///
-    /// let mut channel: Channel = Channel::new(); // of buckets up to 18 minutes
+    /// let mut channel: Channel = Channel::new(); // buckets up to 18 minutes
     /// let _ = channel.record(100);
     /// let _ = channel.record(3_600_000_000_000);
     /// assert_eq!(channel.percentile(50.0), Ok(100));
@@ -256,26 +242,26 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
     /// ```
     ///
     /// # Errors
-    /// [`PercentileError`] if it is not within `0..=100`, and if nothing has been recorded.
+    /// [`PercentileError`] if `percentile` is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
         let bucket = self.histogram.percentile_up_to(percentile, self.max)?;
         Ok(bucket.min(self.max).max(!self.not_min))
     }
 
-    /// The distribution.
+    /// Returns the distribution.
     #[must_use]
     pub const fn histogram(&self) -> &Histogram<P, N, C> {
         &self.histogram
     }
 
-    /// The last `RECENT` latencies at most, the latest first.
+    /// Iterates over the last latencies, at most `RECENT`, the latest first.
     pub fn recent(&self) -> impl Iterator<Item = u64> + '_ {
         let (new, old) = self.recent.split_at_checked(self.next).unwrap_or_default();
         { new.iter().rev().chain(old.iter().rev()).copied() }.take(self.kept)
     }
 
-    /// Adds all that `other` recorded, as of another worker or another venue: all but its target and its recent latencies,
-    /// of which nobody knows when they came. O(`N`).
+    /// Adds all that `other` recorded, for example by another worker or for another venue. Its target is not added, nor
+    /// are its recent latencies, as their order relative to these is not known. O(`N`).
     ///
     /// ```
     /// use framepool::time::Channel;
@@ -295,7 +281,7 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
         self.backwards = self.backwards.saturating_add(other.backwards);
     }
 
-    /// Forgets everything but the target. O(`N`).
+    /// Clears everything but the target. O(`N`).
     pub fn reset(&mut self) {
         self.histogram.reset();
         (self.count, self.sum) = (0, 0);
@@ -313,14 +299,8 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Default
     }
 }
 
-/// The figures, not the buckets.
-impl<const RECENT: usize, const P: u32, const N: usize, C: Count> core::fmt::Debug
-    for Channel<RECENT, P, N, C>
-{
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Channel")
-            .field("stats", &self.stats())
-            .field("histogram", &self.histogram)
-            .finish_non_exhaustive()
-    }
-}
+// The statistics, not the buckets.
+describe!(impl[const RECENT: usize, const P: u32, const N: usize, C: Count] Channel<RECENT, P, N, C> as Channel {
+    stats,
+    histogram,
+});

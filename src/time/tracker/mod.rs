@@ -15,20 +15,23 @@ pub use channel::{Channel, ChannelStats, Outcome};
 
 use super::{Clock, Count, buckets};
 
-/// There is no such channel. Nothing was recorded.
+/// The channel's number is out of range. Nothing was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoChannel {
-    /// The number that was asked for.
+    /// The requested channel.
     pub asked: usize,
-    /// How many there are.
+    /// The number of channels.
     pub channels: usize,
 }
 
 impl fmt::Display for NoChannel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { asked, channels } = self;
-        write!(f, "channel {asked} of a tracker of {channels}")
+        write!(
+            f,
+            "channel {asked} is out of range: the tracker has {channels}"
+        )
     }
 }
 
@@ -36,10 +39,10 @@ impl core::error::Error for NoChannel {}
 
 /// Latencies of several channels, each a [`Channel`]: per-venue statistics.
 ///
-/// One owner records; give every worker its own and [`merge`](Self::merge) what they have, or
-/// share an [`AtomicHistogram`](super::AtomicHistogram) where others read meanwhile. Its memory is inside it
-/// (34 KiB a channel with the defaults): put it in a `static` with a lock of yours around it, where your
-/// worker lives, or on the heap by `boxed`; all zeros is an empty one.
+/// A tracker has one owner, which records. Give each worker a tracker and [`merge`](Self::merge) them, or use an
+/// [`AtomicHistogram`](super::AtomicHistogram) if other threads read during recording. The memory is inside the
+/// value (34 KiB a channel with the defaults): put it in a `static` with a lock around it, into your worker, or
+/// on the heap by `boxed`. An empty tracker is all zeros.
 ///
 /// ```
 /// use framepool::time::Tracker;
@@ -58,7 +61,7 @@ impl core::error::Error for NoChannel {}
 /// assert!(latency.record(7, 100).is_err());
 /// # Ok::<(), framepool::time::NoChannel>(())
 /// ```
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Tracker<
     const CHANNELS: usize,
     const RECENT: usize = 32,
@@ -72,8 +75,8 @@ pub struct Tracker<
 impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
     Tracker<CHANNELS, RECENT, P, N, C>
 {
-    /// Nothing recorded, no targets: all zeros. Large ones are better made in a `static`, or by `boxed`, than
-    /// on a stack.
+    /// Makes an empty tracker without targets: all zeros. Make a large one in a `static` or by `boxed`, not on a
+    /// stack.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -81,30 +84,7 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
         }
     }
 
-    /// Nothing recorded, no targets, on the heap, without passing through the stack.
-    ///
-    /// Its pages may come with their first touch, each a page fault. `reset` right after `boxed` does not
-    /// bring them: an optimizer drops writes of zeros to new memory. Pass the box through
-    /// [`black_box`](core::hint::black_box) before `reset`.
-    ///
-    /// ```
-    /// use framepool::time::{Tracker, buckets};
-    ///
-    /// // Three digits for each of 64 queues: 16 MiB.
-    /// let mut queues = Tracker::<64, 32, 10, { buckets(10, 40) }>::boxed();
-    /// let _ = queues.record(63, 250)?;
-    /// assert_eq!(queues.channel(63)?.stats().max, 250);
-    /// # Ok::<(), framepool::time::NoChannel>(())
-    /// ```
-    #[cfg(feature = "std")]
-    #[must_use]
-    pub fn boxed() -> std::boxed::Box<Self> {
-        const { assert!(super::Histogram::<P, N, C>::MAX > 0) };
-        // SAFETY: it is channels, of which zeros are a value: that of `Channel::new`.
-        unsafe { super::heap::zeroed() }
-    }
-
-    /// What a channel's latencies should not exceed, in ns; 0 for no target.
+    /// Sets the latency of a channel that should not be exceeded, in ns; 0 removes the target.
     ///
     /// # Errors
     /// [`NoChannel`].
@@ -124,7 +104,7 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     /// Records the time from `sent` to `received`, both in ns of one clock. O(1).
     ///
     /// # Errors
-    /// [`NoChannel`]. A clock that went backwards is no error but an [`Outcome`].
+    /// [`NoChannel`]. A clock that went backwards is an [`Outcome`] and not an error.
     #[inline]
     pub fn record_packet(
         &mut self,
@@ -152,20 +132,16 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
             .map(|c| c.record_ticks(clock, sent, received))
     }
 
-    /// One channel.
+    /// Returns a channel.
     ///
     /// # Errors
     /// [`NoChannel`].
     #[inline]
     pub fn channel(&self, channel: usize) -> Result<&Channel<RECENT, P, N, C>, NoChannel> {
-        let none = NoChannel {
-            asked: channel,
-            channels: CHANNELS,
-        };
-        self.channels.get(channel).ok_or(none)
+        self.channels.get(channel).ok_or(Self::none(channel))
     }
 
-    /// One channel, to record into.
+    /// Returns a channel, to record into.
     ///
     /// # Errors
     /// [`NoChannel`].
@@ -174,33 +150,36 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
         &mut self,
         channel: usize,
     ) -> Result<&mut Channel<RECENT, P, N, C>, NoChannel> {
-        let none = NoChannel {
-            asked: channel,
-            channels: CHANNELS,
-        };
-        self.channels.get_mut(channel).ok_or(none)
+        self.channels.get_mut(channel).ok_or(Self::none(channel))
     }
 
-    /// All channels, in order.
+    const fn none(asked: usize) -> NoChannel {
+        NoChannel {
+            asked,
+            channels: CHANNELS,
+        }
+    }
+
+    /// Returns all channels, in order.
     #[must_use]
     pub const fn channels(&self) -> &[Channel<RECENT, P, N, C>; CHANNELS] {
         &self.channels
     }
 
-    /// Adds all that `other` recorded, channel by channel: see [`Channel::merge`]. O(`CHANNELS` · `N`).
+    /// Adds all that `other` recorded, channel by channel, as [`Channel::merge`] does. O(`CHANNELS` · `N`).
     pub fn merge<const R: usize, D: Count>(&mut self, other: &Tracker<CHANNELS, R, P, N, D>) {
         for (channel, theirs) in self.channels.iter_mut().zip(&other.channels) {
             channel.merge(theirs);
         }
     }
 
-    /// Forgets everything but the targets. O(`CHANNELS` · `N`).
+    /// Clears everything but the targets. O(`CHANNELS` · `N`).
     pub fn reset(&mut self) {
         self.channels.iter_mut().for_each(Channel::reset);
     }
 
-    /// A table with a line for each channel that has recorded something, under these names; channels
-    /// without a name show their number.
+    /// Returns a table with a line for each channel that is not empty. `names` are the channels' names, in order;
+    /// a channel without a name shows its number.
     pub const fn table<'t>(&'t self, names: &'t [&'t str]) -> Table<'t, CHANNELS, RECENT, P, N, C> {
         Table {
             tracker: self,
@@ -217,7 +196,12 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     }
 }
 
-/// The figures of every channel, a line each, in ns: what [`Tracker::table`] prints.
+describe!(
+    impl[const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count]
+    Tracker<CHANNELS, RECENT, P, N, C> as Tracker { channels }
+);
+
+/// The statistics of all channels in ns, a line each, which `Display` prints: see [`Tracker::table`].
 #[derive(Debug, Clone, Copy)]
 pub struct Table<
     't,
@@ -235,21 +219,11 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     fmt::Display for Table<'_, CHANNELS, RECENT, P, N, C>
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let heads = [
-            "min",
-            "mean",
-            "p50",
-            "p99",
-            "p99.9",
-            "max",
-            "target",
-            "over",
-            "backwards",
-        ];
+        let mut heads = "min mean p50 p99 p99.9 max target over backwards".split(' ');
         let lengths = self.names.iter().map(|name| name.chars().count());
         let width = lengths.max().unwrap_or(0).max(12);
         write!(f, "{:<width$} {:>12}", "ns", "count")?;
-        heads.iter().try_for_each(|head| write!(f, " {head:>9}"))?;
+        heads.try_for_each(|head| write!(f, " {head:>9}"))?;
         let channels = self.tracker.channels.iter().enumerate();
         for (number, channel) in channels.filter(|(_, c)| c.is_used()) {
             f.write_str("\n")?;
@@ -263,15 +237,23 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
     }
 }
 
+#[cfg(feature = "defmt")]
+impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
+    defmt::Format for Table<'_, CHANNELS, RECENT, P, N, C>
+{
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "{}", defmt::Display2Format(self));
+    }
+}
+
 fn line<const RECENT: usize, const P: u32, const N: usize, C: Count>(
     f: &mut fmt::Formatter<'_>,
     channel: &Channel<RECENT, P, N, C>,
 ) -> fmt::Result {
     let s = channel.stats();
-    let percentile = |p| channel.percentile(p).unwrap_or_default();
     write!(f, " {:>12} {:>9} {:>9.0}", s.count, s.min, s.mean)?;
     for p in [50.0, 99.0, 99.9] {
-        write!(f, " {:>9}", percentile(p))?;
+        write!(f, " {:>9}", channel.percentile(p).unwrap_or_default())?;
     }
     write!(f, " {:>9}", s.max)?;
     match s.target {

@@ -1,4 +1,4 @@
-//! Messages of ITCH: by type and by table the same, and emitted as they were.
+//! ITCH: types and table read the same fields, and a message is emitted unchanged.
 #![no_main]
 
 use framepool::feed::itch::{Message, Messages, Raw};

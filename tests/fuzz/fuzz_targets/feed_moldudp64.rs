@@ -1,4 +1,4 @@
-//! Packets and requests of MoldUDP64: what they say lies within the bytes, and builds the same again.
+//! MoldUDP64: all messages lie within the packet, and build the same packet or request again.
 #![no_main]
 
 use framepool::feed::moldudp64::{Builder, Kind, Packet, Request};

@@ -1,4 +1,4 @@
-//! Units of PITCH: what they say lies within the bytes, and messages are emitted as they were.
+//! PITCH: all messages lie within the unit, and are emitted unchanged.
 #![no_main]
 
 use framepool::feed::pitch::{Message, Packet};

@@ -1,4 +1,4 @@
-//! Sequence tracking: whatever comes, ends and begins anew, every message is judged once and everything adds up.
+//! Sequence tracking: in every order of packets, ends and restarts, each message gets one verdict, and the sums agree.
 #![no_main]
 
 use framepool::feed::{SequenceTracker, Verdict, Width};
@@ -23,7 +23,7 @@ fuzz_target!(|bytes: &[u8]| {
             let stats = tracker.stats();
             assert_eq!(stats.new + stats.duplicates + stats.stale + stats.after_end, sum);
             assert_eq!(stats.resets, resets);
-            // Sums stay where they are once they are as large as can be.
+            // Sums stay at their maximum.
             let known = stats.filled.saturating_add(stats.lost).saturating_add(tracker.outstanding());
             assert!(stats.missing == known || stats.missing == u64::MAX);
             assert!(tracker.outstanding() <= window);

@@ -1,4 +1,4 @@
-//! Packets of SoupBinTCP, cut anywhere: none is lost, none is made up.
+//! SoupBinTCP in arbitrary pieces: no packet is lost, and none is invented.
 #![no_main]
 
 use framepool::feed::soupbintcp::{Packet, Packets};
@@ -25,7 +25,7 @@ fuzz_target!(|bytes: &[u8]| {
     }
     assert_eq!(packets.consumed() + packets.rest().len(), bytes.len());
     assert!(packets.needed() == 0 || Packet::parse(packets.rest()).is_err());
-    // The same in two reads.
+    // The same bytes in two reads.
     let mut first = Packets::new(&bytes[..bytes.len() / 2]);
     let before = first.by_ref().count();
     let behind = Packets::new(&bytes[first.consumed()..]).count();

@@ -1,4 +1,4 @@
-//! Packets of XDP: what they say lies within the bytes, and messages are emitted as they were.
+//! XDP: all messages lie within the packet, and are emitted unchanged.
 #![no_main]
 
 use framepool::feed::xdp::{Message, Packet};

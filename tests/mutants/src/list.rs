@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// One change that a test must notice.
 #[derive(Debug, Default)]
 pub struct Mutant {
-    /// The list's name, a colon, and its own.
+    /// The list's name, a colon, and the mutant's name.
     pub name: String,
     pub file: String,
     pub old: String,
@@ -14,7 +14,7 @@ pub struct Mutant {
     pub command: String,
 }
 
-/// The mutants of a list in order, or what is wrong with it.
+/// The mutants of a list, in order, or the error in it.
 pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     let (head, entries) = split(text, "=== ");
     let shorts: BTreeMap<_, _> = head
@@ -53,8 +53,8 @@ pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     Ok(mutants)
 }
 
-/// What comes before the first line that starts with `mark`; and for each such line, the rest of it and the lines up to
-/// the next one.
+/// Splits at the lines that start with `mark`: the text before the first one, and for each of them the rest of the line
+/// and the lines up to the next one.
 fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
     let mut parts = vec![(String::new(), Vec::new())];
     for line in text.lines() {
@@ -71,7 +71,7 @@ fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
     (head, parts.collect())
 }
 
-/// A command whose first word may be short for another.
+/// A command, whose first word may be an abbreviation.
 fn expand(command: &str, shorts: &BTreeMap<&str, &str>) -> String {
     let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
     match shorts.get(first) {

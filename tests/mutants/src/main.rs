@@ -1,15 +1,15 @@
 //! Breaks framepool in one place at a time and runs the test that must fail: `cargo run -- [FILTER...]` in
-//! this folder. A filter is a part of a mutant's name; with several, each of them runs what it names.
+//! this folder. A filter is a part of a mutant's name. Several filters select all mutants that one of them matches.
 //!
-//! The files in `list` say which; `list/README.md` documents their format. They are applied to a copy of the
-//! repository, in `target/mutants`, which keeps its builds from run to run:
+//! The files in `list` contain the changes; `list/README.md` documents their format. They are applied to a copy of
+//! the repository, in `target/mutants`, which keeps its builds between runs:
 //!
-//! 1. Every command passes on the unchanged copy, and runs at least one test.
-//! 2. For each mutant: its text is replaced, the tests are built, and the command runs. If it fails or hangs, the
+//! 1. Every command must pass on the unchanged copy, and run at least one test.
+//! 2. For each mutant the text is replaced, the tests are built, and the command runs. If it fails or hangs, the
 //!    mutant is killed; if it passes, the mutant survives.
 //!
-//! The exit status is 0 if all were killed. A text that does not match exactly once, a command that fails by itself
-//! and a mutant that does not compile are errors: the list is out of date.
+//! The exit status is 0 if all mutants were killed. A text that does not match exactly once, a command that fails
+//! without a mutant, and a mutant that does not compile are errors: the list is out of date.
 
 mod list;
 
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use list::Mutant;
 
-/// How long a run may take: this, and [`SLOWER`] times what the unchanged copy takes.
+/// The time limit of a run: this, plus [`SLOWER`] times the run of the unchanged copy.
 const AT_LEAST: Duration = Duration::from_secs(30);
 const SLOWER: u32 = 5;
 const BUILD: Duration = Duration::from_secs(1800);
@@ -56,7 +56,7 @@ fn run() -> Result<bool, String> {
     }
     let scratch = Scratch::copy(root).map_err(|e| format!("cannot copy the repository: {e}"))?;
 
-    // First of all, as it takes no time: does every text match?
+    // First, because it is fast: does every text match?
     let mut errors = Vec::new();
     mutants.retain(|mutant| match scratch.mutated(mutant) {
         Ok(_) => true,
@@ -106,7 +106,7 @@ fn run() -> Result<bool, String> {
     Ok(survived.is_empty() && errors.is_empty())
 }
 
-/// The mutants of all lists, by the lists' names.
+/// The mutants of all lists, in the order of the lists' names.
 fn read_lists(folder: &Path) -> Result<Vec<Mutant>, String> {
     let told = |e: io::Error| format!("{}: {e}", folder.display());
     let files: io::Result<Vec<_>> = fs::read_dir(folder)
@@ -139,8 +139,8 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// Copies what git knows or would add. Files that are the same stay as they are, so that builds of an earlier run
-    /// are of use.
+    /// Copies the files that git tracks or would add. Unchanged files are not written, so that the builds of an earlier
+    /// run stay valid.
     fn copy(root: &Path) -> io::Result<Self> {
         let folder = root.join("target/mutants");
         let (tree, log) = (folder.join("tree"), folder.join("log"));
@@ -160,7 +160,7 @@ impl Scratch {
         let listed = String::from_utf8_lossy(&listed.stdout);
         let mut files = BTreeSet::new();
         for name in listed.split_terminator('\0') {
-            // What was deleted is listed still.
+            // Git also lists deleted files.
             if let Ok(bytes) = fs::read(root.join(name)) {
                 let to = tree.join(name);
                 if fs::read(&to).ok().as_ref() != Some(&bytes) {
@@ -174,7 +174,7 @@ impl Scratch {
         Ok(Self { tree, log })
     }
 
-    /// The file of a mutant: its text, and the text with the mutant in it.
+    /// The text of a mutant's file, without and with the mutant.
     fn mutated(&self, mutant: &Mutant) -> Result<(String, String), String> {
         let text = fs::read_to_string(self.tree.join(&mutant.file))
             .map_err(|e| format!("{}: {e}", mutant.file))?;
@@ -186,7 +186,7 @@ impl Scratch {
         Ok((text, mutated))
     }
 
-    /// How long a command may take on a mutant; an error if it fails without one.
+    /// The time limit of a command; an error if it fails without a mutant.
     fn limit(&self, test: &str) -> Result<Duration, String> {
         self.build(test)?;
         let began = Instant::now();
@@ -217,7 +217,7 @@ impl Scratch {
         verdict
     }
 
-    /// Builds what a command runs. That it fails is no kill.
+    /// Builds the tests of a command. A failure here does not kill the mutant.
     fn build(&self, test: &str) -> Result<(), String> {
         let build = test.replacen(" test ", " test --no-run ", 1);
         match self.shell(&build, BUILD)? {
@@ -233,9 +233,9 @@ impl Scratch {
         let mut child = Command::new("bash")
             .args(["-c", command])
             .current_dir(&self.tree)
-            // Of the cargo that runs this.
+            // These come from the cargo that runs this program.
             .env_remove("CARGO_TARGET_DIR")
-            // Optimised tests: most of their time is the compiler's.
+            // For optimised tests, whose time is mostly the compiler's.
             .envs([
                 ("CARGO_PROFILE_RELEASE_LTO", "off"),
                 ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
@@ -252,7 +252,7 @@ impl Scratch {
                 return Ok(Some(status.success()));
             }
             if began.elapsed() > limit {
-                // The group: cargo's children as well.
+                // The process group, with cargo's children.
                 let group = format!("-{}", child.id());
                 let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
                 child.wait().map_err(told)?;
@@ -269,7 +269,7 @@ impl Scratch {
             .any(|counts| !counts.starts_with("0 passed"))
     }
 
-    /// A message, and the end of what the last command wrote.
+    /// A message, and the end of the last command's output.
     fn with_log(&self, message: &str) -> String {
         let log = fs::read_to_string(&self.log).unwrap_or_default();
         let lines: Vec<_> = log.lines().collect();

@@ -1,4 +1,4 @@
-//! Hands the linker the memory map.
+//! Gives the linker the memory map.
 
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

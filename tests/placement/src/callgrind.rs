@@ -1,4 +1,4 @@
-//! Instructions that the hosted build executes, as valgrind's callgrind counts them.
+//! Instructions that the hosted build executes, counted by valgrind's callgrind.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use crate::cargo;
 
-/// Whether there is a valgrind to run.
+/// Whether valgrind is installed.
 pub fn is_installed() -> bool {
     let mut version = Command::new("valgrind");
     version.arg("--version").stdout(Stdio::null());
     version.status().is_ok_and(|status| status.success())
 }
 
-/// Builds the program whose functions are counted, everything below `target_dir`, and says where it is.
+/// Builds the program whose functions are counted below `target_dir`, and returns its path.
 ///
 /// # Panics
 /// If it does not build.
@@ -22,8 +22,8 @@ pub fn build(target_dir: &Path) -> PathBuf {
     target_dir.join("release/callgrind")
 }
 
-/// Runs the program with one argument; `output` is where callgrind writes. Returns the instructions
-/// of each function, those of its callees included.
+/// Runs the program with one argument; callgrind writes to `output`. Returns the instructions of each
+/// function, with those of its callees.
 ///
 /// # Panics
 /// If the program or valgrind fails.
@@ -43,7 +43,7 @@ pub fn run(program: &Path, argument: &str, output: &Path) -> HashMap<String, u64
 
 /// Sums up a profile ("Callgrind Format Specification", version 1) by function.
 ///
-/// Within a function every line of cost counts: its own, and after each `calls=` that of the callee.
+/// All cost lines of a function are added: its own, and the callee's after each `calls=`.
 fn inclusive(profile: &str) -> HashMap<String, u64> {
     let mut names = HashMap::new();
     let mut costs = HashMap::new();
@@ -62,7 +62,7 @@ fn inclusive(profile: &str) -> HashMap<String, u64> {
     costs.into_iter().filter_map(named).collect()
 }
 
-/// A name is spelled out once, as `(id) name`, and `(id)` from then on.
+/// The first use of a name is `(id) name`, and later ones are `(id)`.
 fn intern<'a>(function: &'a str, names: &mut HashMap<&'a str, &'a str>) -> &'a str {
     match function.split_once(' ') {
         Some((id, name)) => {
@@ -73,7 +73,7 @@ fn intern<'a>(function: &'a str, names: &mut HashMap<&'a str, &'a str>) -> &'a s
     }
 }
 
-/// The cost in a line like `12 345`: where, absolute or relative, then how much.
+/// The cost in a line like `12 345`: a position, absolute or relative, then the cost.
 fn cost(line: &str) -> Option<u64> {
     let (place, cost) = line.split_once(' ')?;
     let is_place = place.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c));

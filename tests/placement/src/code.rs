@@ -1,32 +1,32 @@
-//! Functions as graphs of instructions: what they reach, and the shortest way through them.
+//! Functions as graphs of instructions: the functions they reach, and the shortest path through them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::image::{Encoding, Image, Symbol};
 use crate::{thumb, x86};
 
-/// Where an instruction goes.
+/// The successor of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
     /// To the next one.
     Next,
-    /// To the next one, and the `n` from there on are executed or not.
+    /// To the next one; the next `n` instructions are conditional.
     Predicate(u32),
-    /// There.
+    /// To this address.
     Jump(u64),
-    /// There or to the next one.
+    /// To this address or to the next instruction.
     Branch(u64),
-    /// There, and then to the next one.
+    /// To this address, and after its return to the next instruction.
     Call(u64),
-    /// As [`Jump`](Self::Jump), where the 64-bit word at this address says.
+    /// As [`Jump`](Self::Jump), to the target in the 64-bit word at this address.
     JumpThrough(u64),
-    /// As [`Call`](Self::Call), where the 64-bit word at this address says.
+    /// As [`Call`](Self::Call), to the target in the 64-bit word at this address.
     CallThrough(u64),
     /// Out of the function.
     Return,
     /// Nowhere: it traps.
     Trap,
-    /// Where a register or a table says.
+    /// To a target from a register or a table.
     Indirect,
 }
 
@@ -35,25 +35,25 @@ pub enum Flow {
 pub struct Instruction {
     /// Bytes.
     pub len: u64,
-    /// Where it goes.
+    /// Its successor.
     pub flow: Flow,
 }
 
-/// What can follow an instruction.
+/// A step after an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
-    /// Another one of the same function.
+    /// To another instruction of the same function.
     To(u64),
-    /// A function, then another instruction of this one.
+    /// To a function, then to another instruction of this one.
     Call(u64, u64),
-    /// A function that returns for this one.
+    /// To a function that returns in place of this one.
     TailCall(u64),
     Return,
     Trap,
     Indirect,
 }
 
-/// The instructions of one function that can be reached from its first.
+/// The instructions of a function that its first one can reach.
 #[derive(Debug)]
 pub struct Body {
     start: u64,
@@ -61,7 +61,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Walks a function. Data between its instructions is never looked at.
+    /// Walks a function. It never decodes the data between instructions.
     pub fn of(image: &Image, function: &Symbol) -> Self {
         let inside = function.address..function.address + function.size;
         let mut edges = BTreeMap::new();
@@ -94,12 +94,12 @@ impl Body {
         }
     }
 
-    /// Instructions in it.
+    /// The number of its instructions.
     pub fn instructions(&self) -> usize {
         self.edges.len()
     }
 
-    /// Addresses that it calls.
+    /// The addresses that it calls.
     pub fn calls(&self) -> BTreeSet<u64> {
         let all = self.edges.values().flatten();
         all.filter_map(|edge| match *edge {
@@ -109,7 +109,7 @@ impl Body {
         .collect()
     }
 
-    /// Whether a register or a table says where it goes: then what it reaches is not known.
+    /// Whether a target comes from a register or a table: then the functions it reaches are not known.
     pub fn is_indirect(&self) -> bool {
         self.edges.values().flatten().any(|e| *e == Edge::Indirect)
     }
@@ -119,10 +119,10 @@ impl Body {
         self.edges.values().flatten().any(|e| *e == Edge::Trap)
     }
 
-    /// The shortest way from the first instruction to a return that calls only what `may_call`
+    /// The shortest path from the first instruction to a return that calls only functions that `may_call`
     /// allows; `None` if there is none.
     ///
-    /// This is the fast path, where what is rare or fails is out of line and must not be called.
+    /// This is the fast path: rare cases and failures are out of line, and calls of them are not allowed.
     pub fn shortest_way(&self, may_call: impl Fn(u64) -> bool) -> Option<Way> {
         let mut seen = BTreeSet::from([self.start]);
         let mut open = VecDeque::from([(self.start, Way::default())]);
@@ -144,12 +144,12 @@ impl Body {
     }
 }
 
-/// What is executed between a function's first instruction and its return.
+/// The instructions from a function's first one to its return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Way {
     /// Instructions of the function itself.
     pub instructions: usize,
-    /// Functions called, whose instructions are not counted.
+    /// The number of calls; the instructions of the called functions are not counted.
     pub calls: usize,
 }
 
@@ -178,7 +178,7 @@ fn decode(image: &Image, at: u64) -> Instruction {
     decoded.unwrap_or_else(|| panic!("no instruction at {at:#x}"))
 }
 
-/// Where constants say where it goes. The linker's table of addresses is constant in an image that is
+/// A target that is a constant in the image. The linker's table of addresses is constant in an image that is
 /// not relocated.
 fn resolve(image: &Image, flow: Flow) -> Flow {
     match flow {
@@ -204,10 +204,10 @@ fn follow(flow: Flow, next: u64, inside: &std::ops::Range<u64>) -> Vec<Edge> {
     }
 }
 
-/// The functions that one reaches by calls, itself included.
+/// The functions that a function reaches by calls, and the function itself.
 #[derive(Debug)]
 pub struct Reach<'a> {
-    /// Each function, and the name of the one that was first seen to call it.
+    /// Each function, and the name of its first caller that was found.
     found: BTreeMap<&'a str, (Body, &'a str)>,
 }
 
@@ -215,7 +215,7 @@ impl<'a> Reach<'a> {
     /// Walks the calls from `root`.
     ///
     /// # Panics
-    /// If a call leads to no function: then the image is not understood.
+    /// If a call does not lead to a function.
     pub fn of(image: &'a Image, root: &'a Symbol) -> Self {
         let mut found = BTreeMap::new();
         let mut open = vec![(root, &*root.name)];
@@ -239,7 +239,7 @@ impl<'a> Reach<'a> {
         self.found.iter().map(|(name, (body, _))| (*name, body))
     }
 
-    /// Who calls whom on the way to `name`, as `root > … > name`.
+    /// The chain of calls to `name`, as `root > … > name`.
     pub fn chain_to(&self, name: &'a str) -> String {
         let mut chain = vec![name];
         let mut at = name;

@@ -2,7 +2,7 @@
 
 use crate::code::{Flow, Instruction};
 
-/// Decodes the instruction at the front of `bytes`, which lie at `address`. `None` if they end.
+/// Decodes the first instruction of `bytes`, which lie at `address`. `None` if `bytes` is too short.
 pub fn decode(bytes: &[u8], address: u64) -> Option<Instruction> {
     let first = halfword(bytes, 0)?;
     // 0b11101, 0b11110, 0b11111: two halfwords.
@@ -23,7 +23,7 @@ fn short(i: u32, address: u64) -> Flow {
     match i {
         // BX LR, MOV PC LR, POP {…, PC}
         0x4770 | 0x46F7 | 0xBD00..=0xBDFF => Flow::Return,
-        // IT: as many instructions as its mask has bits above the lowest that is set.
+        // IT: the number of instructions is that of the mask's bits above the lowest set one.
         0xBF00..=0xBFFF if i & 0xF != 0 => Flow::Predicate(4 - (i & 0xF).trailing_zeros()),
         // BKPT, UDF
         0xBE00..=0xBEFF | 0xDE00..=0xDEFF => Flow::Trap,
@@ -81,7 +81,7 @@ fn branch(i: u32, j: u32, address: u64) -> Flow {
     }
 }
 
-/// Where a branch at `address` by the lowest `bits` of `offset`, signed, leads.
+/// The target of a branch at `address` by the lowest `bits` of `offset`, signed.
 fn target(address: u64, offset: u32, bits: u32) -> u64 {
     let unused = u32::BITS - bits;
     let signed = (offset << unused) as i32 >> unused;
@@ -92,7 +92,7 @@ fn target(address: u64, offset: u32, bits: u32) -> u64 {
 mod tests {
     use super::*;
 
-    /// At 0x1000; encodings as `llvm-mc -triple=thumbv7m -show-encoding` gives them.
+    /// At 0x1000; encodings from `llvm-mc -triple=thumbv7m -show-encoding`.
     fn expect(assembly: &str, bytes: &[u8], flow: Flow) {
         let len = bytes.len() as u64;
         let decoded = decode(bytes, 0x1000);

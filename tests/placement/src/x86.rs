@@ -1,10 +1,10 @@
-//! x86-64, by iced.
+//! x86-64, decoded by iced.
 
 use iced_x86::{Decoder, DecoderOptions, FlowControl};
 
 use crate::code::{Flow, Instruction};
 
-/// Decodes the instruction at the front of `bytes`, which lie at `address`. `None` if there is none.
+/// Decodes the first instruction of `bytes`, which lie at `address`. `None` if there is none.
 pub fn decode(bytes: &[u8], address: u64) -> Option<Instruction> {
     let mut decoder = Decoder::with_ip(64, bytes, address, DecoderOptions::NONE);
     let instruction = decoder.decode();

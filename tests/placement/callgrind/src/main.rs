@@ -1,5 +1,5 @@
-//! Operations of framepool, [`OPERATIONS`] of each in a function of its own, on a pool of as many blocks
-//! as the argument says.
+//! Operations of framepool, [`OPERATIONS`] of each in a function of its own. The argument is the number of
+//! blocks in the pool.
 
 use std::hint::black_box;
 
@@ -10,10 +10,10 @@ const OPERATIONS: usize = 100_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blocks = std::env::args().nth(1).ok_or("how many blocks?")?.parse()?;
-    // One size of magazine, so that caches look around as often, whatever the number of blocks.
+    // The same size of magazine for every number of blocks, so that caches use the depot equally often.
     let pool = Pool::allocate(PoolConfig::new(64, blocks).magazine(512))?;
     let mut cache = pool.cache();
-    // What is measured is the usual case: the cache has blocks, and so has the depot.
+    // The usual case is measured: the cache has blocks, and so has the depot.
     drop(cache.alloc_burst::<32>(32)?);
     cache_lifo(&mut cache)?;
     cache_burst32(&mut cache)?;
@@ -22,15 +22,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// One block out of the cache and back. Nothing is known of either in between, as between any two
-/// operations of a program that does something.
+/// One block out of the cache and back. The compiler knows nothing of either in between, as between two
+/// operations of a real program.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn cache_lifo(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
     let cache = black_box(cache);
     for _ in 0..OPERATIONS {
         let block = black_box(cache.alloc()?);
-        // A refused block is freed all the same.
+        // A refused block is freed too.
         let _ = cache.free(block);
     }
     Ok(())
@@ -43,7 +43,7 @@ fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), AllocManyError> {
     let cache = black_box(cache);
     for _ in 0..OPERATIONS {
         let mut burst = cache.alloc_burst::<32>(32)?;
-        // By reference: moving it through the box would cost two copies.
+        // By reference: a move through the box would cost two copies.
         black_box(&mut burst);
         let _ = cache.drain_burst(&mut burst);
     }

@@ -1,11 +1,11 @@
-//! One symbol for each operation of framepool that a hot path would use, in firmware without anything
-//! else: what is in the image, these operations brought.
+//! One function for each operation of framepool that a hot path uses. The firmware contains nothing else, so
+//! these operations account for everything in the image.
 //!
-//! A probe is a C function so that its registers are those of the platform's calling convention, and is
-//! reached from a table that the linker keeps, so that nothing is known of its arguments.
+//! A probe is a C function, so it uses the registers of the platform's calling convention. A table that the
+//! linker keeps refers to it, so the compiler knows nothing about its arguments.
 #![no_std]
 #![no_main]
-// Nothing calls the probes, from C or otherwise.
+// Nothing calls the probes.
 #![allow(improper_ctypes_definitions)]
 
 use core::mem::{self, MaybeUninit};
@@ -30,7 +30,7 @@ framepool::pool!(static RX: [1536; 64]);
 type Front = Cache<'static, 64>;
 type Frames = Burst<'static, 16>;
 
-/// Defines probes, and the entry of each in the table.
+/// Defines probes and their entries in the table.
 macro_rules! probes {
     ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),*) $(-> $out:ty)? $body:block)*) => { $(
         $(#[$doc])*
@@ -70,7 +70,7 @@ probes! {
         leaving_refused(cache.free_burst(burst).map_err(|refused| refused.into_inner()))
     }
 
-    /// [`Pool::alloc`], of any pool.
+    /// [`Pool::alloc`] of any pool.
     fn pool_alloc(pool: &'static Pool<'static>) -> Option<Block<'static>> {
         pool.alloc().ok()
     }
@@ -95,13 +95,13 @@ probes! {
         unsafe { burst.assume_init_drop() };
     }
 
-    /// [`Pool::alloc`], of a pool whose shape is known where it is used.
+    /// [`Pool::alloc`] of a pool whose layout is known at compile time.
     fn static_alloc() -> Option<Block<'static>> {
         RX.alloc().ok()
     }
 }
 
-/// Hands a burst out through memory, as no register holds it.
+/// Returns a burst through memory, as no register can hold it.
 #[inline(always)]
 fn written(out: &mut MaybeUninit<Frames>, burst: Option<Frames>) -> bool {
     match burst {
@@ -113,26 +113,26 @@ fn written(out: &mut MaybeUninit<Frames>, burst: Option<Frames>) -> bool {
     }
 }
 
-/// Whether a free was accepted. A refused handle is leaked: to drop it would be another operation in
-/// the same probe.
+/// Whether a free was accepted. A refused handle is leaked, as its drop would be another operation in the same
+/// probe.
 #[inline(always)]
 fn leaving_refused<T>(freed: Result<(), T>) -> bool {
     freed.map_err(mem::forget).is_ok()
 }
 
-/// Where an image starts; the probes are looked at, not run.
+/// The entry point of the image. The probes are read, not run.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() -> ! {
     stop()
 }
 
-/// The linker drops this unless something can panic.
+/// The linker removes this unless something can panic.
 #[panic_handler]
 fn on_panic(_: &PanicInfo<'_>) -> ! {
     placement_panicked()
 }
 
-/// Has a name that the test looks for.
+/// The test searches for this name.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn placement_panicked() -> ! {

@@ -1,4 +1,4 @@
-//! The rest of the interface: what firmware does now and then, which must not panic either.
+//! The rest of the interface: operations outside of hot paths, which must not panic either.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;

@@ -1,4 +1,4 @@
-//! The ring: what both ends do for each value, and what they do once.
+//! The ring: operations of both ends for each value, and those done once.
 
 use core::mem::MaybeUninit;
 

@@ -6,8 +6,8 @@ use critical_section::RawRestoreState;
 struct SingleCore;
 critical_section::set_impl!(SingleCore);
 
-// SAFETY: with interrupts masked nothing else runs on the only core, and a nested section restores
-// what it found.
+// SAFETY: with interrupts masked nothing else runs on the only core, and a nested section restores the state
+// that it found.
 unsafe impl critical_section::Impl for SingleCore {
     unsafe fn acquire() -> RawRestoreState {
         let masked: u32;

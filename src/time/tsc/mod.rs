@@ -1,22 +1,27 @@
 //! The time-stamp counter of x86_64.
 
+#[cfg(all(feature = "std", target_os = "linux"))]
+mod clocksource;
+mod cpuid;
+
 use core::arch::asm;
 use core::fmt;
 
-use super::calibrate::{Calibration, CalibrationError};
-use super::{Clock, CpuidLeaves, Scale};
+pub use cpuid::{CpuidLeaves, Leaf};
 
-/// The time-stamp counter: one instruction to read.
+use super::calibrate::{Calibration, CalibrationError};
+use super::{Clock, Scale};
+
+/// The time-stamp counter, read with one instruction.
 ///
-/// [`now`](Clock::now) is `rdtsc` alone: the processor may read it some tens of cycles early or late.
-/// [`now_fenced`](Clock::now_fenced) is `lfence; rdtsc; lfence`: after all loads before it, before
-/// anything after it. (Where AMD's `lfence` is not serialising, an operating system that cares has made it
-/// so; Linux does.)
+/// [`now`](Clock::now) is a single `rdtsc`: the processor may read it some tens of cycles early or late.
+/// [`now_fenced`](Clock::now_fenced) is `lfence; rdtsc; lfence`: after all earlier loads and before all later
+/// instructions. (AMD's `lfence` is serialising only if the operating system has made it so; Linux does.)
 ///
-/// Having one means that the TSC is invariant: it runs at one rate, asleep or awake. That the counters of
-/// all cores agree is the operating system's work and usually done, and [`new`](Self::new) refuses a TSC that Linux
-/// has given up; where they do not agree, differences
-/// [come out as 0](super::Span::stop) or as [`Backwards`](super::Backwards), never as centuries.
+/// A value of this type proves that the TSC is invariant: it runs at one rate in all power states. The
+/// operating system makes the counters of all cores agree and usually succeeds; [`new`](Self::new) refuses a
+/// TSC that Linux has rejected. If counters do not agree, a difference is [0](super::Span::stop) or
+/// [`Backwards`](super::Backwards), never centuries.
 ///
 /// ```
 /// use framepool::time::{Clock, Tsc, TscError};
@@ -37,18 +42,18 @@ pub struct Tsc {
     calibration: Calibration,
 }
 
-/// The TSC is no clock here.
+/// The TSC cannot serve as a clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TscError {
-    /// CPUID does not say that it is invariant: its rate may change with the processor's, or it may stop.
+    /// CPUID does not state that it is invariant: its rate may change with the processor's, or it may stop.
     NotInvariant,
-    /// Linux has found that it is not a clock: it is not in `available_clocksource`.
+    /// Linux has rejected it: it is not in `available_clocksource`.
     Rejected,
-    /// No leaf says how fast it runs, and there was no clock to measure it by.
+    /// No CPUID leaf states its rate, and the rate was not measured.
     UnknownFrequency,
-    /// It could not be measured.
+    /// The measurement of its rate failed.
     Calibration(CalibrationError),
 }
 
@@ -63,7 +68,7 @@ impl fmt::Display for TscError {
                  /sys/devices/system/clocksource/clocksource0/available_clocksource)",
             ),
             Self::UnknownFrequency => {
-                f.write_str("CPUID does not say how fast the time-stamp counter runs")
+                f.write_str("CPUID does not state the rate of the time-stamp counter")
             }
             Self::Calibration(error) => error.fmt(f),
         }
@@ -72,13 +77,14 @@ impl fmt::Display for TscError {
 
 impl core::error::Error for TscError {}
 
+#[cfg(feature = "std")]
 impl Tsc {
-    /// Asks CPUID whether there is one and how fast it runs, and Linux whether it has rejected it; where no leaf says the
-    /// rate, measures for 10 ms against the system's clock (see [`system_ns`](super::system_ns) for which that is). What the
-    /// rate is known to is in [`calibration`](Self::calibration).
+    /// Reads from CPUID whether the TSC is invariant, and its rate, and from Linux whether it has rejected the TSC. If
+    /// no leaf states the rate, measures it for 10 ms against the system's clock ([`system_ns`](super::system_ns)). The
+    /// rate's error is in [`calibration`](Self::calibration).
     ///
-    /// All of a process share the first call's answer, so that their nanoseconds agree. A later call is a load. Calls that
-    /// come before there is an answer measure each for itself, and the first to finish gives it. Not for signal handlers.
+    /// All calls in a process return the result of the first one, so that their nanoseconds agree. A later call is a load.
+    /// Calls before the first has returned measure separately; the first to finish decides. Not for signal handlers.
     ///
     /// ```
     /// use framepool::time::Tsc;
@@ -88,24 +94,23 @@ impl Tsc {
     /// ```
     ///
     /// # Errors
-    /// [`TscError`], and the system's clock is the one to take. If you know better, take
+    /// [`TscError`]: use the system's clock. If you know that the TSC is usable, use
     /// [`calibrated`](Self::calibrated) or [`with`](Self::with), which do not ask Linux.
-    #[cfg(feature = "std")]
     pub fn new() -> Result<Self, TscError> {
         use std::sync::OnceLock;
         static SHARED: OnceLock<Result<Tsc, TscError>> = OnceLock::new();
         if let Some(known) = SHARED.get() {
             return *known;
         }
-        // Outside of the lock, so that nobody waits for another one's measurement.
+        // Outside of the lock, so that no thread waits for another thread's measurement.
         let mine = Self::best();
         *SHARED.get_or_init(|| mine)
     }
 
-    #[cfg(feature = "std")]
     fn best() -> Result<Self, TscError> {
         is_invariant()?;
-        if super::clocksource::rejects_tsc() {
+        #[cfg(target_os = "linux")]
+        if clocksource::rejects_tsc() {
             return Err(TscError::Rejected);
         }
         match Self::from_cpuid() {
@@ -116,20 +121,18 @@ impl Tsc {
         }
     }
 
-    /// Measures how fast it runs for so long, whatever CPUID says: the calling thread sleeps. The error
-    /// falls as the time grows. [`calibrator`](Self::calibrator) measures while the program does something
-    /// better.
+    /// Measures the rate for `time`, whatever CPUID states: the calling thread sleeps. A longer time gives a
+    /// smaller error. [`calibrator`](Self::calibrator) measures while the program does other work.
     ///
     /// # Errors
-    /// [`TscError`] if it is not invariant, or stood still.
-    #[cfg(feature = "std")]
+    /// [`TscError`] if the TSC is not invariant, or if it stood still.
     pub fn calibrated(time: core::time::Duration) -> Result<Self, TscError> {
         let calibrator = Self::calibrator()?;
         std::thread::sleep(time);
         Self::with(calibrator.finish().map_err(TscError::Calibration)?)
     }
 
-    /// Begins to measure how fast it runs.
+    /// Starts to measure the rate.
     ///
     /// ```
     /// use framepool::time::{Clock, Tsc};
@@ -144,18 +147,19 @@ impl Tsc {
     ///
     /// # Errors
     /// [`TscError::NotInvariant`].
-    #[cfg(feature = "std")]
     pub fn calibrator()
     -> Result<super::Calibrator<impl Fn() -> u64 + Copy, impl Fn() -> u64 + Copy>, TscError> {
         is_invariant()?;
         Ok(super::Calibrator::start(fenced, super::system_ns))
     }
+}
 
-    /// Asks CPUID alone: no delay, no operating system.
+impl Tsc {
+    /// Uses CPUID only: no delay and no operating system.
     ///
     /// # Errors
-    /// [`TscError::UnknownFrequency`] where no leaf says how fast it runs: on AMD, and in many virtual
-    /// machines.
+    /// [`TscError::NotInvariant`]; [`TscError::UnknownFrequency`] if no leaf states the rate: on AMD, and in
+    /// many virtual machines.
     pub fn from_cpuid() -> Result<Self, TscError> {
         let leaves = CpuidLeaves::read();
         if !leaves.is_invariant() {
@@ -165,7 +169,7 @@ impl Tsc {
         Ok(Self { calibration })
     }
 
-    /// With a rate that is known: measured earlier, or from the caller.
+    /// Uses a rate that the caller knows, for example from an earlier measurement.
     ///
     /// # Errors
     /// [`TscError::NotInvariant`].
@@ -174,7 +178,7 @@ impl Tsc {
         Ok(Self { calibration })
     }
 
-    /// How fast it runs, who says so, and how well that is known.
+    /// Returns the rate, its source and its error.
     #[must_use]
     pub const fn calibration(&self) -> Calibration {
         self.calibration
@@ -188,15 +192,15 @@ fn is_invariant() -> Result<(), TscError> {
     }
 }
 
-// Both readings join the halves by an addition, which the compiler may do in the order that suits it: of a
-// difference it takes the start off the lower half while the upper one is shifted. The intrinsic joins them first.
+// Both readings join the halves by an addition, which the compiler may reorder: for a difference it subtracts the start
+// from the lower half while the upper one is shifted. The intrinsic joins the halves first.
 
 #[inline(always)]
 fn plain() -> u64 {
     let (low, high): (u64, u64);
-    // SAFETY: an invariant TSC is a TSC. Where a system forbids programs to read it (CR4.TSD), the
-    // instruction faults, which ends the program and corrupts nothing. It clears the upper parts of both
-    // registers. It is not `pure`: two readings differ.
+    // SAFETY: a processor with an invariant TSC has the instruction. If the system forbids it (CR4.TSD), it faults,
+    // which ends the program and corrupts nothing. It clears the upper halves of both registers. Not `pure`: two
+    // readings differ.
     unsafe {
         asm!("rdtsc", "shl rdx, 32", out("rax") low, out("rdx") high, options(nomem, nostack));
     }
@@ -206,8 +210,7 @@ fn plain() -> u64 {
 #[inline(always)]
 fn fenced() -> u64 {
     let (low, high): (u64, u64);
-    // SAFETY: as above, and every x86_64 has `lfence`. Without `nomem` the compiler keeps accesses on their side
-    // of it.
+    // SAFETY: as above, and every x86_64 has `lfence`. Without `nomem` the compiler moves no memory access across it.
     unsafe {
         asm!("lfence", "rdtsc", "lfence", "shl rdx, 32", out("rax") low, out("rdx") high, options(nostack));
     }

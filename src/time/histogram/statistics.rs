@@ -1,22 +1,24 @@
-//! Count, mean, deviation, percentiles: what adding the buckets up says.
+//! The statistics of a histogram: count, least and greatest value, mean, deviation, percentiles.
 
 use core::fmt;
+use core::ops::Range;
 
 use super::count::Count;
-use super::layout::Layout;
+use super::shape::Shape;
 use super::{Bucket, Histogram};
+use crate::time::saturated;
 
-/// Percentiles are read to nine decimals, so that 99.9 is what it says and not the nearest fraction of 2.
+/// Percentiles are rounded to nine decimals, so that 99.9 is exactly that and not the nearest binary fraction.
 const UNITS: u64 = 1_000_000_000;
 
-/// There is no such percentile.
+/// A percentile is not available.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum PercentileError {
-    /// It is not within `0..=100`, or no number.
+    /// The percentile is not within `0..=100`, or not a number.
     OutOfRange {
-        /// What was asked for.
+        /// The requested percentile.
         asked: f64,
     },
     /// Nothing has been recorded.
@@ -35,39 +37,49 @@ impl fmt::Display for PercentileError {
 impl core::error::Error for PercentileError {}
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// How many values the buckets count; [`u64::MAX`] if they are more. O(`N`).
+    /// Returns the number of values in the buckets; [`u64::MAX`] if it is greater. O(`N`).
     #[must_use]
     pub fn count(&self) -> u64 {
-        u64::try_from(self.total()).unwrap_or(u64::MAX)
+        saturated(self.total())
     }
 
     pub(super) fn total(&self) -> u128 {
-        self.counts
-            .iter()
-            .map(|count| u128::from(count.get()))
-            .sum()
+        self.sum(0..N)
+    }
+
+    /// The number of values in some buckets.
+    pub(super) fn sum(&self, buckets: Range<usize>) -> u128 {
+        let counts = self.counts.get(buckets).unwrap_or_default();
+        counts.iter().map(|count| u128::from(count.get())).sum()
+    }
+
+    /// The buckets from the first to the last one that is not empty.
+    pub(super) fn used(&self) -> Option<Range<usize>> {
+        let is_used = |count: &C| count.get() > 0;
+        let first = self.counts.iter().position(is_used)?;
+        let last = self.counts.iter().rposition(is_used)?;
+        Some(first..last + 1)
     }
 
     /// Whether nothing has been recorded. O(`N`).
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.iter().next().is_none()
+        self.used().is_none()
     }
 
-    /// The least value: the bottom of the first bucket that counts something. O(`N`).
+    /// Returns the least value: the bottom of the first bucket that is not empty. O(`N`).
     #[must_use]
     pub fn min(&self) -> Option<u64> {
-        self.iter().next().map(|bucket| bucket.low)
+        self.used().map(|used| Shape::<P, N>::low(used.start))
     }
 
-    /// The greatest value: the top of the last bucket that counts something. O(`N`).
+    /// Returns the greatest value: the top of the last bucket that is not empty. O(`N`).
     #[must_use]
     pub fn max(&self) -> Option<u64> {
-        let last = self.counts.iter().rposition(|count| count.get() > 0)?;
-        Some(Layout::<P, N>::high(last))
+        self.used().map(|used| Shape::<P, N>::high(used.end - 1))
     }
 
-    /// The mean, each value taken as the middle of its bucket. O(`N`).
+    /// Returns the mean. Each value is taken as the middle of its bucket. O(`N`).
     #[must_use]
     pub fn mean(&self) -> Option<f64> {
         let (mut sum, mut total) = (0.0, 0.0);
@@ -78,8 +90,8 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         (total > 0.0).then(|| sum / total)
     }
 
-    /// The standard deviation of what was recorded (not an estimate for what it was drawn from), each
-    /// value taken as the middle of its bucket. O(`N`).
+    /// Returns the standard deviation of the recorded values (not an estimate for a population). Each value is
+    /// taken as the middle of its bucket. O(`N`).
     #[must_use]
     pub fn stddev(&self) -> Option<f64> {
         self.mean().map(|mean| self.stddev_about(mean))
@@ -98,12 +110,12 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         }
     }
 
-    /// The value that `percentile` percent of all values do not exceed: the top of the bucket in which that
-    /// of rank `ceil(percentile / 100 * count)` lies, so never less than the exact answer and less
-    /// than one part in 2^`P` more. 0 gives [`min`](Self::min).
+    /// Returns the value that `percentile` percent of all values do not exceed: the top of the bucket with the
+    /// value of rank `ceil(percentile / 100 * count)`. It is never less than the exact result, and greater by
+    /// less than one part in 2^`P`. 0 returns [`min`](Self::min).
     ///
-    /// `percentile` is taken to nine decimals. Values above [`MAX`](Self::MAX) count as `MAX`: where
-    /// [`clamped`](Self::clamped) is not 0, the exact answer may be more. O(`N`).
+    /// `percentile` is rounded to nine decimals. Values above [`MAX`](Self::MAX) count as `MAX`: if
+    /// [`clamped`](Self::clamped) is not 0, the exact result may be greater. O(`N`).
     ///
     /// ```
     /// use framepool::time::{Histogram2, PercentileError};
@@ -119,13 +131,13 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// ```
     ///
     /// # Errors
-    /// [`PercentileError`] if it is not within `0..=100`, and if there is nothing to tell.
+    /// [`PercentileError`] if `percentile` is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
         self.percentile_up_to(percentile, Self::MAX)
     }
 
-    /// A percentile where `max` is known, the greatest value of all: values above [`MAX`](Self::MAX) count as that, and
-    /// rank after the others in the last bucket. O(`N`).
+    /// A percentile if the greatest value, `max`, is known: values above [`MAX`](Self::MAX) count as `max`, and rank
+    /// after the others in the last bucket. O(`N`).
     pub(in crate::time) fn percentile_up_to(
         &self,
         percentile: f64,
@@ -139,27 +151,26 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         match units {
             0 => Ok(min),
             _ if rank > total - u128::from(self.clamped.min(in_last)) => Ok(max),
-            _ => Ok(self.value_at(rank)),
+            _ => Ok(Shape::<P, N>::high(self.index_at(rank))),
         }
     }
 
-    /// The top of the bucket in which the value of a rank lies; the first has rank 1.
-    fn value_at(&self, rank: u128) -> u64 {
+    /// The bucket with the value of a rank; the least value has rank 1.
+    pub(super) fn index_at(&self, rank: u128) -> usize {
         let mut seen = 0;
         let index = self.counts.iter().position(|count| {
             seen += u128::from(count.get());
             seen >= rank
         });
-        Layout::<P, N>::high(index.unwrap_or(N - 1))
+        index.unwrap_or(N - 1)
     }
 
-    /// How many values are in the bucket of `value`, or in one below. O(`N`).
+    /// Returns the number of values in the bucket of `value` and in all buckets below; [`u64::MAX`] if it is
+    /// greater. O(`N`).
     #[must_use]
     pub fn count_up_to(&self, value: u64) -> u64 {
-        let index = Layout::<P, N>::index(value);
-        let up_to = self.counts.iter().take(index.saturating_add(1));
-        let total: u128 = up_to.map(|count| u128::from(count.get())).sum();
-        u64::try_from(total).unwrap_or(u64::MAX)
+        let end = Shape::<P, N>::index(value).saturating_add(1).min(N);
+        saturated(self.sum(0..end))
     }
 }
 
@@ -171,7 +182,7 @@ pub(super) fn units(percentile: f64) -> Result<u64, PercentileError> {
     }
 }
 
-/// How many of `total` values a percentile is. At most 2^37 times 2^87: no overflow.
+/// The number of values, of `total`, that a percentile covers. At most 2^37 times 2^87: no overflow.
 pub(super) fn rank(units: u64, total: u128) -> u128 {
     (u128::from(units) * total).div_ceil(100 * u128::from(UNITS))
 }
@@ -181,8 +192,8 @@ fn middle(bucket: &Bucket) -> f64 {
     bucket.low as f64 + (bucket.high - bucket.low) as f64 / 2.0
 }
 
-/// The square root, which `core` lacks. Newton's method; half the exponent is a first guess that is off
-/// by 6 % at most, and each step squares that.
+/// The square root, which `core` lacks, by Newton's method. Half the exponent is a first guess with an error
+/// of at most 6 %, and each step squares the error.
 fn sqrt(x: f64) -> f64 {
     if x <= 0.0 {
         return 0.0;

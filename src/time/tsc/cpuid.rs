@@ -1,8 +1,8 @@
-//! What CPUID says about the TSC.
+//! The CPUID leaves about the TSC.
 
-use super::calibrate::{Calibration, Source};
+use crate::time::calibrate::{Calibration, Source};
 
-/// Registers of one CPUID leaf.
+/// The registers of one CPUID leaf.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Leaf {
@@ -16,17 +16,17 @@ pub struct Leaf {
     pub edx: u32,
 }
 
-/// The CPUID leaves that tell whether the TSC is invariant and how fast it runs. Those that a
-/// processor lacks are zeros.
+/// The CPUID leaves that state whether the TSC is invariant, and its rate. Leaves that a processor lacks are
+/// zeros.
 ///
-/// Reading them and understanding them are two things, so that values recorded elsewhere can be
-/// understood here. Source: Intel SDM volume 2A, CPUID, leaves 0x15, 0x16 and 0x80000007; AMD APM volume 3,
-/// appendix E; leaf 0x40000010 as VMware proposed it and KVM and bhyve have it.
+/// The fields are public, so that values from another machine can be decoded here. Sources: Intel SDM volume
+/// 2A, CPUID, leaves 0x15, 0x16 and 0x80000007; AMD APM volume 3, appendix E; leaf 0x40000010 as VMware
+/// proposed it and KVM and bhyve implement it.
 ///
 /// ```
 /// use framepool::time::{CpuidLeaves, Leaf, Source};
 ///
-/// // A Xeon of 2.1 GHz: a crystal of 25 MHz, times 168 / 2.
+/// // A Xeon of 2.1 GHz: a crystal of 25 MHz times 168 / 2.
 /// let leaves = CpuidLeaves {
 ///     crystal: Leaf { eax: 2, ebx: 168, ecx: 25_000_000, edx: 0 },
 ///     power: Leaf { edx: 1 << 8, ..Leaf::default() },
@@ -48,33 +48,30 @@ pub struct CpuidLeaves {
     pub frequency: Leaf,
     /// 0x80000007: power management.
     pub power: Leaf,
-    /// 0x40000000: who the hypervisor is.
+    /// 0x40000000: the hypervisor's signature.
     pub hypervisor: Leaf,
     /// 0x40000010: the TSC's frequency in kHz.
     pub timing: Leaf,
 }
 
 /// The first hypervisor leaf, and the one with the frequency.
-#[cfg(not(miri))]
 const HYPERVISOR: u32 = 0x4000_0000;
 const TIMING: u32 = 0x4000_0010;
 
-/// Signatures of hypervisors whose leaf 0x40000010 is what it is here. (Hyper-V's is something else.)
+/// Signatures of hypervisors whose leaf 0x40000010 has the frequency. (Hyper-V's has another meaning.)
 const KNOWN: [&[u8; 12]; 3] = [b"VMwareVMware", b"KVMKVMKVM\0\0\0", b"bhyve bhyve "];
 
 impl CpuidLeaves {
-    /// As this processor has them. Some ten instructions that a hypervisor may have to answer: a few
-    /// tens of µs there. Under Miri, which has no CPUID, all are zeros.
-    #[cfg(target_arch = "x86_64")]
+    /// Reads the leaves of this processor. A hypervisor may have to emulate the some ten instructions, which
+    /// then take a few tens of µs. Under Miri, which has no CPUID, all leaves are zeros.
     #[must_use]
     pub fn read() -> Self {
-        #[cfg(miri)]
-        return Self::default();
-        #[cfg(not(miri))]
+        if cfg!(miri) {
+            return Self::default();
+        }
         Self::read_from(leaf)
     }
 
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
     fn read_from(leaf: impl Fn(u32) -> Leaf) -> Self {
         let up_to = |first: u32| leaf(first).eax;
         let (basic, extended) = (up_to(0), up_to(0x8000_0000));
@@ -100,20 +97,20 @@ impl CpuidLeaves {
         leaves
     }
 
-    /// Whether the TSC runs at one rate in all power states: what makes it a clock.
+    /// Whether the TSC runs at one rate in all power states, as a clock must.
     #[must_use]
     pub const fn is_invariant(&self) -> bool {
         self.power.edx & 1 << 8 != 0
     }
 
-    /// Whether a hypervisor says that it is there.
+    /// Whether a hypervisor announces itself.
     #[must_use]
     pub const fn is_virtual(&self) -> bool {
         self.features.ecx & 1 << 31 != 0
     }
 
-    /// The TSC's rate, if any leaf says it: the hypervisor's, which knows to what the TSC is scaled, before
-    /// the processor's.
+    /// Returns the TSC's rate if a leaf states it. The hypervisor's leaf comes before the processor's, as the
+    /// hypervisor knows how the TSC is scaled.
     #[must_use]
     pub fn calibration(&self) -> Option<Calibration> {
         { self.by_hypervisor() }
@@ -135,7 +132,7 @@ impl CpuidLeaves {
 
     fn by_crystal(&self) -> Option<Calibration> {
         let Leaf { eax, ebx, ecx, .. } = self.crystal;
-        // 32 bits times 32 bits fit.
+        // 32 bits times 32 bits cannot overflow 64.
         let hz = (u64::from(ecx) * u64::from(ebx)).checked_div(eax.into())?;
         Calibration::to_digit(
             hz,
@@ -144,7 +141,7 @@ impl CpuidLeaves {
         )
     }
 
-    /// Where there is a ratio but no crystal (Skylake), the TSC runs at the base frequency.
+    /// If there is a ratio but no crystal (Skylake), the TSC runs at the base frequency.
     fn by_base(&self) -> Option<Calibration> {
         let has_ratio = self.crystal.eax > 0 && self.crystal.ebx > 0;
         let mhz = u64::from(self.frequency.eax & 0xffff);
@@ -152,8 +149,7 @@ impl CpuidLeaves {
     }
 }
 
-#[cfg(all(target_arch = "x86_64", not(miri)))]
-#[allow(unused_unsafe, reason = "newer compilers have it safe")]
+#[allow(unused_unsafe, reason = "the intrinsic is safe in newer compilers")]
 fn leaf(number: u32) -> Leaf {
     // SAFETY: every x86_64 has the instruction.
     let raw = unsafe { core::arch::x86_64::__cpuid_count(number, 0) };

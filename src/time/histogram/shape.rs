@@ -1,4 +1,4 @@
-//! Which values share a bucket.
+//! The shape of a histogram: the number of its buckets, and their ranges.
 //!
 //! ```text
 //!   P = 2          value 0 1 2 3 4 5 6 7 8 . 10 . 12 . 14 . 16 . . . 20 . . . 24 …
@@ -7,11 +7,11 @@
 //!                        |-- exact ----| |-- 2^P to each octave
 //! ```
 //!
-//! A value's bucket is its leading `P + 1` bits, and how far they were shifted down. The shift is 0 for
-//! small values because a bit is put where the leading one would have to be: no branch on the size.
+//! The leading `P + 1` bits of a value, and the shift that brings them down, give its bucket. Small values have a
+//! shift of 0 because the bit at that place is set first, so there is no branch on the size.
 
-/// How many buckets a [`Histogram`](super::Histogram) has that tells values apart to one part in
-/// 2^`precision`, for values of up to `range` bits.
+/// Returns the number of buckets of a [`Histogram`](super::Histogram) for values of up to `range` bits, whose
+/// buckets are no wider than one part in 2^`precision` of their values.
 ///
 /// ```
 /// use framepool::time::{Histogram, buckets};
@@ -23,7 +23,7 @@
 /// ```
 ///
 /// # Panics
-/// When the constant is evaluated, at compile time, unless `1 <= precision <= 17` and
+/// At compile time, when the constant is evaluated, unless `1 <= precision <= 17` and
 /// `precision < range <= 64`.
 #[must_use]
 pub const fn buckets(precision: u32, range: u32) -> usize {
@@ -33,7 +33,7 @@ pub const fn buckets(precision: u32, range: u32) -> usize {
     );
     assert!(
         precision < range && range <= 64,
-        "a histogram's range is more bits than its precision, at most 64"
+        "a histogram's range is more bits than its precision and at most 64"
     );
     ((range + 1 - precision) as usize) << precision
 }
@@ -42,7 +42,7 @@ const fn is_precision(precision: u32) -> bool {
     1 <= precision && precision <= 17
 }
 
-/// The range in bits that `buckets` buckets are for; 0 if none.
+/// The range in bits for which `buckets` returns this number; 0 if there is none.
 const fn range(precision: u32, buckets: usize) -> u32 {
     let blocks = buckets >> precision;
     if blocks << precision != buckets || blocks < 2 || blocks as u64 > 65 - precision as u64 {
@@ -51,18 +51,18 @@ const fn range(precision: u32, buckets: usize) -> u32 {
     blocks as u32 + precision - 1
 }
 
-/// The arithmetic of one shape. All of it is constant where the value is.
+/// The arithmetic of one shape. A result is constant where the argument is.
 #[derive(Debug)]
-pub(super) struct Layout<const P: u32, const N: usize>;
+pub(super) struct Shape<const P: u32, const N: usize>;
 
-impl<const P: u32, const N: usize> Layout<P, N> {
-    /// Bits that a value may have. Evaluating it rejects shapes that `buckets` did not make.
+impl<const P: u32, const N: usize> Shape<P, N> {
+    /// The range in bits. Its evaluation rejects shapes that `buckets` did not make.
     pub(super) const RANGE: u32 = {
         assert!(is_precision(P), "a histogram's precision is 1 to 17 bits");
         let range = range(P, N);
         assert!(
             range > 0,
-            "a histogram has as many buckets as `buckets(precision, range)` says"
+            "a histogram's number of buckets is not one that `buckets(precision, range)` returns"
         );
         range
     };
@@ -70,14 +70,14 @@ impl<const P: u32, const N: usize> Layout<P, N> {
     /// The largest value that has a bucket.
     pub(super) const MAX: u64 = u64::MAX >> (64 - Self::RANGE);
 
-    /// The bucket of a value; `N` or more if it is above [`MAX`](Self::MAX).
+    /// The index of a value's bucket; `N` or more if the value is above [`MAX`](Self::MAX).
     #[inline(always)]
     pub(super) const fn index(value: u64) -> usize {
         let shift = 63 - P - (value | 1 << P).leading_zeros();
         ((shift as usize) << P) + (value >> shift) as usize
     }
 
-    /// The least value that counts in the same bucket and is [above](Self::MAX) the range or not as this one is.
+    /// The least value in the same bucket; for a value above [`MAX`](Self::MAX), the least value above it.
     pub(super) const fn bottom(value: u64) -> u64 {
         let index = Self::index(value);
         if index < N {
@@ -87,7 +87,7 @@ impl<const P: u32, const N: usize> Layout<P, N> {
         }
     }
 
-    /// How far the values of a bucket were shifted down.
+    /// The shift of a bucket's values.
     const fn shift(index: usize) -> u32 {
         let octave = (index >> P) as u32;
         octave.saturating_sub(1)

@@ -1,44 +1,35 @@
-//! What Linux says of the TSC.
+//! Whether Linux has rejected the TSC.
 
-#[cfg(target_os = "linux")]
-use std::{fs::File, io::Read, path::Path};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
 
-/// The clocks that Linux would take now, by name.
-#[cfg(target_os = "linux")]
+/// The names of the clocks that Linux would use.
 const AVAILABLE: &str = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
 
-/// Whether Linux has found that the TSC is not a clock: the counters of two processors differ, its rate changed
-/// against another clock's, or the command line says so (`tsc=unstable`). Then `tsc` is not in the list any more. `false`
-/// where there is no list.
-#[cfg(target_os = "linux")]
+/// Whether Linux has rejected the TSC as a clock: the counters of two processors differ, its rate changed against
+/// another clock's, or the command line says so (`tsc=unstable`). Linux then removes `tsc` from the list. `false` if
+/// there is no list.
 pub(super) fn rejects_tsc() -> bool {
     rejects_tsc_in(Path::new(AVAILABLE))
 }
 
-/// Other systems do not say.
-#[cfg(not(target_os = "linux"))]
-pub(super) const fn rejects_tsc() -> bool {
-    false
-}
-
-#[cfg(target_os = "linux")]
 fn rejects_tsc_in(path: &Path) -> bool {
-    // A file of sysfs is a page at most, and one read gives all of it.
+    // A file of sysfs is at most a page, and one read returns all of it.
     let mut names = [0; 4096];
     let read = File::open(path).and_then(|mut file| file.read(&mut names));
     let names = names.get(..read.unwrap_or(0)).unwrap_or_default();
     is_without_tsc(names)
 }
 
-/// Whether there are names, and none of them is the TSC's.
-#[cfg(target_os = "linux")]
+/// Whether there are names and none of them is `tsc`.
 fn is_without_tsc(names: &[u8]) -> bool {
     let names = names.split(u8::is_ascii_whitespace);
     let mut names = names.filter(|name| !name.is_empty()).peekable();
     names.peek().is_some() && names.all(|name| name != b"tsc")
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
 mod tests {
     use super::*;
 
