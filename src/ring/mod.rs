@@ -78,8 +78,8 @@
 //! | `ends.rs` | where the slots are, and who drops what is left |
 //! | `producer.rs`, `consumer.rs` | the ends |
 //! | `reserved.rs`, `peeked.rs` | values where they lie |
-//! | `flagged/` | the ring whose slots carry flags, all of it |
-//! | `homes.rs` | where the memory comes from |
+//! | `flags/` | the ring whose slots carry flags, all of it |
+//! | `construct.rs` | where the memory comes from |
 //! | `memory.rs` | how it is laid out, for either design |
 //! | `wait.rs`, `asynchronous.rs`, `waker.rs` | waiting |
 //! | `shared/` | between processes |
@@ -89,12 +89,12 @@
 //! More than one producer or consumer; a queue that grows; values that overtake each other.
 
 mod asynchronous;
+mod construct;
 mod consumer;
 mod control;
 mod ends;
 mod error;
-mod flagged;
-mod homes;
+mod flags;
 #[cfg(feature = "defmt")]
 mod log;
 mod memory;
@@ -113,20 +113,20 @@ mod wait;
 mod waker;
 
 pub use asynchronous::{AsyncConsumer, AsyncProducer, asynchronous};
+#[cfg(not(loom))]
+pub use construct::Ring;
+#[cfg(any(feature = "std", loom))]
+pub use construct::allocate;
+pub use construct::{Ends, in_memory, in_raw_memory, region_align, region_size};
 pub use consumer::{Consumer, Drain};
 pub use error::{Abandoned, Full, NoRoom, RingError};
 #[cfg(any(feature = "std", loom))]
-pub use flagged::allocate_flagged;
-pub use flagged::{FlagConsumer, FlagDrain, FlagEnds, FlagProducer};
+pub use flags::allocate_flagged;
+pub use flags::{FlagConsumer, FlagDrain, FlagEnds, FlagProducer};
 #[cfg(not(loom))]
-pub use flagged::{
+pub use flags::{
     FlagRing, flagged_in_memory, flagged_in_raw_memory, flagged_region_align, flagged_region_size,
 };
-#[cfg(not(loom))]
-pub use homes::Ring;
-#[cfg(any(feature = "std", loom))]
-pub use homes::allocate;
-pub use homes::{Ends, in_memory, in_raw_memory, region_align, region_size};
 pub use peeked::Peeked;
 pub use producer::Producer;
 pub use reserved::Reserved;

@@ -3,7 +3,7 @@
 use std::boxed::Box;
 use std::collections::VecDeque;
 
-use crate::ring::homes::allocate_at;
+use crate::ring::construct::allocate_at;
 use crate::sync::Word;
 
 #[test]

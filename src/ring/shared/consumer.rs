@@ -4,7 +4,7 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use super::error::SharedRingError;
-use super::holder::{Held, Holder};
+use super::owner::{Held, Holder};
 use super::peeked::SharedPeeked;
 use super::plain::Plain;
 use super::ring::SharedRing;

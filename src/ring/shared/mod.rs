@@ -52,7 +52,7 @@
 //! | `plain.rs` | which values may be in such a ring |
 //! | `words.rs` | the layout: the one way to the bytes |
 //! | `ring.rs` | making a ring, finding it, taking its ends |
-//! | `holder.rs` | who has an end, and whether that process lives |
+//! | `owner.rs`  | who has an end, and whether that process lives |
 //! | `producer.rs`, `consumer.rs` | the ends |
 //! | `reserved.rs`, `peeked.rs` | values where they lie |
 //! | `wait.rs` | waiting for a peer that may never come back |
@@ -60,7 +60,7 @@
 
 mod consumer;
 mod error;
-mod holder;
+mod owner;
 mod peeked;
 mod plain;
 mod producer;

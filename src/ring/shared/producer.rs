@@ -4,7 +4,7 @@ use core::fmt;
 use core::sync::atomic::Ordering;
 
 use super::error::{SharedPushError, SharedRingError};
-use super::holder::{Held, Holder};
+use super::owner::{Held, Holder};
 use super::plain::Plain;
 use super::reserved::SharedReserved;
 use super::ring::SharedRing;

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering;
 
 use super::consumer::SharedConsumer;
 use super::error::SharedRingError;
-use super::holder::{FREE, Held, Holder};
+use super::owner::{FREE, Held, Holder};
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use super::words::{

@@ -7,7 +7,7 @@ use std::thread;
 use std::vec::Vec;
 
 use super::error::{SharedRingError, SharedWaitError};
-use super::holder::{Loss, is_one_process, loss};
+use super::owner::{Loss, is_one_process, loss};
 use super::plain::Plain;
 use super::ring::SharedRing;
 use super::words::{PRODUCER, Words, end_of};

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::consumer::SharedConsumer;
 use super::error::{SharedPushError, SharedRingError, SharedWaitError};
-use super::holder::{Loss, Watch};
+use super::owner::{Loss, Watch};
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use super::words::{CONSUMER, PRODUCER};

@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::ring::control::{CONSUMER, PRODUCER};
 use crate::ring::error::{Abandoned, Full};
-use crate::ring::flagged::slot::Side;
+use crate::ring::flags::slot::Side;
 use crate::ring::stats::{ConsumerStats, ProducerStats};
 use crate::ring::wait::Wait;
 use crate::sync::wide;

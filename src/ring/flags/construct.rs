@@ -8,8 +8,8 @@ use core::ptr::NonNull;
 
 use crate::ring::control::Control;
 use crate::ring::error::RingError;
-use crate::ring::flagged::slot::{Side, Slot};
-use crate::ring::flagged::{FlagConsumer, FlagProducer};
+use crate::ring::flags::slot::{Side, Slot};
+use crate::ring::flags::{FlagConsumer, FlagProducer};
 use crate::ring::memory::{self, Free};
 
 /// Both ends of one ring with flags.

@@ -33,19 +33,19 @@
 //! |---|---|
 //! | `slot.rs` | a slot, and what both ends know |
 //! | `ends.rs` | the ends |
-//! | `homes.rs` | where the memory comes from |
+//! | `construct.rs` | where the memory comes from |
 
+mod construct;
 mod ends;
-mod homes;
 mod slot;
 
-pub use ends::{FlagConsumer, FlagDrain, FlagProducer};
-pub use homes::FlagEnds;
+pub use construct::FlagEnds;
 #[cfg(not(loom))]
-pub use homes::FlagRing;
+pub use construct::FlagRing;
 #[cfg(any(feature = "std", loom))]
-pub use homes::allocate_flagged;
+pub use construct::allocate_flagged;
 #[cfg(not(loom))]
-pub use homes::{
+pub use construct::{
     flagged_in_memory, flagged_in_raw_memory, flagged_region_align, flagged_region_size,
 };
+pub use ends::{FlagConsumer, FlagDrain, FlagProducer};
