@@ -23,7 +23,11 @@ compile_error!(
      an implementation of that crate (most chip support crates have one)"
 );
 
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
 pub(crate) use core::sync::atomic::Ordering;
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
@@ -61,6 +65,20 @@ type RawCounter = core::sync::atomic::AtomicU64;
 type RawCounter = core::sync::atomic::AtomicU32;
 #[cfg(loom)]
 use counters::RawCounter;
+
+/// A constructor that is `const`, except under loom: its atomics and cells are made at run time.
+macro_rules! loom_const {
+    ($(#[$meta:meta])* $vis:vis const fn $name:ident($($arg:ident: $type:ty),*) -> $made:ty $body:block) => {
+        $(#[$meta])*
+        #[cfg(not(loom))]
+        $vis const fn $name($($arg: $type),*) -> $made $body
+
+        $(#[$meta])*
+        #[cfg(loom)]
+        $vis fn $name($($arg: $type),*) -> $made $body
+    };
+}
+pub(crate) use loom_const;
 
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
@@ -125,14 +143,10 @@ macro_rules! atomic {
         // Some widths use only some of these.
         #[allow(dead_code)]
         impl $name {
-            #[cfg(not(loom))]
-            pub(crate) const fn new(value: $value) -> Self {
-                Self($raw::new(value))
-            }
-
-            #[cfg(loom)]
-            pub(crate) fn new(value: $value) -> Self {
-                Self($raw::new(value))
+            loom_const! {
+                pub(crate) const fn new(value: $value) -> Self {
+                    Self($raw::new(value))
+                }
             }
 
             #[inline(always)]
@@ -324,20 +338,13 @@ pub(crate) fn spin_loop() {
 
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
 #[repr(transparent)]
-pub(crate) struct Exclusive<T>(
-    #[cfg(not(loom))] core::cell::UnsafeCell<T>,
-    #[cfg(loom)] loom::cell::UnsafeCell<T>,
-);
+pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new(value: T) -> Self {
-        Self(core::cell::UnsafeCell::new(value))
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new(value: T) -> Self {
-        Self(loom::cell::UnsafeCell::new(value))
+    loom_const! {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
     }
 
     /// # Safety

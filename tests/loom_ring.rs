@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
-use framepool::ring::{self, Consumer, Yield};
+use framepool::ring::{self, Consumer, Yield, flags};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
@@ -278,7 +278,7 @@ fn ends_that_go_at_once_keep_no_waker() {
 fn slots_with_flags_change_hands_round_the_end() {
     for capacity in [1, 2] {
         model(3, move || {
-            let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+            let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
             let t = thread::spawn(move || (0..4).filter(|i| tx.push(Box::new(*i)).is_ok()).count());
             let mut last = None;
             let mut taken = 0;
@@ -302,7 +302,7 @@ fn slots_with_flags_change_hands_round_the_end() {
 #[test]
 fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will() {
     model(2, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(1).unwrap();
+        let (mut tx, mut rx) = flags::allocate(1).unwrap();
         let t = thread::spawn(move || {
             tx.push_wait::<Yield>(1).unwrap();
             // The place that was freed before the consumer went is used.
@@ -314,7 +314,7 @@ fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will(
         t.join().unwrap();
     });
     model(2, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         let t = thread::spawn(move || {
             tx.push(1).unwrap();
             tx.push(2).unwrap();
@@ -329,7 +329,7 @@ fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will(
 fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
     model(4, || {
         let live = Arc::default();
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         tx.push(Counted::new(&live)).ok().unwrap();
         let count = live.clone();
         let t = thread::spawn(move || {
@@ -345,7 +345,7 @@ fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
 #[test]
 fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
     model(3, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         let t = thread::spawn(move || {
             assert_eq!(tx.push_iter((0..2).map(Box::new)), 2);
             // The consumer may take some meanwhile: at most so many are there, and so much room at least.

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::thread;
 
 use counted::Counted;
-use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield};
+use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield, flags};
 
 type Ends<T> = (Producer<'static, T>, Consumer<'static, T>);
 
@@ -400,7 +400,7 @@ fn each_end_counts_for_itself() {
 fn a_ring_with_flags_is_a_bounded_queue_too() {
     let live = Rc::new(Cell::new(0));
     for capacity in [1, 2, 8] {
-        let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+        let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
         for lap in 0..3 {
             for i in 0..capacity as u32 {
                 tx.push(Counted::new(&live, i)).unwrap();
@@ -427,21 +427,21 @@ fn a_ring_with_flags_is_a_bounded_queue_too() {
         assert_eq!(live.get(), 0);
     }
     assert_eq!(
-        ring::allocate_flagged::<u8>(0).unwrap_err(),
+        flags::allocate::<u8>(0).unwrap_err(),
         RingError::ZeroCapacity
     );
     assert_eq!(
-        ring::allocate_flagged::<u8>(3).unwrap_err(),
+        flags::allocate::<u8>(3).unwrap_err(),
         RingError::NotPowerOfTwo { asked: 3 }
     );
-    assert!(ring::allocate_flagged::<u64>(1 << (usize::BITS - 1)).is_err());
+    assert!(flags::allocate::<u64>(1 << (usize::BITS - 1)).is_err());
 }
 
 #[test]
 fn a_ring_with_flags_carries_values_between_threads() {
     let count: u64 = if cfg!(miri) { 300 } else { 200_000 };
     for capacity in [1, 2, 64] {
-        let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+        let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
         thread::scope(|scope| {
             scope.spawn(move || {
                 for i in 0..count {
@@ -454,7 +454,7 @@ fn a_ring_with_flags_carries_values_between_threads() {
             assert_eq!(rx.pop_wait::<Yield>(), None);
         });
     }
-    let (mut tx, rx) = ring::allocate_flagged(1).unwrap();
+    let (mut tx, rx) = flags::allocate(1).unwrap();
     tx.push_wait::<Spin>(1).unwrap();
     drop(rx);
     assert_eq!(tx.push_wait::<Spin>(2).unwrap_err().into_inner(), 2);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use counted::Counted;
-use framepool::ring::{self, FlagRing, Ring, RingError, Spin};
+use framepool::ring::{self, Ring, RingError, Spin, flags};
 
 #[test]
 fn a_static_ring_is_split_once() {
@@ -39,7 +39,7 @@ fn a_static_ring_is_split_once() {
 #[test]
 fn a_split_that_is_refused_changes_nothing() {
     static RING: Ring<Arc<()>, 4> = Ring::new();
-    static FLAGS: FlagRing<Arc<()>, 4> = FlagRing::new();
+    static FLAGS: flags::Ring<Arc<()>, 4> = flags::Ring::new();
     let value = Arc::new(());
     let (mut tx, mut rx) = RING.split().unwrap();
     tx.push(value.clone()).unwrap();

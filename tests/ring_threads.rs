@@ -67,7 +67,7 @@ fn who_waits_learns_that_the_other_end_is_gone() {
     let t = thread::spawn(move || tx.push_wait::<Yield>(2));
     drop(rx);
     let error = t.join().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the other end of the ring is gone");
+    assert_eq!(error.to_string(), "the consumer of the ring is gone");
     assert_eq!(error.into_inner(), 2);
     let (tx, mut rx) = ends::<u8>(1);
     let t = thread::spawn(move || rx.pop_wait::<Yield>());

@@ -1,62 +1,36 @@
-//! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
+//! Ways to make a ring: as a value, in the caller's memory, allocated.
 
-#[cfg(not(loom))]
-use core::fmt;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use crate::ring::control::Control;
-use crate::ring::ends::{Place, Slot};
+use crate::ring::consumer::Consumer;
 use crate::ring::error::RingError;
-use crate::ring::memory::{self, Free};
-use crate::ring::{Consumer, Producer};
+#[cfg(not(loom))]
+use crate::ring::memory::Inline;
+use crate::ring::memory::{self, Memory};
+use crate::ring::producer::Producer;
+use crate::ring::slot::ValueSlot;
 use crate::sync::Word;
 
 /// Both ends of one ring.
 pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
 
-/// Both ends of a ring that nobody has an end of.
+/// Both ends of an empty ring.
 ///
 /// # Safety
-/// As for [`Place::new`]; the ring is empty at this position, and there are no other ends.
-unsafe fn ends<'r, T>(
-    control: NonNull<Control>,
-    slots: NonNull<Slot<T>>,
-    capacity: usize,
-    free: Option<Free<Slot<T>>>,
-    position: Word,
-) -> Ends<'r, T> {
+/// The ring is at this position, and has no other ends.
+unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>, position: Word) -> Ends<'_, T> {
     // SAFETY: the caller's promises.
     unsafe {
-        let place = Place::new(control, slots, capacity, free);
         (
-            Producer::new(place.clone(), position),
-            Consumer::new(place, position),
+            Producer::new(memory.clone(), position),
+            Consumer::new(memory, position),
         )
     }
 }
 
-/// Both ends of a ring of new memory, whose slots need no initialisation: only loom's do.
-///
-/// # Safety
-/// As for [`ends`].
-unsafe fn made<'r, T>(
-    control: NonNull<Control>,
-    first: NonNull<Slot<T>>,
-    capacity: usize,
-    free: Option<Free<Slot<T>>>,
-    position: Word,
-) -> Ends<'r, T> {
-    // SAFETY: the caller's promises; so many slots are there.
-    unsafe {
-        #[cfg(loom)]
-        (0..capacity).for_each(|i| first.add(i).write(Slot::new(MaybeUninit::uninit())));
-        ends(control, first, capacity, free, position)
-    }
-}
-
 /// The ring's memory as a value: for a `static`, where it is all zeros and lies in `.bss`, or for the
-/// stack or a struct. `N` is a power of two; all of them are usable.
+/// stack or a struct. `N` is a power of two; all slots are usable.
 ///
 /// ```
 /// use framepool::ring::Ring;
@@ -66,7 +40,7 @@ unsafe fn made<'r, T>(
 /// let (mut tx, mut rx) = EVENTS.split()?;
 /// tx.push(7)?;
 /// assert_eq!(rx.pop(), Some(7));
-/// assert!(EVENTS.split().is_err()); // once
+/// assert!(EVENTS.split().is_err()); // only once
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
@@ -77,17 +51,14 @@ unsafe fn made<'r, T>(
 /// ```compile_fail,E0080
 /// static NONE: framepool::ring::Ring<u32, 0> = framepool::ring::Ring::new();
 /// ```
-/// What cannot be sent cannot lie in a static:
+/// A ring in a static needs values that are `Send`:
 /// ```compile_fail,E0277
 /// static POINTERS: framepool::ring::Ring<*mut u8, 4> = framepool::ring::Ring::new();
 /// ```
 #[cfg(not(loom))]
-pub struct Ring<T, const N: usize> {
-    control: Control,
-    slots: [Slot<T>; N],
-}
+pub struct Ring<T, const N: usize>(Inline<ValueSlot<T>, N>);
 
-// SAFETY: what `&Ring` gives out is one producer and one consumer, once, each `Send` where `T` is.
+// SAFETY: `&Ring` gives out one producer and one consumer, once, each `Send` where `T` is.
 #[cfg(not(loom))]
 unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
 
@@ -96,30 +67,23 @@ impl<T, const N: usize> Ring<T, N> {
     /// An empty ring.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
-        const { memory::check::<Slot<T>>(N) };
-        Self {
-            control: Control::new(),
-            slots: [const { Slot::new(MaybeUninit::uninit()) }; N],
-        }
+        Self(Inline::new(
+            [const { ValueSlot::new(MaybeUninit::uninit()) }; N],
+        ))
     }
 
-    /// Both ends, once in the life of the ring. That, and an end's going, are the only steps that need
-    /// compare-and-swap (or a critical section, on targets without it).
+    /// Both ends, once in the life of the ring. Only this, and dropping an end, need compare-and-swap (or a
+    /// critical section, on targets without it).
     ///
     /// # Errors
     /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
     pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
-        if !self.control.claim() {
-            return Err(RingError::AlreadySplit);
-        }
-        // SAFETY: the memory lives for ever, and `claim` succeeds once: these are its only ends.
-        // The cells may be written through a shared reference.
-        Ok(unsafe { ends(NonNull::from(&self.control), self.first(), N, None, 0) })
+        // SAFETY: the memory is given out once, for one pair of ends at position 0.
+        self.0.split().map(|memory| unsafe { ends(memory, 0) })
     }
 
-    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is empty again. What is in
-    /// it when both ends have been dropped is dropped; what is in it when an end was forgotten is
-    /// forgotten too.
+    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is then empty again. Values that
+    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too.
     ///
     /// ```
     /// use framepool::ring::Ring;
@@ -128,50 +92,37 @@ impl<T, const N: usize> Ring<T, N> {
     /// {
     ///     let (mut tx, mut rx) = ring.split_mut();
     ///     std::thread::scope(|scope| {
-    ///         scope.spawn(move || tx.push("from afar".into()));
+    ///         scope.spawn(move || tx.push("from another thread".into()));
     ///         while rx.is_empty() {}
-    ///         assert_eq!(rx.pop().as_deref(), Some("from afar"));
+    ///         assert_eq!(rx.pop().as_deref(), Some("from another thread"));
     ///     });
     /// }
-    /// // Once they are gone, again.
+    /// // The ends are gone, so the ring can be split again.
     /// let (tx, rx) = ring.split_mut();
     /// assert!(rx.is_empty() && !tx.is_abandoned());
     /// ```
     pub fn split_mut(&mut self) -> Ends<'_, T> {
-        self.control.reset(0);
-        // Ends that are forgotten leave the positions anywhere: `split`, which begins at 0, must then fail.
-        self.control.claim();
-        // SAFETY: the memory lives as long as the borrow, during which nobody can split it again.
-        unsafe { ends(NonNull::from(&self.control), self.first(), N, None, 0) }
-    }
-
-    /// The first slot, by a pointer that is good for all of them.
-    fn first(&self) -> NonNull<Slot<T>> {
-        NonNull::from(&self.slots).cast()
+        // SAFETY: the memory is borrowed exclusively, for one pair of ends at position 0.
+        unsafe { ends(self.0.split_mut(), 0) }
     }
 }
 
 #[cfg(not(loom))]
-impl<T, const N: usize> fmt::Debug for Ring<T, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ring")
-            .field("capacity", &N)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T, const N: usize] Ring<T, N> as Ring { capacity = |_| N });
 
-/// Bytes that a ring takes of a region that is aligned to [`region_align`]; up to that less one more of
-/// one that is not.
+/// Returns the number of bytes that a ring takes of a region that is aligned to [`region_align`]. In other regions it
+/// takes up to `region_align() - 1` bytes more.
 ///
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`.
 pub const fn region_size<T>(capacity: usize) -> Result<usize, RingError> {
-    memory::size::<Slot<T>>(capacity)
+    memory::size::<ValueSlot<T>>(capacity)
 }
 
-/// What a ring's region should be aligned to: a pair of cache lines, or more if the values want more.
+/// Returns the alignment that a ring's region should have: a pair of cache lines, or that of the values if it is
+/// larger.
 pub const fn region_align<T>() -> usize {
-    memory::align::<Slot<T>>()
+    memory::align::<ValueSlot<T>>()
 }
 
 /// A ring in the caller's memory, aligned or not: the bytes before the first aligned one are not used.
@@ -195,9 +146,8 @@ pub fn in_memory<'m, T: 'm>(
     capacity: usize,
 ) -> Result<Ends<'m, T>, RingError> {
     let len = memory.len();
-    let start = NonNull::from(memory).cast();
     // SAFETY: borrowed exclusively, for as long as the ends live.
-    unsafe { in_raw_memory(start, len, capacity) }
+    unsafe { in_raw_memory(NonNull::from(memory).cast(), len, capacity) }
 }
 
 /// As [`in_memory`], for memory that is only known by its address.
@@ -210,7 +160,7 @@ pub fn in_memory<'m, T: 'm>(
 /// static mut MEMORY: [MaybeUninit<u8>; 4096] = [MaybeUninit::uninit(); 4096];
 ///
 /// let start = NonNull::new((&raw mut MEMORY).cast()).unwrap();
-/// // SAFETY: so many bytes are there for ever, and nobody else uses them.
+/// // SAFETY: the bytes are there for ever, and nothing else uses them.
 /// let (mut tx, mut rx) = unsafe { ring::in_raw_memory::<u64>(start, 4096, 256) }?;
 /// tx.push(1)?;
 /// assert_eq!(rx.pop(), Some(1));
@@ -218,8 +168,8 @@ pub fn in_memory<'m, T: 'm>(
 /// ```
 ///
 /// # Safety
-/// `len` bytes from `start` on are good for reads and writes, by nobody but the ends and for as long as one of them
-/// lives.
+/// `len` bytes from `start` on are good for reads and writes. Nothing but the ends uses them for as long as one of
+/// the ends lives.
 ///
 /// # Errors
 /// As for [`in_memory`].
@@ -228,13 +178,11 @@ pub unsafe fn in_raw_memory<'m, T: 'm>(
     len: usize,
     capacity: usize,
 ) -> Result<Ends<'m, T>, RingError> {
-    // SAFETY: the caller's promises.
-    let (control, first) = unsafe { memory::carve::<Slot<T>>(start, len, capacity)? };
-    // SAFETY: that ring is the ends' until both have left.
-    Ok(unsafe { made(control, first, capacity, None, 0) })
+    // SAFETY: the caller's promises; new memory, at position 0.
+    unsafe { Ok(ends(Memory::in_region(start, len, capacity)?, 0)) }
 }
 
-/// A ring in memory of its own, aligned to cache lines, freed with the second of its ends.
+/// A ring in memory of its own, aligned to cache lines. The memory is freed when both ends have been dropped.
 ///
 /// ```
 /// let (mut tx, mut rx) = framepool::ring::allocate(1024)?;
@@ -257,11 +205,6 @@ pub(super) fn allocate_at<T>(
     capacity: usize,
     position: Word,
 ) -> Result<Ends<'static, T>, RingError> {
-    let (mut control, first) = memory::allocate::<Slot<T>>(capacity)?;
-    // SAFETY: it lives until `free`, and nobody else knows of it.
-    unsafe {
-        control.as_mut().reset(position);
-        let free = memory::free::<Slot<T>>;
-        Ok(made(control, first, capacity, Some(free), position))
-    }
+    // SAFETY: new memory, at this position.
+    Memory::allocate(capacity, position).map(|memory| unsafe { ends(memory, position) })
 }

@@ -92,11 +92,9 @@ mod asynchronous;
 mod construct;
 mod consumer;
 mod control;
-mod ends;
+mod drain;
 mod error;
-mod flags;
-#[cfg(feature = "defmt")]
-mod log;
+pub mod flags;
 mod memory;
 mod peeked;
 mod producer;
@@ -108,25 +106,16 @@ mod reserved;
     not(loom)
 ))]
 mod shared;
+mod slot;
 mod stats;
 mod wait;
 mod waker;
 
 pub use asynchronous::{AsyncConsumer, AsyncProducer, asynchronous};
-#[cfg(not(loom))]
-pub use construct::Ring;
-#[cfg(any(feature = "std", loom))]
-pub use construct::allocate;
-pub use construct::{Ends, in_memory, in_raw_memory, region_align, region_size};
-pub use consumer::{Consumer, Drain};
+pub use construct::*;
+pub use consumer::Consumer;
+pub use drain::Drain;
 pub use error::{Abandoned, Full, NoRoom, RingError};
-#[cfg(any(feature = "std", loom))]
-pub use flags::allocate_flagged;
-pub use flags::{FlagConsumer, FlagDrain, FlagEnds, FlagProducer};
-#[cfg(not(loom))]
-pub use flags::{
-    FlagRing, flagged_in_memory, flagged_in_raw_memory, flagged_region_align, flagged_region_size,
-};
 pub use peeked::Peeked;
 pub use producer::Producer;
 pub use reserved::Reserved;

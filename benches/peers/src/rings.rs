@@ -97,11 +97,11 @@ impl<T: Message> Receive32<T> for ring::Consumer<'_, T> {
     }
 }
 
-pub struct FlaggedTx<T: 'static>(ring::FlagProducer<'static, T>);
-pub struct FlaggedRx<T: 'static>(ring::FlagConsumer<'static, T>);
+pub struct FlaggedTx<T: 'static>(ring::flags::Producer<'static, T>);
+pub struct FlaggedRx<T: 'static>(ring::flags::Consumer<'static, T>);
 
 pub fn flagged_ends<T: Message>() -> (FlaggedTx<T>, FlaggedRx<T>) {
-    let (tx, rx) = ring::allocate_flagged(PLACES).expect("memory for a ring");
+    let (tx, rx) = ring::flags::allocate(PLACES).expect("memory for a ring");
     (FlaggedTx(tx), FlaggedRx(rx))
 }
 

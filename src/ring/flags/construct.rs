@@ -1,68 +1,29 @@
-//! Where the memory of a ring with flags comes from: a static, a borrowed value, the caller's region, an allocation.
+//! Ways to make a ring with flags: as a value, in the caller's memory, allocated.
 
-#[cfg(not(loom))]
-use core::fmt;
-#[cfg(not(loom))]
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-use crate::ring::control::Control;
 use crate::ring::error::RingError;
-use crate::ring::flags::slot::{Side, Slot};
-use crate::ring::flags::{FlagConsumer, FlagProducer};
-use crate::ring::memory::{self, Free};
-
-/// Both ends of one ring with flags.
-pub type FlagEnds<'r, T> = (FlagProducer<'r, T>, FlagConsumer<'r, T>);
-
-/// # Safety
-/// As for [`Side::new`].
-unsafe fn ends<'r, T>(
-    control: NonNull<Control>,
-    slots: NonNull<Slot<T>>,
-    capacity: usize,
-    free: Option<Free<Slot<T>>>,
-) -> FlagEnds<'r, T> {
-    // SAFETY: the caller's promises.
-    unsafe {
-        (
-            FlagProducer(Side::new(control, slots, capacity, free)),
-            FlagConsumer(Side::new(control, slots, capacity, free)),
-        )
-    }
-}
-
-/// Both ends of a ring of new memory, whose slots it makes empty.
-///
-/// # Safety
-/// So many slots are there, the ends' alone until both have left; `free`, where there is one, may then be called.
-unsafe fn made<'r, T>(
-    control: NonNull<Control>,
-    first: NonNull<Slot<T>>,
-    capacity: usize,
-    free: Option<Free<Slot<T>>>,
-) -> FlagEnds<'r, T> {
-    // SAFETY: the caller's promises.
-    unsafe {
-        (0..capacity).for_each(|i| first.add(i).write(Slot::new()));
-        ends(control, first, capacity, free)
-    }
-}
+use crate::ring::flags::ends::{Ends, ends};
+use crate::ring::flags::slot::FlagSlot;
+#[cfg(not(loom))]
+use crate::ring::memory::Inline;
+use crate::ring::memory::{self, Memory};
 
 /// A ring whose slots carry flags, as a value: for a `static`, where it is all zeros and lies in `.bss`, or
-/// for the stack or a struct. `N` is a power of two; all of them are usable.
+/// for the stack or a struct. `N` is a power of two; all slots are usable.
 ///
-/// Take it where values come one by one: a value then costs the move of its own line and no other, where
-/// [`Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is mostly the other
-/// way round: this ring pays for a flag a value, that one for a position a burst. A slot is
+/// Take it if values come one by one: a value then costs the move of its own line and no other, whereas
+/// [`ring::Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is mostly the other
+/// way round: this ring pays for one flag a value, that one for one position a burst. A slot is
 /// larger than the value by four bytes and padding, and there is no access in place.
 ///
-/// Nothing is published late: a value can be seen, and a place used, as soon as the push or pop is over.
+/// Nothing is published late: a value can be seen, and a slot used again, as soon as the push or pop returns.
 ///
 /// ```
-/// use framepool::ring::{FlagRing, Spin};
+/// use framepool::ring::{Spin, flags};
 ///
-/// static ORDERS: FlagRing<u64, 64> = FlagRing::new();
+/// static ORDERS: flags::Ring<u64, 64> = flags::Ring::new();
 ///
 /// let (mut tx, mut rx) = ORDERS.split()?;
 /// let sum = std::thread::spawn(move || {
@@ -73,111 +34,81 @@ unsafe fn made<'r, T>(
 /// }
 /// drop(tx);
 /// assert_eq!(sum.join().unwrap(), 4950);
-/// assert!(ORDERS.split().is_err()); // once
+/// assert!(ORDERS.split().is_err()); // only once
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 /// ```compile_fail,E0080
-/// static ODD: framepool::ring::FlagRing<u32, 24> = framepool::ring::FlagRing::new();
+/// static ODD: framepool::ring::flags::Ring<u32, 24> = framepool::ring::flags::Ring::new();
 /// ```
-/// What cannot be sent cannot lie in a static:
+/// A ring in a static needs values that are `Send`:
 /// ```compile_fail,E0277
-/// static POINTERS: framepool::ring::FlagRing<*mut u8, 4> = framepool::ring::FlagRing::new();
+/// static POINTERS: framepool::ring::flags::Ring<*mut u8, 4> = framepool::ring::flags::Ring::new();
 /// ```
 #[cfg(not(loom))]
-pub struct FlagRing<T, const N: usize> {
-    control: Control,
-    slots: [Slot<T>; N],
-}
+pub struct Ring<T, const N: usize>(Inline<FlagSlot<T>, N>);
 
-// SAFETY: what `&FlagRing` gives out is one producer and one consumer, once, each `Send` where `T` is.
+// SAFETY: `&Ring` gives out one producer and one consumer, once, each `Send` where `T` is.
 #[cfg(not(loom))]
-unsafe impl<T: Send, const N: usize> Sync for FlagRing<T, N> {}
+unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
 
 #[cfg(not(loom))]
-impl<T, const N: usize> FlagRing<T, N> {
+impl<T, const N: usize> Ring<T, N> {
     /// An empty ring.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
-        const { memory::check::<Slot<T>>(N) };
-        Self {
-            control: Control::new(),
-            slots: [const { Slot::new() }; N],
-        }
+        Self(Inline::new([const { FlagSlot::new() }; N]))
     }
 
     /// Both ends, once in the life of the ring.
     ///
     /// # Errors
     /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
-    pub fn split(&'static self) -> Result<FlagEnds<'static, T>, RingError> {
-        if !self.control.claim() {
-            return Err(RingError::AlreadySplit);
-        }
-        // SAFETY: the memory lives for ever, and `claim` succeeds once: these are its only ends. The slots
-        // are as `new` made them, all empty.
-        Ok(unsafe { ends(NonNull::from(&self.control), self.first(), N, None) })
+    pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
+        // SAFETY: the memory is given out once, for one pair of ends.
+        self.0.split().map(|memory| unsafe { ends(memory) })
     }
 
-    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is empty again. What is in
-    /// it when both ends have been dropped is dropped; what is in it when an end was forgotten is
-    /// forgotten too. O(N).
+    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is then empty again. Values that
+    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too. O(N).
     ///
     /// ```
-    /// use framepool::ring::FlagRing;
+    /// use framepool::ring::flags;
     ///
-    /// let mut ring: FlagRing<String, 8> = FlagRing::new();
+    /// let mut ring: flags::Ring<String, 8> = flags::Ring::new();
     /// {
     ///     let (mut tx, mut rx) = ring.split_mut();
     ///     std::thread::scope(|scope| {
-    ///         scope.spawn(move || tx.push("from afar".into()));
+    ///         scope.spawn(move || tx.push("from another thread".into()));
     ///         while rx.is_empty() {}
-    ///         assert_eq!(rx.pop().as_deref(), Some("from afar"));
+    ///         assert_eq!(rx.pop().as_deref(), Some("from another thread"));
     ///     });
     /// }
-    /// // Once they are gone, again.
+    /// // The ends are gone, so the ring can be split again.
     /// let (tx, rx) = ring.split_mut();
     /// assert!(rx.is_empty() && !tx.is_abandoned());
     /// ```
-    pub fn split_mut(&mut self) -> FlagEnds<'_, T> {
-        self.control.reset(0);
-        // Ends that are forgotten leave flags set: `split`, which relies on none being, must then fail.
-        self.control.claim();
-        // What such ends left is forgotten: a slot does not drop its value.
-        self.slots.iter_mut().for_each(|slot| *slot = Slot::new());
-        // SAFETY: the memory lives as long as the borrow, during which nobody can split it again.
-        unsafe { ends(NonNull::from(&self.control), self.first(), N, None) }
-    }
-
-    /// The first slot, by a pointer that is good for all of them.
-    fn first(&self) -> NonNull<Slot<T>> {
-        NonNull::from(&self.slots).cast()
+    pub fn split_mut(&mut self) -> Ends<'_, T> {
+        // SAFETY: the memory is borrowed exclusively, for one pair of ends.
+        unsafe { ends(self.0.split_mut()) }
     }
 }
 
 #[cfg(not(loom))]
-impl<T, const N: usize> fmt::Debug for FlagRing<T, N> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagRing")
-            .field("capacity", &N)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T, const N: usize] Ring<T, N> as Ring { capacity = |_| N });
 
-/// Bytes that a ring with flags takes of a region that is aligned to [`flagged_region_align`]; up to that
-/// less one more of one that is not.
+/// Returns the number of bytes that a ring with flags takes of a region that is aligned to [`region_align`]. In other
+/// regions it takes up to `region_align() - 1` bytes more.
 ///
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`.
-#[cfg(not(loom))]
-pub const fn flagged_region_size<T>(capacity: usize) -> Result<usize, RingError> {
-    memory::size::<Slot<T>>(capacity)
+pub const fn region_size<T>(capacity: usize) -> Result<usize, RingError> {
+    memory::size::<FlagSlot<T>>(capacity)
 }
 
-/// What the region of a ring with flags should be aligned to: a pair of cache lines, or more if the values
-/// want more.
-#[cfg(not(loom))]
-pub const fn flagged_region_align<T>() -> usize {
-    memory::align::<Slot<T>>()
+/// Returns the alignment that the region of a ring with flags should have: a pair of cache lines, or that of the
+/// values if it is larger.
+pub const fn region_align<T>() -> usize {
+    memory::align::<FlagSlot<T>>()
 }
 
 /// A ring with flags in the caller's memory, aligned or not: the bytes before the first aligned one are not
@@ -185,11 +116,11 @@ pub const fn flagged_region_align<T>() -> usize {
 ///
 /// ```
 /// use core::mem::MaybeUninit;
-/// use framepool::ring;
+/// use framepool::ring::flags;
 ///
 /// // A slice, a linker section, a hugepage.
 /// let mut memory = [MaybeUninit::uninit(); 4096];
-/// let (mut tx, mut rx) = ring::flagged_in_memory::<u64>(&mut memory, 128)?;
+/// let (mut tx, mut rx) = flags::in_memory::<u64>(&mut memory, 128)?;
 /// tx.push(1)?;
 /// assert_eq!(rx.pop(), Some(1));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
@@ -197,42 +128,37 @@ pub const fn flagged_region_align<T>() -> usize {
 ///
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`, `RegionTooSmall`.
-#[cfg(not(loom))]
-pub fn flagged_in_memory<'m, T: 'm>(
+pub fn in_memory<'m, T: 'm>(
     memory: &'m mut [MaybeUninit<u8>],
     capacity: usize,
-) -> Result<FlagEnds<'m, T>, RingError> {
+) -> Result<Ends<'m, T>, RingError> {
     let len = memory.len();
-    let start = NonNull::from(memory).cast();
     // SAFETY: borrowed exclusively, for as long as the ends live.
-    unsafe { flagged_in_raw_memory(start, len, capacity) }
+    unsafe { in_raw_memory(NonNull::from(memory).cast(), len, capacity) }
 }
 
-/// As [`flagged_in_memory`], for memory that is only known by its address.
+/// As [`in_memory`], for memory that is only known by its address.
 ///
 /// # Safety
-/// `len` bytes from `start` on are good for reads and writes, by nobody but the ends and for as long as one of them
-/// lives.
+/// `len` bytes from `start` on are good for reads and writes. Nothing but the ends uses them for as long as one of
+/// the ends lives.
 ///
 /// # Errors
-/// As for [`flagged_in_memory`].
-#[cfg(not(loom))]
-pub unsafe fn flagged_in_raw_memory<'m, T: 'm>(
+/// As for [`in_memory`].
+pub unsafe fn in_raw_memory<'m, T: 'm>(
     start: NonNull<u8>,
     len: usize,
     capacity: usize,
-) -> Result<FlagEnds<'m, T>, RingError> {
-    // SAFETY: the caller's promises.
-    let (control, first) = unsafe { memory::carve::<Slot<T>>(start, len, capacity)? };
-    // SAFETY: that ring is the ends' until both have left.
-    Ok(unsafe { made(control, first, capacity, None) })
+) -> Result<Ends<'m, T>, RingError> {
+    // SAFETY: the caller's promises; new memory has no ends yet.
+    unsafe { Ok(ends(Memory::in_region(start, len, capacity)?)) }
 }
 
-/// A ring with flags in memory of its own, aligned to cache lines, freed with the second of its ends.
-/// O(capacity).
+/// A ring with flags in memory of its own, aligned to cache lines. The memory is freed when both ends have been
+/// dropped. O(capacity).
 ///
 /// ```
-/// let (mut tx, mut rx) = framepool::ring::allocate_flagged(8)?;
+/// let (mut tx, mut rx) = framepool::ring::flags::allocate(8)?;
 /// tx.push("a value")?;
 /// assert_eq!(rx.pop(), Some("a value"));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
@@ -241,9 +167,7 @@ pub unsafe fn flagged_in_raw_memory<'m, T: 'm>(
 /// # Errors
 /// [`RingError`]: `ZeroCapacity`, `NotPowerOfTwo`, `CapacityTooLarge`, `OutOfMemory`.
 #[cfg(any(feature = "std", loom))]
-pub fn allocate_flagged<T>(capacity: usize) -> Result<FlagEnds<'static, T>, RingError> {
-    let (control, first) = memory::allocate::<Slot<T>>(capacity)?;
-    let free = memory::free::<Slot<T>>;
-    // SAFETY: it lives until `free`, and nobody else knows of it.
-    Ok(unsafe { made(control, first, capacity, Some(free)) })
+pub fn allocate<T>(capacity: usize) -> Result<Ends<'static, T>, RingError> {
+    // SAFETY: new memory has no ends yet.
+    Memory::allocate(capacity, 0).map(|memory| unsafe { ends(memory) })
 }

@@ -1,19 +1,100 @@
 //! The ends of a ring with flags.
 
-use core::fmt;
-
-use crate::ring::control::{CONSUMER, PRODUCER};
+use crate::ring::control::{CONSUMER, PRODUCER, Padded};
+use crate::ring::drain::Drain;
 use crate::ring::error::{Abandoned, Full};
-use crate::ring::flags::slot::Side;
+use crate::ring::flags::slot::FlagSlot;
+use crate::ring::memory::Memory;
+use crate::ring::slot::ahead;
 use crate::ring::stats::{ConsumerStats, ProducerStats};
-use crate::ring::wait::Wait;
-use crate::sync::wide;
+use crate::ring::wait::{PopEnd, PushEnd, Wait};
+use crate::sync::{Word, prefetch_write, wide};
 
-/// The end of a [`FlagRing`](crate::ring::FlagRing) that values are pushed into: as
-/// [`Producer`](crate::ring::Producer), one by one. `Send`, not `Sync`, on cache lines of its own.
+/// What an end knows.
+///
+/// # Invariant
+/// The full slots are those of the positions from the consumer's `at` up to the producer's, at most the capacity
+/// apart.
+struct End<'r, T> {
+    /// Number of values that went through this end; the lower bits are the index of the next slot.
+    at: Word,
+    memory: Memory<'r, FlagSlot<T>>,
+    /// Number of operations that found the slot not ready.
+    failed: u64,
+    _own_lines: Padded<()>,
+}
+
+impl<'r, T> End<'r, T> {
+    fn new(memory: Memory<'r, FlagSlot<T>>) -> Self {
+        Self {
+            at: 0,
+            memory,
+            failed: 0,
+            _own_lines: Padded(()),
+        }
+    }
+
+    fn capacity(&self) -> usize {
+        self.memory.capacity() as usize
+    }
+
+    #[inline(always)]
+    fn is_full(&self) -> bool {
+        self.memory.slot(self.at).is_full()
+    }
+
+    #[cold]
+    fn fail(&mut self) {
+        self.failed = self.failed.saturating_add(1);
+    }
+
+    /// Prefetches a line that will be written to soon, unless it has a value that the consumer has yet to read. If
+    /// several slots share a line, the look at the first one's flag has fetched it already.
+    #[inline(always)]
+    fn expect_write(&self, position: Word) {
+        if size_of::<FlagSlot<T>>() >= 64 {
+            let ahead = ahead::<FlagSlot<T>>() as Word;
+            let slot = self.memory.slot(position.wrapping_add(ahead));
+            if !slot.seems_full() {
+                prefetch_write((&raw const *slot).cast());
+            }
+        }
+    }
+
+    /// Returns the number of slots, from the next one on, of which all are full, or all are not: by bisection for the
+    /// first that differs. The other end may make more of them so meanwhile, never fewer.
+    fn run(&self, full: bool) -> usize {
+        let (mut known, mut end) = (0, self.capacity());
+        while known < end {
+            let middle = known + (end - known) / 2;
+            let slot = self.memory.slot(self.at.wrapping_add(middle as Word));
+            if slot.is_full() == full {
+                known = middle + 1;
+            } else {
+                end = middle;
+            }
+        }
+        known
+    }
+
+    /// Gives the end up. The last one drops the values that are left, and frees the memory.
+    ///
+    /// # Safety
+    /// Called once for each end, which does nothing more afterwards.
+    unsafe fn leave(&self, end: u32) {
+        self.memory.control().mark_gone(end);
+        let all = (self.at, self.at.wrapping_add(self.memory.capacity()));
+        // SAFETY: this is the end's last access; all slots are met, from the consumer's next one on or from any: the
+        // values are dropped in the order of the ring.
+        unsafe { self.memory.depart(end, |_| all) };
+    }
+}
+
+/// The end of a [`flags::Ring`](crate::ring::flags::Ring) that values are pushed into: as
+/// [`ring::Producer`](crate::ring::Producer), one by one. `Send`, not `Sync`, on cache lines of its own.
 ///
 /// ```
-/// let (mut tx, mut rx) = framepool::ring::allocate_flagged(4)?;
+/// let (mut tx, mut rx) = framepool::ring::flags::allocate(4)?;
 /// assert_eq!(tx.push_slice(&[1, 2, 3, 4, 5]), 4);
 /// assert_eq!((tx.len(), rx.len()), (4, 4));
 /// assert_eq!(rx.drain().collect::<Vec<_>>(), [1, 2, 3, 4]);
@@ -22,15 +103,15 @@ use crate::sync::wide;
 /// ```
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: T) {}
-/// shared(framepool::ring::allocate_flagged::<u8>(4).unwrap().0);
+/// shared(framepool::ring::flags::allocate::<u8>(4).unwrap().0);
 /// ```
-pub struct FlagProducer<'r, T>(pub(super) Side<'r, T>);
+pub struct Producer<'r, T>(End<'r, T>);
 
-/// The end of a [`FlagRing`](crate::ring::FlagRing) that values are popped from: as
-/// [`Consumer`](crate::ring::Consumer), one by one. `Send`, not `Sync`, on cache lines of its own.
+/// The end of a [`flags::Ring`](crate::ring::flags::Ring) that values are popped from: as
+/// [`ring::Consumer`](crate::ring::Consumer), one by one. `Send`, not `Sync`, on cache lines of its own.
 ///
 /// ```
-/// let (mut tx, mut rx) = framepool::ring::allocate_flagged(4)?;
+/// let (mut tx, mut rx) = framepool::ring::flags::allocate(4)?;
 /// tx.push_slice(&[1, 2, 3]);
 /// let mut out = [0; 2];
 /// assert_eq!((rx.pop_slice(&mut out), out), (2, [1, 2]));
@@ -39,27 +120,41 @@ pub struct FlagProducer<'r, T>(pub(super) Side<'r, T>);
 /// ```
 /// ```compile_fail,E0277
 /// fn shared<T: Sync>(_: T) {}
-/// shared(framepool::ring::allocate_flagged::<u8>(4).unwrap().1);
+/// shared(framepool::ring::flags::allocate::<u8>(4).unwrap().1);
 /// ```
-pub struct FlagConsumer<'r, T>(pub(super) Side<'r, T>);
+pub struct Consumer<'r, T>(End<'r, T>);
 
-// SAFETY: one value of this type stands for one end, which may be used by any thread, one at a time
+// SAFETY: one value of this type stands for one end, which any thread may use, one at a time
 // (`&mut self`); values move through it to the other end's thread.
-unsafe impl<T: Send> Send for FlagProducer<'_, T> {}
+unsafe impl<T: Send> Send for Producer<'_, T> {}
 // SAFETY: the same, from the other end's thread.
-unsafe impl<T: Send> Send for FlagConsumer<'_, T> {}
+unsafe impl<T: Send> Send for Consumer<'_, T> {}
 
-impl<T> FlagProducer<'_, T> {
-    /// Appends a value, which the consumer sees at once. O(1): touches one slot, asks for the line of another
-    /// where slots are as large as lines, and touches no other shared memory.
+/// Both ends of one ring with flags.
+pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
+
+/// Both ends of a ring whose slots are empty.
+///
+/// # Safety
+/// The ring has no other ends.
+pub(super) unsafe fn ends<T>(memory: Memory<'_, FlagSlot<T>>) -> Ends<'_, T> {
+    (
+        Producer(End::new(memory.clone())),
+        Consumer(End::new(memory)),
+    )
+}
+
+impl<T> Producer<'_, T> {
+    /// Appends a value, which the consumer sees at once. O(1): touches one slot and no other shared memory. If slots
+    /// are as large as cache lines, it also prefetches the line of a later one.
     ///
     /// # Errors
     /// [`Full`] with the value.
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
-        // Read once: for all that the compiler knows, the value may be written over it.
+        // Read once: for all that the compiler knows, writing the value may change it.
         let at = self.0.at;
-        let slot = self.0.slot_at(at);
+        let slot = self.0.memory.slot(at);
         if slot.is_full() {
             self.0.fail();
             return Err(Full(value));
@@ -71,37 +166,18 @@ impl<T> FlagProducer<'_, T> {
         Ok(())
     }
 
-    /// Appends a value, after waiting for a place if need be.
+    /// Appends a value, after waiting for room if necessary.
     ///
     /// # Errors
     /// [`Abandoned`] with the value: the ring is full, and the consumer is gone.
     #[inline]
     pub fn push_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
-        match self.push(value) {
-            Ok(()) => Ok(()),
-            Err(Full(value)) => self.push_waiting::<W>(value),
-        }
+        self.push_or_wait::<W>(value)
     }
 
-    #[cold]
-    fn push_waiting<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
-        let mut wait = W::default();
-        loop {
-            // In this order: a place that was freed before the consumer went is used.
-            let abandoned = self.is_abandoned();
-            if !self.0.is_full() {
-                return self.push(value).map_err(|Full(value)| Abandoned(value));
-            }
-            if abandoned {
-                return Err(Abandoned(value));
-            }
-            wait.wait();
-        }
-    }
-
-    /// Pushes copies, from the first on, for as long as there is room. How many. The consumer sees each
-    /// at once: where bursts are the rule, [`Producer::push_slice`](crate::ring::Producer::push_slice) is
-    /// faster.
+    /// Pushes copies, from the first on, for as long as there is room. Returns the number of values pushed. The
+    /// consumer sees each at once. For bursts, [`Producer::push_slice`](crate::ring::Producer::push_slice) of the other
+    /// design is faster.
     #[inline]
     pub fn push_slice(&mut self, values: &[T]) -> usize
     where
@@ -117,29 +193,28 @@ impl<T> FlagProducer<'_, T> {
         pushed
     }
 
-    /// Pushes values for as long as there is room, each seen at once. How many. The iterator is not asked for
-    /// a value that has no place, so whether there was one more is not known, and none counts as refused. If
-    /// it panics, what it had given is in the ring. From one that never ends, this returns only when the ring is
-    /// full.
+    /// Pushes values for as long as there is room; the consumer sees each at once. Returns the number of values pushed.
+    /// The iterator is not asked for a value that has no room, so nothing counts as refused. If it panics, the values
+    /// that it has given are in the ring. With an endless iterator this returns only when the ring is full.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let (mut values, mut pushed) = (values.into_iter(), 0);
         while !self.0.is_full() {
             let Some(value) = values.next() else {
                 return pushed;
             };
-            // There was a place, and nobody else fills it.
+            // Succeeds: there was room, and no other producer takes it.
             pushed += usize::from(self.push(value).is_ok());
         }
         pushed
     }
 
-    /// Values in the ring, at most: the consumer may be taking some. Looks at the flags of O(log capacity)
-    /// slots, whose lines the consumer loses: for reports, not for every push.
+    /// Returns the maximum number of values in the ring: the consumer may be taking some. Looks at the flags of
+    /// O(log capacity) slots and takes their lines away from the consumer: for reports, not for every push.
     pub fn len(&self) -> usize {
         self.capacity() - self.0.run(false)
     }
 
-    /// Whether the consumer has taken everything: as [`len`](Self::len).
+    /// Whether the consumer has taken everything. Costs as much as [`len`](Self::len).
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -149,17 +224,17 @@ impl<T> FlagProducer<'_, T> {
         self.0.is_full()
     }
 
-    /// Whether the consumer is gone. What nobody took is dropped with this end.
+    /// Whether the consumer is gone. Values that nobody took are dropped with this end.
     pub fn is_abandoned(&self) -> bool {
-        self.0.control().is_gone(CONSUMER)
+        self.0.memory.control().is_gone(CONSUMER)
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
 
-    /// What this end has counted.
+    /// The counters of this end.
     pub fn stats(&self) -> ProducerStats {
         ProducerStats {
             enqueued: wide(self.0.at),
@@ -168,14 +243,14 @@ impl<T> FlagProducer<'_, T> {
     }
 }
 
-impl<'r, T> FlagConsumer<'r, T> {
-    /// Takes the oldest value; `None` if there is none. The producer sees the place at once. O(1): touches
+impl<T> Consumer<'_, T> {
+    /// Takes the oldest value; `None` if there is none. The producer sees the free slot at once. O(1): touches
     /// one slot and no other shared memory.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         // Read once, as in `push`: the flag is written in between.
         let at = self.0.at;
-        let slot = self.0.slot_at(at);
+        let slot = self.0.memory.slot(at);
         if !slot.is_full() {
             self.0.fail();
             return None;
@@ -186,34 +261,15 @@ impl<'r, T> FlagConsumer<'r, T> {
         Some(value)
     }
 
-    /// Takes the oldest value, after waiting for it if need be. `None`: the producer is gone, and nothing
+    /// Takes the oldest value, after waiting for one if necessary. `None`: the producer is gone, and nothing
     /// is left.
     #[inline]
     pub fn pop_wait<W: Wait>(&mut self) -> Option<T> {
-        match self.pop() {
-            Some(value) => Some(value),
-            None => self.pop_waiting::<W>(),
-        }
+        self.pop_or_wait::<W>()
     }
 
-    #[cold]
-    fn pop_waiting<W: Wait>(&mut self) -> Option<T> {
-        let mut wait = W::default();
-        loop {
-            // In this order: what was pushed before the producer went is taken.
-            let abandoned = self.is_abandoned();
-            if self.0.is_full() {
-                return self.pop();
-            }
-            if abandoned {
-                return None;
-            }
-            wait.wait();
-        }
-    }
-
-    /// Takes values for as long as there are any, at most as many as `out` has places, which are written
-    /// from the first on. How many.
+    /// Takes the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the number
+    /// of values taken.
     #[inline]
     pub fn pop_slice(&mut self, out: &mut [T]) -> usize
     where
@@ -230,40 +286,41 @@ impl<'r, T> FlagConsumer<'r, T> {
         popped
     }
 
-    /// Takes values one by one for as long as there are any, those included that come meanwhile. What it
-    /// was not asked for stays.
-    pub fn drain(&mut self) -> FlagDrain<'_, 'r, T> {
-        FlagDrain(self)
+    /// Takes values one by one for as long as there are any, also those that are pushed meanwhile. Values that the
+    /// iterator was not asked for stay.
+    pub fn drain(&mut self) -> Drain<'_, Self> {
+        Drain(self)
     }
 
-    /// Values in the ring, at least: the producer may be pushing some. Looks at the flags of O(log capacity)
-    /// slots, whose lines the producer loses: for reports, not for every pop.
+    /// Returns the minimum number of values in the ring: the producer may be pushing some. Looks at the flags of
+    /// O(log capacity) slots and takes their lines away from the producer: for reports, not for every pop.
     pub fn len(&self) -> usize {
         self.0.run(true)
     }
 
-    /// Whether there is nothing to take now. One look at one slot.
+    /// Whether there is nothing to take now. Looks at one slot.
     pub fn is_empty(&self) -> bool {
         !self.0.is_full()
     }
 
-    /// Whether the producer has no room: as [`len`](Self::len).
+    /// Whether the producer has no room. Costs as much as [`len`](Self::len).
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// Whether the producer is gone: as [`Consumer::is_abandoned`](crate::ring::Consumer::is_abandoned).
+    /// Whether the producer is gone: as [`Consumer::is_abandoned`](crate::ring::Consumer::is_abandoned) of the other
+    /// design.
     pub fn is_abandoned(&self) -> bool {
-        self.0.control().is_gone(PRODUCER)
+        self.0.memory.control().is_gone(PRODUCER)
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
         self.0.capacity()
     }
 
-    /// What this end has counted. `high_water` is 0: without positions, knowing how many wait would cost
-    /// a look at slots that this end has no business with yet.
+    /// The counters of this end. `high_water` is 0: without positions, counting the waiting values would cost looks at
+    /// slots that this end does not need yet.
     pub fn stats(&self) -> ConsumerStats {
         ConsumerStats {
             dequeued: wide(self.0.at),
@@ -273,52 +330,37 @@ impl<'r, T> FlagConsumer<'r, T> {
     }
 }
 
-impl<T> Drop for FlagProducer<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: an end is dropped once.
-        unsafe { self.0.leave(PRODUCER) };
+impl<T> PushEnd<T> for Producer<'_, T> {
+    #[inline(always)]
+    fn push(&mut self, value: T) -> Result<(), Full<T>> {
+        self.push(value)
+    }
+
+    fn has_room(&mut self) -> bool {
+        !self.0.is_full()
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_abandoned()
     }
 }
 
-impl<T> Drop for FlagConsumer<'_, T> {
-    fn drop(&mut self) {
-        // SAFETY: an end is dropped once.
-        unsafe { self.0.leave(CONSUMER) };
+impl<T> PopEnd<T> for Consumer<'_, T> {
+    #[inline(always)]
+    fn pop(&mut self) -> Option<T> {
+        self.pop()
+    }
+
+    fn has_value(&mut self) -> bool {
+        self.0.is_full()
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_abandoned()
     }
 }
 
-impl<T> fmt::Debug for FlagProducer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagProducer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
-
-impl<T> fmt::Debug for FlagConsumer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlagConsumer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Takes what is there: see [`FlagConsumer::drain`].
-#[derive(Debug)]
-pub struct FlagDrain<'a, 'r, T>(&'a mut FlagConsumer<'r, T>);
-
-#[cfg(feature = "defmt")]
-impl<'r, T> FlagDrain<'_, 'r, T> {
-    pub(in crate::ring) fn consumer(&self) -> &FlagConsumer<'r, T> {
-        self.0
-    }
-}
-
-impl<T> Iterator for FlagDrain<'_, '_, T> {
+impl<T> Iterator for Drain<'_, Consumer<'_, T>> {
     type Item = T;
 
     #[inline]
@@ -326,3 +368,20 @@ impl<T> Iterator for FlagDrain<'_, '_, T> {
         self.0.pop()
     }
 }
+
+impl<T> Drop for Producer<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: an end is dropped once.
+        unsafe { self.0.leave(PRODUCER) };
+    }
+}
+
+impl<T> Drop for Consumer<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: an end is dropped once.
+        unsafe { self.0.leave(CONSUMER) };
+    }
+}
+
+describe!(impl[T] Producer<'_, T> as Producer { len, capacity, stats });
+describe!(impl[T] Consumer<'_, T> as Consumer { len, capacity, stats });

@@ -37,17 +37,12 @@ pub struct SharedConsumer<'r, T: Plain> {
     /// The tail last seen that could be.
     tail: u64,
     first: u64,
-    starved: u64,
+    pub(super) starved: u64,
     high_water: u64,
     _held: Held<'r>,
 }
 
 impl<'r, T: Plain> SharedConsumer<'r, T> {
-    #[cfg(test)]
-    pub(super) fn set_starved(&mut self, starved: u64) {
-        self.starved = starved;
-    }
-
     /// The invariant is the caller's to keep.
     pub(super) fn new(ring: SharedRing<'r, T>, held: Held<'r>, head: u64, tail: u64) -> Self {
         Self {

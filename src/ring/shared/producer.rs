@@ -35,16 +35,11 @@ pub struct SharedProducer<'r, T: Plain> {
     /// The head last seen that could be.
     head: u64,
     first: u64,
-    refused: u64,
+    pub(super) refused: u64,
     _held: Held<'r>,
 }
 
 impl<'r, T: Plain> SharedProducer<'r, T> {
-    #[cfg(test)]
-    pub(super) fn set_refused(&mut self, refused: u64) {
-        self.refused = refused;
-    }
-
     /// The invariant is the caller's to keep.
     pub(super) fn new(ring: SharedRing<'r, T>, held: Held<'r>, tail: u64, head: u64) -> Self {
         Self {

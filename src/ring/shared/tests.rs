@@ -76,11 +76,11 @@ fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
     let ring = SharedRing::<u8>::of(Words::of(&memory, 1).unwrap());
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     tx.push(1).unwrap();
-    tx.set_refused(u64::MAX - 1);
+    tx.refused = u64::MAX - 1;
     assert!(tx.push(2).is_err() && tx.push(2).is_err());
     assert_eq!(tx.stats().refused, u64::MAX);
     rx.pop().unwrap();
-    rx.set_starved(u64::MAX - 1);
+    rx.starved = u64::MAX - 1;
     assert_eq!((rx.pop(), rx.pop()), (Ok(None), Ok(None)));
     assert_eq!(rx.stats().starved, u64::MAX);
     drop(tx);

@@ -5,7 +5,7 @@
 mod support;
 
 use framepool::SharedRegion;
-use framepool::ring::{self, FlagRing, Ring, SharedRing, Spin, Yield};
+use framepool::ring::{self, Ring, SharedRing, Spin, Yield, flags};
 use support::render;
 
 const SENT: &str = "ProducerStats { enqueued: 2, refused: 1 }";
@@ -35,7 +35,7 @@ fn ends_with_their_figures_and_no_value() {
 #[test]
 fn homes_and_waits() {
     assert_eq!(render(Ring::<u8, 4>::new()), "Ring { capacity: 4 }");
-    assert_eq!(render(FlagRing::<u8, 4>::new()), "FlagRing { capacity: 4 }");
+    assert_eq!(render(flags::Ring::<u8, 4>::new()), "flags::Ring { capacity: 4 }");
     assert_eq!(render(Spin::default()), "Spin { pauses: 8 }");
     assert_eq!(
         render(Yield::default()),
