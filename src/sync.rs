@@ -23,11 +23,29 @@ compile_error!(
      an implementation of that crate (most chip support crates have one)"
 );
 
-#[cfg(not(loom))]
-use core::cell::UnsafeCell;
 pub(crate) use core::sync::atomic::Ordering;
-#[cfg(loom)]
-use loom::cell::UnsafeCell;
+
+/// Declares a function that is `const`, except under loom, which makes its atomics at run time:
+///
+/// ```text
+/// loom_const! {
+///     /// An empty cell.
+///     pub(super) fn new() -> Self { … }
+/// }
+/// ```
+macro_rules! loom_const {
+    ($(#[$meta:meta])* $vis:vis fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+        $(#[$meta])*
+        #[cfg(not(loom))]
+        $vis const fn $name($($args)*) -> $ret $body
+
+        $(#[$meta])*
+        #[cfg(loom)]
+        $vis fn $name($($args)*) -> $ret $body
+    };
+}
+#[allow(unused_imports, reason = "used where a feature needs it")]
+pub(crate) use loom_const;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
@@ -65,20 +83,6 @@ type RawCounter = core::sync::atomic::AtomicU64;
 type RawCounter = core::sync::atomic::AtomicU32;
 #[cfg(loom)]
 use counters::RawCounter;
-
-/// A constructor that is `const`, except under loom: its atomics and cells are made at run time.
-macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis const fn $name:ident($($arg:ident: $type:ty),*) -> $made:ty $body:block) => {
-        $(#[$meta])*
-        #[cfg(not(loom))]
-        $vis const fn $name($($arg: $type),*) -> $made $body
-
-        $(#[$meta])*
-        #[cfg(loom)]
-        $vis fn $name($($arg: $type),*) -> $made $body
-    };
-}
-pub(crate) use loom_const;
 
 /// Proof that the caller is inside an operation that may read, decide and write.
 #[cfg(any(loom, target_has_atomic = "32"))]
@@ -144,7 +148,7 @@ macro_rules! atomic {
         #[allow(dead_code)]
         impl $name {
             loom_const! {
-                pub(crate) const fn new(value: $value) -> Self {
+                pub(crate) fn new(value: $value) -> Self {
                     Self($raw::new(value))
                 }
             }
@@ -336,13 +340,18 @@ pub(crate) fn spin_loop() {
     core::hint::spin_loop();
 }
 
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
+
 /// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
 #[repr(transparent)]
 pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
     loom_const! {
-        pub(crate) const fn new(value: T) -> Self {
+        pub(crate) fn new(value: T) -> Self {
             Self(UnsafeCell::new(value))
         }
     }

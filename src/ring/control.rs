@@ -46,7 +46,7 @@ pub(super) struct Control {
 impl Control {
     loom_const! {
         /// An empty ring at this position, of which nobody has an end.
-        pub(super) const fn new(position: Word) -> Self {
+        pub(super) fn new(position: Word) -> Self {
             Self {
                 tail: Padded(AtomicWord::new(position)),
                 head: Padded(AtomicWord::new(position)),

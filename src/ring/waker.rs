@@ -31,7 +31,7 @@ pub(super) struct WakeCell {
 
 impl WakeCell {
     loom_const! {
-        pub(super) const fn new() -> Self {
+        pub(super) fn new() -> Self {
             Self {
                 state: AtomicU32::new(EMPTY),
                 waker: Exclusive::new(MaybeUninit::uninit()),

@@ -34,7 +34,7 @@ impl<T> Slot for FlagSlot<T> {
 
 impl<T> FlagSlot<T> {
     loom_const! {
-        pub(super) const fn new() -> Self {
+        pub(super) fn new() -> Self {
             Self {
                 full: AtomicU32::new(0),
                 value: Exclusive::new(MaybeUninit::uninit()),
