@@ -38,7 +38,7 @@ fn ring_words() -> usize {
 
 fn region() -> SharedRegion {
     let region = SharedRegion::builder(LEN).create().unwrap();
-    SharedRing::<Value>::create(&region, AT, CAPACITY).unwrap();
+    SharedRing::<Value>::create(&region.words()[AT / 8..], CAPACITY).unwrap();
     outside(&region, |word| word.store(CANARY, SeqCst));
     region
 }
@@ -145,7 +145,7 @@ struct Ends<'r> {
 
 impl<'r> Ends<'r> {
     fn new(region: &'r SharedRegion) -> Self {
-        let ring = SharedRing::attach(region, AT).unwrap();
+        let ring = SharedRing::attach(&region.words()[AT / 8..]).unwrap();
         Self {
             region,
             tx: ring.producer().unwrap(),
@@ -233,7 +233,7 @@ impl<'r> Ends<'r> {
                 }
             }
             Op::Attach => {
-                if let Ok(ring) = SharedRing::<Value>::attach(self.region, AT) {
+                if let Ok(ring) = SharedRing::<Value>::attach(&self.region.words()[AT / 8..]) {
                     assert!(SharedRing::<Value>::bytes(ring.capacity()).unwrap() <= LEN - AT);
                 }
             }

@@ -71,11 +71,14 @@ fn produce(tx: &mut SharedProducer<'_, [u64; 4]>, from: u64, to: u64) {
 fn two_processes_exchange_values_in_order() {
     const COUNT: u64 = 200_000;
     if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        let mut tx = SharedRing::attach(region.words())
+            .unwrap()
+            .producer()
+            .unwrap();
         return produce(&mut tx, 0, COUNT);
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = another("two_processes_exchange_values_in_order", "produce", &region);
     let mut next = 0;
@@ -98,12 +101,15 @@ fn two_processes_exchange_values_in_order() {
 #[test]
 fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
     if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        let mut tx = SharedRing::attach(region.words())
+            .unwrap()
+            .producer()
+            .unwrap();
         println!("producing");
         return produce(&mut tx, 0, u64::MAX);
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = another(
         "a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced",
@@ -154,7 +160,7 @@ fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
 #[test]
 fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
     if let Some((_, region)) = role() {
-        let mut rx = SharedRing::<[u64; 4]>::attach(&region, 0)
+        let mut rx = SharedRing::<[u64; 4]>::attach(region.words())
             .unwrap()
             .consumer()
             .unwrap();
@@ -166,7 +172,7 @@ fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
         }
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut tx = ring.producer().unwrap();
     let mut child = another(
         "a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost",
@@ -196,7 +202,7 @@ fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
 #[test]
 fn who_waits_for_a_process_that_is_killed_is_told() {
     if let Some((role, region)) = role() {
-        let ring = SharedRing::<[u64; 4]>::attach(&region, 0).unwrap();
+        let ring = SharedRing::<[u64; 4]>::attach(region.words()).unwrap();
         if role == "produce" {
             let mut tx = ring.producer().unwrap();
             produce(&mut tx, 0, 3);
@@ -219,7 +225,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
         child
     };
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 4).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = start("produce", &region);
     let process = child.id();
@@ -257,7 +263,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
 #[test]
 fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let own = word.load(Relaxed) >> 32;
@@ -282,7 +288,7 @@ fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
 #[test]
 fn a_copy_that_fork_made_does_not_let_the_end_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     // SAFETY: what the child does is ask for its number, which is safe beside threads that it does not have.
     let child = match unsafe { libc::fork() } {
@@ -324,7 +330,7 @@ impl Wait for Replaced {
 #[test]
 fn who_waits_watches_the_process_that_has_the_end_now() {
     let region = REGION.get_or_init(shared);
-    let ring = SharedRing::<u64>::create(region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     // It lives, and is looked at first.
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
@@ -352,7 +358,7 @@ impl Wait for Nap {
 #[test]
 fn waits_in_short_pieces_notice_a_peer_that_died() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 1).unwrap();
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let process = child.id();
@@ -439,7 +445,7 @@ fn new_namespace() -> bool {
 #[test]
 fn a_fork_in_another_namespace_does_not_let_the_end_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let first_of_two_namespaces = || {
         let (Ok(tx), Ok(rx)) = (ring.producer(), ring.consumer()) else {
             return FAILED;

@@ -153,7 +153,7 @@ pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
     let region = SharedRegion::builder(len).create().expect("a region");
     // It lives as long as the contender, which is as long as the process.
     let region: &'static SharedRegion = Box::leak(Box::new(region));
-    let ring = ring::SharedRing::create(region, 0, PLACES).expect("a ring in it");
+    let ring = ring::SharedRing::create(region.words(), PLACES).expect("a ring in it");
     let (tx, rx) = (ring.producer(), ring.consumer());
     (
         SharedTx(tx.expect("the producer")),

@@ -262,6 +262,11 @@ impl SharedRegion {
         self.residency
     }
 
+    /// The whole region as atomic words, as a `ring::SharedRing` takes them. O(1).
+    pub fn words(&self) -> &[AtomicU64] {
+        self.window.words()
+    }
+
     /// `count` words from `offset` bytes on, which is a multiple of 8. O(1). For a position that is
     /// published, store with `Release` and load with `Acquire`.
     ///

@@ -63,14 +63,14 @@ fn errors_with_their_facts() {
 #[test]
 fn rings_of_two_processes() {
     let region = SharedRegion::builder(4096).create().unwrap();
-    let ring = SharedRing::<u32>::create(&region, 0, 2).unwrap();
+    let ring = SharedRing::<u32>::create(region.words(), 2).unwrap();
     assert_eq!(render(ring), "SharedRing { capacity: 2 }");
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     assert_eq!(
         render(ring.producer().unwrap_err()),
         format!("Taken {{ by: {} }}", std::process::id())
     );
-    let found = SharedRing::<f32>::attach(&region, 0).unwrap_err();
+    let found = SharedRing::<f32>::attach(region.words()).unwrap_err();
     assert!(render(found).starts_with("OtherType { found: "));
     tx.push_slice(&[7; 3]).unwrap();
     assert_eq!(render(tx.push(7).unwrap_err()), "Full(7)");
