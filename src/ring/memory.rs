@@ -174,17 +174,21 @@ impl<'r, S: Slot> Memory<'r, S> {
         position as usize & self.mask
     }
 
-    /// The first slot, as a pointer to all of them.
-    #[inline(always)]
-    pub(super) fn slots(&self) -> NonNull<S> {
-        self.slots
-    }
-
     /// The slot of a position.
     #[inline(always)]
     pub(super) fn slot(&self, position: Word) -> &S {
         // SAFETY: the index is at most `mask` (invariants 1 and 2).
         unsafe { self.slots.add(self.index(position)).as_ref() }
+    }
+
+    /// The slots of `n` positions, at most the capacity, as they lie: those up to the end, and those from the start.
+    #[inline(always)]
+    pub(super) fn spans(&self, position: Word, n: usize) -> [(NonNull<S>, usize); 2] {
+        let at = self.index(position);
+        let first = n.min(self.mask + 1 - at);
+        // SAFETY: `at` is at most `mask` (invariants 1 and 2).
+        let start = unsafe { self.slots.add(at) };
+        [(start, first), (self.slots, n - first)]
     }
 
     /// The last access of an end. The last end drops the values that are left in the slots of the positions

@@ -65,24 +65,21 @@ impl<'a, T> Peeked<'a, '_, T> {
     /// The values, in place: those up to the ring's end, and those from its start.
     #[inline]
     pub fn as_slices(&self) -> (&[T], &[T]) {
+        let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
         // SAFETY: `len` are waiting, and are the consumer's, which is borrowed.
-        unsafe {
-            let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
-            let [a, b] = spans.map(|(at, n)| core::slice::from_raw_parts(at.cast().as_ptr(), n));
-            (a, b)
-        }
+        let [a, b] =
+            spans.map(|(at, n)| unsafe { core::slice::from_raw_parts(at.cast().as_ptr(), n) });
+        (a, b)
     }
 
     /// The values, in place, to be changed.
     #[inline]
     pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
+        let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
         // SAFETY: `len` are waiting, and are the consumer's, which is borrowed exclusively.
-        unsafe {
-            let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
-            let [a, b] =
-                spans.map(|(at, n)| core::slice::from_raw_parts_mut(at.cast().as_ptr(), n));
-            (a, b)
-        }
+        let [a, b] =
+            spans.map(|(at, n)| unsafe { core::slice::from_raw_parts_mut(at.cast().as_ptr(), n) });
+        (a, b)
     }
 
     /// The values one by one, the oldest first.
@@ -93,9 +90,9 @@ impl<'a, T> Peeked<'a, '_, T> {
 
     /// The oldest value, for as long as the consumer is borrowed.
     pub(super) fn into_first(self) -> Option<&'a T> {
-        let at = self.consumer.head();
+        let [(first, _), _] = self.consumer.memory().spans(self.consumer.head(), 1);
         // SAFETY: one is waiting, and is the consumer's, which is borrowed.
-        (self.len > 0).then(|| unsafe { self.consumer.memory().spans(at, 1)[0].0.cast().as_ref() })
+        (self.len > 0).then(|| unsafe { first.cast().as_ref() })
     }
 }
 

@@ -161,15 +161,14 @@ impl<'r, T> Producer<'r, T> {
     /// ```
     #[inline]
     pub fn push_array<const N: usize>(&mut self, values: [T; N]) -> Result<(), Full<[T; N]>> {
-        let room = self.room(N);
-        if room < N {
+        if self.room(N) < N {
             self.refuse();
             return Err(Full(values));
         }
         // SAFETY: there is room for N, and all of them are moved: the array is not used again.
         unsafe {
             let values = core::mem::ManuallyDrop::new(values);
-            self.memory.copy_in(self.tail, &*values, room);
+            self.memory.copy_in(self.tail, &*values, self.limit);
             self.publish(N);
         }
         Ok(())
@@ -191,11 +190,10 @@ impl<'r, T> Producer<'r, T> {
     where
         T: Copy,
     {
-        let room = self.room(values.len());
-        if room >= values.len() {
+        if self.room(values.len()) >= values.len() {
             // SAFETY: there is room for all, and they are `Copy`.
             unsafe {
-                self.memory.copy_in(self.tail, values, room);
+                self.memory.copy_in(self.tail, values, self.limit);
                 self.publish(values.len());
             }
             return values.len();
@@ -209,11 +207,10 @@ impl<'r, T> Producer<'r, T> {
         T: Copy,
     {
         self.refuse();
-        let room = self.room(0);
-        let (values, _) = values.split_at(room.min(values.len()));
+        let (values, _) = values.split_at(self.room(0).min(values.len()));
         // SAFETY: there is room for these, and they are `Copy`.
         unsafe {
-            self.memory.copy_in(self.tail, values, room);
+            self.memory.copy_in(self.tail, values, self.limit);
             self.publish(values.len());
         }
         values.len()

@@ -150,13 +150,12 @@ impl<T> Reserved<'_, '_, T> {
         // Without the written slots: `commit` publishes them as values, and safe code may leave a `MaybeUninit`
         // without one.
         let (from, n) = (self.position(self.written), self.len - self.written);
+        let spans = self.producer.memory().spans(from, n);
         // SAFETY: there is room for `len`, so the slots are the producer's, which is borrowed; `written` is at
         // most `len`.
-        unsafe {
-            let spans = self.producer.memory().spans(from, n);
-            let [a, b] = spans.map(|(at, n)| core::slice::from_raw_parts_mut(at.as_ptr(), n));
-            (a, b)
-        }
+        let [a, b] =
+            spans.map(|(at, n)| unsafe { core::slice::from_raw_parts_mut(at.cast().as_ptr(), n) });
+        (a, b)
     }
 
     /// The slots that were not written with [`write`](Self::write), in order: as

@@ -53,24 +53,6 @@ impl<T> Memory<'_, ValueSlot<T>> {
         }
     }
 
-    /// The slots of `n` positions, as they lie: those up to the end, and those from the start. Not under loom, whose
-    /// slots are not plain memory.
-    ///
-    /// # Safety
-    /// `n` is at most the capacity. The slots are the caller's, which has the only references to them.
-    #[inline(always)]
-    pub(super) unsafe fn spans(
-        &self,
-        position: Word,
-        n: usize,
-    ) -> [(NonNull<MaybeUninit<T>>, usize); 2] {
-        let at = self.index(position);
-        let first = n.min(self.capacity() as usize - at);
-        // SAFETY: `at` is a slot's index.
-        let start = unsafe { self.slots().add(at) };
-        [(start.cast(), first), (self.slots().cast(), n - first)]
-    }
-
     /// Moves a value into the slot of a position.
     ///
     /// # Safety
@@ -91,13 +73,12 @@ impl<T> Memory<'_, ValueSlot<T>> {
         unsafe { self.slot(position).with(|slot| (*slot).assume_init_read()) }
     }
 
-    /// Copies values into the slots from `position` on.
+    /// Copies values into the slots from `position` on. Slots before `limit` are known to be free.
     ///
     /// # Safety
-    /// There is room for `room`, which is at least as many as the values. The values are moved: their owner must not
-    /// use them again, unless they are `Copy`.
+    /// There is room for the values. They are moved: their owner must not use them again, unless they are `Copy`.
     #[inline(always)]
-    pub(super) unsafe fn copy_in(&self, position: Word, values: &[T], room: usize) {
+    pub(super) unsafe fn copy_in(&self, position: Word, values: &[T], limit: Word) {
         let n = values.len();
         // SAFETY: there is room, so the slots are ours, and no part of `values`, which is borrowed.
         unsafe {
@@ -109,9 +90,9 @@ impl<T> Memory<'_, ValueSlot<T>> {
             }
             let [(to, before), (start, rest)] = self.spans(position, n);
             if rest == 0 {
-                copy_in_order(from, to.cast(), n, self.writable_ahead(position, n, room));
+                copy_in_order(from, to.cast(), n, self.writable_ahead(position, n, limit));
             } else {
-                to.cast().copy_from_nonoverlapping(from, before);
+                to.cast::<T>().copy_from_nonoverlapping(from, before);
                 start
                     .cast()
                     .copy_from_nonoverlapping(from.add(before), rest);
@@ -122,11 +103,12 @@ impl<T> Memory<'_, ValueSlot<T>> {
     /// Number of bytes after a burst of `n` values in one piece that will be written to next: as many as the burst
     /// has, up to a bound. 0 if some of them are not known to be free, or lie beyond the end.
     #[inline(always)]
-    fn writable_ahead(&self, position: Word, n: usize, room: usize) -> usize {
+    fn writable_ahead(&self, position: Word, n: usize, limit: Word) -> usize {
         let bytes = (n * size_of::<T>()).min(BURST_AHEAD);
         let slots = n + bytes / size_of::<T>().max(1);
+        let known = limit.wrapping_sub(position) as usize;
         let in_one_piece = self.capacity() as usize - self.index(position);
-        if slots <= room.min(in_one_piece) {
+        if slots <= known.min(in_one_piece) {
             bytes
         } else {
             0
@@ -147,7 +129,7 @@ impl<T> Memory<'_, ValueSlot<T>> {
                 return;
             }
             let [(from, before), (start, rest)] = self.spans(position, n);
-            let copy = |from: NonNull<MaybeUninit<T>>, to: *mut T, n| {
+            let copy = |from: NonNull<ValueSlot<T>>, to: *mut T, n| {
                 to.copy_from_nonoverlapping(from.cast().as_ptr(), n);
             };
             if rest == 0 {
