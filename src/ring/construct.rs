@@ -1,12 +1,10 @@
-//! Ways to make a ring: as a value, in the caller's memory, allocated.
+//! Ways to make a ring: in the caller's memory, or allocated.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
 use crate::ring::consumer::Consumer;
 use crate::ring::error::RingError;
-#[cfg(not(loom))]
-use crate::ring::memory::Inline;
 use crate::ring::memory::{self, Memory};
 use crate::ring::producer::Producer;
 use crate::ring::slot::ValueSlot;
@@ -19,7 +17,7 @@ pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
 ///
 /// # Safety
 /// The ring is at this position, and has no other ends.
-unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>, position: Word) -> Ends<'_, T> {
+pub(super) unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>, position: Word) -> Ends<'_, T> {
     // SAFETY: the caller's promises.
     unsafe {
         (
@@ -28,87 +26,6 @@ unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>, position: Word) -> Ends<'_, 
         )
     }
 }
-
-/// The ring's memory as a value: for a `static`, where it is all zeros and lies in `.bss`, or for the
-/// stack or a struct. `N` is a power of two; all slots are usable.
-///
-/// ```
-/// use framepool::ring::Ring;
-///
-/// static EVENTS: Ring<u32, 64> = Ring::new();
-///
-/// let (mut tx, mut rx) = EVENTS.split()?;
-/// tx.push(7)?;
-/// assert_eq!(rx.pop(), Some(7));
-/// assert!(EVENTS.split().is_err()); // only once
-/// # Ok::<(), Box<dyn core::error::Error>>(())
-/// ```
-///
-/// A wrong capacity is a compile error:
-/// ```compile_fail,E0080
-/// static ODD: framepool::ring::Ring<u32, 24> = framepool::ring::Ring::new();
-/// ```
-/// ```compile_fail,E0080
-/// static NONE: framepool::ring::Ring<u32, 0> = framepool::ring::Ring::new();
-/// ```
-/// A ring in a static needs values that are `Send`:
-/// ```compile_fail,E0277
-/// static POINTERS: framepool::ring::Ring<*mut u8, 4> = framepool::ring::Ring::new();
-/// ```
-#[cfg(not(loom))]
-pub struct Ring<T, const N: usize>(Inline<ValueSlot<T>, N>);
-
-// SAFETY: `&Ring` gives out one producer and one consumer, once, each `Send` where `T` is.
-#[cfg(not(loom))]
-unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
-
-#[cfg(not(loom))]
-impl<T, const N: usize> Ring<T, N> {
-    /// An empty ring.
-    #[allow(clippy::new_without_default)]
-    pub const fn new() -> Self {
-        Self(Inline::new(
-            [const { ValueSlot::new(MaybeUninit::uninit()) }; N],
-        ))
-    }
-
-    /// Both ends, once in the life of the ring. Only this, and dropping an end, need compare-and-swap (or a
-    /// critical section, on targets without it).
-    ///
-    /// # Errors
-    /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
-    pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
-        // SAFETY: the memory is given out once, for one pair of ends at position 0.
-        self.0.split().map(|memory| unsafe { ends(memory, 0) })
-    }
-
-    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is then empty again. Values that
-    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too.
-    ///
-    /// ```
-    /// use framepool::ring::Ring;
-    ///
-    /// let mut ring: Ring<String, 8> = Ring::new();
-    /// {
-    ///     let (mut tx, mut rx) = ring.split_mut();
-    ///     std::thread::scope(|scope| {
-    ///         scope.spawn(move || tx.push("from another thread".into()));
-    ///         while rx.is_empty() {}
-    ///         assert_eq!(rx.pop().as_deref(), Some("from another thread"));
-    ///     });
-    /// }
-    /// // The ends are gone, so the ring can be split again.
-    /// let (tx, rx) = ring.split_mut();
-    /// assert!(rx.is_empty() && !tx.is_abandoned());
-    /// ```
-    pub fn split_mut(&mut self) -> Ends<'_, T> {
-        // SAFETY: the memory is borrowed exclusively, for one pair of ends at position 0.
-        unsafe { ends(self.0.split_mut(), 0) }
-    }
-}
-
-#[cfg(not(loom))]
-describe!(impl[T, const N: usize] Ring<T, N> as Ring { capacity = |_| N });
 
 /// Returns the number of bytes that a ring takes of a region that is aligned to [`region_align`]. In other regions it
 /// takes up to `region_align() - 1` bytes more.

@@ -1,5 +1,4 @@
-//! A ring's memory, for either design of slots: its layout, the ring as a value, in a region and allocated, and what
-//! both ends know of it.
+//! A ring's memory, for either design of slots: its layout, in a region or allocated, and what both ends know of it.
 
 use core::alloc::Layout;
 use core::marker::PhantomData;
@@ -56,7 +55,7 @@ impl<S> Clone for Memory<'_, S> {
 impl<'r, S: Slot> Memory<'r, S> {
     /// # Safety
     /// The invariants hold.
-    unsafe fn new(
+    pub(super) unsafe fn new(
         control: NonNull<Control>,
         slots: NonNull<S>,
         capacity: usize,
@@ -246,58 +245,8 @@ impl<S: Slot> Drop for Rest<'_, '_, S> {
     }
 }
 
-/// A ring's memory as a value.
-#[cfg(not(loom))]
-pub(super) struct Inline<S, const N: usize> {
-    control: Control,
-    slots: [S; N],
-}
-
-#[cfg(not(loom))]
-impl<S: Slot, const N: usize> Inline<S, N> {
-    /// `slots` are empty.
-    pub(super) const fn new(slots: [S; N]) -> Self {
-        const { check::<S>(N) };
-        Self {
-            control: Control::new(0),
-            slots,
-        }
-    }
-
-    /// The memory for both ends, once: it is empty, at position 0.
-    pub(super) fn split(&'static self) -> Result<Memory<'static, S>, RingError> {
-        if !self.control.claim() {
-            return Err(RingError::AlreadySplit);
-        }
-        // SAFETY: the memory lives for ever, and `claim` succeeds once.
-        Ok(unsafe { self.memory() })
-    }
-
-    /// The memory for both ends, emptied, at position 0. The values that were in it are forgotten.
-    pub(super) fn split_mut(&mut self) -> Memory<'_, S> {
-        self.control = Control::new(0);
-        // Ends that are forgotten leave the positions and slots in any state: `split`, which relies on an empty ring,
-        // must then fail.
-        self.control.claim();
-        if S::MUST_BE_WRITTEN {
-            self.slots.iter_mut().for_each(|slot| *slot = S::empty());
-        }
-        // SAFETY: the borrow is exclusive, so there are no other ends for as long as it lasts.
-        unsafe { self.memory() }
-    }
-
-    /// # Safety
-    /// Nothing but the ends that are made of this uses the ring while it is borrowed.
-    unsafe fn memory(&self) -> Memory<'_, S> {
-        let (control, slots) = (NonNull::from(&self.control), NonNull::from(&self.slots));
-        // SAFETY: the memory lives as long as the borrow; the caller's promise. Words and slots may be written
-        // through a shared reference.
-        unsafe { Memory::new(control, slots.cast(), N, None) }
-    }
-}
-
 /// The layout of that many slots, if a ring can have them.
-const fn slots<S>(capacity: usize) -> Result<Layout, RingError> {
+pub(super) const fn slots<S>(capacity: usize) -> Result<Layout, RingError> {
     let too_large = RingError::CapacityTooLarge {
         asked: capacity,
         element: size_of::<S>(),
@@ -314,19 +263,6 @@ const fn slots<S>(capacity: usize) -> Result<Layout, RingError> {
     match Layout::array::<S>(capacity) {
         Ok(layout) => Ok(layout),
         Err(_) => Err(too_large),
-    }
-}
-
-/// Rejects a capacity that no ring can have, at compile time.
-#[cfg(not(loom))]
-const fn check<S>(capacity: usize) {
-    match slots::<S>(capacity) {
-        Ok(_) => (),
-        Err(RingError::ZeroCapacity) => panic!("a ring must have at least one slot"),
-        Err(RingError::NotPowerOfTwo { .. }) => {
-            panic!("the capacity of a ring must be a power of two")
-        }
-        Err(_) => panic!("the slots of this ring exceed the address space"),
     }
 }
 

@@ -75,7 +75,7 @@
 
 // | file | contents |
 // |---|---|
-// | `construct.rs` | the ways to make a ring |
+// | `value.rs`, `construct.rs` | the ways to make a ring |
 // | `producer.rs`, `consumer.rs`, `drain.rs` | the ends |
 // | `reserved.rs`, `peeked.rs` | access in place |
 // | `slot.rs` | the slots of the ring with positions |
@@ -105,6 +105,8 @@ mod reserved;
 mod shared;
 mod slot;
 mod stats;
+#[cfg(not(loom))]
+mod value;
 mod wait;
 mod waker;
 
@@ -127,6 +129,8 @@ pub use shared::{
     SharedReserved, SharedRing, SharedRingError, SharedWaitError, type_tag,
 };
 pub use stats::{ConsumerStats, ProducerStats};
+#[cfg(not(loom))]
+pub use value::Ring;
 #[cfg(feature = "std")]
 pub use wait::Yield;
 pub use wait::{Patient, Spin, Wait};

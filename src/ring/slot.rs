@@ -25,8 +25,8 @@ impl<T> Slot for ValueSlot<T> {
     }
 }
 
-/// How far ahead of itself a producer of single values prefetches the line that it will write to: the larger of so
-/// many bytes and so many slots. The other core takes hundreds of cycles to give a line up.
+/// How far ahead of itself a producer of single values prefetches the line that it will write to: the larger of these
+/// numbers of bytes and of slots. The other core takes hundreds of cycles to give a line up.
 const AHEAD: (usize, usize) = (256, 16);
 
 /// Number of slots from a position to the one whose line a producer of single values prefetches.

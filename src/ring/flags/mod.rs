@@ -32,6 +32,10 @@
 mod construct;
 mod ends;
 mod slot;
+#[cfg(not(loom))]
+mod value;
 
 pub use construct::*;
 pub use ends::{Consumer, Ends, Producer};
+#[cfg(not(loom))]
+pub use value::Ring;
