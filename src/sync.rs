@@ -34,7 +34,7 @@ pub(crate) use core::sync::atomic::Ordering;
 /// }
 /// ```
 macro_rules! loom_const {
-    ($(#[$meta:meta])* $vis:vis fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+    ($(#[$meta:meta])* $vis:vis $(const)? fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
         $(#[$meta])*
         #[cfg(not(loom))]
         $vis const fn $name($($args)*) -> $ret $body
@@ -44,7 +44,6 @@ macro_rules! loom_const {
         $vis fn $name($($args)*) -> $ret $body
     };
 }
-#[allow(unused_imports, reason = "used where a feature needs it")]
 pub(crate) use loom_const;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.

@@ -262,11 +262,6 @@ impl SharedRegion {
         self.residency
     }
 
-    /// The whole region as atomic words, as a `ring::SharedRing` takes them. O(1).
-    pub fn words(&self) -> &[AtomicU64] {
-        self.window.words()
-    }
-
     /// `count` words from `offset` bytes on, which is a multiple of 8. O(1). For a position that is
     /// published, store with `Release` and load with `Acquire`.
     ///
@@ -318,6 +313,11 @@ impl SharedRegion {
         let words = self.covering(offset, bytes.len())?;
         window::write(words, offset % WORD, bytes);
         Ok(())
+    }
+
+    /// The whole region as atomic words, as a `ring::SharedRing` takes them. O(1).
+    pub fn words(&self) -> &[AtomicU64] {
+        self.covering(0, self.len()).unwrap_or_default()
     }
 
     /// The words that hold `len` bytes from `offset` on.
