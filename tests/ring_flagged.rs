@@ -1,4 +1,4 @@
-//! What a ring with flags promises beside `tests/ring.rs`: its homes, its bulk operations, its count.
+//! The promises of a ring with flags beyond those in `ring.rs`: its memory, its bulk operations, its count.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -13,7 +13,7 @@ use std::rc::Rc;
 use counted::Counted;
 use framepool::ring::{self, RingError, flags};
 
-/// Whatever is done to a ring with flags, and where its memory is, it is a queue of so many places.
+/// A ring with flags is a bounded queue under any operations, wherever its memory is.
 #[test]
 fn a_ring_with_flags_takes_and_gives_as_many_as_a_queue_would() {
     for capacity in [1_usize, 2, 4, 16] {
@@ -77,7 +77,7 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
     let (mut tx, mut rx) = flags::in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
     assert_eq!(tx.push_iter(0..9), 8);
     assert!(rx.drain().eq(0..8));
-    // Wherever it begins, what is said to be required is, and is enough.
+    // Wherever the region starts, the required size is necessary and sufficient.
     for start in skip..=skip + align {
         let lost = (skip + align - start) % align;
         let mut memory = vec![MaybeUninit::uninit(); size + 2 * align];
@@ -100,8 +100,8 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
     }
 }
 
-/// Values that want more than a pair of lines have it, in every home: a build with debug assertions, and Miri,
-/// refuse to read from elsewhere.
+/// Slots are aligned for values that need more than a pair of lines, in every kind of memory. A build with debug
+/// assertions, and Miri, reject reads of misaligned values.
 #[test]
 fn slots_with_flags_lie_where_the_alignment_of_values_wants_them() {
     #[repr(align(512))]
@@ -150,7 +150,7 @@ fn a_borrowed_ring_with_flags_starts_empty_each_time() {
     assert_eq!(rx.pop().unwrap().1, 0);
     drop((tx, rx));
     assert_eq!(live.get(), 0);
-    // Forgotten: what is in it is forgotten too, and no one finds it.
+    // The ends are forgotten: their value is forgotten too, and no later end finds it.
     let mut ring: flags::Ring<u32, 4> = flags::Ring::new();
     let (mut tx, rx) = ring.split_mut();
     tx.push(7).unwrap();
@@ -173,7 +173,7 @@ fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split()
     drop(unsafe { Box::from_raw(ring) });
 }
 
-/// Bytes that differ from each other, and from those of the next value.
+/// Bytes that differ from each other and from those of the next value.
 fn pattern<const SIZE: usize>(i: usize) -> [u8; SIZE] {
     core::array::from_fn(|byte| (i * 31 + byte * 7) as u8)
 }
@@ -212,7 +212,7 @@ fn values_of_every_size_go_through_in_bursts_and_one_by_one() {
     }
 }
 
-/// Copied by the line, whatever a line cuts through: pointers remain pointers, and padding may hold anything.
+/// Values are copied line by line, wherever a line ends: pointers stay valid, and padding may hold anything.
 #[test]
 fn bursts_of_pointers_with_padding_go_through() {
     #[repr(C, packed(2))]
@@ -256,7 +256,7 @@ fn bursts_of_pointers_with_padding_go_through() {
                 .eq((0..n as u32).chain(0..n as u32))
         );
     }
-    // Moved, not copied: several lines of what owns something.
+    // Moved, not copied: values of several lines that own memory.
     let (mut tx, mut rx) = ring::allocate::<String>(32).unwrap();
     for round in 0..5 {
         let strings: [String; 13] = core::array::from_fn(|i| format!("{round} {i}"));
@@ -265,7 +265,7 @@ fn bursts_of_pointers_with_padding_go_through() {
     }
 }
 
-/// Notes when it is dropped, and may panic.
+/// Records its drop, and may panic.
 struct Dropped<'a>(&'a Cell<Vec<u32>>, u32, bool);
 
 impl Drop for Dropped<'_> {
@@ -277,7 +277,7 @@ impl Drop for Dropped<'_> {
     }
 }
 
-/// Whichever end goes last, wherever they are, and if one of the destructors panics.
+/// Whichever end goes last, at any positions, and also if a destructor panics.
 #[test]
 fn what_is_left_is_dropped_once_and_in_order() {
     for (panics, producer_last) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -306,7 +306,7 @@ fn what_is_left_is_dropped_once_and_in_order() {
     }
 }
 
-/// An iterator may use the other end meanwhile, or panic: what it had given is in the ring.
+/// The iterator may use the other end meanwhile, or panic: the values that it has given are in the ring.
 #[test]
 fn an_iterator_that_takes_or_panics_meanwhile_does_no_harm() {
     let live = Rc::new(Cell::new(0));

@@ -1,5 +1,5 @@
-//! A ring in memory that two processes share, here two mappings of one: what one end pushes the other pops,
-//! whatever is written to the ring meanwhile.
+//! A shared ring, here over two mappings in one process: the consumer pops what the producer pushes, whatever is
+//! written to the ring meanwhile.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -124,7 +124,7 @@ fn what_cannot_be_a_ring_is_an_error() {
         SharedRing::<[u8; 0]>::create(region.words(), 1).unwrap_err(),
         E::ZeroSize
     );
-    // Nothing was written by any of them.
+    // None of them wrote anything.
     let attach =
         |offset: usize| SharedRing::<u64>::attach(&region.words()[offset / 8..]).unwrap_err();
     assert_eq!(attach(0), E::NoRing { found: 0 });
@@ -137,7 +137,7 @@ fn what_cannot_be_a_ring_is_an_error() {
     let (found, expected) = (8, 4);
     assert_eq!(error, E::OtherElement { found, expected });
     assert!(error.to_string().contains("8 bytes, not 4"));
-    // What a peer claims is checked.
+    // The words of a peer are checked.
     for (capacity, error) in [
         (0, E::ZeroCapacity),
         (3, E::NotPowerOfTwo { asked: 3 }),
@@ -200,10 +200,10 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
         );
         assert!(rx.pop_slice(&mut [0; 9]).is_err());
     }
-    // A lie that can be true: what is there is what is there.
+    // A wrong but possible position: the consumer takes whatever is in the slots.
     poke(&region, TAIL, 5);
     assert_eq!(rx.peek_up_to(9).unwrap().len(), 4);
-    // Nothing that was there goes by itself.
+    // Values do not disappear.
     poke(&region, TAIL, 3);
     let (found, own) = (3, 1);
     let error = SharedRingError::Corrupt { found, own };
@@ -211,7 +211,7 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     assert_eq!(rx.len(), 4);
     poke(&region, TAIL, 5);
     assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap(), 4);
-    // The producer's own position is its own.
+    // The producer keeps its own position.
     let values = [2; 9];
     assert_eq!(
         tx.push_slice(&values).unwrap_err(),
@@ -227,17 +227,17 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     let error = tx.push(8).unwrap_err();
     assert_eq!(error, SharedPushError::Corrupt(8));
     assert_eq!(error.into_inner(), 8);
-    // A new end is not given such positions.
+    // A new end is refused such positions.
     drop(tx);
     assert!(matches!(
         ring.producer(),
         Err(SharedRingError::Corrupt { .. })
     ));
     assert_eq!(ring.producer_process(), None);
-    // Words behind the ring are as they were.
+    // The words after the ring are unchanged.
     let end = SharedRing::<u64>::bytes(4).unwrap() / 8;
-    let behind = region.atomics(end * 8, 64).unwrap();
-    assert!(behind.iter().all(|word| word.load(SeqCst) == 0));
+    let after = region.atomics(end * 8, 64).unwrap();
+    assert!(after.iter().all(|word| word.load(SeqCst) == 0));
 }
 
 #[test]
@@ -349,7 +349,7 @@ fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
     drop((tx, rx));
     assert_eq!(ring.producer_process(), Some(other));
     assert_eq!(ring.consumer_process(), Some(other));
-    // Positions that cannot be: the end is let go by who took it.
+    // Impossible positions: the process that took the end lets it go.
     poke(&region, TAIL, 5);
     let (found, own) = (0, 5);
     let error = ring.producer_after(other).unwrap_err();
@@ -383,7 +383,7 @@ fn each_end_counts_for_itself() {
     assert_eq!((sent.enqueued, sent.refused), (4, 2));
     assert_eq!((got.dequeued, got.starved, got.high_water), (4, 2, 4));
     assert!(format!("{tx:?} {rx:?}").contains("refused: 2"));
-    // Whoever takes an end counts from there.
+    // A new end starts its counters there.
     drop(tx);
     let tx = ring.producer().unwrap();
     assert_eq!((tx.stats().enqueued, tx.stats().refused), (0, 0));
@@ -428,7 +428,7 @@ fn what_is_reserved_is_seen_when_committed_and_not_before() {
     let mut room = tx.reserve_up_to(9).unwrap();
     assert_eq!((room.len(), room.is_empty()), (4, false));
     room.write(1, 20).unwrap();
-    // What was not written shows what lay there, which was never published.
+    // A place that was not written has its old bytes, which were never published.
     assert_eq!(room.commit(3), 3);
     let waiting = rx.peek(3).unwrap().unwrap();
     assert!(waiting.iter().eq([10, 20, 30]));
@@ -499,7 +499,7 @@ fn who_waits_is_told_why_in_vain() {
         rx.pop_wait_for::<Spin>(none),
         Err(SharedWaitError::TimedOut)
     );
-    // What cannot be.
+    // Impossible words.
     tx.push(1).unwrap();
     poke(&region, HEAD, 9);
     assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
@@ -518,7 +518,7 @@ fn who_waits_is_told_why_in_vain() {
         error.to_string(),
         SharedRingError::Corrupt { found, own }.to_string()
     );
-    // Gone, or let go by a lie.
+    // Gone, or marked as gone by a wrong word.
     poke(&region, TAIL, 2);
     poke(&region, PRODUCER, u64::MAX);
     assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));

@@ -1,4 +1,4 @@
-//! Any operations in any order on a ring that two processes share, against `VecDeque`.
+//! Any operations in any order on a shared ring, against `VecDeque`.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -123,7 +123,7 @@ proptest! {
                     None => prop_assert!(n > waiting),
                 },
                 Op::Replace => {
-                    // Both ends go, and come again where they were.
+                    // Both ends go, and new ones start at their positions.
                     drop((tx, rx));
                     (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
                 }
