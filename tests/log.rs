@@ -45,7 +45,7 @@ fn every_public_type<T: defmt::Format, F>() {
             ring::AsyncConsumer<'static, F>,
         )>();
         is_logged::<(
-            ring::Drain<'_, 'static, F>,
+            ring::Drain<'_, ring::Consumer<'static, F>>,
             ring::Spin,
             ring::Patient,
             ring::NoRoom,
@@ -53,25 +53,12 @@ fn every_public_type<T: defmt::Format, F>() {
         is_logged::<(ring::Full<F>, ring::Abandoned<F>, ring::RingError)>();
         is_logged::<(ring::ProducerStats, ring::ConsumerStats)>();
         is_logged::<(
-            ring::FlagProducer<'static, F>,
-            ring::FlagConsumer<'static, F>,
-            ring::FlagDrain<'_, 'static, F>,
+            ring::flags::Producer<'static, F>,
+            ring::flags::Consumer<'static, F>,
+            ring::Drain<'_, ring::flags::Consumer<'static, F>>,
         )>();
-        #[cfg(feature = "std")]
-        is_logged::<ring::Yield>();
         #[cfg(not(loom))]
-        is_logged::<(ring::Ring<F, 4>, ring::FlagRing<F, 4>)>();
-        #[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
-        {
-            is_logged::<(ring::SharedRing<'static, u8>, ring::SharedRingError)>();
-            is_logged::<(ring::SharedProducer<'static, u8>, ring::SharedPushError<T>)>();
-            is_logged::<(ring::SharedConsumer<'static, u8>, ring::SharedWaitError)>();
-            is_logged::<(
-                ring::SharedReserved<'_, 'static, u8>,
-                ring::SharedPeeked<'_, 'static, u8>,
-            )>();
-            is_logged::<(ring::SharedDrain<'_, 'static, u8>, ring::NoPlace)>();
-        }
+        is_logged::<(ring::Ring<F, 4>, ring::flags::Ring<F, 4>)>();
     }
     #[cfg(feature = "feed")]
     feeds();

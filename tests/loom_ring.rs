@@ -1,6 +1,6 @@
 //! Every interleaving of the two ends of a ring, under loom: `RUSTFLAGS="--cfg loom" cargo test --test
 //! loom_ring --features ring --release`. Slots go through loom's cells: two owners at once, or an owner that
-//! does not come after the last one, fail the model. The static home is left out.
+//! does not come after the last one, fail the model. Rings as values are left out.
 #![cfg(all(loom, feature = "ring"))]
 #![allow(missing_docs)]
 
@@ -8,11 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
-use framepool::ring::{self, Consumer, Yield};
+use framepool::ring::{self, Consumer, Yield, flags};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-/// Explores what `f` does. One interleaving is none: loom may take a model that it cannot see into for done.
+/// Explores `f`. A single interleaving is an error: loom stops early at a model that it cannot see into.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
         .map_or(0, |more| more.parse().expect("a number of preemptions"));
@@ -27,7 +27,7 @@ fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     assert!(explored.load(SeqCst) > 1);
 }
 
-/// Takes up to `n` looks, and checks that what comes is what follows `next`.
+/// Looks up to `n` times, and checks that the values follow `next`.
 fn follow(rx: &mut Consumer<'_, Box<u32>>, next: &mut u32, looks: u32) {
     for _ in 0..looks {
         if let Some(value) = rx.pop() {
@@ -111,7 +111,7 @@ fn what_is_written_in_place_is_seen_after_the_commit() {
     });
 }
 
-/// Says that it lives.
+/// Counts itself as alive.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
@@ -192,14 +192,14 @@ fn who_waits_misses_nothing_of_an_end_that_goes() {
         let (mut tx, mut rx) = ring::allocate(1).unwrap();
         tx.push(1).unwrap();
         let t = thread::spawn(move || assert_eq!(rx.pop(), Some(1)));
-        // The place was free before the consumer went.
+        // The slot was free before the consumer went.
         assert!(tx.push_wait::<Yield>(2).is_ok());
         assert!(tx.push_wait::<Yield>(3).is_err());
         t.join().unwrap();
     });
 }
 
-/// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
+/// Sleeps until it is woken. If nothing wakes it, loom reports that all threads are blocked.
 struct Signal(Mutex<bool>, Condvar);
 
 impl Wake for Signal {
@@ -209,7 +209,7 @@ impl Wake for Signal {
     }
 }
 
-/// Polls until it is ready, sleeping in between.
+/// Polls until it is ready, and sleeps in between.
 fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
     let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
     let waker = Waker::from(signal.clone());
@@ -223,7 +223,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
         }
         *woken = false;
         drop(woken);
-        // Who is told to look again at once looks for what another thread is doing.
+        // A task that must look again at once waits for a step of another thread.
         thread::yield_now();
     }
 }
@@ -278,7 +278,7 @@ fn ends_that_go_at_once_keep_no_waker() {
 fn slots_with_flags_change_hands_round_the_end() {
     for capacity in [1, 2] {
         model(3, move || {
-            let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+            let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
             let t = thread::spawn(move || (0..4).filter(|i| tx.push(Box::new(*i)).is_ok()).count());
             let mut last = None;
             let mut taken = 0;
@@ -302,10 +302,10 @@ fn slots_with_flags_change_hands_round_the_end() {
 #[test]
 fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will() {
     model(2, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(1).unwrap();
+        let (mut tx, mut rx) = flags::allocate(1).unwrap();
         let t = thread::spawn(move || {
             tx.push_wait::<Yield>(1).unwrap();
-            // The place that was freed before the consumer went is used.
+            // The slot that was freed before the consumer went is used.
             tx.push_wait::<Yield>(2).unwrap();
             assert!(tx.push_wait::<Yield>(3).is_err());
         });
@@ -314,7 +314,7 @@ fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will(
         t.join().unwrap();
     });
     model(2, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         let t = thread::spawn(move || {
             tx.push(1).unwrap();
             tx.push(2).unwrap();
@@ -329,7 +329,7 @@ fn who_waits_for_a_slot_with_a_flag_gets_what_comes_or_learns_that_nothing_will(
 fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
     model(4, || {
         let live = Arc::default();
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         tx.push(Counted::new(&live)).ok().unwrap();
         let count = live.clone();
         let t = thread::spawn(move || {
@@ -345,10 +345,10 @@ fn of_two_ends_with_flags_that_go_at_once_one_drops_what_is_left() {
 #[test]
 fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
     model(3, || {
-        let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+        let (mut tx, mut rx) = flags::allocate(2).unwrap();
         let t = thread::spawn(move || {
             assert_eq!(tx.push_iter((0..2).map(Box::new)), 2);
-            // The consumer may take some meanwhile: at most so many are there, and so much room at least.
+            // The consumer may take some meanwhile: `len` is a maximum, and the room a minimum.
             let len = tx.len();
             let pushed = tx.push_iter((2..4).map(Box::new));
             assert!(len <= 2 && pushed >= 2 - len);
@@ -356,7 +356,7 @@ fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
         });
         let mut next = 0;
         for _ in 0..2 {
-            // The producer may push more meanwhile: so many are there at least.
+            // The producer may push more meanwhile: `len` is a minimum.
             let len = rx.len();
             for _ in 0..len {
                 assert_eq!(rx.pop().as_deref(), Some(&next));

@@ -1,4 +1,4 @@
-//! What a ring promises, by the public API: order, room, giving back, dropping, abandonment.
+//! The promises of a ring, through the public API: order, room, returned values, drops, abandonment.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::thread;
 
 use counted::Counted;
-use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield};
+use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield, flags};
 
 type Ends<T> = (Producer<'static, T>, Consumer<'static, T>);
 
@@ -73,7 +73,7 @@ fn arrays_go_in_and_out_whole_or_not_at_all() {
     assert_eq!(back.into_inner(), ["d", "e"]);
     assert_eq!(rx.pop_array::<4>(), None);
     assert_eq!(rx.pop_array(), Some(["a", "b"].map(String::from)));
-    // Over the end.
+    // Across the end of the slots.
     tx.push_array(["d", "e", "f"].map(String::from)).unwrap();
     assert_eq!(rx.pop_array(), Some(["c", "d", "e", "f"].map(String::from)));
     assert_eq!(tx.push_array([]), Ok(()));
@@ -178,7 +178,7 @@ fn slots_are_contiguous_up_to_the_end_and_from_the_start() {
     }
 }
 
-/// What counts as written is out of reach: nobody puts nothing in its place.
+/// Written slots are out of reach: safe code cannot empty them.
 #[test]
 fn slots_are_those_that_are_left() {
     let (mut tx, mut rx) = ends::<Box<u32>>(4);
@@ -197,7 +197,7 @@ fn slots_are_those_that_are_left() {
         }
         assert_eq!(room.commit(), 4);
         assert!(rx.drain().map(|value| *value).eq(0..4));
-        // Some by `write` and the rest in place.
+        // Some values by `write` and the others in place.
         let mut room = tx.reserve(3).unwrap();
         room.write(Box::new(start)).unwrap();
         (1..).zip(room.slots()).for_each(|(i, slot)| {
@@ -298,7 +298,7 @@ fn a_destructor_that_panics_keeps_no_other_from_running() {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(rx)));
     assert!(caught.is_err());
     assert_eq!(dropped.get(), 8);
-    // In the middle of a release: the places are given back, the others stay.
+    // In the middle of a release: the slots so far are free, the other values stay.
     let (mut tx, mut rx) = ends(8);
     tx.push_iter((0..4).map(|i| Bomb(dropped.clone(), i == 1)));
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -319,7 +319,7 @@ fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
     }
     let live = Rc::new(Cell::new(0));
     let (mut tx, mut rx) = ends(4);
-    // The last round's places wrap.
+    // The slots of the last round wrap.
     for start in 0..4 {
         for bomb in 0..4 {
             for first in [None, Some(0), Some(1), Some(2)] {
@@ -337,7 +337,7 @@ fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
                     }
                 }));
                 let committed = first.unwrap_or(0);
-                // Committed values are the ring's; a bomb among them goes off later.
+                // Committed values belong to the ring; a destructor among them panics later.
                 assert_eq!(caught.is_ok(), bomb < committed, "{start} {bomb} {first:?}");
                 let left = if caught.is_ok() { committed } else { 0 };
                 assert_eq!((rx.len(), live.get()), (left, left));
@@ -400,7 +400,7 @@ fn each_end_counts_for_itself() {
 fn a_ring_with_flags_is_a_bounded_queue_too() {
     let live = Rc::new(Cell::new(0));
     for capacity in [1, 2, 8] {
-        let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+        let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
         for lap in 0..3 {
             for i in 0..capacity as u32 {
                 tx.push(Counted::new(&live, i)).unwrap();
@@ -427,21 +427,21 @@ fn a_ring_with_flags_is_a_bounded_queue_too() {
         assert_eq!(live.get(), 0);
     }
     assert_eq!(
-        ring::allocate_flagged::<u8>(0).unwrap_err(),
+        flags::allocate::<u8>(0).unwrap_err(),
         RingError::ZeroCapacity
     );
     assert_eq!(
-        ring::allocate_flagged::<u8>(3).unwrap_err(),
+        flags::allocate::<u8>(3).unwrap_err(),
         RingError::NotPowerOfTwo { asked: 3 }
     );
-    assert!(ring::allocate_flagged::<u64>(1 << (usize::BITS - 1)).is_err());
+    assert!(flags::allocate::<u64>(1 << (usize::BITS - 1)).is_err());
 }
 
 #[test]
 fn a_ring_with_flags_carries_values_between_threads() {
     let count: u64 = if cfg!(miri) { 300 } else { 200_000 };
     for capacity in [1, 2, 64] {
-        let (mut tx, mut rx) = ring::allocate_flagged(capacity).unwrap();
+        let (mut tx, mut rx) = flags::allocate(capacity).unwrap();
         thread::scope(|scope| {
             scope.spawn(move || {
                 for i in 0..count {
@@ -454,7 +454,7 @@ fn a_ring_with_flags_carries_values_between_threads() {
             assert_eq!(rx.pop_wait::<Yield>(), None);
         });
     }
-    let (mut tx, rx) = ring::allocate_flagged(1).unwrap();
+    let (mut tx, rx) = flags::allocate(1).unwrap();
     tx.push_wait::<Spin>(1).unwrap();
     drop(rx);
     assert_eq!(tx.push_wait::<Spin>(2).unwrap_err().into_inner(), 2);

@@ -1,4 +1,4 @@
-//! Ends that sleep, and the wakers that they leave behind: none.
+//! Ends that sleep. They leave no waker when they go.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -37,7 +37,7 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
     value = Some(2);
     assert!(tx.poll_push(&mut value, &mut context).is_pending());
     assert_eq!(value, Some(2));
-    // Looked twice, and counted once.
+    // It looked twice, which counts once.
     assert_eq!(rx.as_consumer().stats().starved, 1);
     assert_eq!(tx.as_producer().stats().refused, 1);
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(Some(1)));
@@ -77,17 +77,17 @@ fn an_end_takes_its_waker_with_it() {
     drop(tx);
     assert_eq!(Arc::strong_count(&woken), 2);
     drop(rx);
-    // Nobody was left to be woken.
+    // No task was left to wake.
     assert_eq!(woken.0.load(Relaxed), 0);
 }
 
 thread_local! {
-    /// What goes the moment that a waker is cloned.
+    /// Dropped at the moment that a waker is cloned.
     static PEER: RefCell<Option<AsyncProducer<'static, u8>>> = const { RefCell::new(None) };
     static WAKERS: Cell<usize> = const { Cell::new(0) };
 }
 
-/// A waker whose clone drops the peer, and which counts its clones.
+/// A waker that drops the peer when it is cloned, and counts its clones.
 fn jealous() -> Waker {
     static TABLE: RawWakerVTable = RawWakerVTable::new(
         |_| {
@@ -106,7 +106,7 @@ fn jealous() -> Waker {
 
 #[test]
 fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
-    // Memory that nobody drops: what is left in it stays.
+    // Memory that is not dropped: a waker that is left in it stays.
     let start = Box::into_raw(Box::new([MaybeUninit::uninit(); 4096]));
     // SAFETY: nobody else knows of it, until it is dropped below.
     let memory = unsafe { &mut *start };
@@ -114,7 +114,7 @@ fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
     PEER.set(Some(tx));
     let waker = jealous();
     let mut context = Context::from_waker(&waker);
-    // Gone after the first look, and seen by the second.
+    // The peer goes after the first look; the second look sees that.
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(None));
     drop((rx, waker));
     assert_eq!(WAKERS.get(), 0);
@@ -173,7 +173,7 @@ fn a_waker_that_panics_keeps_no_end_from_leaving() {
             caught
         };
         assert!(caught.is_err());
-        // It left, so the second one dropped what was in the ring (and Miri sees that it was freed).
+        // It left, so the second one dropped the values in the ring (and Miri sees that the memory was freed).
         assert_eq!(Arc::strong_count(&value), 1);
     }
     assert_eq!(Arc::strong_count(&fragile), 2);
@@ -186,7 +186,7 @@ fn a_waker_that_panics_leaks_no_value() {
     let mut context = Context::from_waker(&waker);
     let panics =
         |f: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
-    // Popped, and nobody gets it.
+    // The value was popped, and is dropped.
     let pops: [fn(&mut AsyncConsumer<'static, Arc<()>>); 3] = [
         |rx| drop(rx.try_pop()),
         |rx| drop(rx.with(|rx| rx.pop())),
@@ -200,10 +200,10 @@ fn a_waker_that_panics_leaks_no_value() {
         assert!(panics(&mut || pop(&mut rx)));
         drop(second);
         assert_eq!(Arc::strong_count(&value), 1);
-        // The place is free all the same.
+        // The slot is free nevertheless.
         assert!(tx.try_push(value.clone()).is_ok());
     }
-    // Pushed, and what else the operations of the producer return.
+    // A value that was pushed, and one that the operations of the producer return.
     let (mut tx, mut rx) = ends(1);
     assert!(rx.poll_pop(&mut context).is_pending());
     assert!(panics(&mut || {

@@ -1,4 +1,4 @@
-//! What a ring with flags promises beside `tests/ring.rs`: its homes, its bulk operations, its count.
+//! The promises of a ring with flags beyond those in `ring.rs`: its memory, its bulk operations, its count.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -11,16 +11,16 @@ use std::mem::MaybeUninit;
 use std::rc::Rc;
 
 use counted::Counted;
-use framepool::ring::{self, FlagRing, RingError};
+use framepool::ring::{self, RingError, flags};
 
-/// Whatever is done to a ring with flags, and where its memory is, it is a queue of so many places.
+/// A ring with flags is a bounded queue under any operations, wherever its memory is.
 #[test]
 fn a_ring_with_flags_takes_and_gives_as_many_as_a_queue_would() {
     for capacity in [1_usize, 2, 4, 16] {
         let mut memory = vec![MaybeUninit::uninit(); 4096];
-        let size = ring::flagged_region_size::<u32>(capacity).unwrap();
-        assert!(size < memory.len() && ring::flagged_region_align::<u32>() <= 128);
-        let (mut tx, mut rx) = ring::flagged_in_memory::<u32>(&mut memory[3..], capacity).unwrap();
+        let size = flags::region_size::<u32>(capacity).unwrap();
+        assert!(size < memory.len() && flags::region_align::<u32>() <= 128);
+        let (mut tx, mut rx) = flags::in_memory::<u32>(&mut memory[3..], capacity).unwrap();
         let mut model = VecDeque::new();
         let (mut next, mut seed) = (0_u32, 1_u32);
         for _ in 0..if cfg!(miri) { 40 } else { 300 } {
@@ -59,11 +59,11 @@ fn a_ring_with_flags_takes_and_gives_as_many_as_a_queue_would() {
 
 #[test]
 fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
-    let size = ring::flagged_region_size::<u64>(8).unwrap();
-    let align = ring::flagged_region_align::<u64>();
+    let size = flags::region_size::<u64>(8).unwrap();
+    let align = flags::region_align::<u64>();
     let mut memory = vec![MaybeUninit::uninit(); size + align];
     let skip = memory.as_ptr().addr().wrapping_neg() % align;
-    let error = ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size - 1], 8).unwrap_err();
+    let error = flags::in_memory::<u64>(&mut memory[skip..skip + size - 1], 8).unwrap_err();
     let (required, available) = (size, size - 1);
     assert_eq!(
         error,
@@ -72,20 +72,19 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
             available
         }
     );
-    let error = ring::flagged_in_memory::<u64>(&mut memory, 6).unwrap_err();
+    let error = flags::in_memory::<u64>(&mut memory, 6).unwrap_err();
     assert_eq!(error, RingError::NotPowerOfTwo { asked: 6 });
-    let (mut tx, mut rx) =
-        ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
+    let (mut tx, mut rx) = flags::in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
     assert_eq!(tx.push_iter(0..9), 8);
     assert!(rx.drain().eq(0..8));
-    // Wherever it begins, what is said to be required is, and is enough.
+    // Wherever the region starts, the required size is necessary and sufficient.
     for start in skip..=skip + align {
         let lost = (skip + align - start) % align;
         let mut memory = vec![MaybeUninit::uninit(); size + 2 * align];
         let start = memory.as_ptr().addr().wrapping_neg() % align + align - lost;
         let required = lost + size;
-        let error = ring::flagged_in_memory::<u64>(&mut memory[start..start + required - 1], 8)
-            .unwrap_err();
+        let error =
+            flags::in_memory::<u64>(&mut memory[start..start + required - 1], 8).unwrap_err();
         let available = required - 1;
         assert_eq!(
             error,
@@ -95,27 +94,27 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
             }
         );
         let memory = &mut memory[start..start + required];
-        let (mut tx, mut rx) = ring::flagged_in_memory::<u64>(memory, 8).unwrap();
+        let (mut tx, mut rx) = flags::in_memory::<u64>(memory, 8).unwrap();
         assert_eq!(tx.push_iter(start as u64..), 8);
         assert!(rx.drain().eq(start as u64..start as u64 + 8));
     }
 }
 
-/// Values that want more than a pair of lines have it, in every home: a build with debug assertions, and Miri,
-/// refuse to read from elsewhere.
+/// Slots are aligned for values that need more than a pair of lines, in every kind of memory. A build with debug
+/// assertions, and Miri, reject reads of misaligned values.
 #[test]
 fn slots_with_flags_lie_where_the_alignment_of_values_wants_them() {
     #[repr(align(512))]
     struct Page(u8);
 
-    assert_eq!(ring::flagged_region_align::<Page>(), 512);
-    let size = ring::flagged_region_size::<Page>(2).unwrap();
+    assert_eq!(flags::region_align::<Page>(), 512);
+    let size = flags::region_size::<Page>(2).unwrap();
     let mut memory = vec![MaybeUninit::uninit(); size + 1024];
     let skip = memory.as_ptr().addr().wrapping_neg() % 512 + 1;
-    let mut borrowed = FlagRing::<Page, 2>::new();
+    let mut borrowed = flags::Ring::<Page, 2>::new();
     for (mut tx, mut rx) in [
-        ring::flagged_in_memory(&mut memory[skip..], 2).unwrap(),
-        ring::allocate_flagged(2).unwrap(),
+        flags::in_memory(&mut memory[skip..], 2).unwrap(),
+        flags::allocate(2).unwrap(),
         borrowed.split_mut(),
     ] {
         for i in 0..5 {
@@ -127,7 +126,7 @@ fn slots_with_flags_lie_where_the_alignment_of_values_wants_them() {
 
 #[test]
 fn ends_with_flags_count_what_did_not_fit_and_nothing_else() {
-    let (mut tx, mut rx) = ring::allocate_flagged(4).unwrap();
+    let (mut tx, mut rx) = flags::allocate(4).unwrap();
     assert_eq!((tx.push_iter(0..4), tx.push_iter(0..4)), (4, 0));
     assert_eq!(tx.stats().refused, 0);
     assert_eq!((tx.push_slice(&[]), tx.push_slice(&[1, 2])), (0, 0));
@@ -145,14 +144,14 @@ fn ends_with_flags_count_what_did_not_fit_and_nothing_else() {
 #[test]
 fn a_borrowed_ring_with_flags_starts_empty_each_time() {
     let live = Rc::new(Cell::new(0));
-    let mut ring: FlagRing<Counted, 4> = FlagRing::new();
+    let mut ring: flags::Ring<Counted, 4> = flags::Ring::new();
     let (mut tx, mut rx) = ring.split_mut();
     tx.push_iter((0..3).map(|i| Counted::new(&live, i)));
     assert_eq!(rx.pop().unwrap().1, 0);
     drop((tx, rx));
     assert_eq!(live.get(), 0);
-    // Forgotten: what is in it is forgotten too, and no one finds it.
-    let mut ring: FlagRing<u32, 4> = FlagRing::new();
+    // The ends are forgotten: their value is forgotten too, and no later end finds it.
+    let mut ring: flags::Ring<u32, 4> = flags::Ring::new();
     let (mut tx, rx) = ring.split_mut();
     tx.push(7).unwrap();
     core::mem::forget((tx, rx));
@@ -162,7 +161,7 @@ fn a_borrowed_ring_with_flags_starts_empty_each_time() {
 
 #[test]
 fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split() {
-    let mut ring = Box::new(FlagRing::<u8, 4>::new());
+    let mut ring = Box::new(flags::Ring::<u8, 4>::new());
     let (mut tx, rx) = ring.split_mut();
     tx.push(1).unwrap();
     core::mem::forget((tx, rx));
@@ -174,7 +173,7 @@ fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split()
     drop(unsafe { Box::from_raw(ring) });
 }
 
-/// Bytes that differ from each other, and from those of the next value.
+/// Bytes that differ from each other and from those of the next value.
 fn pattern<const SIZE: usize>(i: usize) -> [u8; SIZE] {
     core::array::from_fn(|byte| (i * 31 + byte * 7) as u8)
 }
@@ -184,7 +183,7 @@ fn values_of_every_size_go_through_in_bursts_and_one_by_one() {
     fn through<const SIZE: usize>() {
         for capacity in [2, 8, 64] {
             let (mut tx, mut rx) = ring::allocate(capacity).unwrap();
-            let (mut flag_tx, mut flag_rx) = ring::allocate_flagged(capacity).unwrap();
+            let (mut flag_tx, mut flag_rx) = flags::allocate(capacity).unwrap();
             let mut next = 0;
             for n in (1..=capacity)
                 .cycle()
@@ -213,7 +212,7 @@ fn values_of_every_size_go_through_in_bursts_and_one_by_one() {
     }
 }
 
-/// Copied by the line, whatever a line cuts through: pointers remain pointers, and padding may hold anything.
+/// Values are copied line by line, wherever a line ends: pointers stay valid, and padding may hold anything.
 #[test]
 fn bursts_of_pointers_with_padding_go_through() {
     #[repr(C, packed(2))]
@@ -226,7 +225,7 @@ fn bursts_of_pointers_with_padding_go_through() {
     let targets: Vec<u32> = (0..64).collect();
     let (mut tx, mut rx) = ring::allocate::<Cut<'_>>(32).unwrap();
     let (mut wide_tx, mut wide_rx) = ring::allocate::<Wide<'_>>(32).unwrap();
-    let (mut flag_tx, mut flag_rx) = ring::allocate_flagged::<Wide<'_>>(32).unwrap();
+    let (mut flag_tx, mut flag_rx) = flags::allocate::<Wide<'_>>(32).unwrap();
     for n in [32, 7, 13, 32, 20] {
         let cut: Vec<Cut<'_>> = targets[..n].iter().map(|t| Cut(1, t, 2)).collect();
         assert_eq!(tx.push_slice(&cut), n);
@@ -257,7 +256,7 @@ fn bursts_of_pointers_with_padding_go_through() {
                 .eq((0..n as u32).chain(0..n as u32))
         );
     }
-    // Moved, not copied: several lines of what owns something.
+    // Moved, not copied: values of several lines that own memory.
     let (mut tx, mut rx) = ring::allocate::<String>(32).unwrap();
     for round in 0..5 {
         let strings: [String; 13] = core::array::from_fn(|i| format!("{round} {i}"));
@@ -266,7 +265,7 @@ fn bursts_of_pointers_with_padding_go_through() {
     }
 }
 
-/// Notes when it is dropped, and may panic.
+/// Records its drop, and may panic.
 struct Dropped<'a>(&'a Cell<Vec<u32>>, u32, bool);
 
 impl Drop for Dropped<'_> {
@@ -278,13 +277,13 @@ impl Drop for Dropped<'_> {
     }
 }
 
-/// Whichever end goes last, wherever they are, and if one of the destructors panics.
+/// Whichever end goes last, at any positions, and also if a destructor panics.
 #[test]
 fn what_is_left_is_dropped_once_and_in_order() {
     for (panics, producer_last) in [(false, false), (false, true), (true, false), (true, true)] {
         for before in 0..5 {
             let all = Cell::default();
-            let (mut tx, mut rx) = ring::allocate_flagged(4).unwrap();
+            let (mut tx, mut rx) = flags::allocate(4).unwrap();
             for i in 0..before {
                 tx.push(Dropped(&all, i, false)).ok().unwrap();
                 drop(rx.pop());
@@ -307,11 +306,11 @@ fn what_is_left_is_dropped_once_and_in_order() {
     }
 }
 
-/// An iterator may use the other end meanwhile, or panic: what it had given is in the ring.
+/// The iterator may use the other end meanwhile, or panic: the values that it has given are in the ring.
 #[test]
 fn an_iterator_that_takes_or_panics_meanwhile_does_no_harm() {
     let live = Rc::new(Cell::new(0));
-    let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
+    let (mut tx, mut rx) = flags::allocate(2).unwrap();
     let mut taken = 0;
     let values = (0..7).map(|i| {
         if i % 2 == 1 {

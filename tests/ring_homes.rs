@@ -1,4 +1,4 @@
-//! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
+//! The memory of a ring: a static, a borrowed value, the caller's region, an allocation.
 #![cfg(all(feature = "ring", not(loom)))]
 #![allow(missing_docs)]
 
@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::thread;
 
 use counted::Counted;
-use framepool::ring::{self, FlagRing, Ring, RingError, Spin};
+use framepool::ring::{self, Ring, RingError, Spin, flags};
 
 #[test]
 fn a_static_ring_is_split_once() {
@@ -35,11 +35,11 @@ fn a_static_ring_is_split_once() {
     assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
 }
 
-/// Who asks for the ends too late is refused, and the ends do not notice.
+/// A second split fails, and does not disturb the ends.
 #[test]
 fn a_split_that_is_refused_changes_nothing() {
     static RING: Ring<Arc<()>, 4> = Ring::new();
-    static FLAGS: FlagRing<Arc<()>, 4> = FlagRing::new();
+    static FLAGS: flags::Ring<Arc<()>, 4> = flags::Ring::new();
     let value = Arc::new(());
     let (mut tx, mut rx) = RING.split().unwrap();
     tx.push(value.clone()).unwrap();
@@ -54,7 +54,7 @@ fn a_split_that_is_refused_changes_nothing() {
     assert_eq!(FLAGS.split().unwrap_err(), RingError::AlreadySplit);
     assert!(tx.is_abandoned());
     drop(tx);
-    // The last end has dropped what nobody took.
+    // The last end has dropped the values that nobody took.
     assert_eq!(Arc::strong_count(&value), 1);
 }
 
@@ -89,7 +89,7 @@ fn a_borrowed_ring_is_split_again_and_empty() {
         assert!(rx.is_abandoned());
     }
     assert_eq!(live.get(), 0);
-    // Who forgets an end forgets what is in the ring; the next split does not see it.
+    // If an end is forgotten, so are the values in the ring; the next split does not see them.
     let dropped = Cell::new(0);
     struct Seen<'a>(&'a Cell<u32>);
     impl Drop for Seen<'_> {
@@ -198,7 +198,7 @@ fn capacities_that_cannot_be_are_errors() {
     assert_eq!(all::<u8>(half), too_large(half, 1));
     let some = half / 1024;
     assert_eq!(all::<[u64; 256]>(some), too_large(some, 2048));
-    // So many bytes are an object, but nobody has them.
+    // An object may have that many bytes, but no machine has the memory.
     #[cfg(all(feature = "std", not(miri)))]
     {
         let error = ring::allocate::<[u8; 64]>(half / 128).unwrap_err();

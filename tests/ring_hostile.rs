@@ -1,5 +1,5 @@
-//! A ring that two processes share, and a peer that writes anything to it at any time: every operation
-//! returns, says nothing that cannot be, and touches nothing but the ring.
+//! A shared ring whose peer writes anything to it at any time: every operation returns, reports nothing
+//! impossible, and touches nothing but the ring.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -18,13 +18,13 @@ use framepool::SharedRegion;
 use framepool::ring::{SharedConsumer, SharedProducer, SharedRing, Spin};
 use proptest::prelude::*;
 
-/// A size that is no multiple of a word.
+/// A size that is not a multiple of a word.
 type Value = [u8; 12];
 
 const LEN: usize = 16 << 10;
 const AT: usize = 4096;
 const CAPACITY: usize = 4;
-/// What is around the ring.
+/// The words around the ring.
 const CANARY: u64 = 0x5AFE_5AFE_5AFE_5AFE;
 
 const PRODUCER: usize = 16;
@@ -38,7 +38,7 @@ fn ring_words() -> usize {
 
 fn region() -> SharedRegion {
     let region = SharedRegion::builder(LEN).create().unwrap();
-    SharedRing::<Value>::create(&region, AT, CAPACITY).unwrap();
+    SharedRing::<Value>::create(&region.words()[AT / 8..], CAPACITY).unwrap();
     outside(&region, |word| word.store(CANARY, SeqCst));
     region
 }
@@ -96,7 +96,7 @@ enum Op {
     Attach,
 }
 
-/// Positions near where the ends are, and anywhere.
+/// Positions near those of the ends, and anywhere.
 fn lie() -> impl Strategy<Value = u64> {
     prop_oneof![
         6 => 0..40_u64,
@@ -134,7 +134,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Both ends of one ring, and what they should have counted.
+/// Both ends of one ring, and the counts that they should have.
 struct Ends<'r> {
     region: &'r SharedRegion,
     tx: SharedProducer<'r, Value>,
@@ -145,7 +145,7 @@ struct Ends<'r> {
 
 impl<'r> Ends<'r> {
     fn new(region: &'r SharedRegion) -> Self {
-        let ring = SharedRing::attach(region, AT).unwrap();
+        let ring = SharedRing::attach(&region.words()[AT / 8..]).unwrap();
         Self {
             region,
             tx: ring.producer().unwrap(),
@@ -225,7 +225,7 @@ impl<'r> Ends<'r> {
                 }
             }
             Op::Retake => {
-                // May replace one that is in use, as it is in a lie.
+                // May replace an end that is in use, as the owner word may be wrong.
                 let ring = *tx.ring();
                 for process in [ring.producer_process(), ring.consumer_process()] {
                     let dead = process.unwrap_or(0);
@@ -233,7 +233,7 @@ impl<'r> Ends<'r> {
                 }
             }
             Op::Attach => {
-                if let Ok(ring) = SharedRing::<Value>::attach(self.region, AT) {
+                if let Ok(ring) = SharedRing::<Value>::attach(&self.region.words()[AT / 8..]) {
                     assert!(SharedRing::<Value>::bytes(ring.capacity()).unwrap() <= LEN - AT);
                 }
             }
@@ -243,7 +243,7 @@ impl<'r> Ends<'r> {
         self.dequeued += got as u64;
     }
 
-    /// What an end says of itself is its own, and what it says of the other can be.
+    /// The counters of an end are its own, and what it reports of the other end is possible.
     fn check(&self) {
         let (tx, rx) = (&self.tx, &self.rx);
         assert_eq!(tx.stats().enqueued, self.enqueued);
@@ -251,7 +251,7 @@ impl<'r> Ends<'r> {
         assert!(tx.len() <= CAPACITY && rx.len() <= CAPACITY);
         assert!(rx.stats().high_water <= CAPACITY);
         assert_eq!((tx.capacity(), rx.capacity()), (CAPACITY, CAPACITY));
-        // Nothing to assert of these but that they return.
+        // These only have to return.
         let _ = (tx.is_abandoned(), rx.is_abandoned());
         let _ = format!("{tx:?} {rx:?}");
         assert!(nothing_else_was_written(self.region));

@@ -1,4 +1,4 @@
-//! A ring of two processes that run, wait, are killed and are replaced.
+//! A ring shared by two processes that run, wait, are killed and are replaced.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -32,7 +32,7 @@ fn shared() -> SharedRegion {
 
 const ROLE: &str = "FRAMEPOOL_RING_ROLE";
 
-/// This test again, in another process that has the region as descriptor 3… of its own number.
+/// Runs this test again, in a child process that inherits the region's descriptor.
 fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
     let fd = region.as_fd().try_clone_to_owned().unwrap();
     // SAFETY: an open file; the child is to inherit it.
@@ -45,7 +45,7 @@ fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
     child.unwrap()
 }
 
-/// What this process was started for, and the region.
+/// The role that this process was started for, and the region.
 fn role() -> Option<(String, SharedRegion)> {
     let role = std::env::var(ROLE).ok()?;
     let (role, fd) = role.split_once(' ').unwrap();
@@ -54,7 +54,7 @@ fn role() -> Option<(String, SharedRegion)> {
     Some((role.to_owned(), SharedRegion::attach(fd).unwrap()))
 }
 
-/// A value whose words tell if it was torn.
+/// A value whose words show whether it was torn.
 fn value(i: u64) -> [u64; 4] {
     [i, !i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15), i ^ 0xFFFF]
 }
@@ -71,16 +71,19 @@ fn produce(tx: &mut SharedProducer<'_, [u64; 4]>, from: u64, to: u64) {
 fn two_processes_exchange_values_in_order() {
     const COUNT: u64 = 200_000;
     if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        let mut tx = SharedRing::attach(region.words())
+            .unwrap()
+            .producer()
+            .unwrap();
         return produce(&mut tx, 0, COUNT);
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = another("two_processes_exchange_values_in_order", "produce", &region);
     let mut next = 0;
     loop {
-        // In this order: what was pushed before it went is seen after.
+        // In this order: a value that was pushed before the producer went is not missed.
         let abandoned = rx.is_abandoned();
         match rx.pop().unwrap() {
             Some(found) => {
@@ -98,12 +101,15 @@ fn two_processes_exchange_values_in_order() {
 #[test]
 fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
     if let Some((_, region)) = role() {
-        let mut tx = SharedRing::attach(&region, 0).unwrap().producer().unwrap();
+        let mut tx = SharedRing::attach(region.words())
+            .unwrap()
+            .producer()
+            .unwrap();
         println!("producing");
         return produce(&mut tx, 0, u64::MAX);
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = another(
         "a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced",
@@ -124,19 +130,19 @@ fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
             None => thread::yield_now(),
         }
         if next == kill_at {
-            // In the middle of whatever it is doing.
+            // In the middle of its work.
             child.kill().unwrap();
             kill_at = u64::MAX;
         }
     }
     child.wait().unwrap();
-    // What it published between the last look and its death.
+    // The values that it published between the last look and its death.
     while let Some(found) = rx.pop().unwrap() {
         assert_eq!(found, value(next));
         next += 1;
     }
     assert!(next >= 20_000);
-    // It did not let go, and says who it was.
+    // It did not let its end go, and the owner word names it.
     assert!(!rx.is_abandoned());
     assert_eq!(ring.producer_process(), Some(dead));
     assert_eq!(
@@ -154,7 +160,7 @@ fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
 #[test]
 fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
     if let Some((_, region)) = role() {
-        let mut rx = SharedRing::<[u64; 4]>::attach(&region, 0)
+        let mut rx = SharedRing::<[u64; 4]>::attach(region.words())
             .unwrap()
             .consumer()
             .unwrap();
@@ -166,7 +172,7 @@ fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
         }
     }
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 64).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 64).unwrap();
     let mut tx = ring.producer().unwrap();
     let mut child = another(
         "a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost",
@@ -196,7 +202,7 @@ fn a_consumer_that_is_killed_can_be_replaced_and_nothing_is_lost() {
 #[test]
 fn who_waits_for_a_process_that_is_killed_is_told() {
     if let Some((role, region)) = role() {
-        let ring = SharedRing::<[u64; 4]>::attach(&region, 0).unwrap();
+        let ring = SharedRing::<[u64; 4]>::attach(region.words()).unwrap();
         if role == "produce" {
             let mut tx = ring.producer().unwrap();
             produce(&mut tx, 0, 3);
@@ -219,11 +225,11 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
         child
     };
     let region = shared();
-    let ring = SharedRing::<[u64; 4]>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<[u64; 4]>::create(region.words(), 4).unwrap();
     let mut rx = ring.consumer().unwrap();
     let mut child = start("produce", &region);
     let process = child.id();
-    // Alive, and not heard of.
+    // Alive, but silent.
     for i in 0..3 {
         assert_eq!(rx.pop_wait::<Yield>(), Ok(value(i)));
     }
@@ -239,7 +245,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
     child.wait().unwrap();
     assert_eq!(rx.pop_wait::<Spin>(), died);
     drop(rx);
-    // The other way round.
+    // The same for the other end.
     let mut tx = ring.producer_after(process).unwrap();
     let mut child = start("consume", &region);
     produce(&mut tx, 0, 4);
@@ -257,7 +263,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
 #[test]
 fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let own = word.load(Relaxed) >> 32;
@@ -282,7 +288,7 @@ fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
 #[test]
 fn a_copy_that_fork_made_does_not_let_the_end_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     // SAFETY: what the child does is ask for its number, which is safe beside threads that it does not have.
     let child = match unsafe { libc::fork() } {
@@ -304,7 +310,7 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
     assert!(rx.is_abandoned());
 }
 
-/// Waits with the peer changing while it does: at the hundredth look its process is another one, dead.
+/// Waits while the peer changes: at the hundredth look the owner is another process, which is dead.
 #[derive(Default)]
 struct Replaced;
 
@@ -324,8 +330,8 @@ impl Wait for Replaced {
 #[test]
 fn who_waits_watches_the_process_that_has_the_end_now() {
     let region = REGION.get_or_init(shared);
-    let ring = SharedRing::<u64>::create(region, 0, 4).unwrap();
-    // It lives, and is looked at first.
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
+    // This process lives, and is looked at first.
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let mut child = Command::new("true").spawn().unwrap();
@@ -352,7 +358,7 @@ impl Wait for Nap {
 #[test]
 fn waits_in_short_pieces_notice_a_peer_that_died() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 1).unwrap();
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let process = child.id();
@@ -395,7 +401,7 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
         assert_eq!(tx.push_wait_for::<Nap>(2, short), died);
         assert_eq!(tx.push_wait_for::<Spin>(2, short), died);
     }
-    // What the dead one pushed comes first.
+    // The values of the dead process come first.
     assert_eq!(rx.pop_wait_for::<Nap>(Duration::ZERO), Ok(1));
     for short in [
         Duration::ZERO,
@@ -408,7 +414,7 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
     }
 }
 
-/// What a child that is forked here ends with, which is what `run` returns.
+/// The exit status of a child that is forked here: what `run` returns.
 fn forked(run: impl FnOnce() -> i32) -> i32 {
     // SAFETY: the child calls `run` and ends; what that calls is safe without the threads that it does not have.
     let child = match unsafe { libc::fork() } {
@@ -439,7 +445,7 @@ fn new_namespace() -> bool {
 #[test]
 fn a_fork_in_another_namespace_does_not_let_the_end_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let first_of_two_namespaces = || {
         let (Ok(tx), Ok(rx)) = (ring.producer(), ring.consumer()) else {
             return FAILED;

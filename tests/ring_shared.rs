@@ -1,5 +1,5 @@
-//! A ring in memory that two processes share, here two mappings of one: what one end pushes the other pops,
-//! whatever is written to the ring meanwhile.
+//! A shared ring, here over two mappings in one process: the consumer pops what the producer pushes, whatever is
+//! written to the ring meanwhile.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -48,11 +48,11 @@ fn values_cross_in_order_round_the_end_whatever_their_size() {
         let (ours, theirs) = (shared(), ());
         let _: () = theirs;
         let theirs = again(&ours);
-        let mut tx = SharedRing::create(&ours, 128, 4)
+        let mut tx = SharedRing::create(&ours.words()[16..], 4)
             .unwrap()
             .producer()
             .unwrap();
-        let mut rx = SharedRing::attach(&theirs, 128)
+        let mut rx = SharedRing::attach(&theirs.words()[16..])
             .unwrap()
             .consumer()
             .unwrap();
@@ -91,12 +91,16 @@ fn values_cross_in_order_round_the_end_whatever_their_size() {
 fn what_cannot_be_a_ring_is_an_error() {
     use SharedRingError as E;
     let region = shared();
-    let create =
-        |offset, capacity| SharedRing::<u64>::create(&region, offset, capacity).unwrap_err();
+    let create = |offset: usize, capacity| {
+        SharedRing::<u64>::create(&region.words()[offset / 8..], capacity).unwrap_err()
+    };
+    let misaligned = |offset| E::Misaligned {
+        addr: region.as_ptr().addr().get() + offset,
+    };
     let available = LEN;
     assert_eq!(create(0, 0), E::ZeroCapacity);
     assert_eq!(create(0, 12), E::NotPowerOfTwo { asked: 12 });
-    assert_eq!(create(8, 16), E::Misaligned { offset: 8 });
+    assert_eq!(create(8, 16), misaligned(8));
     let required = SharedRing::<u64>::bytes(8192).unwrap();
     assert_eq!(
         create(0, 8192),
@@ -107,33 +111,33 @@ fn what_cannot_be_a_ring_is_an_error() {
     );
     let half = 1 << (usize::BITS - 1);
     assert_eq!(SharedRing::<u64>::bytes(half), None);
-    let too_small = |required| E::RegionTooSmall {
+    let too_small = |required, available| E::RegionTooSmall {
         required,
         available,
     };
-    assert_eq!(create(0, half), too_small(usize::MAX));
-    assert_eq!(create(64, half), too_small(usize::MAX));
-    let required = LEN + SharedRing::<u64>::bytes(1).unwrap();
-    assert_eq!(create(LEN, 1), too_small(required));
-    assert_eq!(create(usize::MAX - 63, 1), too_small(usize::MAX));
+    assert_eq!(create(0, half), too_small(usize::MAX, LEN));
+    assert_eq!(create(64, half), too_small(usize::MAX, LEN - 64));
+    let required = SharedRing::<u64>::bytes(1).unwrap();
+    assert_eq!(create(LEN, 1), too_small(required, 0));
+    assert_eq!(create(LEN - 512, 1), too_small(required, 512));
     assert_eq!(
-        SharedRing::<[u8; 0]>::create(&region, 0, 1).unwrap_err(),
+        SharedRing::<[u8; 0]>::create(region.words(), 1).unwrap_err(),
         E::ZeroSize
     );
-    // Nothing was written by any of them.
-    let attach = |offset| SharedRing::<u64>::attach(&region, offset).unwrap_err();
+    // None of them wrote anything.
+    let attach =
+        |offset: usize| SharedRing::<u64>::attach(&region.words()[offset / 8..]).unwrap_err();
     assert_eq!(attach(0), E::NoRing { found: 0 });
-    assert_eq!(attach(4), E::Misaligned { offset: 4 });
-    assert!(matches!(attach(LEN - 64), E::RegionTooSmall { .. }));
-    assert_eq!(attach(usize::MAX - 63), too_small(usize::MAX));
+    assert_eq!(attach(56), misaligned(56));
+    assert_eq!(attach(LEN - 64), too_small(512, 64));
     // Made once, for one kind of value.
-    SharedRing::<u64>::create(&region, 0, 16).unwrap();
+    SharedRing::<u64>::create(region.words(), 16).unwrap();
     assert_eq!(create(0, 16), E::AlreadyMade);
-    let error = SharedRing::<u32>::attach(&region, 0).unwrap_err();
+    let error = SharedRing::<u32>::attach(region.words()).unwrap_err();
     let (found, expected) = (8, 4);
     assert_eq!(error, E::OtherElement { found, expected });
     assert!(error.to_string().contains("8 bytes, not 4"));
-    // What a peer claims is checked.
+    // The words of a peer are checked.
     for (capacity, error) in [
         (0, E::ZeroCapacity),
         (3, E::NotPowerOfTwo { asked: 3 }),
@@ -151,7 +155,7 @@ fn what_cannot_be_a_ring_is_an_error() {
 #[test]
 fn each_end_is_taken_once_and_let_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 16).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 16).unwrap();
     assert_eq!(
         (ring.producer_process(), ring.consumer_process()),
         (None, None)
@@ -183,7 +187,7 @@ fn each_end_is_taken_once_and_let_go() {
 #[test]
 fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     tx.push(1).unwrap();
     assert_eq!(rx.pop().unwrap(), Some(1));
@@ -196,10 +200,10 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
         );
         assert!(rx.pop_slice(&mut [0; 9]).is_err());
     }
-    // A lie that can be true: what is there is what is there.
+    // A wrong but possible position: the consumer takes whatever is in the slots.
     poke(&region, TAIL, 5);
     assert_eq!(rx.peek_up_to(9).unwrap().len(), 4);
-    // Nothing that was there goes by itself.
+    // Values do not disappear.
     poke(&region, TAIL, 3);
     let (found, own) = (3, 1);
     let error = SharedRingError::Corrupt { found, own };
@@ -207,7 +211,7 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     assert_eq!(rx.len(), 4);
     poke(&region, TAIL, 5);
     assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap(), 4);
-    // The producer's own position is its own.
+    // The producer keeps its own position.
     let values = [2; 9];
     assert_eq!(
         tx.push_slice(&values).unwrap_err(),
@@ -223,23 +227,23 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     let error = tx.push(8).unwrap_err();
     assert_eq!(error, SharedPushError::Corrupt(8));
     assert_eq!(error.into_inner(), 8);
-    // A new end is not given such positions.
+    // A new end is refused such positions.
     drop(tx);
     assert!(matches!(
         ring.producer(),
         Err(SharedRingError::Corrupt { .. })
     ));
     assert_eq!(ring.producer_process(), None);
-    // Words behind the ring are as they were.
+    // The words after the ring are unchanged.
     let end = SharedRing::<u64>::bytes(4).unwrap() / 8;
-    let behind = region.atomics(end * 8, 64).unwrap();
-    assert!(behind.iter().all(|word| word.load(SeqCst) == 0));
+    let after = region.atomics(end * 8, 64).unwrap();
+    assert!(after.iter().all(|word| word.load(SeqCst) == 0));
 }
 
 #[test]
 fn positions_may_wrap() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     poke(&region, TAIL, u64::MAX - 1);
     poke(&region, HEAD, u64::MAX - 2);
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
@@ -256,26 +260,26 @@ fn positions_may_wrap() {
 fn a_ring_of_another_layout_is_refused() {
     use SharedRingError as E;
     let region = shared();
-    SharedRing::<u64>::create(&region, 0, 16).unwrap();
+    SharedRing::<u64>::create(region.words(), 16).unwrap();
     let (found, expected) = (8, align_of::<[u8; 8]>());
-    let error = SharedRing::<[u8; 8]>::attach(&region, 0).unwrap_err();
+    let error = SharedRing::<[u8; 8]>::attach(region.words()).unwrap_err();
     assert_eq!(error, E::OtherAlign { found, expected });
     assert!(error.to_string().contains("aligned to 8 bytes, not 1"));
-    let error = SharedRing::<f64>::attach(&region, 0).unwrap_err();
+    let error = SharedRing::<f64>::attach(region.words()).unwrap_err();
     let (found, expected) = (u64::TAG, f64::TAG);
     assert_eq!(error, E::OtherType { found, expected });
     // The version is the upper byte.
     let magic = region.atomics(0, 1).unwrap()[0].load(SeqCst);
     poke(&region, MAGIC, magic ^ 2 << 56);
-    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    let error = SharedRing::<u64>::attach(region.words()).unwrap_err();
     let expected = (magic >> 56) as u8;
     let found = expected ^ 2;
     assert_eq!(error, E::OtherVersion { found, expected });
     // Nor is it overwritten.
-    let error = SharedRing::<u64>::create(&region, 0, 16).unwrap_err();
+    let error = SharedRing::<u64>::create(region.words(), 16).unwrap_err();
     assert_eq!(error, E::AlreadyMade);
     poke(&region, MAGIC, magic ^ 1);
-    let error = SharedRing::<u64>::attach(&region, 0).unwrap_err();
+    let error = SharedRing::<u64>::attach(region.words()).unwrap_err();
     assert_eq!(error, E::NoRing { found: magic ^ 1 });
 }
 
@@ -307,11 +311,11 @@ fn types_tell_themselves_apart_as_far_as_they_say() {
     }
     assert_eq!((Silent::TAG, <[Silent; 4]>::TAG), (0, 0));
     let region = shared();
-    SharedRing::<Silent>::create(&region, 0, 4).unwrap();
-    assert!(SharedRing::<Silent>::attach(&region, 0).is_ok());
+    SharedRing::<Silent>::create(region.words(), 4).unwrap();
+    assert!(SharedRing::<Silent>::attach(region.words()).is_ok());
     for error in [
-        SharedRing::<u64>::attach(&region, 0).unwrap_err(),
-        SharedRing::<Named>::attach(&region, 0).unwrap_err(),
+        SharedRing::<u64>::attach(region.words()).unwrap_err(),
+        SharedRing::<Named>::attach(region.words()).unwrap_err(),
     ] {
         assert!(matches!(error, SharedRingError::OtherType { found: 0, .. }));
     }
@@ -320,10 +324,10 @@ fn types_tell_themselves_apart_as_far_as_they_say() {
 #[test]
 fn a_holder_that_is_no_process_is_an_error() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let me = std::process::id();
     for found in [1 << 31, 1 << 40, u64::MAX - 1] {
-        let error = SharedRingError::BadHolder { found };
+        let error = SharedRingError::BadOwner { found };
         poke(&region, PRODUCER, found);
         poke(&region, CONSUMER, found);
         assert_eq!(ring.producer().unwrap_err(), error);
@@ -337,7 +341,7 @@ fn a_holder_that_is_no_process_is_an_error() {
 #[test]
 fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let other = std::process::id() + 1;
     poke(&region, PRODUCER, other.into());
@@ -345,7 +349,7 @@ fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
     drop((tx, rx));
     assert_eq!(ring.producer_process(), Some(other));
     assert_eq!(ring.consumer_process(), Some(other));
-    // Positions that cannot be: the end is let go by who took it.
+    // Impossible positions: the process that took the end lets it go.
     poke(&region, TAIL, 5);
     let (found, own) = (0, 5);
     let error = ring.producer_after(other).unwrap_err();
@@ -364,7 +368,7 @@ fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
 #[test]
 fn each_end_counts_for_itself() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     assert_eq!((tx.capacity(), rx.capacity()), (4, 4));
     assert!(tx.is_empty() && rx.is_empty() && !tx.is_full());
@@ -379,7 +383,7 @@ fn each_end_counts_for_itself() {
     assert_eq!((sent.enqueued, sent.refused), (4, 2));
     assert_eq!((got.dequeued, got.starved, got.high_water), (4, 2, 4));
     assert!(format!("{tx:?} {rx:?}").contains("refused: 2"));
-    // Whoever takes an end counts from there.
+    // A new end starts its counters there.
     drop(tx);
     let tx = ring.producer().unwrap();
     assert_eq!((tx.stats().enqueued, tx.stats().refused), (0, 0));
@@ -388,7 +392,7 @@ fn each_end_counts_for_itself() {
 #[test]
 fn a_drain_ends_with_what_was_there() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 8).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 8).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     tx.push_slice(&[1, 2, 3]).unwrap();
     let mut drain = rx.drain().unwrap();
@@ -410,7 +414,7 @@ fn a_drain_ends_with_what_was_there() {
 #[test]
 fn what_is_reserved_is_seen_when_committed_and_not_before() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     assert!(tx.reserve(5).unwrap().is_none());
     {
@@ -424,7 +428,7 @@ fn what_is_reserved_is_seen_when_committed_and_not_before() {
     let mut room = tx.reserve_up_to(9).unwrap();
     assert_eq!((room.len(), room.is_empty()), (4, false));
     room.write(1, 20).unwrap();
-    // What was not written shows what lay there, which was never published.
+    // A place that was not written has its old bytes, which were never published.
     assert_eq!(room.commit(3), 3);
     let waiting = rx.peek(3).unwrap().unwrap();
     assert!(waiting.iter().eq([10, 20, 30]));
@@ -443,7 +447,7 @@ fn what_is_reserved_is_seen_when_committed_and_not_before() {
 #[test]
 fn bytes_outside_of_a_place_are_an_error() {
     let region = shared();
-    let ring = SharedRing::<[u8; 12]>::create(&region, 0, 4).unwrap();
+    let ring = SharedRing::<[u8; 12]>::create(region.words(), 4).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let mut room = tx.reserve(2).unwrap().unwrap();
     room.write_bytes(0, 0, &[1; 12]).unwrap();
@@ -482,7 +486,7 @@ fn bytes_outside_of_a_place_are_an_error() {
 #[test]
 fn who_waits_is_told_why_in_vain() {
     let region = shared();
-    let ring = SharedRing::<u64>::create(&region, 0, 1).unwrap();
+    let ring = SharedRing::<u64>::create(region.words(), 1).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let none = Duration::ZERO;
     assert_eq!(tx.push_wait::<Spin>(1), Ok(()));
@@ -495,7 +499,7 @@ fn who_waits_is_told_why_in_vain() {
         rx.pop_wait_for::<Spin>(none),
         Err(SharedWaitError::TimedOut)
     );
-    // What cannot be.
+    // Impossible words.
     tx.push(1).unwrap();
     poke(&region, HEAD, 9);
     assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
@@ -504,7 +508,7 @@ fn who_waits_is_told_why_in_vain() {
     assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
     assert_eq!(rx.pop_wait::<Spin>(), Ok(1));
     poke(&region, PRODUCER, 1 << 40);
-    let bad = SharedRingError::BadHolder { found: 1 << 40 };
+    let bad = SharedRingError::BadOwner { found: 1 << 40 };
     assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Ring(bad)));
     poke(&region, TAIL, 1 << 40);
     let (found, own) = (1 << 40, 2);
@@ -514,7 +518,7 @@ fn who_waits_is_told_why_in_vain() {
         error.to_string(),
         SharedRingError::Corrupt { found, own }.to_string()
     );
-    // Gone, or let go by a lie.
+    // Gone, or marked as gone by a wrong word.
     poke(&region, TAIL, 2);
     poke(&region, PRODUCER, u64::MAX);
     assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));
@@ -528,12 +532,12 @@ fn who_waits_is_told_why_in_vain() {
 fn who_waits_gets_what_comes() {
     let (ours, count) = (shared(), 10_000);
     let theirs = again(&ours);
-    let ring = SharedRing::create(&ours, 0, 2).unwrap();
+    let ring = SharedRing::create(ours.words(), 2).unwrap();
     let mut tx = ring.producer().unwrap();
     thread::scope(|scope| {
         // Before there is a consumer.
         scope.spawn(move || (0..count).for_each(|i| tx.push_wait::<Yield>([i, !i]).unwrap()));
-        let ring = SharedRing::attach(&theirs, 0).unwrap();
+        let ring = SharedRing::attach(theirs.words()).unwrap();
         let mut rx = ring.consumer().unwrap();
         for i in 0..count {
             assert_eq!(rx.pop_wait::<Yield>(), Ok([i, !i]));

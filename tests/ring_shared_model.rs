@@ -1,4 +1,4 @@
-//! Any operations in any order on a ring that two processes share, against `VecDeque`.
+//! Any operations in any order on a shared ring, against `VecDeque`.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -57,7 +57,7 @@ proptest! {
     fn a_shared_ring_is_a_bounded_queue(log2 in 0..4_u32, ops in prop::collection::vec(op(), 0..200)) {
         let capacity = 1 << log2;
         let region = SharedRegion::builder(4096).create().unwrap();
-        let ring = SharedRing::<Value>::create(&region, 0, capacity).unwrap();
+        let ring = SharedRing::<Value>::create(region.words(), capacity).unwrap();
         let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
         let mut values = (0..).map(|i| [i, !i, i << 16]);
         let mut model: VecDeque<Value> = VecDeque::new();
@@ -123,7 +123,7 @@ proptest! {
                     None => prop_assert!(n > waiting),
                 },
                 Op::Replace => {
-                    // Both ends go, and come again where they were.
+                    // Both ends go, and new ones start at their positions.
                     drop((tx, rx));
                     (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
                 }

@@ -67,7 +67,7 @@ fn who_waits_learns_that_the_other_end_is_gone() {
     let t = thread::spawn(move || tx.push_wait::<Yield>(2));
     drop(rx);
     let error = t.join().unwrap().unwrap_err();
-    assert_eq!(error.to_string(), "the other end of the ring is gone");
+    assert_eq!(error.to_string(), "the consumer of the ring is gone");
     assert_eq!(error.into_inner(), 2);
     let (tx, mut rx) = ends::<u8>(1);
     let t = thread::spawn(move || rx.pop_wait::<Yield>());
@@ -78,7 +78,7 @@ fn who_waits_learns_that_the_other_end_is_gone() {
 #[test]
 fn blocks_of_a_pool_travel_and_come_home() {
     framepool::pool!(static POOL: [64; 8]);
-    // Fewer places than blocks: the producer notices that it is alone before it has no block.
+    // Fewer slots than blocks: the producer notices that it is alone before it runs out of blocks.
     let (mut tx, mut rx) = ends(4);
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -105,7 +105,7 @@ fn blocks_of_a_pool_travel_and_come_home() {
                 break;
             }
         }
-        // The rest comes home by itself.
+        // The other blocks are freed with the ring.
         drop(rx);
     });
     assert_eq!(POOL.stats().in_use, 0);

@@ -1,18 +1,20 @@
-//! Ends that sleep: with any executor, `std` or not.
+//! Ends that sleep and wake each other: with any executor, also without `std`.
 
-use core::fmt;
 use core::future::poll_fn;
 use core::task::{Context, Poll};
 
+use crate::ring::construct::Ends;
+use crate::ring::consumer::Consumer;
 use crate::ring::control::Control;
 use crate::ring::error::{Abandoned, Full};
-use crate::ring::{Consumer, Ends, Producer};
+use crate::ring::producer::Producer;
+use crate::ring::waker::WakeCell;
 
-/// Makes ends that wake each other. They take both, since a producer that does not wake would let
-/// an asynchronous consumer sleep.
+/// Makes ends that wake each other. Takes both ends: a producer that wakes nobody would let an asynchronous
+/// consumer sleep for ever.
 ///
-/// Each operation that changes the ring then costs a full fence (about 20 cycles on x86-64) besides, to
-/// see whether the other end sleeps. One waker is kept for each end, in the ring itself.
+/// Each operation that changes the ring then costs an extra full fence (about 20 cycles on x86-64), to see whether
+/// the other end sleeps. The ring itself stores one waker for each end.
 ///
 /// ```
 /// use framepool::ring::{self, Ring};
@@ -47,27 +49,47 @@ use crate::ring::{Consumer, Ends, Producer};
 ///
 /// # Errors
 /// The ends, if they are not of one ring.
-#[allow(clippy::result_large_err, reason = "both ends go in, and come back")]
+#[allow(clippy::result_large_err, reason = "the error returns both ends")]
 pub fn asynchronous<'r, T>(
     ends: Ends<'r, T>,
 ) -> Result<(AsyncProducer<'r, T>, AsyncConsumer<'r, T>), Ends<'r, T>> {
-    if !ends.0.place().is_same(ends.1.place()) {
+    if !ends.0.memory().is_same(ends.1.memory()) {
         return Err(ends);
     }
     Ok((AsyncProducer(ends.0), AsyncConsumer(ends.1)))
+}
+
+/// Runs operations of an end, and then wakes the task in `cell` if there is one.
+fn then_wake<E, R>(
+    end: &mut E,
+    cell: fn(&E) -> &WakeCell,
+    operations: impl FnOnce(&mut E) -> R,
+) -> R {
+    /// Wakes after a panic too: the operations before it have changed the ring.
+    struct Announce<'a, E>(&'a mut E, fn(&E) -> &WakeCell);
+    impl<E> Drop for Announce<'_, E> {
+        fn drop(&mut self) {
+            Control::announce(self.1(self.0));
+        }
+    }
+    let announce = Announce(end, cell);
+    let result = operations(announce.0);
+    // Before the result is in the return place, where a waker that panics would leak it.
+    drop(announce);
+    result
 }
 
 /// A producer that can sleep, and wakes its consumer: from [`asynchronous`].
 pub struct AsyncProducer<'r, T>(Producer<'r, T>);
 
 impl<'r, T> AsyncProducer<'r, T> {
-    /// The producer, for its figures.
+    /// The producer, for its counters.
     pub fn as_producer(&self) -> &Producer<'r, T> {
         &self.0
     }
 
-    /// Appends a value, after sleeping until there is a place. Cancelled, the value is dropped with
-    /// the future.
+    /// Appends a value, after sleeping until there is room. If the future is dropped before that, the value is dropped
+    /// with it.
     ///
     /// # Errors
     /// [`Abandoned`] with the value: the ring is full, and the consumer is gone.
@@ -76,16 +98,16 @@ impl<'r, T> AsyncProducer<'r, T> {
         poll_fn(|context| self.poll_push(&mut value, context)).await
     }
 
-    /// Appends the value in `value`, or registers to be woken when there is a place; that counts as one refusal.
+    /// Appends the value in `value`, or registers the task to be woken when there is room; that counts as one refusal.
     ///
     /// # Errors
-    /// As for [`push`](Self::push). With no value in `value` it is `Ready(Ok)`.
+    /// As for [`push`](Self::push). If `value` is `None`, the result is `Ready(Ok)`.
     pub fn poll_push(
         &mut self,
         value: &mut Option<T>,
         context: &mut Context<'_>,
     ) -> Poll<Result<(), Abandoned<T>>> {
-        // The second look comes after registering, so that no place is missed.
+        // The second look comes after registering, so that no free slot is missed.
         for registered in [false, true] {
             let abandoned = self.0.is_abandoned();
             let Some(v) = value.take() else {
@@ -100,7 +122,7 @@ impl<'r, T> AsyncProducer<'r, T> {
                 Err(Full(v)) if abandoned => return Poll::Ready(Err(Abandoned(v))),
                 Err(Full(v)) => *value = Some(v),
             }
-            if !registered && !self.0.place().control().freed.register(context.waker()) {
+            if !registered && !self.0.memory().control().freed.register(context.waker()) {
                 context.waker().wake_by_ref();
             }
         }
@@ -115,8 +137,8 @@ impl<'r, T> AsyncProducer<'r, T> {
         self.with(|producer| producer.push(value))
     }
 
-    /// Any operations of the producer, after which the consumer is woken once. Who swaps it for another producer
-    /// has one that wakes nobody.
+    /// Runs any operations of the producer, and then wakes the consumer once. A producer swapped out with
+    /// [`core::mem::swap`] no longer wakes anyone.
     ///
     /// ```
     /// # use framepool::ring;
@@ -126,18 +148,7 @@ impl<'r, T> AsyncProducer<'r, T> {
     /// # Ok::<(), ring::RingError>(())
     /// ```
     pub fn with<R>(&mut self, operations: impl FnOnce(&mut Producer<'r, T>) -> R) -> R {
-        /// On the way out, by a panic too: what was done before it is there to be seen.
-        struct Announce<'a, 'r, T>(&'a mut Producer<'r, T>);
-        impl<T> Drop for Announce<'_, '_, T> {
-            fn drop(&mut self) {
-                Control::announce(&self.0.place().control().filled);
-            }
-        }
-        let announce = Announce(&mut self.0);
-        let result = operations(announce.0);
-        // Before the result is in the return place, where a waker that panics would leak it.
-        drop(announce);
-        result
+        then_wake(&mut self.0, |tx| &tx.memory().control().filled, operations)
     }
 }
 
@@ -145,18 +156,18 @@ impl<'r, T> AsyncProducer<'r, T> {
 pub struct AsyncConsumer<'r, T>(Consumer<'r, T>);
 
 impl<'r, T> AsyncConsumer<'r, T> {
-    /// The consumer, for its figures.
+    /// The consumer, for its counters.
     pub fn as_consumer(&self) -> &Consumer<'r, T> {
         &self.0
     }
 
     /// Takes the oldest value, after sleeping until there is one. `None`: the producer is gone, and
-    /// nothing is left. Nothing is lost if it is cancelled.
+    /// nothing is left. If the future is dropped, no value is lost.
     pub async fn pop(&mut self) -> Option<T> {
         poll_fn(|context| self.poll_pop(context)).await
     }
 
-    /// Takes the oldest value, or registers to be woken when there is one; that counts once as starved.
+    /// Takes the oldest value, or registers the task to be woken when there is one; that counts once as starved.
     pub fn poll_pop(&mut self, context: &mut Context<'_>) -> Poll<Option<T>> {
         // The second look comes after registering, so that no value is missed.
         for registered in [false, true] {
@@ -169,7 +180,7 @@ impl<'r, T> AsyncConsumer<'r, T> {
             if abandoned {
                 return Poll::Ready(None);
             }
-            if !registered && !self.0.place().control().filled.register(context.waker()) {
+            if !registered && !self.0.memory().control().filled.register(context.waker()) {
                 context.waker().wake_by_ref();
             }
         }
@@ -181,32 +192,12 @@ impl<'r, T> AsyncConsumer<'r, T> {
         self.with(Consumer::pop)
     }
 
-    /// Any operations of the consumer, after which the producer is woken once. Who swaps it for another consumer
-    /// has one that wakes nobody.
+    /// Runs any operations of the consumer, and then wakes the producer once. A consumer swapped out with
+    /// [`core::mem::swap`] no longer wakes anyone.
     pub fn with<R>(&mut self, operations: impl FnOnce(&mut Consumer<'r, T>) -> R) -> R {
-        /// On the way out, by a panic too: what was done before it is there to be seen.
-        struct Announce<'a, 'r, T>(&'a mut Consumer<'r, T>);
-        impl<T> Drop for Announce<'_, '_, T> {
-            fn drop(&mut self) {
-                Control::announce(&self.0.place().control().freed);
-            }
-        }
-        let announce = Announce(&mut self.0);
-        let result = operations(announce.0);
-        // Before the result is in the return place, where a waker that panics would leak it.
-        drop(announce);
-        result
+        then_wake(&mut self.0, |rx| &rx.memory().control().freed, operations)
     }
 }
 
-impl<T> fmt::Debug for AsyncProducer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsyncProducer").field(&self.0).finish()
-    }
-}
-
-impl<T> fmt::Debug for AsyncConsumer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsyncConsumer").field(&self.0).finish()
-    }
-}
+describe!(impl[T] AsyncProducer<'_, T> as AsyncProducer { producer = Self::as_producer });
+describe!(impl[T] AsyncConsumer<'_, T> as AsyncConsumer { consumer = Self::as_consumer });

@@ -1,20 +1,20 @@
-//! The end that values come out at.
+//! The consumer: the end that values are popped from.
 
-use core::fmt;
 use core::mem::MaybeUninit;
-#[cfg(not(loom))]
-use core::ptr::NonNull;
 
-use crate::ring::control::{CONSUMER, PRODUCER};
-use crate::ring::ends::Place;
+use crate::ring::control::{CONSUMER, PRODUCER, Padded};
+use crate::ring::drain::Drain;
+use crate::ring::memory::Memory;
 use crate::ring::peeked::Peeked;
+use crate::ring::slot::ValueSlot;
 use crate::ring::stats::ConsumerStats;
+use crate::ring::wait::{PopEnd, Wait};
 use crate::sync::{Ordering, Word, wide};
 
-/// The one end of a ring that values are popped from. `Send`, not `Sync`: every operation takes
-/// `&mut self`, so there is one consumer, on whichever thread.
+/// The end of a ring that values are popped from. `Send`, not `Sync`: every operation takes `&mut self`, so
+/// there is one consumer, on any thread.
 ///
-/// It lies on cache lines of its own, so that both ends may be in one struct.
+/// It lies on cache lines of its own, so that both ends may be fields of one struct.
 ///
 /// ```
 /// let (mut tx, mut rx) = framepool::ring::allocate(8)?;
@@ -29,7 +29,7 @@ use crate::sync::{Ordering, Word, wide};
 /// loop {
 ///     match rx.pop() {
 ///         Some(i) => sum += i,
-///         // In this order: what was pushed before the producer went is seen after that it went.
+///         // In this order: a value that was pushed before the producer went is not missed.
 ///         None if rx.is_abandoned() && rx.is_empty() => break,
 ///         None => std::hint::spin_loop(),
 ///     }
@@ -49,51 +49,46 @@ use crate::sync::{Ordering, Word, wide};
 /// let (_tx, rx) = framepool::ring::allocate::<u8>(4).unwrap();
 /// let second = rx.clone();
 /// ```
-#[cfg_attr(target_pointer_width = "64", repr(align(128)))]
-#[cfg_attr(target_pointer_width = "32", repr(align(32)))]
 pub struct Consumer<'r, T> {
-    /// The next position to take. `head` of the ring is this, as soon as an operation is over.
+    /// The position of the next value to take. After each operation the ring's `head` is the same.
     head: Word,
     /// The tail last seen.
     tail: Word,
-    place: Place<'r, T>,
+    memory: Memory<'r, ValueSlot<T>>,
     first: Word,
-    starved: u64,
+    pub(super) starved: u64,
     high_water: Word,
+    _own_lines: Padded<()>,
 }
 
-// SAFETY: one value of this type stands for one end, which may be used by any thread, one at a time
+// SAFETY: one value of this type stands for one end, which any thread may use, one at a time
 // (`&mut self`); values come through it from the other end's thread.
 unsafe impl<T: Send> Send for Consumer<'_, T> {}
 
 impl<'r, T> Consumer<'r, T> {
-    #[cfg(all(test, feature = "std", not(loom)))]
-    pub(super) fn set_starved(&mut self, starved: u64) {
-        self.starved = starved;
-    }
-
     /// # Safety
     /// The only consumer of this ring, which is empty at this position.
-    pub(super) unsafe fn new(place: Place<'r, T>, position: Word) -> Self {
+    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>, position: Word) -> Self {
         Self {
             head: position,
             tail: position,
-            place,
+            memory,
             first: position,
             starved: 0,
             high_water: 0,
+            _own_lines: Padded(()),
         }
     }
 
-    pub(super) fn place(&self) -> &Place<'r, T> {
-        &self.place
+    pub(super) fn memory(&self) -> &Memory<'r, ValueSlot<T>> {
+        &self.memory
     }
 
     pub(super) fn head(&self) -> Word {
         self.head
     }
 
-    /// Values that are known to be there, after a look at the tail unless there are `n` already.
+    /// Returns the number of values that are known to be there. Looks at the tail if it is less than `n`.
     #[inline(always)]
     pub(super) fn waiting(&mut self, n: usize) -> usize {
         let known = self.tail.wrapping_sub(self.head) as usize;
@@ -102,22 +97,22 @@ impl<'r, T> Consumer<'r, T> {
 
     #[inline]
     fn look(&mut self) -> usize {
-        // Acquire: pairs with the producer's release of `tail`, so that the values are seen.
-        self.tail = self.place.control().tail.0.load(Ordering::Acquire);
+        // Acquire: pairs with the producer's release of `tail`, after which the values are seen.
+        self.tail = self.memory.control().tail.0.load(Ordering::Acquire);
         let waiting = self.tail.wrapping_sub(self.head);
         self.high_water = self.high_water.max(waiting);
         waiting as usize
     }
 
-    /// Makes the next `n` slots the producer's.
+    /// Passes the next `n` slots back to the producer.
     ///
     /// # Safety
-    /// So many are waiting, and their values have been moved out or dropped.
+    /// That many values are waiting, and have been moved out or dropped.
     #[inline(always)]
     pub(super) unsafe fn retire(&mut self, n: usize) {
         self.head = self.head.wrapping_add(n as Word);
         // Release: pairs with the producer's acquire of `head`, which then writes to the slots.
-        self.place
+        self.memory
             .control()
             .head
             .0
@@ -130,23 +125,23 @@ impl<'r, T> Consumer<'r, T> {
     }
 
     /// Takes the oldest value; `None` if there is none. O(1): one store to a line that the producer reads
-    /// when it believes the ring full, and a load of the producer's position only when all that was
-    /// known to be there has been taken.
+    /// when it takes the ring for full. The producer's position is loaded only when all values that were known to
+    /// be there have been taken.
     #[inline]
     pub fn pop(&mut self) -> Option<T> {
         if self.waiting(1) == 0 {
             self.starve();
             return None;
         }
-        // SAFETY: one is waiting, is moved out, and then retired.
+        // SAFETY: one is waiting; it is moved out, and then retired.
         unsafe {
-            let value = self.place.read(self.head);
+            let value = self.memory.read(self.head);
             self.retire(1);
             Some(value)
         }
     }
 
-    /// Takes the oldest `N` values; `None` if there are fewer, and nothing is taken.
+    /// Takes the oldest `N` values. `None` if there are fewer; then nothing is taken.
     #[inline]
     pub fn pop_array<const N: usize>(&mut self) -> Option<[T; N]> {
         if self.waiting(N) < N {
@@ -154,60 +149,26 @@ impl<'r, T> Consumer<'r, T> {
             return None;
         }
         let mut values = MaybeUninit::<[T; N]>::uninit();
-        // SAFETY: so many are waiting, are moved into the whole of the array, and then retired.
+        // SAFETY: N are waiting; they are moved into the whole of the array, and then retired.
         unsafe {
-            self.copy_out(values.as_mut_ptr().cast(), N);
+            self.memory
+                .copy_out(self.head, values.as_mut_ptr().cast(), N);
             self.retire(N);
             Some(values.assume_init())
         }
     }
 
-    /// Copies the next `n` values out.
-    ///
-    /// # Safety
-    /// So many are waiting, and `to` has room for them, outside of the ring. They are moved: the ring's
-    /// must not be used again, unless they are `Copy`.
-    #[cfg(not(loom))]
-    #[inline(always)]
-    unsafe fn copy_out(&mut self, to: *mut T, n: usize) {
-        // SAFETY: the slots are ours, and hold values.
-        unsafe {
-            let [(from, before), (start, rest)] = self.place.spans(self.head, n);
-            let copy = |from: NonNull<MaybeUninit<T>>, to: *mut T, n| {
-                to.copy_from_nonoverlapping(from.cast().as_ptr(), n);
-            };
-            if rest == 0 {
-                copy(from, to, n);
-            } else {
-                copy(from, to, before);
-                copy(start, to.add(before), rest);
-            }
-        }
-    }
-
-    /// As above, slot by slot: loom's are no plain memory.
-    #[cfg(loom)]
-    unsafe fn copy_out(&mut self, to: *mut T, n: usize) {
-        for i in 0..n {
-            // SAFETY: as above.
-            unsafe {
-                to.add(i)
-                    .write(self.place.read(self.head.wrapping_add(i as Word)))
-            };
-        }
-    }
-
-    /// Copies as many values out as there are, at most as many as `out` has places, which are written from
-    /// the first on. How many.
+    /// Copies the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the
+    /// number of values taken.
     #[inline]
     pub fn pop_slice(&mut self, out: &mut [T]) -> usize
     where
         T: Copy,
     {
         if self.waiting(out.len()) >= out.len() {
-            // SAFETY: so many are waiting, and they are `Copy`.
+            // SAFETY: that many are waiting, and they are `Copy`.
             unsafe {
-                self.copy_out(out.as_mut_ptr(), out.len());
+                self.memory.copy_out(self.head, out.as_mut_ptr(), out.len());
                 self.retire(out.len());
             }
             return out.len();
@@ -222,22 +183,22 @@ impl<'r, T> Consumer<'r, T> {
     {
         self.starve();
         let n = self.waiting(0).min(out.len());
-        // SAFETY: so many are waiting, and they are `Copy`.
+        // SAFETY: that many are waiting, and they are `Copy`.
         unsafe {
-            self.copy_out(out.as_mut_ptr(), n);
+            self.memory.copy_out(self.head, out.as_mut_ptr(), n);
             self.retire(n);
         }
         n
     }
 
-    /// The oldest value, where it lies.
+    /// The oldest value, in place.
     #[cfg(not(loom))]
     #[inline]
     pub fn front(&mut self) -> Option<&T> {
         self.peek_up_to(1).into_first()
     }
 
-    /// The oldest `n` values, where they lie: see [`Peeked`]. `None` if there are fewer.
+    /// The oldest `n` values, in place: see [`Peeked`]. `None` if there are fewer.
     #[inline]
     pub fn peek(&mut self, n: usize) -> Option<Peeked<'_, 'r, T>> {
         if self.waiting(n) < n {
@@ -247,30 +208,37 @@ impl<'r, T> Consumer<'r, T> {
         Some(Peeked::new(self, n))
     }
 
-    /// As many as are there, `n` at most; possibly none.
+    /// The values that are there, in place: at most `n`, possibly none.
     #[inline]
     pub fn peek_up_to(&mut self, n: usize) -> Peeked<'_, 'r, T> {
         let n = self.waiting(n).min(n);
         Peeked::new(self, n)
     }
 
-    /// Takes values one by one for as long as there are any, those included that come meanwhile. What it
-    /// was not asked for stays.
-    pub fn drain(&mut self) -> Drain<'_, 'r, T> {
+    /// Takes values one by one for as long as there are any, also those that are pushed meanwhile. Values that the
+    /// iterator was not asked for stay.
+    pub fn drain(&mut self) -> Drain<'_, Self> {
         Drain(self)
     }
 
-    /// Whether the producer is gone. What it pushed is still there to be taken: once this has been `true`
-    /// and after that [`is_empty`](Self::is_empty), nothing will ever come.
-    pub fn is_abandoned(&self) -> bool {
-        self.place.control().is_gone(PRODUCER)
+    /// Takes the oldest value, after waiting for one if necessary. `None`: the producer is gone, and nothing
+    /// is left.
+    #[inline]
+    pub fn pop_wait<W: Wait>(&mut self) -> Option<T> {
+        self.pop_or_wait::<W>()
     }
 
-    /// Values in the ring, at least: the producer may be pushing some. One load of its position.
+    /// Whether the producer is gone. The values that it pushed can still be taken: once this has returned `true` and
+    /// after that [`is_empty`](Self::is_empty) too, there will never be another value.
+    pub fn is_abandoned(&self) -> bool {
+        self.memory.control().is_gone(PRODUCER)
+    }
+
+    /// Returns the minimum number of values in the ring: the producer may be pushing some. One load of its position.
     pub fn len(&self) -> usize {
-        // Acquire would promise nothing here: the slots are not touched. After `is_abandoned`, whose
-        // acquire comes first, it is the producer's last word.
-        let tail = self.place.control().tail.0.load(Ordering::Relaxed);
+        // Relaxed: the slots are not touched, so an acquire would promise nothing. After `is_abandoned`, whose
+        // acquire comes first, this is the producer's last position.
+        let tail = self.memory.control().tail.0.load(Ordering::Relaxed);
         tail.wrapping_sub(self.head) as usize
     }
 
@@ -284,12 +252,12 @@ impl<'r, T> Consumer<'r, T> {
         self.len() == self.capacity()
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
-        self.place.capacity() as usize
+        self.memory.capacity() as usize
     }
 
-    /// What this end has counted.
+    /// The counters of this end.
     pub fn stats(&self) -> ConsumerStats {
         ConsumerStats {
             dequeued: wide(self.head.wrapping_sub(self.first)),
@@ -299,35 +267,29 @@ impl<'r, T> Consumer<'r, T> {
     }
 }
 
+impl<T> PopEnd<T> for Consumer<'_, T> {
+    #[inline(always)]
+    fn pop(&mut self) -> Option<T> {
+        self.pop()
+    }
+
+    fn has_value(&mut self) -> bool {
+        self.waiting(1) > 0
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_abandoned()
+    }
+}
+
 impl<T> Drop for Consumer<'_, T> {
     fn drop(&mut self) {
         // SAFETY: an end is dropped once.
-        unsafe { self.place.leave(CONSUMER) };
+        unsafe { self.memory.leave(CONSUMER) };
     }
 }
 
-impl<T> fmt::Debug for Consumer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Consumer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
-
-/// Takes what is there: see [`Consumer::drain`].
-#[derive(Debug)]
-pub struct Drain<'a, 'r, T>(&'a mut Consumer<'r, T>);
-
-#[cfg(feature = "defmt")]
-impl<'r, T> Drain<'_, 'r, T> {
-    pub(super) fn consumer(&self) -> &Consumer<'r, T> {
-        self.0
-    }
-}
-
-impl<T> Iterator for Drain<'_, '_, T> {
+impl<T> Iterator for Drain<'_, Consumer<'_, T>> {
     type Item = T;
 
     #[inline]
@@ -339,3 +301,5 @@ impl<T> Iterator for Drain<'_, '_, T> {
         (self.0.len(), None)
     }
 }
+
+describe!(impl[T] Consumer<'_, T> as Consumer { len, capacity, stats });

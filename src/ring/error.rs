@@ -1,39 +1,38 @@
-//! Why there is no ring, or no room in one.
+//! Errors of making a ring and of pushing.
 
 use core::fmt;
 
-/// A ring cannot be had.
+/// A ring could not be made or split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RingError {
-    /// A ring of zero slots was asked for.
+    /// The capacity is 0.
     ZeroCapacity,
-    /// The number of slots is no power of two.
+    /// The capacity is not a power of two.
     NotPowerOfTwo {
-        /// Slots asked for.
+        /// Number of slots asked for.
         asked: usize,
     },
-    /// The slots, or the bytes that they take, are more than the address space holds, or more than half
-    /// of what a position counts.
+    /// The slots exceed the address space, or half of the positions that a word can count.
     CapacityTooLarge {
-        /// Slots asked for.
+        /// Number of slots asked for.
         asked: usize,
-        /// Bytes of one slot: of a value, with its flag where slots have one.
+        /// Size of one slot in bytes: of a value, and of its flag if slots have one.
         element: usize,
     },
     /// The region is too small.
     RegionTooSmall {
-        /// Bytes needed from the region's start, its misalignment included.
+        /// Number of bytes needed from the region's start, including those before the first aligned one.
         required: usize,
-        /// Bytes the region has.
+        /// Size of the region in bytes.
         available: usize,
     },
     /// The ring was split before.
     AlreadySplit,
-    /// The allocator has no `size` bytes.
+    /// The allocator could not allocate `size` bytes.
     OutOfMemory {
-        /// Bytes asked for.
+        /// Number of bytes asked for.
         size: usize,
     },
 }
@@ -43,10 +42,13 @@ impl fmt::Display for RingError {
         match *self {
             Self::ZeroCapacity => write!(f, "a ring must have at least one slot"),
             Self::NotPowerOfTwo { asked } => {
-                write!(f, "{asked} slots are no power of two")
+                write!(f, "capacity {asked} is not a power of two")
             }
             Self::CapacityTooLarge { asked, element } => {
-                write!(f, "{asked} slots of {element} bytes are too many")
+                write!(
+                    f,
+                    "{asked} slots of {element} bytes exceed the address space"
+                )
             }
             Self::RegionTooSmall {
                 required,
@@ -55,31 +57,28 @@ impl fmt::Display for RingError {
                 f,
                 "the ring needs {required} bytes, the region has {available}"
             ),
-            Self::AlreadySplit => write!(f, "the ring has been split before"),
-            Self::OutOfMemory { size } => write!(f, "no {size} bytes could be allocated"),
+            Self::AlreadySplit => write!(f, "the ring was split before"),
+            Self::OutOfMemory { size } => write!(f, "could not allocate {size} bytes"),
         }
     }
 }
 
 impl core::error::Error for RingError {}
 
-/// The ring has no room. What was to be pushed is in here.
+/// The ring has no room. Contains the value that was not pushed.
 #[derive(PartialEq, Eq, Clone, Copy)]
-#[must_use = "the value that was not pushed is in here"]
+#[must_use = "contains the value that was not pushed"]
 pub struct Full<T>(pub(super) T);
 
 impl<T> Full<T> {
-    /// What was not pushed.
+    /// Returns the value that was not pushed.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-impl<T> fmt::Debug for Full<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Full").finish_non_exhaustive()
-    }
-}
+// Without the value, which may be of any type.
+describe!(impl[T] Full<T> as Full {});
 
 impl<T> fmt::Display for Full<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -89,15 +88,15 @@ impl<T> fmt::Display for Full<T> {
 
 impl<T> core::error::Error for Full<T> {}
 
-/// The ring has no room for so many. Nothing was reserved.
+/// The ring has less room than was asked for. Nothing was reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoRoom {
-    /// Places asked for.
+    /// Number of slots asked for.
     pub requested: usize,
-    /// Places that were free.
+    /// Number of free slots.
     pub available: usize,
-    /// Places in the ring.
+    /// Number of slots in the ring.
     pub capacity: usize,
 }
 
@@ -105,7 +104,7 @@ impl fmt::Display for NoRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "room for {} was asked for, {} of {} places are free",
+            "room for {} values was asked for, {} of {} slots are free",
             self.requested, self.available, self.capacity
         )
     }
@@ -113,27 +112,24 @@ impl fmt::Display for NoRoom {
 
 impl core::error::Error for NoRoom {}
 
-/// The other end is gone, and what was waited for cannot come. What was to be pushed is in here.
+/// The ring is full, and the consumer is gone. Contains the value that was not pushed.
 #[derive(PartialEq, Eq, Clone, Copy)]
-#[must_use = "the value that was not pushed is in here"]
+#[must_use = "contains the value that was not pushed"]
 pub struct Abandoned<T>(pub(super) T);
 
 impl<T> Abandoned<T> {
-    /// What was not pushed.
+    /// Returns the value that was not pushed.
     pub fn into_inner(self) -> T {
         self.0
     }
 }
 
-impl<T> fmt::Debug for Abandoned<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Abandoned").finish_non_exhaustive()
-    }
-}
+// Without the value, which may be of any type.
+describe!(impl[T] Abandoned<T> as Abandoned {});
 
 impl<T> fmt::Display for Abandoned<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the other end of the ring is gone")
+        write!(f, "the consumer of the ring is gone")
     }
 }
 

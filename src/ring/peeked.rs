@@ -1,12 +1,9 @@
-//! Values that are looked at where they lie.
-
-use core::fmt;
+//! Values that are read in place and then released.
 
 use crate::ring::consumer::Consumer;
 use crate::sync::Word;
 
-/// Values that wait in a ring, where they lie: from [`Consumer::peek`]. They stay in the ring unless they
-/// are released.
+/// Values that wait in a ring, in place: from [`Consumer::peek`]. They stay in the ring unless they are released.
 ///
 /// ```
 /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
@@ -19,7 +16,7 @@ use crate::sync::Word;
 /// ```
 pub struct Peeked<'a, 'r, T> {
     consumer: &'a mut Consumer<'r, T>,
-    /// So many are waiting.
+    /// Number of values. Invariant: that many are waiting.
     len: usize,
 }
 
@@ -30,65 +27,25 @@ impl<'a, 'r, T> Peeked<'a, 'r, T> {
         Self { consumer, len }
     }
 
-    /// Values to be seen.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// The values, as they lie: those up to the ring's end, and those from its start.
-    #[cfg(not(loom))]
-    #[inline]
-    pub fn as_slices(&self) -> (&[T], &[T]) {
-        // SAFETY: so many are waiting, and are the consumer's, which is borrowed.
-        unsafe {
-            let spans = self.consumer.place().spans(self.consumer.head(), self.len);
-            let [a, b] = spans.map(|(at, n)| core::slice::from_raw_parts(at.cast().as_ptr(), n));
-            (a, b)
-        }
-    }
-
-    /// The values, as they lie, to be changed.
-    #[cfg(not(loom))]
-    #[inline]
-    pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
-        // SAFETY: so many are waiting, and are the consumer's, which is borrowed exclusively.
-        unsafe {
-            let spans = self.consumer.place().spans(self.consumer.head(), self.len);
-            let [a, b] =
-                spans.map(|(at, n)| core::slice::from_raw_parts_mut(at.cast().as_ptr(), n));
-            (a, b)
-        }
-    }
-
-    /// The values one by one, the oldest first.
-    #[cfg(not(loom))]
-    pub fn iter(&self) -> impl Iterator<Item = &T> {
-        let (a, b) = self.as_slices();
-        a.iter().chain(b)
-    }
-
-    /// The oldest one, for as long as the consumer is borrowed.
-    #[cfg(not(loom))]
-    pub(super) fn into_first(self) -> Option<&'a T> {
-        let at = self.consumer.head();
-        // SAFETY: one is waiting, and is the consumer's, which is borrowed.
-        (self.len > 0).then(|| unsafe { self.consumer.place().spans(at, 1)[0].0.cast().as_ref() })
-    }
-
-    /// Drops the oldest `n` values, their destructors included, and gives their places to the producer, in
-    /// one store; `n` above [`len`](Self::len) counts as `len`. How many.
+    /// Drops the oldest `n` values and passes their slots back to the producer with one store; `n` above
+    /// [`len`](Self::len) counts as `len`. Returns the number of values released.
     ///
-    /// If a destructor panics, the values behind that one stay in the ring.
+    /// If a destructor panics, the values after that one stay in the ring.
     #[inline]
     pub fn release(self, n: usize) -> usize {
         let n = n.min(self.len);
         if !core::mem::needs_drop::<T>() {
-            // SAFETY: so many are waiting, and there is nothing to drop.
+            // SAFETY: that many are waiting, and there is nothing to drop.
             unsafe { self.consumer.retire(n) };
             return n;
         }
@@ -103,7 +60,43 @@ impl<'a, 'r, T> Peeked<'a, 'r, T> {
     }
 }
 
-/// Gives the places of values that were dropped back, also if a destructor panics.
+#[cfg(not(loom))]
+impl<'a, T> Peeked<'a, '_, T> {
+    /// The values, in place: those up to the ring's end, and those from its start.
+    #[inline]
+    pub fn as_slices(&self) -> (&[T], &[T]) {
+        let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
+        // SAFETY: `len` are waiting, and are the consumer's, which is borrowed.
+        let [a, b] =
+            spans.map(|(at, n)| unsafe { core::slice::from_raw_parts(at.cast().as_ptr(), n) });
+        (a, b)
+    }
+
+    /// The values, in place, to be changed.
+    #[inline]
+    pub fn as_mut_slices(&mut self) -> (&mut [T], &mut [T]) {
+        let spans = self.consumer.memory().spans(self.consumer.head(), self.len);
+        // SAFETY: `len` are waiting, and are the consumer's, which is borrowed exclusively.
+        let [a, b] =
+            spans.map(|(at, n)| unsafe { core::slice::from_raw_parts_mut(at.cast().as_ptr(), n) });
+        (a, b)
+    }
+
+    /// The values one by one, the oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        let (a, b) = self.as_slices();
+        a.iter().chain(b)
+    }
+
+    /// The oldest value, for as long as the consumer is borrowed.
+    pub(super) fn into_first(self) -> Option<&'a T> {
+        let [(first, _), _] = self.consumer.memory().spans(self.consumer.head(), 1);
+        // SAFETY: one is waiting, and is the consumer's, which is borrowed.
+        (self.len > 0).then(|| unsafe { first.cast().as_ref() })
+    }
+}
+
+/// Passes the slots of dropped values back, also if a destructor panics.
 struct Released<'a, 'r, T> {
     consumer: &'a mut Consumer<'r, T>,
     dropped: usize,
@@ -113,22 +106,16 @@ impl<T> Released<'_, '_, T> {
     fn drop_next(&mut self) {
         let at = self.consumer.head().wrapping_add(self.dropped as Word);
         self.dropped += 1;
-        // SAFETY: it is waiting, and met once.
-        drop(unsafe { self.consumer.place().read(at) });
+        // SAFETY: the value is waiting, and met once.
+        drop(unsafe { self.consumer.memory().read(at) });
     }
 }
 
 impl<T> Drop for Released<'_, '_, T> {
     fn drop(&mut self) {
-        // SAFETY: so many have been moved out and dropped.
+        // SAFETY: that many have been moved out and dropped.
         unsafe { self.consumer.retire(self.dropped) };
     }
 }
 
-impl<T> fmt::Debug for Peeked<'_, '_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Peeked")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T] Peeked<'_, '_, T> as Peeked { len });

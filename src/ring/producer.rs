@@ -1,26 +1,19 @@
-//! The end that values go in at.
+//! The producer: the end that values are pushed into.
 
-use core::fmt;
-#[cfg(not(loom))]
-use core::{mem::MaybeUninit, ptr::NonNull, sync::atomic::compiler_fence};
-
+use crate::ring::control::Padded;
 use crate::ring::control::{CONSUMER, PRODUCER};
-use crate::ring::ends::Place;
-use crate::ring::error::{Full, NoRoom};
+use crate::ring::error::{Abandoned, Full, NoRoom};
+use crate::ring::memory::Memory;
 use crate::ring::reserved::Reserved;
+use crate::ring::slot::ValueSlot;
 use crate::ring::stats::ProducerStats;
-#[cfg(not(loom))]
-use crate::sync::prefetch_write;
+use crate::ring::wait::{PushEnd, Wait};
 use crate::sync::{Ordering, Word, wide};
 
-/// The most bytes that a burst asks for ahead of itself.
-#[cfg(not(loom))]
-const BURST_AHEAD: usize = 2048;
-
-/// The one end of a ring that values are pushed into. `Send`, not `Sync`: every operation takes
-/// `&mut self`, so there is one producer, on whichever thread.
+/// The end of a ring that values are pushed into. `Send`, not `Sync`: every operation takes `&mut self`, so
+/// there is one producer, on any thread.
 ///
-/// It lies on cache lines of its own, so that both ends may be in one struct.
+/// It lies on cache lines of its own, so that both ends may be fields of one struct.
 ///
 /// ```
 /// use framepool::ring;
@@ -29,7 +22,7 @@ const BURST_AHEAD: usize = 2048;
 /// for i in 0..4 {
 ///     tx.push(i)?;
 /// }
-/// assert_eq!(tx.push(4).unwrap_err().into_inner(), 4); // full: the value comes back
+/// assert_eq!(tx.push(4).unwrap_err().into_inner(), 4); // full: the error returns the value
 /// assert_eq!(rx.pop(), Some(0));
 /// tx.push(4)?;
 /// assert_eq!(rx.drain().collect::<Vec<_>>(), [1, 2, 3, 4]);
@@ -46,54 +39,49 @@ const BURST_AHEAD: usize = 2048;
 /// let (tx, _rx) = framepool::ring::allocate::<u8>(4).unwrap();
 /// let second = tx.clone();
 /// ```
-/// What cannot be sent cannot go through a ring that is:
+/// An end can be sent to another thread if the values can:
 /// ```compile_fail,E0277
 /// let (tx, _rx) = framepool::ring::allocate::<std::rc::Rc<u8>>(4).unwrap();
 /// std::thread::spawn(move || drop(tx));
 /// ```
-#[cfg_attr(target_pointer_width = "64", repr(align(128)))]
-#[cfg_attr(target_pointer_width = "32", repr(align(32)))]
 pub struct Producer<'r, T> {
-    /// Where the next value goes. `tail` of the ring is this, as soon as an operation is over.
+    /// The position of the next value. After each operation the ring's `tail` is the same.
     tail: Word,
-    /// The first position that may not be written: the capacity beyond the head last seen.
+    /// The first position that may not be written: the head last seen plus the capacity.
     limit: Word,
-    place: Place<'r, T>,
+    memory: Memory<'r, ValueSlot<T>>,
     first: Word,
-    refused: u64,
+    pub(super) refused: u64,
+    _own_lines: Padded<()>,
 }
 
-// SAFETY: one value of this type stands for one end, which may be used by any thread, one at a time
+// SAFETY: one value of this type stands for one end, which any thread may use, one at a time
 // (`&mut self`); values move through it to the other end's thread.
 unsafe impl<T: Send> Send for Producer<'_, T> {}
 
 impl<'r, T> Producer<'r, T> {
-    #[cfg(all(test, feature = "std", not(loom)))]
-    pub(super) fn set_refused(&mut self, refused: u64) {
-        self.refused = refused;
-    }
-
     /// # Safety
     /// The only producer of this ring, which is empty at this position.
-    pub(super) unsafe fn new(place: Place<'r, T>, position: Word) -> Self {
+    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>, position: Word) -> Self {
         Self {
             tail: position,
-            limit: position.wrapping_add(place.capacity()),
-            place,
+            limit: position.wrapping_add(memory.capacity()),
+            memory,
             first: position,
             refused: 0,
+            _own_lines: Padded(()),
         }
     }
 
-    pub(super) fn place(&self) -> &Place<'r, T> {
-        &self.place
+    pub(super) fn memory(&self) -> &Memory<'r, ValueSlot<T>> {
+        &self.memory
     }
 
     pub(super) fn tail(&self) -> Word {
         self.tail
     }
 
-    /// Places that are known to be free, after a look at the head unless there are `n` already.
+    /// Returns the number of slots that are known to be free. Looks at the head if it is less than `n`.
     #[inline(always)]
     pub(super) fn room(&mut self, n: usize) -> usize {
         let known = self.limit.wrapping_sub(self.tail) as usize;
@@ -104,15 +92,15 @@ impl<'r, T> Producer<'r, T> {
     fn look(&mut self) -> usize {
         // Acquire: pairs with the consumer's release of `head`, so that it has moved the values out
         // before this end writes to their slots.
-        let head = self.place.control().head.0.load(Ordering::Acquire);
-        self.limit = head.wrapping_add(self.place.capacity());
+        let head = self.memory.control().head.0.load(Ordering::Acquire);
+        self.limit = head.wrapping_add(self.memory.capacity());
         self.limit.wrapping_sub(self.tail) as usize
     }
 
-    /// Makes the values in the next `n` slots the consumer's.
+    /// Passes the next `n` slots to the consumer.
     ///
     /// # Safety
-    /// There is room for `n`, and they are written.
+    /// There is room for `n`, and they hold values.
     #[inline(always)]
     pub(super) unsafe fn publish(&mut self, n: usize) {
         // SAFETY: the caller's promises.
@@ -126,8 +114,8 @@ impl<'r, T> Producer<'r, T> {
     #[inline(always)]
     unsafe fn publish_up_to(&mut self, tail: Word) {
         self.tail = tail;
-        // Release: pairs with the consumer's acquire of `tail`, which so sees the values.
-        self.place.control().tail.0.store(tail, Ordering::Release);
+        // Release: pairs with the consumer's acquire of `tail`, after which it sees the values.
+        self.memory.control().tail.0.store(tail, Ordering::Release);
     }
 
     #[cold]
@@ -136,10 +124,10 @@ impl<'r, T> Producer<'r, T> {
     }
 
     /// Appends a value, which the consumer sees at once. O(1): one store to a line that the consumer
-    /// reads, and a load of the consumer's position only when the last one known leaves no room.
+    /// reads. The consumer's position is loaded only when the last known one leaves no room.
     ///
     /// # Errors
-    /// [`Full`] with the value. That the consumer is gone is no error: [`is_abandoned`](Self::is_abandoned).
+    /// [`Full`] with the value. A consumer that is gone is not an error: see [`is_abandoned`](Self::is_abandoned).
     #[inline]
     pub fn push(&mut self, value: T) -> Result<(), Full<T>> {
         let room = self.room(1);
@@ -147,18 +135,18 @@ impl<'r, T> Producer<'r, T> {
             self.refuse();
             return Err(Full(value));
         }
-        // Read once: for all that the compiler knows, the value may be written over it.
+        // Read once: for all that the compiler knows, writing the value may change it.
         let tail = self.tail;
-        self.place.expect_write(tail, room);
-        // SAFETY: there is room, so the position is ours, and written before it is published.
+        self.memory.expect_write(tail, room);
+        // SAFETY: there is room, so the position is ours, and it is written before it is published.
         unsafe {
-            self.place.write(tail, value);
+            self.memory.write(tail, value);
             self.publish_up_to(tail.wrapping_add(1));
         }
         Ok(())
     }
 
-    /// Appends all of an array or none, published together.
+    /// Appends an array, all of it or nothing, published together.
     ///
     /// # Errors
     /// [`Full`] with the array.
@@ -177,67 +165,17 @@ impl<'r, T> Producer<'r, T> {
             self.refuse();
             return Err(Full(values));
         }
-        // SAFETY: there is room for N, which are moved in whole: the array is not used again.
+        // SAFETY: there is room for N, and all of them are moved: the array is not used again.
         unsafe {
             let values = core::mem::ManuallyDrop::new(values);
-            self.copy_in(&*values);
+            self.memory.copy_in(self.tail, &*values, self.limit);
             self.publish(N);
         }
         Ok(())
     }
 
-    /// Copies into the next slots.
-    ///
-    /// # Safety
-    /// There is room for as many. The values are moved: whoever has them must not use them again,
-    /// unless they are `Copy`.
-    #[cfg(not(loom))]
-    #[inline(always)]
-    unsafe fn copy_in(&mut self, values: &[T]) {
-        // SAFETY: the slots are ours, as there is room, and no part of `values`, which is borrowed.
-        unsafe {
-            let [(to, n), (start, rest)] = self.place.spans(self.tail, values.len());
-            let from = NonNull::from(values).cast::<T>();
-            if rest == 0 {
-                let ahead = self.writable_ahead(values.len());
-                copy_in_order(from, to.cast(), values.len(), ahead);
-            } else {
-                to.cast().copy_from_nonoverlapping(from, n);
-                start.cast().copy_from_nonoverlapping(from.add(n), rest);
-            }
-        }
-    }
-
-    /// How many bytes behind a burst of `n` values in one piece will be written to next: as many as it
-    /// has itself, up to a bound. 0 if some of them are not known to be free, or lie beyond the end.
-    #[cfg(not(loom))]
-    #[inline(always)]
-    fn writable_ahead(&self, n: usize) -> usize {
-        let bytes = (n * size_of::<T>()).min(BURST_AHEAD);
-        let places = n + bytes / size_of::<T>().max(1);
-        let known = self.limit.wrapping_sub(self.tail) as usize;
-        let in_one_piece = self.capacity() - self.place.index(self.tail);
-        if places <= known.min(in_one_piece) {
-            bytes
-        } else {
-            0
-        }
-    }
-
-    /// As above, slot by slot: loom's are no plain memory.
-    #[cfg(loom)]
-    unsafe fn copy_in(&mut self, values: &[T]) {
-        for (i, value) in values.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe {
-                let value = core::ptr::from_ref(value).read();
-                self.place.write(self.tail.wrapping_add(i as Word), value);
-            }
-        }
-    }
-
-    /// Copies as many values in as there is room for, from the first on, published together. How many:
-    /// 0 to all of them. What did not fit counts as one refusal.
+    /// Copies values in, from the first on, as many as there is room for, and publishes them together. Returns the
+    /// number of values pushed. Values that did not fit count as one refusal.
     ///
     /// ```
     /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
@@ -255,7 +193,7 @@ impl<'r, T> Producer<'r, T> {
         if self.room(values.len()) >= values.len() {
             // SAFETY: there is room for all, and they are `Copy`.
             unsafe {
-                self.copy_in(values);
+                self.memory.copy_in(self.tail, values, self.limit);
                 self.publish(values.len());
             }
             return values.len();
@@ -272,30 +210,29 @@ impl<'r, T> Producer<'r, T> {
         let (values, _) = values.split_at(self.room(0).min(values.len()));
         // SAFETY: there is room for these, and they are `Copy`.
         unsafe {
-            self.copy_in(values);
+            self.memory.copy_in(self.tail, values, self.limit);
             self.publish(values.len());
         }
         values.len()
     }
 
-    /// Moves values in for as long as there is room, published together when the iterator ends or the ring
-    /// is full. How many. The iterator is not asked for a value that has no place, so whether there was one
-    /// more is not known, and none counts as refused; if it panics, what it had given is dropped and nothing is
-    /// published.
+    /// Moves values in for as long as there is room, and publishes them together when the iterator ends or the ring
+    /// is full. Returns the number of values pushed. The iterator is not asked for a value that has no room, so
+    /// nothing counts as refused. If it panics, the values that it has given are dropped and nothing is published.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let room = self.room(usize::MAX);
         let mut reserved = Reserved::new(self, room);
         for value in values.into_iter().take(room) {
-            // The room was asked for.
+            // There is room: at most `room` values are taken.
             let _ = reserved.write(value);
         }
         reserved.commit()
     }
 
-    /// Room for `n` values, to be written where they will lie: see [`Reserved`].
+    /// Reserves room for `n` values, which are then written in place: see [`Reserved`].
     ///
     /// # Errors
-    /// [`NoRoom`], with what room there is.
+    /// [`NoRoom`], with the room that there is.
     ///
     /// ```
     /// let (mut tx, mut rx) = framepool::ring::allocate::<[u8; 2048]>(8)?;
@@ -325,23 +262,47 @@ impl<'r, T> Producer<'r, T> {
         Ok(Reserved::new(self, n))
     }
 
-    /// Room for as many as there are places, `n` at most; possibly none.
+    /// Reserves the room that there is, for at most `n` values and possibly for none.
     #[inline]
     pub fn reserve_up_to(&mut self, n: usize) -> Reserved<'_, 'r, T> {
         let n = self.room(n).min(n);
         Reserved::new(self, n)
     }
 
-    /// Whether the consumer is gone. Pushing goes on until the ring is full; what nobody took is dropped
-    /// with this end.
-    pub fn is_abandoned(&self) -> bool {
-        self.place.control().is_gone(CONSUMER)
+    /// Appends a value, after waiting for room if necessary.
+    ///
+    /// # Errors
+    /// [`Abandoned`] with the value: the ring is full, and the consumer is gone.
+    ///
+    /// ```
+    /// use framepool::ring::{self, Spin};
+    ///
+    /// let (mut tx, mut rx) = ring::allocate(2)?;
+    /// let sum = std::thread::spawn(move || {
+    ///     core::iter::from_fn(|| rx.pop_wait::<Spin>()).sum::<u32>()
+    /// });
+    /// for i in 0..100 {
+    ///     tx.push_wait::<Spin>(i)?;
+    /// }
+    /// drop(tx);
+    /// assert_eq!(sum.join().unwrap(), 4950);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[inline]
+    pub fn push_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
+        self.push_or_wait::<W>(value)
     }
 
-    /// Values in the ring, at most: the consumer may be taking some. One load of its position.
+    /// Whether the consumer is gone. Pushes still succeed until the ring is full; values that nobody took are
+    /// dropped with this end.
+    pub fn is_abandoned(&self) -> bool {
+        self.memory.control().is_gone(CONSUMER)
+    }
+
+    /// Returns the maximum number of values in the ring: the consumer may be taking some. One load of its position.
     pub fn len(&self) -> usize {
-        // Acquire would promise nothing here: the slots are not touched.
-        let head = self.place.control().head.0.load(Ordering::Relaxed);
+        // Relaxed: the slots are not touched, so an acquire would promise nothing.
+        let head = self.memory.control().head.0.load(Ordering::Relaxed);
         self.tail.wrapping_sub(head) as usize
     }
 
@@ -355,12 +316,12 @@ impl<'r, T> Producer<'r, T> {
         self.len() == self.capacity()
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
-        self.place.capacity() as usize
+        self.memory.capacity() as usize
     }
 
-    /// What this end has counted.
+    /// The counters of this end.
     pub fn stats(&self) -> ProducerStats {
         ProducerStats {
             enqueued: wide(self.tail.wrapping_sub(self.first)),
@@ -369,57 +330,26 @@ impl<'r, T> Producer<'r, T> {
     }
 }
 
-/// A cache line, of anything.
-#[cfg(not(loom))]
-type Line = MaybeUninit<[u8; 64]>;
-
-/// Copies line by line, from the first to the last, and asks on the way for the lines that lie `ahead` bytes
-/// behind each, unless that is 0: so they are on their way from the other core while these are written.
-///
-/// # Safety
-/// As for [`NonNull::copy_to_nonoverlapping`].
-#[cfg(not(loom))]
-#[inline(always)]
-unsafe fn copy_in_order<T>(from: NonNull<T>, to: NonNull<T>, n: usize, ahead: usize) {
-    // What is short needs no order, and elsewhere there is nothing to ask with.
-    if cfg!(not(target_arch = "x86_64")) || n * size_of::<T>() < size_of::<Line>() {
-        // SAFETY: the caller's promises.
-        return unsafe { from.copy_to_nonoverlapping(to, n) };
+impl<T> PushEnd<T> for Producer<'_, T> {
+    #[inline(always)]
+    fn push(&mut self, value: T) -> Result<(), Full<T>> {
+        self.push(value)
     }
-    let (lines, rest) = (
-        n * size_of::<T>() / size_of::<Line>(),
-        n * size_of::<T>() % size_of::<Line>(),
-    );
-    let (from, to) = (from.cast::<Line>(), to.cast::<Line>());
-    // SAFETY: so many bytes are there, on both sides.
-    unsafe {
-        for i in 0..lines {
-            let to = to.add(i);
-            if ahead > 0 {
-                prefetch_write(to.as_ptr().cast::<u8>().wrapping_add(ahead));
-            }
-            to.write_unaligned(from.add(i).read_unaligned());
-            // No memory is ordered by this: it keeps the compiler from making one `memcpy` of the loop.
-            compiler_fence(Ordering::Release);
-        }
-        let (from, to) = (from.add(lines).cast::<u8>(), to.add(lines).cast::<u8>());
-        from.copy_to_nonoverlapping(to, rest);
+
+    fn has_room(&mut self) -> bool {
+        self.room(1) > 0
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.is_abandoned()
     }
 }
 
 impl<T> Drop for Producer<'_, T> {
     fn drop(&mut self) {
         // SAFETY: an end is dropped once.
-        unsafe { self.place.leave(PRODUCER) };
+        unsafe { self.memory.leave(PRODUCER) };
     }
 }
 
-impl<T> fmt::Debug for Producer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Producer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T] Producer<'_, T> as Producer { len, capacity, stats });

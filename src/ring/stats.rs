@@ -1,31 +1,30 @@
-//! What each end counts, for itself and at no cost to the other.
+//! The counters of each end, which cost the other end nothing.
 
-/// What a producer has counted. All of it is private to it: reading costs no shared line.
+/// The counters of a producer. They are private to it: reading them touches no shared cache line.
 ///
-/// Both counters stay at their maximum rather than start again, but for `enqueued` on targets of 32
-/// bits, which is the position: modulo 2^32.
+/// `refused` stays at its maximum. On 32-bit targets `enqueued` is the position, modulo 2^32.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ProducerStats {
-    /// Values published.
+    /// Number of values published.
     pub enqueued: u64,
-    /// Operations that found too little room: each counts once, however many values it had. `push_iter` and
-    /// `reserve_up_to`, which take what room there is, refuse nothing.
+    /// Number of operations that found too little room; each counts once, whatever its number of values. `push_iter`
+    /// and `reserve_up_to` take the room that there is and count nothing.
     pub refused: u64,
 }
 
-/// What a consumer has counted. All of it is private to it: reading costs no shared line.
+/// The counters of a consumer. They are private to it: reading them touches no shared cache line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct ConsumerStats {
-    /// Values taken; on targets of 32 bits modulo 2^32.
+    /// Number of values taken; on 32-bit targets modulo 2^32.
     pub dequeued: u64,
-    /// Operations that found too little to take: each counts once.
+    /// Number of operations that found too few values; each counts once.
     pub starved: u64,
-    /// The most values that were found waiting when this end looked. It looks when it has taken what it
-    /// knew of, so between two looks the ring may have held more: at most this and what it had
-    /// found the time before.
+    /// Maximum number of values that this end found waiting when it looked. It looks when it has taken all values that
+    /// it knew of. Between two looks the ring may have held more: at most this number plus the number found at the
+    /// look before.
     pub high_water: usize,
 }

@@ -3,7 +3,7 @@
 use std::boxed::Box;
 use std::collections::VecDeque;
 
-use crate::ring::homes::allocate_at;
+use crate::ring::construct::allocate_at;
 use crate::sync::Word;
 
 #[test]
@@ -63,11 +63,11 @@ fn bulk_wraps_too() {
 fn counters_stop_at_their_maximum() {
     let (mut tx, mut rx) = allocate_at::<u8>(1, 0).unwrap();
     tx.push(1).unwrap();
-    tx.set_refused(u64::MAX - 1);
+    tx.refused = u64::MAX - 1;
     assert!(tx.push(2).is_err() && tx.push(2).is_err());
     assert_eq!(tx.stats().refused, u64::MAX);
     rx.pop().unwrap();
-    rx.set_starved(u64::MAX - 1);
+    rx.starved = u64::MAX - 1;
     assert!(rx.pop().is_none() && rx.pop().is_none());
     assert_eq!(rx.stats().starved, u64::MAX);
 }

@@ -1,23 +1,22 @@
-//! Waiting, by type: what a thread does between two looks at a ring that has nothing for it.
+//! Strategies of waiting, and the waits of both designs.
 
 use crate::ring::error::{Abandoned, Full};
-use crate::ring::{Consumer, Producer};
 use crate::sync::spin_loop;
 
-/// What to do between two looks. A new one is made for each wait.
+/// A strategy: what a thread does between two looks at a ring. Each wait starts with a new value of the type.
 ///
-/// | strategy | between looks | for |
+/// | strategy | between two looks | for |
 /// |---|---|---|
-/// | [`Spin`] | spins, twice as long each time up to a bound | a core of one's own; bare metal |
-/// | [`Patient`] | spins, as long each time as that at its longest | streams: values per second before latency |
-/// | [`Yield`](struct@Yield) (`std`) | spins like that, then gives the core away | cores that are shared |
+/// | [`Spin`] | spins, twice as long each time up to a maximum | a thread with a core of its own; bare metal |
+/// | [`Patient`] | always spins for the maximum, 64 pauses | streams: throughput before latency |
+/// | [`Yield`](struct@Yield) (`std`) | spins as `Spin` does, then yields to other threads | shared cores |
 /// | [`asynchronous`](crate::ring::asynchronous) | sleeps until woken | executors, interrupts |
-/// | one's own | `wfe`, `wfi`, a futex, a counter of lost cycles | |
+/// | a type of your own | `wfe`, `wfi`, a futex, a counter of lost cycles | |
 ///
 /// ```
 /// use framepool::ring::{self, Wait};
 ///
-/// /// On a Cortex-M: sleeps until some interrupt, which may have pushed.
+/// /// On a Cortex-M: sleeps until an interrupt, which may have pushed.
 /// #[derive(Default)]
 /// struct Interrupt;
 ///
@@ -33,18 +32,18 @@ use crate::sync::spin_loop;
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub trait Wait: Default {
-    /// Called after each look that found nothing, the first included.
+    /// Called after each look that found nothing, also after the first.
     fn wait(&mut self);
 }
 
-/// The fewest pauses between two looks.
-const FEWEST: u32 = 8;
-/// The most.
-const MOST: u32 = 64;
+/// Minimum number of pauses between two looks.
+const MIN_PAUSES: u32 = 8;
+/// Maximum number of pauses between two looks.
+const MAX_PAUSES: u32 = 64;
 
 /// Spins, twice as long between looks each time: 8 pauses ([`core::hint::spin_loop`]), 16, 32, and then
-/// 64. Each look takes the other end's cache line away from it, so who looks less often is served
-/// faster when values stream; the price is that a wait ends up to 64 pauses later than it could.
+/// 64. Each look takes a cache line away from the other end, so a stream of values is faster if this end looks less
+/// often. The price: a wait may end up to 64 pauses late.
 #[derive(Debug, Clone, Copy)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Spin {
@@ -53,7 +52,7 @@ pub struct Spin {
 
 impl Default for Spin {
     fn default() -> Self {
-        Self { pauses: FEWEST }
+        Self { pauses: MIN_PAUSES }
     }
 }
 
@@ -61,19 +60,19 @@ impl Wait for Spin {
     #[inline]
     fn wait(&mut self) {
         (0..self.pauses).for_each(|_| spin_loop());
-        self.pauses = (self.pauses * 2).min(MOST);
+        self.pauses = (self.pauses * 2).min(MAX_PAUSES);
     }
 }
 
-/// Spins for 64 pauses between any two looks. What came meanwhile is then taken at once, and the other end
-/// keeps its lines in the meantime: between cores that share no cache, single values stream two to three
-/// times as fast as with [`Spin`]. Where they do share one, small values stream faster with that. The price
-/// is that every wait, not only a long one, may end 64 pauses late.
+/// Spins for 64 pauses between any two looks. The other end keeps its cache lines meanwhile, and several values can
+/// be taken after one look. Between cores that share no cache, single values stream two to three times as fast as with
+/// [`Spin`]; between cores that share one, small values stream faster with [`Spin`]. The price: every wait, not only a
+/// long one, may end up to 64 pauses late.
 ///
 /// ```
 /// use framepool::ring::{self, Patient};
 ///
-/// let (mut tx, mut rx) = ring::allocate_flagged(64)?;
+/// let (mut tx, mut rx) = ring::flags::allocate(64)?;
 /// let sum = std::thread::spawn(move || {
 ///     core::iter::from_fn(|| rx.pop_wait::<Patient>()).sum::<u32>()
 /// });
@@ -91,14 +90,13 @@ pub struct Patient;
 impl Wait for Patient {
     #[inline]
     fn wait(&mut self) {
-        (0..MOST).for_each(|_| spin_loop());
+        (0..MAX_PAUSES).for_each(|_| spin_loop());
     }
 }
 
-/// Spins as [`Spin`] does, and once that is at its longest gives the core to another thread instead.
+/// Spins as [`Spin`] does up to its maximum, and then yields to other threads instead.
 #[cfg(feature = "std")]
 #[derive(Debug, Clone, Copy, Default)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct Yield {
     spin: Spin,
 }
@@ -107,7 +105,7 @@ pub struct Yield {
 impl Wait for Yield {
     #[inline]
     fn wait(&mut self) {
-        if self.spin.pauses < MOST {
+        if self.spin.pauses < MAX_PAUSES {
             return self.spin.wait();
         }
         #[cfg(loom)]
@@ -117,28 +115,17 @@ impl Wait for Yield {
     }
 }
 
-impl<T> Producer<'_, T> {
-    /// Appends a value, after waiting for a place if need be.
-    ///
-    /// # Errors
-    /// [`Abandoned`] with the value: the ring is full, and the consumer is gone.
-    ///
-    /// ```
-    /// use framepool::ring::{self, Spin};
-    ///
-    /// let (mut tx, mut rx) = ring::allocate(2)?;
-    /// let sum = std::thread::spawn(move || {
-    ///     core::iter::from_fn(|| rx.pop_wait::<Spin>()).sum::<u32>()
-    /// });
-    /// for i in 0..100 {
-    ///     tx.push_wait::<Spin>(i)?;
-    /// }
-    /// drop(tx);
-    /// assert_eq!(sum.join().unwrap(), 4950);
-    /// # Ok::<(), Box<dyn core::error::Error>>(())
-    /// ```
-    #[inline]
-    pub fn push_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
+/// The end of either design that values are pushed into, as waiting sees it.
+pub(super) trait PushEnd<T> {
+    fn push(&mut self, value: T) -> Result<(), Full<T>>;
+
+    /// Whether a push would succeed. Counts nothing.
+    fn has_room(&mut self) -> bool;
+
+    fn is_abandoned(&self) -> bool;
+
+    #[inline(always)]
+    fn push_or_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
         match self.push(value) {
             Ok(()) => Ok(()),
             Err(Full(value)) => self.push_waiting::<W>(value),
@@ -146,16 +133,14 @@ impl<T> Producer<'_, T> {
     }
 
     #[cold]
-    fn push_waiting<W: Wait>(&mut self, mut value: T) -> Result<(), Abandoned<T>> {
+    fn push_waiting<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
         let mut wait = W::default();
         loop {
-            // In this order: places that were freed before the consumer went are used.
+            // In this order: slots that were freed before the consumer went are used.
             let abandoned = self.is_abandoned();
-            if self.room(1) > 0 {
-                match self.push(value) {
-                    Ok(()) => return Ok(()),
-                    Err(Full(back)) => value = back,
-                }
+            if self.has_room() {
+                // Succeeds: no other producer takes the room.
+                return self.push(value).map_err(|Full(value)| Abandoned(value));
             }
             if abandoned {
                 return Err(Abandoned(value));
@@ -165,11 +150,17 @@ impl<T> Producer<'_, T> {
     }
 }
 
-impl<T> Consumer<'_, T> {
-    /// Takes the oldest value, after waiting for it if need be. `None`: the producer is gone, and nothing
-    /// is left.
-    #[inline]
-    pub fn pop_wait<W: Wait>(&mut self) -> Option<T> {
+/// The end of either design that values are popped from, as waiting sees it.
+pub(super) trait PopEnd<T> {
+    fn pop(&mut self) -> Option<T>;
+
+    /// Whether a pop would succeed. Counts nothing.
+    fn has_value(&mut self) -> bool;
+
+    fn is_abandoned(&self) -> bool;
+
+    #[inline(always)]
+    fn pop_or_wait<W: Wait>(&mut self) -> Option<T> {
         match self.pop() {
             Some(value) => Some(value),
             None => self.pop_waiting::<W>(),
@@ -180,9 +171,9 @@ impl<T> Consumer<'_, T> {
     fn pop_waiting<W: Wait>(&mut self) -> Option<T> {
         let mut wait = W::default();
         loop {
-            // In this order: what was pushed before the producer went is taken.
+            // In this order: values that were pushed before the producer went are taken.
             let abandoned = self.is_abandoned();
-            if self.waiting(1) > 0 {
+            if self.has_value() {
                 return self.pop();
             }
             if abandoned {

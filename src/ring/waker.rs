@@ -1,53 +1,46 @@
-//! One waker, put there by one end and called by the other.
+//! A cell for one waker, which one end registers and the other end calls.
 
 use core::mem::MaybeUninit;
 use core::task::Waker;
 
-use crate::sync::{AtomicU32, Exclusive, Ordering, full_fence, section};
+use crate::sync::{AtomicU32, Exclusive, Ordering, full_fence, loom_const, section};
 
 /// No waker is in the cell, and nobody uses it. All zeros.
 const EMPTY: u32 = 0;
 /// A waker is in the cell, and nobody uses it.
 const READY: u32 = 1;
-/// Whoever made it so has the cell.
+/// The thread that stored this has the cell.
 const BUSY: u32 = 2;
 
 /// Room for one waker.
 ///
 /// ```text
 ///            register                      take (the other end)
-///   EMPTY ───────────────► BUSY            READY ─────► BUSY ─────► EMPTY, then calls it
+///   EMPTY ───────────────► BUSY            READY ─────► BUSY ─────► EMPTY, then calls the waker
 ///   READY ───────────────► BUSY            EMPTY, BUSY: nothing to do
 ///   BUSY ──► READY, fence, look again
 /// ```
 ///
 /// # Invariant
-/// The waker is initialised exactly when the state is `READY`; while it is `BUSY` the thread that made it
-/// so, and no other, reads or writes it.
+/// The waker is initialised exactly when the state is `READY`. While the state is `BUSY`, only the thread that
+/// stored `BUSY` reads or writes the waker.
 pub(super) struct WakeCell {
     state: AtomicU32,
     waker: Exclusive<MaybeUninit<Waker>>,
 }
 
 impl WakeCell {
-    #[cfg(not(loom))]
-    pub(super) const fn new() -> Self {
-        Self {
-            state: AtomicU32::new(EMPTY),
-            waker: Exclusive::new(MaybeUninit::uninit()),
-        }
-    }
-
-    #[cfg(loom)]
-    pub(super) fn new() -> Self {
-        Self {
-            state: AtomicU32::new(EMPTY),
-            waker: Exclusive::new(MaybeUninit::uninit()),
+    loom_const! {
+        pub(super) fn new() -> Self {
+            Self {
+                state: AtomicU32::new(EMPTY),
+                waker: Exclusive::new(MaybeUninit::uninit()),
+            }
         }
     }
 
     fn seize(&self, from: u32) -> bool {
-        // Acquire: pairs with the release of whoever let go, so that its accesses come before ours.
+        // Acquire: pairs with the release of the thread that had the cell, so that its accesses come before ours.
         section(|cs| {
             let (success, failure) = (Ordering::Acquire, Ordering::Relaxed);
             self.state
@@ -56,20 +49,20 @@ impl WakeCell {
         .is_ok()
     }
 
-    /// Puts a waker there, instead of any other. The caller, of which there is one, must then look once
-    /// more at what it waits for. `false`: the cell was being emptied, which happens when there is
-    /// something to see; the caller should call its own waker.
+    /// Stores a waker, in place of an earlier one. The caller (there is one) must then look once more at what it
+    /// waits for. Returns `false` if the other end was emptying the cell: then there is something to see, and the
+    /// caller should call its own waker.
     pub(super) fn register(&self, waker: &Waker) -> bool {
         let new = waker.clone();
         let old = if self.seize(READY) {
-            // SAFETY: it was READY, so a waker is there, and the cell is ours.
+            // SAFETY: the state was READY, so there is a waker, and the cell is ours.
             Some(unsafe { self.waker.with(|cell| (*cell).assume_init_read()) })
         } else if self.seize(EMPTY) {
             None
         } else {
             return false;
         };
-        // SAFETY: the cell is ours, and holds nothing.
+        // SAFETY: the cell is ours and holds no waker.
         unsafe { self.waker.with(|cell| (*cell).write(new)) };
         // Release: pairs with the acquire of `seize`.
         self.state.store(READY, Ordering::Release);
@@ -81,11 +74,11 @@ impl WakeCell {
 
     /// Takes the waker out.
     pub(super) fn take(&self) -> Option<Waker> {
-        // Relaxed: who does not see READY here is seen by `register`'s second look.
+        // Relaxed: if this does not see READY, the second look after `register` sees what was stored before.
         if self.state.load(Ordering::Relaxed) != READY || !self.seize(READY) {
             return None;
         }
-        // SAFETY: it was READY, so a waker is there, and the cell is ours.
+        // SAFETY: the state was READY, so there is a waker, and the cell is ours.
         let waker = unsafe { self.waker.with(|cell| (*cell).assume_init_read()) };
         // Release: pairs with the acquire of `seize`.
         self.state.store(EMPTY, Ordering::Release);
@@ -97,7 +90,7 @@ impl Drop for WakeCell {
     fn drop(&mut self) {
         // The ends' accesses come before: `Control::depart` orders them, and loom checks that here.
         if self.state.exclusive() == READY {
-            // SAFETY: it is READY, so a waker is there, and the cell is ours.
+            // SAFETY: the state is READY, so there is a waker, and the cell is ours.
             drop(unsafe { self.waker.with(|cell| (*cell).assume_init_read()) });
         }
     }

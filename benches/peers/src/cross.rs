@@ -433,7 +433,7 @@ where
 fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) =
-        ring::allocate_flagged::<Block<'a>>(IN_FLIGHT).expect("memory for a ring");
+        ring::flags::allocate::<Block<'a>>(IN_FLIGHT).expect("memory for a ring");
     Contender::new(
         (bench, FRAMEPOOL, 1, 1),
         move |blocks| {

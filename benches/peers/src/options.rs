@@ -194,9 +194,9 @@ contenders
   framepool-moved  a Burst<32> that is moved into free_burst
   framepool-array  [Block; 32], by Cache::alloc_array and free_array
   framepool        ring/…: Ring, by push_slice and pop_slice in bursts; in ring/…/burst1 and cross/burst1
-                   FlagRing, which waits as Spin does
+                   flags::Ring, which waits as Spin does
   framepool-index, framepool-flags
-                   Ring in ring/…/burst1; FlagRing in ring/…/burst32 and ring/pingpong
+                   Ring in ring/…/burst1; flags::Ring in ring/…/burst32 and ring/pingpong
   rtrb, omango, ringbuf, gil, bbqueue, heapless, arrayqueue, dpdk
                    ring/…: rings of 1024 places; omango backs off within its calls, the others pause
                    once between two tries; dpdk is an rte_ring of elements of 8 or 64 bytes

@@ -15,7 +15,7 @@
 //! stored word by word and at once loaded as a vector would wait for the stores, and those for the
 //! lines of the other core, whatever ring it is.
 //!
-//! In `…/burst1` framepool is its `FlagRing`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
+//! In `…/burst1` framepool is its `flags::Ring`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
 //! `framepool-shared` is its `SharedRing`, over memory that two processes could share.
 
 use std::array;

@@ -97,11 +97,11 @@ impl<T: Message> Receive32<T> for ring::Consumer<'_, T> {
     }
 }
 
-pub struct FlaggedTx<T: 'static>(ring::FlagProducer<'static, T>);
-pub struct FlaggedRx<T: 'static>(ring::FlagConsumer<'static, T>);
+pub struct FlaggedTx<T: 'static>(ring::flags::Producer<'static, T>);
+pub struct FlaggedRx<T: 'static>(ring::flags::Consumer<'static, T>);
 
 pub fn flagged_ends<T: Message>() -> (FlaggedTx<T>, FlaggedRx<T>) {
-    let (tx, rx) = ring::allocate_flagged(PLACES).expect("memory for a ring");
+    let (tx, rx) = ring::flags::allocate(PLACES).expect("memory for a ring");
     (FlaggedTx(tx), FlaggedRx(rx))
 }
 
@@ -153,7 +153,7 @@ pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
     let region = SharedRegion::builder(len).create().expect("a region");
     // It lives as long as the contender, which is as long as the process.
     let region: &'static SharedRegion = Box::leak(Box::new(region));
-    let ring = ring::SharedRing::create(region, 0, PLACES).expect("a ring in it");
+    let ring = ring::SharedRing::create(region.words(), PLACES).expect("a ring in it");
     let (tx, rx) = (ring.producer(), ring.consumer());
     (
         SharedTx(tx.expect("the producer")),

@@ -1,23 +1,22 @@
-//! The end that values come out at.
+//! The consumer of a shared ring.
 
-use core::fmt;
 use core::sync::atomic::Ordering;
 
 use super::error::SharedRingError;
-use super::holder::{Held, Holder};
+use super::owner::{Claim, Owner};
 use super::peeked::SharedPeeked;
 use super::plain::Plain;
 use super::ring::SharedRing;
 use super::words::{HEAD, PRODUCER, TAIL, Words};
 use crate::ring::stats::ConsumerStats;
 
-/// The end that values come out at, of a ring that two processes share: from [`SharedRing::consumer`]. `Send`,
-/// not `Clone`; let go when it is dropped, and to be taken again then.
+/// The end of a shared ring that values are popped from: from [`SharedRing::consumer`]. `Send`, not `Clone`. Dropping
+/// it lets the end go, which can then be taken again.
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(64 << 10).create()?;
-/// let ring = SharedRing::<u32>::create(&region, 0, 4)?;
+/// let ring = SharedRing::<u32>::create(region.words(), 4)?;
 /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
 /// tx.push_slice(&[1, 2, 3])?;
 /// assert_eq!((rx.len(), rx.pop()?), (3, Some(1)));
@@ -28,28 +27,21 @@ use crate::ring::stats::ConsumerStats;
 /// assert_eq!(rx.stats().high_water, 3);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-///
-/// # Invariant
-/// `tail - head` (wrapping) is at most the capacity; both are this end's own, whatever the memory says.
 pub struct SharedConsumer<'r, T: Plain> {
     ring: SharedRing<'r, T>,
+    // Invariant: `tail - head` (wrapping) is at most the capacity. Both are this end's copies, which no peer can change.
     head: u64,
-    /// The tail last seen that could be.
+    /// The last possible tail that was seen.
     tail: u64,
     first: u64,
-    starved: u64,
+    pub(super) starved: u64,
     high_water: u64,
-    _held: Held<'r>,
+    _claim: Claim<'r>,
 }
 
 impl<'r, T: Plain> SharedConsumer<'r, T> {
-    #[cfg(test)]
-    pub(super) fn set_starved(&mut self, starved: u64) {
-        self.starved = starved;
-    }
-
-    /// The invariant is the caller's to keep.
-    pub(super) fn new(ring: SharedRing<'r, T>, held: Held<'r>, head: u64, tail: u64) -> Self {
+    /// `head` and `tail` keep the invariant.
+    pub(super) fn new(ring: SharedRing<'r, T>, claim: Claim<'r>, head: u64, tail: u64) -> Self {
         Self {
             ring,
             head,
@@ -57,7 +49,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
             first: head,
             starved: 0,
             high_water: tail.wrapping_sub(head),
-            _held: held,
+            _claim: claim,
         }
     }
 
@@ -74,7 +66,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
     /// Takes the oldest value; `None` if there is none. O(size of the value).
     ///
     /// # Errors
-    /// [`SharedRingError::Corrupt`]: the peer's position cannot be.
+    /// [`SharedRingError::Corrupt`]: the peer's position is impossible.
     #[inline]
     pub fn pop(&mut self) -> Result<Option<T>, SharedRingError> {
         if self.waiting(1)? == 0 {
@@ -84,7 +76,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         Ok(Some(self.take()))
     }
 
-    /// Takes the oldest value: there is one.
+    /// Takes the oldest value; there is one.
     #[inline(always)]
     pub(super) fn take(&mut self) -> T {
         let value = self.words().read(self.head);
@@ -92,11 +84,11 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         value
     }
 
-    /// Takes as many as there are, at most as many as `out` has places, which are written from the first
-    /// on. How many.
+    /// Copies the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the number
+    /// of values taken.
     ///
     /// # Errors
-    /// [`SharedRingError::Corrupt`]; `out` is as it was.
+    /// [`SharedRingError::Corrupt`]; `out` is unchanged.
     pub fn pop_slice(&mut self, out: &mut [T]) -> Result<usize, SharedRingError> {
         let waiting = self.waiting(out.len())?;
         if waiting < out.len() {
@@ -110,9 +102,9 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         Ok(n)
     }
 
-    /// Takes those values that are there now, one by one. What it was not asked for stays. Unlike
-    /// [`Consumer::drain`](crate::ring::Consumer::drain) it does not go on with what comes meanwhile: it
-    /// ends, whatever the peer writes.
+    /// Takes the values that are there now, one by one. Values that the iterator was not asked for stay. Unlike
+    /// [`Consumer::drain`](crate::ring::Consumer::drain) it does not take values that are pushed meanwhile: it ends,
+    /// whatever the peer writes.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`].
@@ -124,7 +116,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         })
     }
 
-    /// The oldest `n` values, where they lie: see [`SharedPeeked`]. `None` if there are fewer.
+    /// The oldest `n` values, in place: see [`SharedPeeked`]. `None` if there are fewer.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`].
@@ -136,7 +128,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         Ok(Some(SharedPeeked::new(self, n)))
     }
 
-    /// As many as are there, `n` at most; possibly none.
+    /// The values that are there, in place: at most `n`, possibly none.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`].
@@ -145,7 +137,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         Ok(SharedPeeked::new(self, n))
     }
 
-    /// Makes the next `n` slots the producer's; so many are waiting.
+    /// Passes the next `n` slots back to the producer; that many values are waiting.
     #[inline(always)]
     pub(super) fn retire(&mut self, n: usize) {
         self.head = self.head.wrapping_add(n as u64);
@@ -158,14 +150,14 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         self.starved = self.starved.saturating_add(1);
     }
 
-    /// Values that are known to be there, after a look at the tail unless there are `n` already.
+    /// Returns the number of values that are known to be there. Looks at the tail if it is less than `n`.
     #[inline(always)]
     pub(super) fn waiting(&mut self, n: usize) -> Result<usize, SharedRingError> {
         let known = self.tail.wrapping_sub(self.head) as usize;
         if known >= n { Ok(known) } else { self.look() }
     }
 
-    /// Reads the producer's position, and believes it if it can be.
+    /// Reads the producer's position, and accepts it if it is possible.
     fn look(&mut self) -> Result<usize, SharedRingError> {
         let found = self.read_tail();
         let Some(waiting) = self.waiting_before(found) else {
@@ -182,8 +174,8 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         self.words().word(TAIL).load(Ordering::Acquire)
     }
 
-    /// Values in the ring if this is the tail, which only grows: no fewer than before, and no more than
-    /// there is room for.
+    /// Returns the number of values in the ring if this is the tail. The tail only grows, so there are no fewer values
+    /// than before, and at most the capacity; otherwise `None`.
     fn waiting_before(&self, tail: u64) -> Option<u64> {
         let waiting = tail.wrapping_sub(self.head);
         let fewest = self.tail.wrapping_sub(self.head);
@@ -192,16 +184,16 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
             .then_some(waiting)
     }
 
-    /// Whether a producer was there and let go: as [`SharedProducer::is_abandoned`]. What it pushed is
-    /// still there to be taken.
+    /// Whether a producer let its end go: as [`SharedProducer::is_abandoned`]. The values that it pushed can still be
+    /// taken.
     ///
     /// [`SharedProducer::is_abandoned`]: crate::ring::SharedProducer::is_abandoned
     pub fn is_abandoned(&self) -> bool {
-        Holder::read(self.words().word(PRODUCER)) == Holder::Gone
+        Owner::read(self.words().word(PRODUCER)) == Owner::Gone
     }
 
-    /// Values in the ring, at least: the producer may be pushing some. One load of its position; where that
-    /// cannot be, what was believed last. Never more than the capacity.
+    /// Returns the minimum number of values in the ring: the producer may be pushing some. One load of its position; if
+    /// that is impossible, the last possible one counts. Never more than the capacity.
     pub fn len(&self) -> usize {
         let waiting = self.waiting_before(self.read_tail());
         waiting.unwrap_or(self.tail.wrapping_sub(self.head)) as usize
@@ -217,12 +209,12 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         self.len() == self.capacity()
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
     }
 
-    /// What this end has counted, since this process took it.
+    /// The counters of this end, since this process took it.
     pub fn stats(&self) -> ConsumerStats {
         ConsumerStats {
             dequeued: self.head.wrapping_sub(self.first),
@@ -237,21 +229,13 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
     }
 }
 
-impl<T: Plain> fmt::Debug for SharedConsumer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedConsumer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T: Plain] SharedConsumer<'_, T> as SharedConsumer { len, capacity, stats });
 
-/// Takes what was there: see [`SharedConsumer::drain`].
+/// Takes the values that were there: from [`SharedConsumer::drain`].
 #[derive(Debug)]
 pub struct SharedDrain<'a, 'r, T: Plain> {
     consumer: &'a mut SharedConsumer<'r, T>,
-    /// So many are waiting.
+    /// Number of values that are waiting.
     left: usize,
 }
 

@@ -1,81 +1,80 @@
-//! What can go wrong between two processes.
+//! Errors of rings that two processes share.
 
 use core::fmt;
 
-/// Why there is no ring in a shared region, or no end of it to be had.
+/// A shared ring, or an end of it, is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SharedRingError {
-    /// A ring of zero slots was asked for, or is there.
+    /// The capacity is 0: asked for, or found in the ring.
     ZeroCapacity,
-    /// The number of slots is no power of two.
+    /// The capacity is not a power of two.
     NotPowerOfTwo {
-        /// Slots asked for, or claimed to be there.
+        /// The capacity asked for, or found in the ring.
         asked: u64,
     },
-    /// Values of no size cannot be shared.
+    /// The values have size 0.
     ZeroSize,
-    /// It would end behind the region.
+    /// The ring does not fit the words.
     RegionTooSmall {
-        /// Bytes from the region's start that it needs; `usize::MAX` if they exceed the address space.
+        /// Number of bytes that the ring needs; `usize::MAX` if they exceed the address space.
         required: usize,
-        /// Bytes of the region.
+        /// Size of the words, in bytes.
         available: usize,
     },
-    /// Rings lie at multiples of 64 bytes.
+    /// The words do not start at a multiple of 64 bytes.
     Misaligned {
-        /// Bytes from the region's start.
-        offset: usize,
+        /// The address of the first word.
+        addr: usize,
     },
     /// There is no ring here.
     NoRing {
-        /// The word at the ring's start.
+        /// The first word.
         found: u64,
     },
-    /// There is a ring of another layout: another version of this crate made it.
+    /// The ring has another layout: another version of this crate made it.
     OtherVersion {
-        /// The version of its layout.
+        /// The version of the ring's layout.
         found: u8,
-        /// The one that this crate knows.
+        /// The version that this crate knows.
         expected: u8,
     },
-    /// There is a ring for values of another size.
+    /// The ring is for values of another size.
     OtherElement {
-        /// Bytes of its values.
+        /// Size of the ring's values, in bytes.
         found: u64,
-        /// Bytes of those asked for.
+        /// Size of the values asked for, in bytes.
         expected: usize,
     },
-    /// There is a ring for values of another alignment.
+    /// The ring is for values of another alignment.
     OtherAlign {
-        /// Bytes that its values are aligned to.
+        /// Alignment of the ring's values, in bytes.
         found: u64,
-        /// Bytes that those asked for are aligned to.
+        /// Alignment of the values asked for, in bytes.
         expected: usize,
     },
-    /// There is a ring for values of the same shape and another type.
+    /// The ring is for values of another type, of the same size and alignment.
     OtherType {
-        /// Its values' [`Plain::TAG`](crate::ring::Plain::TAG).
+        /// The [`Plain::TAG`](crate::ring::Plain::TAG) of the ring's values.
         found: u64,
-        /// That of those asked for.
+        /// The tag of the values asked for.
         expected: u64,
     },
     /// There is a ring already, and it may be in use.
     AlreadyMade,
-    /// Somebody has this end.
+    /// A process owns this end.
     Taken {
-        /// The process that took it.
+        /// The number of that process.
         by: u32,
     },
-    /// The word that says who has this end names no process: a peer wrote to it.
-    BadHolder {
-        /// What it says.
+    /// The owner word of this end names no process: a peer wrote to it.
+    BadOwner {
+        /// The owner word.
         found: u64,
     },
-    /// The positions in the ring are not those of a ring of its capacity: a peer wrote to them.
+    /// The positions in the ring are impossible for its capacity: a peer wrote to them.
     Corrupt {
-        /// The position that was read.
+        /// The peer's position.
         found: u64,
         /// The position of this end.
         own: u64,
@@ -86,19 +85,21 @@ impl fmt::Display for SharedRingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ZeroCapacity => write!(f, "a ring must have at least one slot"),
-            Self::NotPowerOfTwo { asked } => write!(f, "{asked} slots are no power of two"),
-            Self::ZeroSize => write!(f, "values of no size cannot be shared"),
+            Self::NotPowerOfTwo { asked } => write!(f, "capacity {asked} is not a power of two"),
+            Self::ZeroSize => write!(f, "values of size 0 cannot be shared"),
             Self::RegionTooSmall {
                 required,
                 available,
             } => write!(
                 f,
-                "the ring needs {required} bytes, the region has {available}"
+                "the ring needs {required} bytes, the words have {available}"
             ),
-            Self::Misaligned { offset } => {
-                write!(f, "offset {offset} is no multiple of 64")
+            Self::Misaligned { addr } => {
+                write!(f, "the words start at {addr:#x}, not at a multiple of 64")
             }
-            Self::NoRing { found } => write!(f, "there is no ring, but {found:#x}"),
+            Self::NoRing { found } => {
+                write!(f, "no ring here: the magic word is {found:#x}")
+            }
             Self::OtherVersion { found, expected } => {
                 write!(f, "the ring's layout is version {found}, not {expected}")
             }
@@ -114,36 +115,38 @@ impl fmt::Display for SharedRingError {
                 "the ring is for values of type {found:#x}, not {expected:#x}"
             ),
             Self::AlreadyMade => write!(f, "there is a ring already"),
-            Self::Taken { by } => write!(f, "process {by} has this end"),
-            Self::BadHolder { found } => write!(f, "{found:#x} has an end, which is no process"),
-            Self::Corrupt { found, own } => {
-                write!(f, "the peer's position {found} cannot be, with {own} here")
+            Self::Taken { by } => write!(f, "process {by} owns this end"),
+            Self::BadOwner { found } => {
+                write!(f, "this end's owner word {found:#x} is not a process id")
             }
+            Self::Corrupt { found, own } => write!(
+                f,
+                "corrupt ring: peer position {found} is impossible, own position is {own}"
+            ),
         }
     }
 }
 
 impl core::error::Error for SharedRingError {}
 
-/// A value was not pushed. It is in here.
+/// A value was not pushed. Contains the value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
-#[must_use = "the value that was not pushed is in here"]
+#[must_use = "contains the value that was not pushed"]
 pub enum SharedPushError<T> {
-    /// The ring is full; after a wait, it was until its time was over.
+    /// The ring is full. After a wait: it was full until the time-out.
     Full(T),
-    /// The peer's position, or its process's number, cannot be: it lies, or overwrote it. Nothing else
-    /// will work until it is right.
+    /// The peer's position, or its owner word, is impossible: a peer wrote to it. Every operation that reads it fails
+    /// until it is right.
     Corrupt(T),
-    /// The ring is full, and the consumer let it go. Only waiting says this.
+    /// The ring is full, and the consumer let its end go. Only a wait returns this.
     Abandoned(T),
-    /// The ring is full, and the consumer's process is no more. Only waiting says this.
+    /// The ring is full, and the consumer's process has ended. Only a wait returns this.
     Died(T),
 }
 
 impl<T> SharedPushError<T> {
-    /// The value that was not pushed.
+    /// Returns the value that was not pushed.
     pub fn into_inner(self) -> T {
         let (Self::Full(value) | Self::Corrupt(value) | Self::Abandoned(value) | Self::Died(value)) =
             self;
@@ -155,30 +158,29 @@ impl<T> fmt::Display for SharedPushError<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Full(_) => "the ring is full",
-            Self::Corrupt(_) => "what the consumer wrote cannot be",
-            Self::Abandoned(_) => "the other end of the ring is gone",
-            Self::Died(_) => "the process at the other end of the ring died",
+            Self::Corrupt(_) => "the consumer's side of the ring is corrupt",
+            Self::Abandoned(_) => "the consumer of the ring is gone",
+            Self::Died(_) => "the consumer's process has ended",
         })
     }
 }
 
 impl<T: fmt::Debug> core::error::Error for SharedPushError<T> {}
 
-/// No value came: why waiting for one is over.
+/// A wait for a value ended without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum SharedWaitError {
     /// The producer let its end go, and nothing is left.
     Abandoned,
-    /// The producer's process is no more, and nothing is left.
+    /// The producer's process has ended, and nothing is left.
     Died {
-        /// What its number was.
+        /// The number that the process had.
         process: u32,
     },
-    /// The time is over.
+    /// No value came before the time-out.
     TimedOut,
-    /// A word that the peer writes is wrong: `Corrupt` or `BadHolder`.
+    /// A word that the peer writes is impossible: `Corrupt` or `BadOwner`.
     Ring(SharedRingError),
 }
 
@@ -191,11 +193,9 @@ impl From<SharedRingError> for SharedWaitError {
 impl fmt::Display for SharedWaitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Abandoned => write!(f, "the other end of the ring is gone"),
-            Self::Died { process } => {
-                write!(f, "process {process}, at the other end of the ring, died")
-            }
-            Self::TimedOut => write!(f, "no value came in time"),
+            Self::Abandoned => write!(f, "the producer of the ring is gone"),
+            Self::Died { process } => write!(f, "the producer's process {process} has ended"),
+            Self::TimedOut => write!(f, "no value came before the time-out"),
             Self::Ring(error) => error.fmt(f),
         }
     }
@@ -210,19 +210,18 @@ impl core::error::Error for SharedWaitError {
     }
 }
 
-/// Bytes that are not in the places that were reserved or peeked. Nothing was read or written.
+/// The bytes are not in the places that were reserved or peeked. Nothing was read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoPlace {
-    /// The place asked for, from 0.
+    /// Index of the place, from 0.
     pub place: usize,
-    /// Places that there are.
+    /// Number of places.
     pub places: usize,
-    /// Bytes from the place's start.
+    /// Offset of the bytes in the place.
     pub offset: usize,
-    /// Bytes asked for.
+    /// Number of bytes.
     pub len: usize,
-    /// Bytes of a place.
+    /// Size of a place, in bytes.
     pub size: usize,
 }
 
@@ -230,7 +229,7 @@ impl fmt::Display for NoPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} bytes at {} of place {} are not in {} places of {} bytes",
+            "{} bytes at offset {} of place {} are not in {} places of {} bytes",
             self.len, self.offset, self.place, self.places, self.size
         )
     }

@@ -1,24 +1,22 @@
-//! Values that are looked at where they lie in a shared ring.
-
-use core::fmt;
+//! Values of a shared ring that are read in place and then released.
 
 use super::consumer::SharedConsumer;
 use super::error::NoPlace;
 use super::plain::Plain;
 
-/// Values that wait in a shared ring, where they lie: from [`SharedConsumer::peek`]. They stay in the ring
-/// unless they are released.
+/// Values that wait in a shared ring, in place: from [`SharedConsumer::peek`]. They stay in the ring unless they are
+/// released.
 ///
-/// The peer can write to them at any moment, so they are copied out, each in whole or in part; two
-/// copies of the same may differ.
+/// The peer can write to them at any moment, so they are copied out, each in whole or in part. Two copies of the same
+/// value may differ.
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(64 << 10).create()?;
-/// let ring = SharedRing::<u64>::create(&region, 0, 4)?;
+/// let ring = SharedRing::<u64>::create(region.words(), 4)?;
 /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
 /// tx.push_slice(&[1, 2, 3])?;
-/// let waiting = rx.peek(3)?.expect("so many were pushed");
+/// let waiting = rx.peek(3)?.expect("three were pushed");
 /// assert_eq!((waiting.get(2), waiting.get(3)), (Some(3), None));
 /// assert_eq!(waiting.iter().sum::<u64>(), 6);
 /// assert_eq!(waiting.release(2), 2);
@@ -27,7 +25,7 @@ use super::plain::Plain;
 /// ```
 pub struct SharedPeeked<'a, 'r, T: Plain> {
     consumer: &'a mut SharedConsumer<'r, T>,
-    /// So many are waiting.
+    /// Number of values. Invariant: that many are waiting.
     len: usize,
 }
 
@@ -38,17 +36,17 @@ impl<'a, 'r, T: Plain> SharedPeeked<'a, 'r, T> {
         Self { consumer, len }
     }
 
-    /// Values to be seen.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether there is no value.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
-    /// A copy of the `i`th value, counted from the oldest one.
+    /// A copy of the `i`th value, counted from 0, the oldest one.
     #[inline]
     pub fn get(&self, i: usize) -> Option<T> {
         let at = self.consumer.head().wrapping_add(i as u64);
@@ -63,7 +61,7 @@ impl<'a, 'r, T: Plain> SharedPeeked<'a, 'r, T> {
     /// Copies bytes of the `i`th value out, from its byte `offset` on.
     ///
     /// # Errors
-    /// [`NoPlace`]: there is no such value, or they are more than it has from there on.
+    /// [`NoPlace`]: there is no such value, or it has fewer bytes.
     #[inline]
     pub fn read_bytes(&self, i: usize, offset: usize, out: &mut [u8]) -> Result<(), NoPlace> {
         NoPlace::check::<T>(i, self.len, offset, out.len())?;
@@ -72,8 +70,8 @@ impl<'a, 'r, T: Plain> SharedPeeked<'a, 'r, T> {
         Ok(())
     }
 
-    /// Gives the places of the oldest `n` values to the producer, in one store; `n` above
-    /// [`len`](Self::len) counts as `len`. How many.
+    /// Passes the slots of the oldest `n` values back to the producer with one store; `n` above [`len`](Self::len)
+    /// counts as `len`. Returns the number of values released.
     #[inline]
     pub fn release(self, n: usize) -> usize {
         let n = n.min(self.len);
@@ -82,10 +80,4 @@ impl<'a, 'r, T: Plain> SharedPeeked<'a, 'r, T> {
     }
 }
 
-impl<T: Plain> fmt::Debug for SharedPeeked<'_, '_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedPeeked")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T: Plain] SharedPeeked<'_, '_, T> as SharedPeeked { len });

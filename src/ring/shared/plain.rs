@@ -1,7 +1,6 @@
-//! Values that may come from anybody.
+//! Types of values that another process may write.
 
-/// Values that are no more than their bytes: what another process wrote is a value of the type, whatever
-/// it is.
+/// Values that are nothing but their bytes: whatever another process writes is a value of the type.
 ///
 /// ```
 /// use framepool::ring::{Plain, type_tag};
@@ -12,12 +11,12 @@
 ///     bid: u64,
 ///     ask: u64,
 ///     instrument: u32,
-///     flags: u32, // no padding: 24 bytes are said, and 24 are there
+///     flags: u32, // no padding: the fields have 24 bytes, and so has the struct
 /// }
 ///
-/// // SAFETY: numbers, side by side.
+/// // SAFETY: numbers, without padding between them.
 /// unsafe impl Plain for Quote {
-///     // A process that was built with another `Quote` is refused.
+///     // A process that was built with another version of `Quote` cannot attach.
 ///     const TAG: u64 = type_tag("Quote, version 2");
 /// }
 /// # assert_eq!(size_of::<Quote>(), 24);
@@ -25,10 +24,10 @@
 /// ```
 ///
 /// # Safety
-/// Any bytes are a valid value; there is no padding; there are no pointers that anybody follows.
+/// Any bytes are a valid value; there is no padding; no code follows a pointer in a value.
 pub unsafe trait Plain: Copy + 'static {
-    /// What tells this type from others of its size and alignment, to the process that attaches: see
-    /// [`type_tag`]. 0, as it is unless said: nothing does.
+    /// Tells this type from others of its size and alignment when a process attaches: see [`type_tag`]. Default: 0,
+    /// which tells nothing.
     const TAG: u64 = 0;
 }
 
@@ -51,8 +50,8 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
     };
 }
 
-/// A tag for [`Plain::TAG`] from a name, and a version in it: 64 bits of FNV-1a (Fowler, Noll, Vo), never 0.
-/// It guards against mistakes, not against anybody who tries.
+/// A tag for [`Plain::TAG`] from a name, which should contain a version: 64 bits of FNV-1a (Fowler, Noll, Vo),
+/// never 0. It protects against mistakes, not against attacks.
 pub const fn type_tag(name: &str) -> u64 {
     not_zero(mix(0xCBF2_9CE4_8422_2325, name.as_bytes()))
 }

@@ -1,23 +1,22 @@
-//! The end that values go in at.
+//! The producer of a shared ring.
 
-use core::fmt;
 use core::sync::atomic::Ordering;
 
 use super::error::{SharedPushError, SharedRingError};
-use super::holder::{Held, Holder};
+use super::owner::{Claim, Owner};
 use super::plain::Plain;
 use super::reserved::SharedReserved;
 use super::ring::SharedRing;
 use super::words::{CONSUMER, HEAD, TAIL, Words};
 use crate::ring::stats::ProducerStats;
 
-/// The end that values go in at, of a ring that two processes share: from [`SharedRing::producer`]. `Send`,
-/// not `Clone`; let go when it is dropped, and to be taken again then.
+/// The end of a shared ring that values are pushed into: from [`SharedRing::producer`]. `Send`, not `Clone`. Dropping
+/// it lets the end go, which can then be taken again.
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(64 << 10).create()?;
-/// let ring = SharedRing::<u32>::create(&region, 0, 4)?;
+/// let ring = SharedRing::<u32>::create(region.words(), 4)?;
 /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
 /// assert_eq!(tx.push_slice(&[1, 2, 3, 4, 5])?, 4);
 /// assert!(tx.is_full());
@@ -26,34 +25,27 @@ use crate::ring::stats::ProducerStats;
 /// assert_eq!((tx.stats().enqueued, tx.stats().refused), (4, 2));
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-///
-/// # Invariant
-/// `tail - head` (wrapping) is at most the capacity; both are this end's own, whatever the memory says.
 pub struct SharedProducer<'r, T: Plain> {
     ring: SharedRing<'r, T>,
+    // Invariant: `tail - head` (wrapping) is at most the capacity. Both are this end's copies, which no peer can change.
     tail: u64,
-    /// The head last seen that could be.
+    /// The last possible head that was seen.
     head: u64,
     first: u64,
-    refused: u64,
-    _held: Held<'r>,
+    pub(super) refused: u64,
+    _claim: Claim<'r>,
 }
 
 impl<'r, T: Plain> SharedProducer<'r, T> {
-    #[cfg(test)]
-    pub(super) fn set_refused(&mut self, refused: u64) {
-        self.refused = refused;
-    }
-
-    /// The invariant is the caller's to keep.
-    pub(super) fn new(ring: SharedRing<'r, T>, held: Held<'r>, tail: u64, head: u64) -> Self {
+    /// `tail` and `head` keep the invariant.
+    pub(super) fn new(ring: SharedRing<'r, T>, claim: Claim<'r>, tail: u64, head: u64) -> Self {
         Self {
             ring,
             tail,
             head,
             first: tail,
             refused: 0,
-            _held: held,
+            _claim: claim,
         }
     }
 
@@ -86,8 +78,8 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(())
     }
 
-    /// Appends as many as there is room for, from the first on, published together. How many. What did not
-    /// fit counts as one refusal.
+    /// Copies values in, from the first on, as many as there is room for, and publishes them together. Returns the
+    /// number of values pushed. Values that did not fit count as one refusal.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`]; nothing was pushed.
@@ -104,8 +96,8 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(values.len())
     }
 
-    /// Copies values in for as long as there is room, published together when the iterator ends or the
-    /// ring is full. How many. The iterator is not asked for a value that has no place; if it panics,
+    /// Copies values in for as long as there is room, and publishes them together when the iterator ends or the ring is
+    /// full. Returns the number of values pushed. The iterator is not asked for a value that has no room; if it panics,
     /// nothing is published.
     ///
     /// # Errors
@@ -124,8 +116,8 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(n as usize)
     }
 
-    /// Room for `n` values, to be written where they will lie: see [`SharedReserved`]. `None` if there are
-    /// fewer places.
+    /// Reserves room for `n` values, which are then written in place: see [`SharedReserved`]. `None` if there is less
+    /// room.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`].
@@ -140,7 +132,7 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(Some(SharedReserved::new(self, n)))
     }
 
-    /// Room for as many as there are places, `n` at most; possibly none.
+    /// Reserves the room that there is, for at most `n` values and possibly for none.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`].
@@ -152,7 +144,7 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         Ok(SharedReserved::new(self, n))
     }
 
-    /// Makes the next `n` slots the consumer's; there is room for them.
+    /// Passes the next `n` slots to the consumer; there is room for them.
     #[inline(always)]
     pub(super) fn publish(&mut self, n: usize) {
         self.tail = self.tail.wrapping_add(n as u64);
@@ -165,7 +157,7 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         self.refused = self.refused.saturating_add(1);
     }
 
-    /// Places that are known to be free, after a look at the head unless there are `n` already.
+    /// Returns the number of slots that are known to be free. Looks at the head if it is less than `n`.
     #[inline(always)]
     pub(super) fn room(&mut self, n: usize) -> Result<usize, SharedRingError> {
         let waiting = self.tail.wrapping_sub(self.head);
@@ -173,7 +165,7 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         if known >= n { Ok(known) } else { self.look() }
     }
 
-    /// Reads the consumer's position, and believes it if it can be.
+    /// Reads the consumer's position, and accepts it if it is possible.
     fn look(&mut self) -> Result<usize, SharedRingError> {
         let found = self.read_head();
         let Some(waiting) = self.waiting_after(found) else {
@@ -189,20 +181,21 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         self.words().word(HEAD).load(Ordering::Acquire)
     }
 
-    /// Values in the ring if this is the head, which only grows, up to the tail: no more than before.
+    /// Returns the number of values in the ring if this is the head. The head only grows, up to the tail, so there are
+    /// no more values than before; otherwise `None`.
     fn waiting_after(&self, head: u64) -> Option<u64> {
         let waiting = self.tail.wrapping_sub(head);
         (waiting <= self.tail.wrapping_sub(self.head)).then_some(waiting)
     }
 
-    /// Whether a consumer was there and let go. One that died did not: [`push_wait`](Self::push_wait)
-    /// finds out, or ask the system about [`SharedRing::consumer_process`].
+    /// Whether a consumer let its end go. A consumer that died did not: [`push_wait`](Self::push_wait)
+    /// notices that, or ask the system about [`SharedRing::consumer_process`].
     pub fn is_abandoned(&self) -> bool {
-        Holder::read(self.words().word(CONSUMER)) == Holder::Gone
+        Owner::read(self.words().word(CONSUMER)) == Owner::Gone
     }
 
-    /// Values in the ring, at most: the consumer may be taking some. One load of its position; where that
-    /// cannot be, what was believed last. Never more than the capacity.
+    /// Returns the maximum number of values in the ring: the consumer may be taking some. One load of its position; if
+    /// that is impossible, the last possible one counts. Never more than the capacity.
     pub fn len(&self) -> usize {
         let waiting = self.waiting_after(self.read_head());
         waiting.unwrap_or(self.tail.wrapping_sub(self.head)) as usize
@@ -213,17 +206,17 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         self.len() == 0
     }
 
-    /// Whether a push would fail now for want of room.
+    /// Whether there is no room for a push now.
     pub fn is_full(&self) -> bool {
         self.len() == self.capacity()
     }
 
-    /// Values that the ring holds when it is full: all of its slots.
+    /// Returns the number of slots: the ring is full when it holds that many values.
     pub fn capacity(&self) -> usize {
         self.ring.capacity()
     }
 
-    /// What this end has counted, since this process took it.
+    /// The counters of this end, since this process took it.
     pub fn stats(&self) -> ProducerStats {
         ProducerStats {
             enqueued: self.tail.wrapping_sub(self.first),
@@ -237,12 +230,4 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
     }
 }
 
-impl<T: Plain> fmt::Debug for SharedProducer<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedProducer")
-            .field("len", &self.len())
-            .field("capacity", &self.capacity())
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T: Plain] SharedProducer<'_, T> as SharedProducer { len, capacity, stats });

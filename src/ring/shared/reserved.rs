@@ -1,39 +1,37 @@
-//! Places of a shared ring that are written before they are published.
-
-use core::fmt;
+//! Slots of a shared ring that are written in place and then published.
 
 use super::error::NoPlace;
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use crate::ring::error::Full;
 
-/// Places of a shared ring that are the producer's to write, in any order, until it commits them: from
+/// Free places of a shared ring, which the producer writes in any order and then commits: from
 /// [`SharedProducer::reserve`]. Dropping it publishes nothing.
 ///
-/// A place that is not written shows what lay there: zeros, an older value, or what the peer wrote to it. All
-/// of them are values, since a place is one whatever its bytes are ([`Plain`]).
+/// A place that was not written keeps its old bytes: zeros, an older value, or what the peer wrote there. All
+/// of them are values, since any bytes are one ([`Plain`]).
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(64 << 10).create()?;
-/// let ring = SharedRing::<[u8; 2048]>::create(&region, 0, 4)?;
+/// let ring = SharedRing::<[u8; 2048]>::create(region.words(), 4)?;
 /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
 ///
 /// let mut frames = tx.reserve(2)?.expect("it is empty");
-/// frames.write_bytes(0, 0, b"\x02\x00a frame")?; // as it came, copied once
+/// frames.write_bytes(0, 0, b"\x02\x00a frame")?; // copied once
 /// frames.write_bytes(1, 0, b"\x01\x00another")?;
 /// assert_eq!(frames.commit(2), 2);
 ///
 /// let frames = rx.peek_up_to(8)?;
 /// let mut head = [0; 2];
-/// frames.read_bytes(1, 0, &mut head)?; // no more than is wanted
+/// frames.read_bytes(1, 0, &mut head)?; // two bytes of it
 /// assert_eq!(head, [1, 0]);
 /// assert_eq!(frames.release(2), 2);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 pub struct SharedReserved<'a, 'r, T: Plain> {
     producer: &'a mut SharedProducer<'r, T>,
-    /// Places: there is room for so many.
+    /// Number of places. Invariant: there is room for that many.
     len: usize,
 }
 
@@ -44,12 +42,12 @@ impl<'a, 'r, T: Plain> SharedReserved<'a, 'r, T> {
         Self { producer, len }
     }
 
-    /// Places reserved.
+    /// Returns the number of reserved places.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there are none.
+    /// Whether no place is reserved.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -68,10 +66,10 @@ impl<'a, 'r, T: Plain> SharedReserved<'a, 'r, T> {
         Ok(())
     }
 
-    /// Copies bytes into the `i`th place, from its byte `offset` on; the others stay.
+    /// Copies bytes into the `i`th place, from its byte `offset` on; its other bytes stay.
     ///
     /// # Errors
-    /// [`NoPlace`]: there is no such place, or they are more than it has from there on.
+    /// [`NoPlace`]: there is no such place, or the bytes do not fit it.
     #[inline]
     pub fn write_bytes(&mut self, i: usize, offset: usize, bytes: &[u8]) -> Result<(), NoPlace> {
         NoPlace::check::<T>(i, self.len, offset, bytes.len())?;
@@ -80,8 +78,8 @@ impl<'a, 'r, T: Plain> SharedReserved<'a, 'r, T> {
         Ok(())
     }
 
-    /// Publishes the first `n` places, in one store; `n` above [`len`](Self::len) counts as `len`. How
-    /// many.
+    /// Publishes the first `n` places with one store; `n` above [`len`](Self::len) counts as `len`. Returns the number
+    /// of places published.
     #[inline]
     pub fn commit(self, n: usize) -> usize {
         let n = n.min(self.len);
@@ -113,10 +111,4 @@ impl NoPlace {
     }
 }
 
-impl<T: Plain> fmt::Debug for SharedReserved<'_, '_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedReserved")
-            .field("len", &self.len)
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T: Plain] SharedReserved<'_, '_, T> as SharedReserved { len });

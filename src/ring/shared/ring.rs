@@ -1,52 +1,54 @@
-//! Making a ring, finding it, and taking its ends.
+//! A shared ring: making it, finding it, taking its ends.
 
-use core::fmt;
+use core::sync::atomic::AtomicU64;
 use core::sync::atomic::Ordering;
 
 use super::consumer::SharedConsumer;
 use super::error::SharedRingError;
-use super::holder::{FREE, Held, Holder};
+use super::owner::{Claim, FREE, Owner};
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use super::words::{
-    ALIGN, CAPACITY, CONSUMER, ELEMENT, HEAD, MAGIC, PRODUCER, TAIL, TYPE, Words, end_of, header,
+    ALIGN, CAPACITY, CONSUMER, ELEMENT, HEAD, MAGIC, PRODUCER, TAIL, TYPE, Words, bytes, header,
 };
-use crate::region::SharedRegion;
 
 /// The layout's version, in the upper byte of the first word.
 const VERSION: u8 = 1;
 const VERSION_SHIFT: u32 = 56;
 
-/// What a ring's first word is, whatever its version.
+/// The first word of a ring, without the version.
 const NAME: u64 = u64::from_le_bytes(*b"fp-ring\0");
 
-/// A ring in a [`SharedRegion`], from which each process takes the end that it uses.
+/// A ring in memory that processes share, from which each takes the end that it uses.
+///
+/// The memory is a slice of atomic words: [`SharedRegion::words`](crate::SharedRegion::words), or a part of it. A ring
+/// starts at a multiple of 64 bytes and takes [`bytes`](Self::bytes); the rest of the slice is not used.
 ///
 /// ```
 /// use std::os::fd::AsFd;
 /// use framepool::SharedRegion;
 /// use framepool::ring::SharedRing;
 ///
-/// // One process makes it and passes the descriptor on (the example is one process).
+/// // One process makes it and passes the descriptor on (in this example there is one process).
 /// let ours = SharedRegion::builder(64 << 10).create()?;
-/// let mut tx = SharedRing::<[u64; 2]>::create(&ours, 0, 1024)?.producer()?;
+/// let mut tx = SharedRing::<[u64; 2]>::create(ours.words(), 1024)?.producer()?;
 /// // The other attaches.
 /// let theirs = SharedRegion::attach(ours.as_fd().try_clone_to_owned()?)?;
-/// let mut rx = SharedRing::<[u64; 2]>::attach(&theirs, 0)?.consumer()?;
+/// let mut rx = SharedRing::<[u64; 2]>::attach(theirs.words())?.consumer()?;
 ///
 /// tx.push([1, 2])?;
 /// assert_eq!(rx.pop()?, Some([1, 2]));
 /// // Values of another size, alignment or type are refused.
-/// assert!(SharedRing::<u64>::attach(&theirs, 0).is_err());
-/// assert!(SharedRing::<[i64; 2]>::attach(&theirs, 0).is_err());
+/// assert!(SharedRing::<u64>::attach(theirs.words()).is_err());
+/// assert!(SharedRing::<[i64; 2]>::attach(theirs.words()).is_err());
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
-/// What the other process may write is anything, so values are [`Plain`]:
+/// The other process may write anything, so values are [`Plain`]:
 /// ```compile_fail,E0277
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(4096).create().unwrap();
-/// let ring = SharedRing::<&'static str>::create(&region, 0, 16);
+/// let ring = SharedRing::<&'static str>::create(region.words(), 16);
 /// ```
 pub struct SharedRing<'r, T>(Words<'r, T>);
 
@@ -66,29 +68,19 @@ impl<'r, T> SharedRing<'r, T> {
 }
 
 impl<'r, T: Plain> SharedRing<'r, T> {
-    /// A ring of any words, which are zeros.
-    #[cfg(test)]
-    pub(super) fn of(words: Words<'r, T>) -> Self {
-        Self(words)
-    }
-
-    /// Bytes that such a ring takes; `None` if they exceed the address space.
+    /// Returns the number of bytes that such a ring takes, a multiple of 8; `None` if they exceed the address space.
     pub fn bytes(capacity: usize) -> Option<usize> {
-        end_of::<T>(0, capacity as u64)
+        bytes::<T>(capacity as u64)
     }
 
-    /// Makes a ring `offset` bytes into a region, where there is none: the bytes are zeros, as in a new
-    /// region. One process makes it, before any other attaches.
+    /// Makes a ring at the start of `words`, where there is none: the words are zeros, as in a new region. One process
+    /// makes it, before any other attaches.
     ///
     /// # Errors
     /// [`SharedRingError`]: `ZeroSize`, `ZeroCapacity`, `NotPowerOfTwo`, `Misaligned`, `RegionTooSmall`,
     /// `AlreadyMade`.
-    pub fn create(
-        region: &'r SharedRegion,
-        offset: usize,
-        capacity: usize,
-    ) -> Result<Self, SharedRingError> {
-        let words = Words::<T>::at(region, offset, capacity as u64)?;
+    pub fn create(words: &'r [AtomicU64], capacity: usize) -> Result<Self, SharedRingError> {
+        let words = Words::<T>::new(words, capacity as u64)?;
         if is_ring(words.word(MAGIC).load(Ordering::Acquire)) {
             return Err(SharedRingError::AlreadyMade);
         }
@@ -105,19 +97,19 @@ impl<'r, T: Plain> SharedRing<'r, T> {
             words.word(at).store(value, Ordering::Relaxed);
         }
         let magic = NAME | u64::from(VERSION) << VERSION_SHIFT;
-        // Release: pairs with the acquire of `attach`, which so sees the rest.
+        // Release: pairs with the acquire of `attach`, which then sees the other words.
         words.word(MAGIC).store(magic, Ordering::Release);
         Ok(Self(words))
     }
 
-    /// Finds the ring that another process made. All that it claims is checked against the region, `T`,
-    /// and this version of the crate.
+    /// Finds the ring that another process made at the start of `words`. Its header is checked against the length of
+    /// `words`, `T`, and this version of the crate.
     ///
     /// # Errors
     /// [`SharedRingError`]: `NoRing`, `OtherVersion`, `OtherElement`, `OtherAlign`, `OtherType`, and as for
     /// [`create`](Self::create).
-    pub fn attach(region: &'r SharedRegion, offset: usize) -> Result<Self, SharedRingError> {
-        let header = header(region, offset)?;
+    pub fn attach(words: &'r [AtomicU64]) -> Result<Self, SharedRingError> {
+        let header = header(words)?;
         // Acquire: pairs with the release of `create`.
         let read = |at: usize| {
             header
@@ -125,23 +117,23 @@ impl<'r, T: Plain> SharedRing<'r, T> {
                 .map_or(0, |word| word.load(Ordering::Acquire))
         };
         check::<T>(read)?;
-        Ok(Self(Words::at(region, offset, read(CAPACITY))?))
+        Ok(Self(Words::new(words, read(CAPACITY))?))
     }
 
-    /// Slots.
+    /// Returns the number of slots.
     pub fn capacity(&self) -> usize {
         self.0.capacity() as usize
     }
 
-    /// Takes the end that values go in at, where nobody has it.
+    /// Takes the producer, if no process owns it.
     ///
     /// # Errors
-    /// [`SharedRingError`]: `Taken`, `BadHolder`, `Corrupt`.
+    /// [`SharedRingError`]: `Taken`, `BadOwner`, `Corrupt`.
     pub fn producer(self) -> Result<SharedProducer<'r, T>, SharedRingError> {
         self.producer_unless(None)
     }
 
-    /// Takes the end that values come out at, where nobody has it.
+    /// Takes the consumer, if no process owns it.
     ///
     /// # Errors
     /// As for [`producer`](Self::producer).
@@ -149,22 +141,22 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         self.consumer_unless(None)
     }
 
-    /// As [`producer`](Self::producer), in the place of a process that died with it. What it had published
-    /// is in the ring, what it was writing is not.
+    /// As [`producer`](Self::producer), but replaces the process `dead`, which died with it. Values that it had
+    /// published are in the ring; a value that it was writing is not.
     ///
-    /// The caller knows that it died (waitpid(2), a pidfd, a broken socket, [`SharedWaitError::Died`]). One
-    /// that lives on makes the two overwrite each other's values, which is a nuisance and no danger.
+    /// The caller knows that the process died (waitpid(2), a pidfd, a broken socket, [`SharedWaitError::Died`]). If it
+    /// lives, the two processes overwrite each other's values; memory safety does not suffer.
     ///
     /// [`SharedWaitError::Died`]: crate::ring::SharedWaitError::Died
     ///
     /// # Errors
-    /// As for [`producer`](Self::producer); `Taken` names the process that has it, if it is not `dead`.
+    /// As for [`producer`](Self::producer); `Taken` names the owner, if that is not `dead`.
     pub fn producer_after(self, dead: u32) -> Result<SharedProducer<'r, T>, SharedRingError> {
         self.producer_unless(Some(dead))
     }
 
-    /// As [`consumer`](Self::consumer), in the place of a process that died with it: see
-    /// [`producer_after`](Self::producer_after). A value that it had taken but not counted comes again.
+    /// As [`consumer`](Self::consumer), but replaces the process `dead`, which died with it: see
+    /// [`producer_after`](Self::producer_after). A value that it had read but not yet released comes again.
     ///
     /// # Errors
     /// As for [`producer_after`](Self::producer_after).
@@ -172,38 +164,38 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         self.consumer_unless(Some(dead))
     }
 
-    /// The process that has the producer, if one has: its number where it lives, as it said itself.
+    /// The process that owns the producer, if one does: its number in its own namespace, as it wrote it.
     pub fn producer_process(&self) -> Option<u32> {
-        Holder::read(self.0.word(PRODUCER)).process()
+        Owner::read(self.0.word(PRODUCER)).process()
     }
 
-    /// The process that has the consumer, as [`producer_process`](Self::producer_process).
+    /// The process that owns the consumer: as [`producer_process`](Self::producer_process).
     pub fn consumer_process(&self) -> Option<u32> {
-        Holder::read(self.0.word(CONSUMER)).process()
+        Owner::read(self.0.word(CONSUMER)).process()
     }
 
     fn producer_unless(self, dead: Option<u32>) -> Result<SharedProducer<'r, T>, SharedRingError> {
-        let held = Held::take(self.0.word(PRODUCER), dead)?;
+        let claim = Claim::take(self.0.word(PRODUCER), dead)?;
         let (tail, head) = (self.position(TAIL), self.position(HEAD));
         if tail.wrapping_sub(head) > self.0.capacity() {
-            // `held` lets it go.
+            // Dropping `claim` lets the end go.
             let (found, own) = (head, tail);
             return Err(SharedRingError::Corrupt { found, own });
         }
-        Ok(SharedProducer::new(self, held, tail, head))
+        Ok(SharedProducer::new(self, claim, tail, head))
     }
 
     fn consumer_unless(self, dead: Option<u32>) -> Result<SharedConsumer<'r, T>, SharedRingError> {
-        let held = Held::take(self.0.word(CONSUMER), dead)?;
+        let claim = Claim::take(self.0.word(CONSUMER), dead)?;
         let (head, tail) = (self.position(HEAD), self.position(TAIL));
         if tail.wrapping_sub(head) > self.0.capacity() {
             let (found, own) = (tail, head);
             return Err(SharedRingError::Corrupt { found, own });
         }
-        Ok(SharedConsumer::new(self, held, head, tail))
+        Ok(SharedConsumer::new(self, claim, head, tail))
     }
 
-    /// A position. An end that starts reads its own first: the peer's can only come closer to it.
+    /// A position. A new end reads its own first: the peer's can only come closer to it.
     fn position(&self, at: usize) -> u64 {
         // Acquire: as in `look` of either end.
         self.0.word(at).load(Ordering::Acquire)
@@ -214,7 +206,7 @@ fn is_ring(magic: u64) -> bool {
     magic & !(0xFF << VERSION_SHIFT) == NAME
 }
 
-/// Whether a header is of a ring for such values.
+/// Whether a header is of a ring for values of type `T`.
 fn check<T: Plain>(read: impl Fn(usize) -> u64) -> Result<(), SharedRingError> {
     use SharedRingError as E;
     let found = read(MAGIC);
@@ -240,11 +232,4 @@ fn check<T: Plain>(read: impl Fn(usize) -> u64) -> Result<(), SharedRingError> {
     Ok(())
 }
 
-impl<T> fmt::Debug for SharedRing<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedRing")
-            .field("capacity", &self.0.capacity())
-            .field("element", &size_of::<T>())
-            .finish_non_exhaustive()
-    }
-}
+describe!(impl[T: Plain] SharedRing<'_, T> as SharedRing { capacity, element = |_| size_of::<T>() });

@@ -1,26 +1,43 @@
-//! The ring over words of this process, so that Miri sees how values become words and back.
+//! The ring over words of this process, so that Miri sees all of it but the system calls.
 
 use core::cell::UnsafeCell;
+use core::ops::Deref;
 use core::sync::atomic::Ordering::SeqCst;
 use core::sync::atomic::{AtomicU64, AtomicUsize};
 use std::thread;
 use std::vec::Vec;
 
 use super::error::{SharedRingError, SharedWaitError};
-use super::holder::{Loss, is_one_process, loss};
+use super::owner::{Loss, is_one_process, loss};
 use super::plain::Plain;
 use super::ring::SharedRing;
-use super::words::{PRODUCER, Words, end_of};
+use super::words::PRODUCER;
 use crate::ring::{Spin, Wait, Yield};
 
-fn memory<T>(capacity: u64) -> Vec<AtomicU64> {
-    let words = end_of::<T>(0, capacity).unwrap() / 8;
-    (0..words).map(|_| AtomicU64::new(0)).collect()
+/// Words for a ring, all zeros and aligned as a ring must be.
+struct Memory {
+    words: Vec<AtomicU64>,
+    start: usize,
+}
+
+fn memory<T: Plain>(capacity: usize) -> Memory {
+    let len = SharedRing::<T>::bytes(capacity).unwrap() / 8 + 7;
+    let words: Vec<_> = (0..len).map(|_| AtomicU64::new(0)).collect();
+    let start = words.as_ptr().addr().wrapping_neg() % 64 / 8;
+    Memory { words, start }
+}
+
+impl Deref for Memory {
+    type Target = [AtomicU64];
+
+    fn deref(&self) -> &[AtomicU64] {
+        &self.words[self.start..]
+    }
 }
 
 fn whole<T: Plain + PartialEq + core::fmt::Debug>(make: impl Fn(u8) -> T) {
     let memory = memory::<T>(2);
-    let ring = SharedRing::<T>::of(Words::of(&memory, 2).unwrap());
+    let ring = SharedRing::<T>::create(&memory, 2).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     for i in 0..5 {
         tx.push(make(i)).unwrap();
@@ -47,7 +64,7 @@ fn values_of_any_size_become_words_and_back() {
 fn every_range_of_bytes_is_written_and_read_alone() {
     const SIZE: usize = 19;
     let memory = memory::<[u8; SIZE]>(1);
-    let ring = SharedRing::<[u8; SIZE]>::of(Words::of(&memory, 1).unwrap());
+    let ring = SharedRing::<[u8; SIZE]>::create(&memory, 1).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let step = if cfg!(miri) { 3 } else { 1 };
     for from in (0..=SIZE).step_by(step) {
@@ -73,14 +90,14 @@ fn every_range_of_bytes_is_written_and_read_alone() {
 #[test]
 fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
     let memory = memory::<u8>(1);
-    let ring = SharedRing::<u8>::of(Words::of(&memory, 1).unwrap());
+    let ring = SharedRing::<u8>::create(&memory, 1).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     tx.push(1).unwrap();
-    tx.set_refused(u64::MAX - 1);
+    tx.refused = u64::MAX - 1;
     assert!(tx.push(2).is_err() && tx.push(2).is_err());
     assert_eq!(tx.stats().refused, u64::MAX);
     rx.pop().unwrap();
-    rx.set_starved(u64::MAX - 1);
+    rx.starved = u64::MAX - 1;
     assert_eq!((rx.pop(), rx.pop()), (Ok(None), Ok(None)));
     assert_eq!(rx.stats().starved, u64::MAX);
     drop(tx);
@@ -98,7 +115,7 @@ fn counters_stop_at_their_maximum_and_an_end_lets_go_when_it_cannot_be() {
 fn values_are_whole_on_both_threads_round_the_end() {
     // Miri lets a thread read older values of the slots' words than those that an acquire has ordered.
     let memory = memory::<[u64; 2]>(2);
-    let ring = SharedRing::<[u64; 2]>::of(Words::of(&memory, 2).unwrap());
+    let ring = SharedRing::<[u64; 2]>::create(&memory, 2).unwrap();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let count = if cfg!(miri) { 50 } else { 20_000 };
     thread::scope(|scope| {
@@ -114,8 +131,8 @@ fn values_are_whole_on_both_threads_round_the_end() {
     });
 }
 
-/// Plain memory that belongs to the owner of a value, a place or an end. Miri reports an access that does not come
-/// after the last owner's.
+/// Plain memory that belongs to the owner of a value, a slot or an end. Miri reports an access that does not come
+/// after those of the last owner.
 struct Watched([UnsafeCell<u64>; 2]);
 
 // SAFETY: a cell is accessed by the owner of what it belongs to, and there is one at a time.
@@ -131,7 +148,7 @@ impl Watched {
     }
 }
 
-/// Asks again until it is there.
+/// Asks again until there is something.
 fn until_some<R>(mut ask: impl FnMut() -> Option<R>) -> R {
     let mut wait = Yield::default();
     loop {
@@ -147,7 +164,7 @@ const HANDED: u64 = if cfg!(miri) { 30 } else { 20_000 };
 #[test]
 fn what_a_place_stands_for_belongs_to_one_end_at_a_time() {
     let memory = memory::<u64>(2);
-    let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+    let ring = SharedRing::<u64>::create(&memory, 2).unwrap();
     let watched = Watched::new();
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     thread::scope(|scope| {
@@ -176,9 +193,9 @@ fn what_a_place_stands_for_belongs_to_one_end_at_a_time() {
 #[test]
 fn an_end_goes_on_where_the_last_one_stopped() {
     let memory = memory::<u64>(2);
-    let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+    let ring = SharedRing::<u64>::create(&memory, 2).unwrap();
     let (places, ends) = (Watched::new(), Watched::new());
-    // Each value goes in, and comes out, at an end that was just taken, of two threads that want each.
+    // Each value goes in, and comes out, at an end that was just taken. Two threads compete for each end.
     let produce = || {
         until_some(|| {
             let mut tx = ring.producer().ok()?;
@@ -225,7 +242,7 @@ fn an_end_goes_on_where_the_last_one_stopped() {
 fn what_an_end_did_comes_before_its_peer_sees_it_gone() {
     for _ in 0..if cfg!(miri) { 8 } else { 200 } {
         let memory = memory::<u64>(2);
-        let ring = SharedRing::<u64>::of(Words::of(&memory, 2).unwrap());
+        let ring = SharedRing::<u64>::create(&memory, 2).unwrap();
         let watched = Watched::new();
         let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
         thread::scope(|scope| {
@@ -242,7 +259,7 @@ fn what_an_end_did_comes_before_its_peer_sees_it_gone() {
     }
 }
 
-/// Waits until both have come here, `times` times together.
+/// Waits until both threads have come here `times` times.
 fn meet(arrived: &AtomicUsize, times: usize) {
     arrived.fetch_add(1, SeqCst);
     let mut wait = Yield::default();
@@ -255,15 +272,15 @@ fn meet(arrived: &AtomicUsize, times: usize) {
 fn of_two_that_want_an_end_at_once_one_has_it() {
     const DEAD: u32 = 1 << 30;
     let memory = memory::<u8>(1);
-    let ring = SharedRing::<u8>::of(Words::of(&memory, 1).unwrap());
+    let ring = SharedRing::<u8>::create(&memory, 1).unwrap();
     let (arrived, had) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    // Miri gives the core away between any two steps; elsewhere they rarely meet.
+    // Miri switches threads between any two steps; on a real machine the threads rarely meet.
     let rounds = if cfg!(miri) { 30 } else { 200 };
     let rival = || {
         for round in 0..rounds {
-            // Nobody's, or one's who died.
-            let holder = if round % 2 == 0 { 0 } else { DEAD };
-            memory[PRODUCER].store(holder.into(), SeqCst);
+            // Of nobody, or of a process that died.
+            let owner = if round % 2 == 0 { 0 } else { DEAD };
+            memory[PRODUCER].store(owner.into(), SeqCst);
             meet(&arrived, 3 * round + 1);
             let end = ring.producer_after(DEAD);
             had.fetch_add(end.is_ok().into(), SeqCst);
@@ -297,7 +314,7 @@ fn a_process_is_a_namespace_and_a_number() {
     assert!(is_one_process(word(5, 1), word(5, 1)));
     assert!(!is_one_process(word(5, 1), word(6, 1)));
     assert!(!is_one_process(word(5, 1), word(5, 2)));
-    // /proc is not always there.
+    // Some processes see no /proc.
     assert!(is_one_process(word(5, 1), word(0, 1)));
     assert!(is_one_process(word(0, 1), word(5, 1)));
     assert!(!is_one_process(word(0, 1), word(0, 2)));

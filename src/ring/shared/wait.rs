@@ -1,21 +1,20 @@
-//! Waiting for a peer that may go, die, or lie.
+//! Waiting for a peer that may go, die, or write anything.
 //!
-//! Each look first asks whether the peer is lost, and then looks at the ring: what it did before it was
-//! lost counts. What nobody can know is whether a peer that lives will ever do anything; hence the forms
-//! that give up after some time.
+//! Each look first asks whether the peer is lost, and then looks at the ring: so nothing that the peer did before is
+//! missed. Nobody can know whether a peer that lives will ever do anything; so there are waits with a time-out.
 
 use core::time::Duration;
 use std::time::Instant;
 
 use super::consumer::SharedConsumer;
 use super::error::{SharedPushError, SharedRingError, SharedWaitError};
-use super::holder::{Loss, Watch};
+use super::owner::{Loss, Watch};
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use super::words::{CONSUMER, PRODUCER};
 use crate::ring::wait::Wait;
 
-/// When a wait is over; never, if that is beyond what the clock counts.
+/// The end of a wait. `None`: no time-out, or one that the clock cannot represent.
 struct Limit(Option<Instant>);
 
 impl Limit {
@@ -29,16 +28,16 @@ impl Limit {
 }
 
 impl<T: Plain> SharedProducer<'_, T> {
-    /// Appends a value, after waiting for a place if need be. While there is none, the system is asked at
-    /// every 64th look whether the consumer's process lives: one that is killed is found out. (Not found
-    /// out is one whose number is another process's by then, or is of another namespace, as in another
-    /// container, or where there is no /proc.) A consumer that has not come yet, or lives and takes
-    /// nothing, is waited for: [`push_wait_for`](Self::push_wait_for) is for peers that are not trusted.
+    /// Appends a value, after waiting for room if necessary. At every 64th look the system is asked whether the
+    /// consumer's process lives, so the death of a process is noticed. (It is not noticed if another process has got
+    /// the number, if the number is of another namespace, as in another container, or if there is no /proc.) A
+    /// consumer that has not come yet, or lives and takes nothing, is waited for: use
+    /// [`push_wait_for`](Self::push_wait_for) for peers that are not trusted.
     ///
     /// ```
     /// # use framepool::{SharedRegion, ring::{SharedPushError, SharedRing, Yield}};
     /// # let region = SharedRegion::builder(64 << 10).create()?;
-    /// let ring = SharedRing::<u64>::create(&region, 0, 1)?;
+    /// let ring = SharedRing::<u64>::create(region.words(), 1)?;
     /// let (mut tx, rx) = (ring.producer()?, ring.consumer()?);
     /// tx.push_wait::<Yield>(1)?;
     /// drop(rx);
@@ -56,12 +55,12 @@ impl<T: Plain> SharedProducer<'_, T> {
         }
     }
 
-    /// As [`push_wait`](Self::push_wait), for some time: whatever the consumer does, it returns. The system
-    /// is asked about the consumer's process before the wait gives up too, so that waits in short pieces
-    /// notice a consumer that died: a time-out costs a few system calls.
+    /// As [`push_wait`](Self::push_wait), with a time-out: it returns, whatever the consumer does. The system is also
+    /// asked about the consumer's process before the time-out, so that many short waits notice a consumer that died.
+    /// A time-out costs a few system calls.
     ///
     /// # Errors
-    /// As for [`push_wait`](Self::push_wait), and `Full` when the time is over.
+    /// As for [`push_wait`](Self::push_wait), and `Full` after the time-out.
     #[inline]
     pub fn push_wait_for<W: Wait>(
         &mut self,
@@ -83,7 +82,7 @@ impl<T: Plain> SharedProducer<'_, T> {
         let (mut wait, limit) = (W::default(), Limit::after(timeout));
         let mut watch = Watch::new(self.words().word(CONSUMER));
         loop {
-            // In this order: places that were freed before the consumer was lost are used.
+            // In this order: slots that were freed before the consumer was lost are used.
             let over = limit.is_over();
             let lost = watch.look(over);
             match (self.room(1), lost) {
@@ -100,13 +99,13 @@ impl<T: Plain> SharedProducer<'_, T> {
 }
 
 impl<T: Plain> SharedConsumer<'_, T> {
-    /// Takes the oldest value, after waiting for it if need be: as [`SharedProducer::push_wait`]. A
+    /// Takes the oldest value, after waiting for one if necessary: as [`SharedProducer::push_wait`]. A
     /// producer that has not come yet is waited for.
     ///
     /// ```
     /// # use framepool::{SharedRegion, ring::{SharedRing, SharedWaitError, Yield}};
     /// # let region = SharedRegion::builder(64 << 10).create()?;
-    /// let ring = SharedRing::<u64>::create(&region, 0, 4)?;
+    /// let ring = SharedRing::<u64>::create(region.words(), 4)?;
     /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
     /// tx.push(1)?;
     /// drop(tx);
@@ -125,9 +124,9 @@ impl<T: Plain> SharedConsumer<'_, T> {
         }
     }
 
-    /// As [`pop_wait`](Self::pop_wait), for some time: whatever the producer does, it returns. The system is
-    /// asked about the producer's process before the wait gives up too, so that waits in short pieces notice
-    /// a producer that died: a time-out costs a few system calls.
+    /// As [`pop_wait`](Self::pop_wait), with a time-out: it returns, whatever the producer does. The system is also
+    /// asked about the producer's process before the time-out, so that many short waits notice a producer that died.
+    /// A time-out costs a few system calls.
     ///
     /// # Errors
     /// As for [`pop_wait`](Self::pop_wait), and `TimedOut`.
@@ -144,7 +143,7 @@ impl<T: Plain> SharedConsumer<'_, T> {
         let (mut wait, limit) = (W::default(), Limit::after(timeout));
         let mut watch = Watch::new(self.words().word(PRODUCER));
         loop {
-            // In this order: what was pushed before the producer was lost is taken.
+            // In this order: values that were pushed before the producer was lost are taken.
             let over = limit.is_over();
             let lost = watch.look(over);
             match (self.waiting(1)?, lost) {
@@ -152,7 +151,7 @@ impl<T: Plain> SharedConsumer<'_, T> {
                 (_, Some(Loss::Left)) => return Err(SharedWaitError::Abandoned),
                 (_, Some(Loss::Died(process))) => return Err(SharedWaitError::Died { process }),
                 (_, Some(Loss::Bad(found))) => {
-                    return Err(SharedRingError::BadHolder { found }.into());
+                    return Err(SharedRingError::BadOwner { found }.into());
                 }
                 (_, None) if over => return Err(SharedWaitError::TimedOut),
                 (_, None) => wait.wait(),

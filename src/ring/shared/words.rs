@@ -1,13 +1,14 @@
-//! Where everything lies, and the one way to it.
+//! The layout of a shared ring, and the only access to its words.
 
 use core::marker::PhantomData;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::SharedRingError;
 use super::plain::Plain;
-use crate::region::SharedRegion;
 
 const WORD: usize = size_of::<u64>();
+/// Alignment of a ring, in bytes: its words that are far apart are then on different cache lines.
+const ALIGNMENT: usize = 64;
 
 pub(super) const MAGIC: usize = 0;
 pub(super) const ELEMENT: usize = 1;
@@ -24,7 +25,7 @@ pub(super) const SLOTS: usize = 64;
 ///
 /// # Invariants
 /// 1. `capacity` is a power of two.
-/// 2. There are [`SLOTS`] words and then those of `capacity` slots, so that no index of a slot's word
+/// 2. `words` are [`SLOTS`] words and then those of `capacity` slots, so that no index of a slot's word
 ///    overflows.
 pub(super) struct Words<'r, T> {
     words: &'r [AtomicU64],
@@ -40,50 +41,37 @@ impl<T> Clone for Words<'_, T> {
 
 impl<T> Copy for Words<'_, T> {}
 
-/// Bytes from the region's start to the end of such a ring at `offset`.
-pub(super) fn end_of<T>(offset: usize, capacity: u64) -> Option<usize> {
+/// Size of such a ring, in bytes: a multiple of a word.
+pub(super) fn bytes<T>(capacity: u64) -> Option<usize> {
     let words = usize::try_from(capacity)
         .ok()?
         .checked_mul(size_of::<T>().div_ceil(WORD))?
         .checked_add(SLOTS)?;
-    offset.checked_add(words.checked_mul(WORD)?)
+    words.checked_mul(WORD)
 }
 
-/// The words at a ring's place, up to the region's byte `required`.
-fn words(
-    region: &SharedRegion,
-    offset: usize,
-    required: usize,
-) -> Result<&[AtomicU64], SharedRingError> {
-    if offset % 64 != 0 {
-        return Err(SharedRingError::Misaligned { offset });
+/// The first `required` bytes, if they are there and aligned.
+fn first(words: &[AtomicU64], required: usize) -> Result<&[AtomicU64], SharedRingError> {
+    let addr = words.as_ptr().addr();
+    if addr % ALIGNMENT != 0 {
+        return Err(SharedRingError::Misaligned { addr });
     }
-    let available = region.len();
-    let count = required.saturating_sub(offset) / WORD;
-    let words = match required <= available {
-        true => region.atomics(offset, count).ok(),
-        false => None,
-    };
-    words.ok_or(SharedRingError::RegionTooSmall {
-        required,
-        available,
-    })
+    let available = size_of_val(words);
+    words
+        .get(..required / WORD)
+        .ok_or(SharedRingError::RegionTooSmall {
+            required,
+            available,
+        })
 }
 
 /// A ring's first words, up to its slots.
-pub(super) fn header(
-    region: &SharedRegion,
-    offset: usize,
-) -> Result<&[AtomicU64], SharedRingError> {
-    words(region, offset, offset.saturating_add(SLOTS * WORD))
+pub(super) fn header(words: &[AtomicU64]) -> Result<&[AtomicU64], SharedRingError> {
+    first(words, SLOTS * WORD)
 }
 
 impl<'r, T: Plain> Words<'r, T> {
-    pub(super) fn at(
-        region: &'r SharedRegion,
-        offset: usize,
-        capacity: u64,
-    ) -> Result<Self, SharedRingError> {
+    pub(super) fn new(words: &'r [AtomicU64], capacity: u64) -> Result<Self, SharedRingError> {
         if size_of::<T>() == 0 {
             return Err(SharedRingError::ZeroSize);
         }
@@ -93,21 +81,9 @@ impl<'r, T: Plain> Words<'r, T> {
         if !capacity.is_power_of_two() {
             return Err(SharedRingError::NotPowerOfTwo { asked: capacity });
         }
-        let required = end_of::<T>(offset, capacity).unwrap_or(usize::MAX);
+        let required = bytes::<T>(capacity).unwrap_or(usize::MAX);
         Ok(Self {
-            words: words(region, offset, required)?,
-            capacity,
-            _of: PhantomData,
-        })
-    }
-
-    /// As [`at`](Self::at), of any words.
-    #[cfg(test)]
-    pub(super) fn of(words: &'r [AtomicU64], capacity: u64) -> Option<Self> {
-        let bytes = end_of::<T>(0, capacity)?;
-        let fits = capacity.is_power_of_two() && bytes <= size_of_val(words);
-        fits.then_some(Self {
-            words,
+            words: first(words, required)?,
             capacity,
             _of: PhantomData,
         })
@@ -120,11 +96,11 @@ impl<'r, T> Words<'r, T> {
         self.capacity
     }
 
-    /// One of the header's words.
+    /// A word of the header.
     #[inline(always)]
     pub(super) fn word(&self, at: usize) -> &'r AtomicU64 {
         static NONE: AtomicU64 = AtomicU64::new(0);
-        // `at` is below SLOTS, and there are so many (invariant 2).
+        // `at` is less than SLOTS, and there are that many words (invariant 2).
         self.words.get(at).unwrap_or(&NONE)
     }
 
@@ -132,14 +108,14 @@ impl<'r, T> Words<'r, T> {
     #[inline(always)]
     fn slot(&self, position: u64) -> &'r [AtomicU64] {
         let words = size_of::<T>().div_ceil(WORD);
-        // Less than the capacity (invariant 1), so it does not overflow (2).
+        // The index of the slot is less than the capacity (invariant 1), so nothing overflows (2).
         let at = SLOTS + (position & (self.capacity - 1)) as usize * words;
         self.words.get(at..at + words).unwrap_or_default()
     }
 }
 
 impl<T: Plain> Words<'_, T> {
-    /// Whole words of a value, and bytes behind them.
+    /// Number of whole words of a value, and of the bytes after them.
     const PARTS: (usize, usize) = (size_of::<T>() / WORD, size_of::<T>() % WORD);
 
     /// Copies a value into the slot of a position.
@@ -149,14 +125,14 @@ impl<T: Plain> Words<'_, T> {
         let (whole, rest) = Self::PARTS;
         let slot = self.slot(position);
         for (i, word) in slot.iter().take(whole).enumerate() {
-            // SAFETY: a word is there at `8 i` of the value, which has no padding (`Plain`).
+            // SAFETY: the value has a whole word at `8 i`, and no padding (`Plain`).
             let bytes = unsafe { from.add(i * WORD).cast::<[u8; WORD]>().read() };
             // Relaxed: the release of the position comes after.
             word.store(u64::from_ne_bytes(bytes), Ordering::Relaxed);
         }
         if let Some(word) = slot.get(whole) {
             let mut bytes = [0; WORD];
-            // SAFETY: so many bytes are there behind the words, and fewer than a word.
+            // SAFETY: that many bytes follow the words, fewer than a word has.
             unsafe {
                 bytes
                     .as_mut_ptr()
@@ -170,14 +146,14 @@ impl<T: Plain> Words<'_, T> {
     /// Copies a value out of the slot of a position.
     #[inline(always)]
     pub(super) fn read(&self, position: u64) -> T {
-        // SAFETY: zeros are a value, as any bytes are (`Plain`).
+        // SAFETY: zeros are a value, since any bytes are (`Plain`).
         let mut value = unsafe { core::mem::zeroed() };
         self.read_to(position, &mut value);
         value
     }
 
-    /// Copies a value out of the slot of a position to where it is wanted: moved there, it would be loaded in
-    /// one piece just after it was stored word by word.
+    /// Copies a value out of the slot of a position, directly to its destination. If it were moved there later, it would
+    /// be loaded in one piece just after it was stored word by word.
     #[inline(always)]
     pub(super) fn read_to(&self, position: u64, to: &mut T) {
         let to = core::ptr::from_mut(to).cast::<u8>();
@@ -186,13 +162,13 @@ impl<T: Plain> Words<'_, T> {
         for (i, word) in slot.iter().take(whole).enumerate() {
             // Relaxed: the acquire of the position came before.
             let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
-            // SAFETY: a word is there at `8 i` of the value, which any bytes are (`Plain`).
+            // SAFETY: the value has a whole word at `8 i`, and any bytes are a value (`Plain`).
             unsafe { to.add(i * WORD).cast::<[u8; WORD]>().write(bytes) };
         }
         if let Some(word) = slot.get(whole) {
             // Relaxed: as above.
             let bytes = word.load(Ordering::Relaxed).to_ne_bytes();
-            // SAFETY: so many bytes are there behind the words, and fewer than a word.
+            // SAFETY: that many bytes follow the words, fewer than a word has.
             unsafe {
                 to.add(whole * WORD)
                     .copy_from_nonoverlapping(bytes.as_ptr(), rest)
@@ -200,7 +176,7 @@ impl<T: Plain> Words<'_, T> {
         }
     }
 
-    /// Copies bytes into the slot of a position, as far as it reaches. A word of which only a part is
+    /// Copies bytes into the slot of a position, up to the slot's end. A word of which only a part is
     /// written is read and written back: the slot is the writer's.
     pub(super) fn write_bytes(&self, position: u64, offset: usize, mut bytes: &[u8]) {
         let mut skip = offset % WORD;
@@ -222,7 +198,7 @@ impl<T: Plain> Words<'_, T> {
         }
     }
 
-    /// Copies bytes out of the slot of a position, as far as it reaches.
+    /// Copies bytes out of the slot of a position, up to the slot's end.
     pub(super) fn read_bytes(&self, position: u64, offset: usize, mut out: &mut [u8]) {
         let mut skip = offset % WORD;
         for word in self.slot(position).iter().skip(offset / WORD) {

@@ -5,7 +5,7 @@
 mod support;
 
 use framepool::SharedRegion;
-use framepool::ring::{self, FlagRing, Ring, SharedRing, Spin, Yield};
+use framepool::ring::{self, Patient, Ring, SharedRing, Spin, flags};
 use support::render;
 
 const SENT: &str = "ProducerStats { enqueued: 2, refused: 1 }";
@@ -27,20 +27,26 @@ fn ends_with_their_figures_and_no_value() {
     room.write(1).unwrap();
     assert_eq!(render(&room), "Reserved { len: 1, written: 1 }");
     drop(room);
+    let (mut flag_tx, mut flag_rx) = flags::allocate(2).unwrap();
+    flag_tx.push_slice(&[7_u64; 3]);
+    assert_eq!(
+        render(&flag_tx),
+        "Producer { len: 2, capacity: 2, stats: ProducerStats { enqueued: 2, refused: 1 } }"
+    );
+    flag_rx.pop();
+    let flag_got = "Consumer { len: 1, capacity: 2, stats: ConsumerStats { dequeued: 1, starved: 0, high_water: 0 } }";
+    assert_eq!(render(flag_rx.drain()), format!("Drain({flag_got})"));
     let (tx, rx) = ring::asynchronous((tx, rx)).unwrap();
-    assert_eq!(render(&tx), format!("AsyncProducer({sent})"));
-    assert_eq!(render(&rx), format!("AsyncConsumer({got})"));
+    assert_eq!(render(&tx), format!("AsyncProducer {{ producer: {sent} }}"));
+    assert_eq!(render(&rx), format!("AsyncConsumer {{ consumer: {got} }}"));
 }
 
 #[test]
-fn homes_and_waits() {
+fn rings_and_waits() {
     assert_eq!(render(Ring::<u8, 4>::new()), "Ring { capacity: 4 }");
-    assert_eq!(render(FlagRing::<u8, 4>::new()), "FlagRing { capacity: 4 }");
+    assert_eq!(render(flags::Ring::<u8, 4>::new()), "Ring { capacity: 4 }");
     assert_eq!(render(Spin::default()), "Spin { pauses: 8 }");
-    assert_eq!(
-        render(Yield::default()),
-        "Yield { spin: Spin { pauses: 8 } }"
-    );
+    assert_eq!(render(Patient), "Patient");
 }
 
 #[test]
@@ -63,35 +69,20 @@ fn errors_with_their_facts() {
 #[test]
 fn rings_of_two_processes() {
     let region = SharedRegion::builder(4096).create().unwrap();
-    let ring = SharedRing::<u32>::create(&region, 0, 2).unwrap();
-    assert_eq!(render(ring), "SharedRing { capacity: 2 }");
+    let ring = SharedRing::<u32>::create(region.words(), 2).unwrap();
+    assert_eq!(render(ring), "SharedRing { capacity: 2, element: 4 }");
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
-    assert_eq!(
-        render(ring.producer().unwrap_err()),
-        format!("Taken {{ by: {} }}", std::process::id())
-    );
-    let found = SharedRing::<f32>::attach(&region, 0).unwrap_err();
-    assert!(render(found).starts_with("OtherType { found: "));
     tx.push_slice(&[7; 3]).unwrap();
-    assert_eq!(render(tx.push(7).unwrap_err()), "Full(7)");
     rx.pop().unwrap();
     assert_eq!(
         render(&tx),
-        "SharedProducer { len: 1, capacity: 2, stats: ProducerStats { enqueued: 2, refused: 2 } }"
+        format!("SharedProducer {{ len: 1, capacity: 2, stats: {SENT} }}")
     );
     assert_eq!(
         render(&rx),
         format!("SharedConsumer {{ len: 1, capacity: 2, stats: {GOT} }}")
     );
-    let mut room = tx.reserve_up_to(9).unwrap();
+    let room = tx.reserve_up_to(9).unwrap();
     assert_eq!(render(&room), "SharedReserved { len: 1 }");
-    assert_eq!(
-        render(room.write_bytes(0, 3, &[1; 2]).unwrap_err()),
-        "NoPlace { place: 0, places: 1, offset: 3, len: 2, size: 4 }"
-    );
     assert_eq!(render(rx.peek_up_to(9).unwrap()), "SharedPeeked { len: 1 }");
-    assert_eq!(render(rx.drain().unwrap()), "SharedDrain { left: 1 }");
-    drop(tx);
-    rx.pop().unwrap();
-    assert_eq!(render(rx.pop_wait::<Spin>().unwrap_err()), "Abandoned");
 }

@@ -325,6 +325,11 @@ impl SharedRegion {
         Ok(())
     }
 
+    /// The whole region as atomic words, as a `ring::SharedRing` takes them. O(1).
+    pub fn words(&self) -> &[AtomicU64] {
+        self.covering(0, self.len()).unwrap_or_default()
+    }
+
     /// The words that hold `len` bytes from `offset` on.
     fn covering(&self, offset: usize, len: usize) -> Result<&[AtomicU64], AccessError> {
         let end = offset.checked_add(len).filter(|&end| end <= self.len());

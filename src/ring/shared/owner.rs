@@ -1,4 +1,4 @@
-//! Who has an end, and whether that process lives.
+//! The process that owns an end, and whether it lives.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::os::fd::OwnedFd;
@@ -10,37 +10,37 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open, test_kill_process};
 
 use super::error::SharedRingError;
 
-/// Nobody has had this end.
+/// No process has taken this end yet.
 pub(super) const FREE: u64 = 0;
-/// Whoever had it let it go.
+/// The owner let the end go.
 const GONE: u64 = u64::MAX;
 
-/// A peer that rewrites its word all the time is not waited for longer than this.
+/// Maximum number of attempts to take an end while the peer keeps changing the word.
 const TRIES: usize = 64;
 
-/// The system is asked about the peer's process once in so many looks.
+/// The system is asked about the peer's process at every look that is a multiple of this.
 const LOOKS: u32 = 64;
 
-/// What the word that says who has an end says.
+/// The meaning of an owner word.
 ///
 /// ```text
 ///  63                    32 31                     0
 ///  namespace of the number  number of the process      0: nobody yet; all ones: let go
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum Owner {
     Nobody,
     Gone,
     Process {
         number: u32,
-        /// 0: it did not know its own.
+        /// 0: the process did not know its namespace.
         namespace: u32,
     },
     /// No process has this number.
     Bad(u64),
 }
 
-impl Holder {
+impl Owner {
     fn of(word: u64) -> Self {
         let (number, namespace) = (word as u32, (word >> u32::BITS) as u32);
         match word {
@@ -52,8 +52,8 @@ impl Holder {
     }
 
     pub(super) fn read(word: &AtomicU64) -> Self {
-        // Acquire: pairs with the release of `Held`'s drop, so that what the holder published last is
-        // seen by whoever saw it go.
+        // Acquire: pairs with the release of `Claim`'s drop, so that a process that sees the owner gone also sees
+        // what it published last.
         Self::of(word.load(Ordering::Acquire))
     }
 
@@ -65,8 +65,8 @@ impl Holder {
     }
 }
 
-/// The namespace that this process's number is in, as pid_namespaces(7) tells it: by its inode, which has 32
-/// bits. 0 if there is no /proc.
+/// The namespace of this process's number, identified by its inode as pid_namespaces(7) says; that has 32 bits.
+/// 0 if there is no /proc.
 fn namespace() -> u32 {
     // Miri has no files.
     if cfg!(miri) {
@@ -76,63 +76,63 @@ fn namespace() -> u32 {
     found.ok().and_then(|ino| ino.try_into().ok()).unwrap_or(0)
 }
 
-/// The word that says that this process has an end.
+/// The owner word of this process.
 fn own_word() -> u64 {
     u64::from(namespace()) << u32::BITS | u64::from(std::process::id())
 }
 
-/// An end that this process has. Let go when dropped, unless somebody took it over meanwhile.
+/// An end that this process owns. Dropping it lets the end go, unless another process took it over meanwhile.
 #[derive(Debug)]
-pub(super) struct Held<'r> {
+pub(super) struct Claim<'r> {
     word: &'r AtomicU64,
     me: u64,
 }
 
-impl<'r> Held<'r> {
-    /// Takes an end that nobody has, or only the process `dead`.
+impl<'r> Claim<'r> {
+    /// Takes an end that nobody owns, or that the process `dead` owns.
     pub(super) fn take(
         word: &'r AtomicU64,
         dead: Option<u32>,
-    ) -> Result<Held<'r>, SharedRingError> {
+    ) -> Result<Claim<'r>, SharedRingError> {
         let me = own_word();
-        // Relaxed: the word is only compared. What its last holder did is acquired below.
+        // Relaxed: the word is only compared. What its last owner did is acquired below.
         let mut seen = word.load(Ordering::Relaxed);
         for _ in 0..TRIES {
-            match Holder::of(seen) {
-                Holder::Process { number: by, .. } if dead != Some(by) => {
+            match Owner::of(seen) {
+                Owner::Process { number: by, .. } if dead != Some(by) => {
                     return Err(SharedRingError::Taken { by });
                 }
-                Holder::Bad(found) => return Err(SharedRingError::BadHolder { found }),
+                Owner::Bad(found) => return Err(SharedRingError::BadOwner { found }),
                 _ => {}
             }
-            // Acquire: pairs with the release of the holder that let it go, whose position is then seen. Not
-            // a release: a peer that sees this holder reaches nothing by it.
+            // Acquire: pairs with the release of the owner that let it go, whose position is then seen. Not
+            // a release: a peer that sees this owner reads nothing because of it.
             match word.compare_exchange(seen, me, Ordering::Acquire, Ordering::Relaxed) {
-                Ok(_) => return Ok(Held { word, me }),
+                Ok(_) => return Ok(Claim { word, me }),
                 Err(now) => seen = now,
             }
         }
-        // Somebody takes it and lets it go faster than that.
-        let by = Holder::of(seen).process().unwrap_or_default();
+        // Another process takes it and lets it go faster than that.
+        let by = Owner::of(seen).process().unwrap_or_default();
         Err(SharedRingError::Taken { by })
     }
 }
 
-/// Whether two such words name one process: by number and namespace, since the first process of every
-/// namespace is number 1. Where one of the namespaces is not known, the numbers decide: a process that lost
-/// sight of /proc after it took an end still lets it go.
+/// Whether two owner words name one process: by number and namespace, since the first process of every
+/// namespace is number 1. If one of the namespaces is not known, the numbers decide: so a process that no longer sees
+/// /proc still lets its end go.
 pub(super) fn is_one_process(a: u64, b: u64) -> bool {
     let namespaces = [a >> u32::BITS, b >> u32::BITS];
     a as u32 == b as u32 && (namespaces[0] == namespaces[1] || namespaces.contains(&0))
 }
 
-impl Drop for Held<'_> {
+impl Drop for Claim<'_> {
     fn drop(&mut self) {
-        // A fork's copy of this is not what took the end.
+        // A copy that fork made has not taken the end.
         if !is_one_process(self.me, own_word()) {
             return;
         }
-        // Whoever took it over keeps it. Release: pairs with the acquire of `take` and of `read`.
+        // A process that took the end over keeps it. Release: pairs with the acquire of `take` and of `read`.
         let (success, failure) = (Ordering::Release, Ordering::Relaxed);
         let _ = self.word.compare_exchange(self.me, GONE, success, failure);
     }
@@ -146,28 +146,28 @@ pub(super) enum Loss {
     Bad(u64),
 }
 
-/// Whether the peer is lost, where `is_dead` says so of a process's number and its namespace.
+/// Whether the peer is lost. `is_dead` decides for a process's number and its namespace.
 pub(super) fn loss(word: &AtomicU64, is_dead: impl FnOnce(u32, u32) -> bool) -> Option<Loss> {
-    match Holder::read(word) {
-        Holder::Nobody => None,
-        Holder::Gone => Some(Loss::Left),
-        Holder::Bad(found) => Some(Loss::Bad(found)),
-        seen @ Holder::Process { number, namespace } => {
+    match Owner::read(word) {
+        Owner::Nobody => None,
+        Owner::Gone => Some(Loss::Left),
+        Owner::Bad(found) => Some(Loss::Bad(found)),
+        seen @ Owner::Process { number, namespace } => {
             let dead = is_dead(number, namespace);
-            // Another process may have taken the dead one's place meanwhile.
-            let still = || Holder::read(word) == seen;
+            // Another process may have replaced the dead one meanwhile.
+            let still = || Owner::read(word) == seen;
             (dead && still()).then_some(Loss::Died(number))
         }
     }
 }
 
-/// Looks whether the peer is still there, for as long as this end waits for it.
+/// Watches the peer while this end waits for it.
 pub(super) struct Watch<'r> {
     word: &'r AtomicU64,
     looks: u32,
-    /// This process's namespace, once it was asked for.
+    /// This process's namespace, if it is known already.
     own: u32,
-    /// The process that has the end, open: its number may become another's.
+    /// The process that owns the end, open: a later process may get its number.
     open: Option<(u32, OwnedFd)>,
 }
 
@@ -181,9 +181,9 @@ impl<'r> Watch<'r> {
         }
     }
 
-    /// Whether the peer is lost. One that was never there is not, and one whose state the system does not
-    /// tell is not either. The system is asked at every [`LOOKS`]th look, and at the `last`: a wait may be
-    /// shorter than that, and be followed by others like it.
+    /// Whether the peer is lost. A peer that was never there is not lost, nor is one whose state the system does not
+    /// tell. The system is asked at every [`LOOKS`]th look, and at the `last` one: a wait may be shorter than
+    /// that, and more short waits may follow.
     pub(super) fn look(&mut self, last: bool) -> Option<Loss> {
         self.looks = self.looks.wrapping_add(1);
         let ask = last || self.looks % LOOKS == 0;
@@ -192,9 +192,9 @@ impl<'r> Watch<'r> {
         })
     }
 
-    /// Whether a process is no more, its parent having heard of it or not: pidfd_open(2), or kill(2) where
-    /// there is no such call (before Linux 5.3, or forbidden), to which one that nobody has waited for
-    /// lives. A number of another namespace, which means another process here or none, tells nothing.
+    /// Whether a process has ended, reaped by its parent or not: by pidfd_open(2), or by kill(2) if that call is
+    /// missing (before Linux 5.3) or forbidden. kill(2) takes a process that was not reaped for alive. A number of
+    /// another namespace means another process here, or none, so it tells nothing.
     fn is_dead(&mut self, process: u32, namespace: u32) -> bool {
         if self.own == 0 {
             self.own = self::namespace();

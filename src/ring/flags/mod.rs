@@ -1,0 +1,41 @@
+//! A ring whose slots say whether they are full: for values that come one by one.
+//!
+//! ```text
+//!   ┌──────┬───┬──────┬───┬──────┬───┬──────┬───┐
+//!   │  v   │ 1 │  v   │ 1 │      │ 0 │      │ 0 │    value and flag side by side
+//!   └──────┴───┴──────┴───┴──────┴───┴──────┴───┘
+//!       consumer            producer                each end knows its own position only
+//! ```
+//!
+//! There is no position that both ends read. A push looks at the flag of one slot, writes its value and
+//! sets the flag; a pop looks, reads and clears. The slot itself is all that crosses between the cores.
+//!
+//! | producer | consumer | what holds |
+//! |---|---|---|
+//! | loads the flag, **acquire**: 0 | | the last value was read before the flag became 0 |
+//! | writes the value | | nobody reads it while the flag is 0 |
+//! | stores 1, **release** | | |
+//! | | loads the flag, **acquire**: 1 | the value was written before |
+//! | | reads the value, stores 0, **release** | nobody writes the value while the flag is 1 |
+//!
+//! As each end goes through the slots in order, the full ones are in one piece, from the consumer's position
+//! up to the producer's. So either end can count them by bisection, as `len` does.
+//!
+//! # Why the consumer clears
+//!
+//! The consumer could leave the slot alone, if the producer stamped each slot with its lap and were told now and then
+//! how far the consumer is. Then the line would cross only once. But the producer would find the line in
+//! the other core's cache when it *stores*, and stores wait for each other. When the consumer has
+//! written to the line, the producer's *look* fetches it, and looks do not wait: the processor makes
+//! many of them ahead. `ring/u64/burst1` and `ring/64B/burst1` of `benches/peers` measure this design.
+
+mod construct;
+mod ends;
+mod slot;
+#[cfg(not(loom))]
+mod value;
+
+pub use construct::*;
+pub use ends::{Consumer, Ends, Producer};
+#[cfg(not(loom))]
+pub use value::Ring;

@@ -1,0 +1,88 @@
+//! The ring with flags as a value: in a static, on the stack, in a struct.
+
+use crate::ring::error::RingError;
+use crate::ring::flags::ends::{Ends, ends};
+use crate::ring::flags::slot::FlagSlot;
+use crate::ring::value::Inline;
+
+/// A ring whose slots carry flags, as a value: for a `static`, where it is all zeros and lies in `.bss`, or
+/// for the stack or a struct. `N` is a power of two; all slots are usable.
+///
+/// Take it if values come one by one: a value then costs the move of its own line and no other, whereas
+/// [`ring::Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is mostly the other
+/// way round: this ring pays for one flag a value, that one for one position a burst. A slot is
+/// larger than the value by four bytes and padding, and there is no access in place.
+///
+/// Nothing is published late: a value can be seen, and a slot used again, as soon as the push or pop returns.
+///
+/// ```
+/// use framepool::ring::{Spin, flags};
+///
+/// static ORDERS: flags::Ring<u64, 64> = flags::Ring::new();
+///
+/// let (mut tx, mut rx) = ORDERS.split()?;
+/// let sum = std::thread::spawn(move || {
+///     core::iter::from_fn(|| rx.pop_wait::<Spin>()).sum::<u64>()
+/// });
+/// for i in 0..100 {
+///     tx.push_wait::<Spin>(i)?;
+/// }
+/// drop(tx);
+/// assert_eq!(sum.join().unwrap(), 4950);
+/// assert!(ORDERS.split().is_err()); // only once
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+/// ```compile_fail,E0080
+/// static ODD: framepool::ring::flags::Ring<u32, 24> = framepool::ring::flags::Ring::new();
+/// ```
+/// A ring in a static needs values that are `Send`:
+/// ```compile_fail,E0277
+/// static POINTERS: framepool::ring::flags::Ring<*mut u8, 4> = framepool::ring::flags::Ring::new();
+/// ```
+pub struct Ring<T, const N: usize>(Inline<FlagSlot<T>, N>);
+
+// SAFETY: `&Ring` gives out one producer and one consumer, once, each `Send` where `T` is.
+unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
+
+impl<T, const N: usize> Ring<T, N> {
+    /// An empty ring.
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(Inline::new([const { FlagSlot::new() }; N]))
+    }
+
+    /// Both ends, once in the life of the ring.
+    ///
+    /// # Errors
+    /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
+    pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
+        // SAFETY: the memory is given out once, for one pair of ends.
+        self.0.split().map(|memory| unsafe { ends(memory) })
+    }
+
+    /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is then empty again. Values that
+    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too. O(N).
+    ///
+    /// ```
+    /// use framepool::ring::flags;
+    ///
+    /// let mut ring: flags::Ring<String, 8> = flags::Ring::new();
+    /// {
+    ///     let (mut tx, mut rx) = ring.split_mut();
+    ///     std::thread::scope(|scope| {
+    ///         scope.spawn(move || tx.push("from another thread".into()));
+    ///         while rx.is_empty() {}
+    ///         assert_eq!(rx.pop().as_deref(), Some("from another thread"));
+    ///     });
+    /// }
+    /// // The ends are gone, so the ring can be split again.
+    /// let (tx, rx) = ring.split_mut();
+    /// assert!(rx.is_empty() && !tx.is_abandoned());
+    /// ```
+    pub fn split_mut(&mut self) -> Ends<'_, T> {
+        // SAFETY: the memory is borrowed exclusively, for one pair of ends.
+        unsafe { ends(self.0.split_mut()) }
+    }
+}
+
+describe!(impl[T, const N: usize] Ring<T, N> as Ring { capacity = |_| N });
