@@ -12,9 +12,9 @@ use super::view::{get16, part};
 /// Bytes that the short loop adds in one turn.
 const TURN: usize = 64;
 /// Bytes of a wide turn. From this length on vectors are faster, their start and end included.
-const WIDE: usize = 256;
+const WIDE_TURN: usize = 256;
 /// Bytes from which one long loop is faster than wide turns.
-const LONG: usize = 3 * WIDE;
+const LONG_LEN: usize = 3 * WIDE_TURN;
 /// Bytes of a chunk: the sum of its 32-bit halves fits in 64 bits many times.
 const CHUNK: usize = 1 << 20;
 
@@ -62,8 +62,8 @@ impl Sum {
         Self(add(self.0, src + dst)).word(protocol.into()).word(len)
     }
 
-    /// Adds the pseudo header of IPv6 (RFC 8200, 8.1). `len` is the length of what follows the IP headers, `protocol` the
-    /// protocol after all extension headers.
+    /// Adds the pseudo header of IPv6 (RFC 8200, 8.1). `len` is the length of what follows the IP headers, `protocol`
+    /// the protocol after all extension headers.
     #[inline]
     pub fn pseudo_v6(self, src: Ipv6Addr, dst: Ipv6Addr, protocol: u8, len: u32) -> Self {
         self.bytes(&src.octets())
@@ -125,8 +125,8 @@ pub const fn update32(checksum: u16, old: u32, new: u32) -> u16 {
     update(checksum, old as u16, new as u16)
 }
 
-/// Verifies the checksum at byte `field` of `bytes`, which also covers what `before` sums up. The offset in the error is
-/// `field`.
+/// Verifies the checksum at byte `field` of `bytes`, which also covers what `before` sums up. The offset in the error
+/// is `field`.
 #[inline(always)]
 pub(super) fn verify(
     layer: Layer,
@@ -165,7 +165,7 @@ const fn add(a: u64, b: u64) -> u64 {
 /// The sum in the machine's order.
 #[inline]
 fn words(bytes: &[u8]) -> u64 {
-    if bytes.len() < WIDE {
+    if bytes.len() < WIDE_TURN {
         short(bytes)
     } else {
         wide(bytes)
@@ -175,8 +175,8 @@ fn words(bytes: &[u8]) -> u64 {
 #[inline(never)]
 fn wide(mut bytes: &[u8]) -> u64 {
     let mut sum = 0;
-    if bytes.len() >= LONG {
-        let (turns, rest) = bytes.split_at(bytes.len() & !(WIDE - 1));
+    if bytes.len() >= LONG_LEN {
+        let (turns, rest) = bytes.split_at(bytes.len() & !(WIDE_TURN - 1));
         (sum, bytes) = (turns.chunks(CHUNK).map(long).fold(0, add), rest);
     }
     while let Some((turn, rest)) = bytes.split_first_chunk() {
@@ -190,7 +190,7 @@ fn wide(mut bytes: &[u8]) -> u64 {
 
 /// Adds the words of 32 bits in lanes of 64: one addition each, and one vector to sum at the end.
 #[inline(always)]
-fn halves(turn: &[u8; WIDE]) -> u64 {
+fn halves(turn: &[u8; WIDE_TURN]) -> u64 {
     let words = turn.chunks_exact(4).map(|word| word.first_chunk());
     let words = words.map(|word| word.map_or(0, |word| u32::from_ne_bytes(*word)));
     words.map(u64::from).sum()
@@ -246,8 +246,8 @@ fn less_than_a_word(mut bytes: &[u8]) -> u64 {
     sum
 }
 
-/// Adds words of 64 bits, each with the carry of the addition before: one instruction each on most targets. The last carry
-/// cannot overflow, because a sum of two words that carried is smaller than `u64::MAX`.
+/// Adds words of 64 bits, each with the carry of the addition before: one instruction each on most targets. The last
+/// carry cannot overflow, because a sum of two words that carried is smaller than `u64::MAX`.
 #[inline(always)]
 fn chain<const N: usize>(mut sum: u64, bytes: &[u8; N]) -> u64 {
     let mut carry = false;
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "hundreds of kilobytes")]
     fn long_sums_keep_every_carry() {
-        let ones = std::vec![0xFF; 2 * CHUNK + 3 * WIDE + 5];
+        let ones = std::vec![0xFF; 2 * CHUNK + 3 * WIDE_TURN + 5];
         assert_eq!(Sum::new().bytes(&ones).fold(), plainly(&ones));
         let mixed: std::vec::Vec<u8> = (0..ones.len()).map(|i| ((i * i) >> 7) as u8).collect();
         assert_eq!(Sum::new().bytes(&mixed).fold(), plainly(&mixed));

@@ -249,8 +249,8 @@ impl ParseError {
         }
     }
 
-    /// `needed` bytes are needed from `offset` on, and `available` are available. Both are capped at 32 bits: no header
-    /// or message here is that long.
+    /// `needed` bytes are needed from `offset` on, and `available` are available. Both are capped at 32 bits: no
+    /// header or message here is that long.
     pub const fn truncated(layer: Layer, offset: usize, needed: usize, available: usize) -> Self {
         let reason = Reason::Truncated {
             needed: clamp(needed),

@@ -13,15 +13,15 @@
 //!   One header at a time: Udp::new_checked(bytes), getters, setters, UdpHeader::emit
 //! ```
 //!
-//! Nothing here allocates, and there is no `unsafe`. No input makes a function panic or loop: lengths are compared with
-//! the bytes, and the number of headers in a frame is limited. An error names the layer, the offset, and how many bytes
-//! were needed and available: [`ParseError`].
+//! Nothing here allocates, and there is no `unsafe`. No input makes a function panic or loop: lengths are compared
+//! with the bytes, and the number of headers in a frame is limited. An error names the layer, the offset, and how
+//! many bytes were needed and available: [`ParseError`].
 //!
-//! Every protocol has two types. A *view*, such as [`Udp<T>`](Udp), is over bytes. `new_checked` checks them once; then
-//! the view reads fields in place and, over `&mut [u8]`, sets them. A *header*, such as [`UdpHeader`], has the fields as
-//! values: `parse` reads it from bytes, `emit` writes it. Setters and `emit` write the lowest bits of a value that is too
-//! large for its field. A caller that changes a length under a view gets shorter slices and zeros, never bytes that do
-//! not exist.
+//! Every protocol has two types. A *view*, such as [`Udp<T>`](Udp), is over bytes. `new_checked` checks them once;
+//! then the view reads fields in place and, over `&mut [u8]`, sets them. A *header*, such as [`UdpHeader`], has the
+//! fields as values: `parse` reads it from bytes, `emit` writes it. Setters and `emit` write the lowest bits of a
+//! value that is too large for its field. A caller that changes a length under a view gets shorter slices and zeros,
+//! never bytes that do not exist.
 
 // `view.rs` has what all views share, and the macros that declare a view and its header from one table of fields.
 // `icmp.rs` has what both ICMPs share, `options.rs` what the options of IPv4, IPv6 and TCP share.

@@ -62,8 +62,8 @@ pub(super) fn at_least(layer: Layer, bytes: &[u8], needed: usize) -> Result<(), 
     Err(ParseError::truncated(layer, 0, needed, bytes.len()))
 }
 
-/// Where a header has a field whose values have the type `V`: a `usize` is the offset of whole bytes, in network order;
-/// [`Bits`] are a part of them.
+/// Where a header has a field whose values have the type `V`: a `usize` is the offset of whole bytes, in network
+/// order; [`Bits`] are a part of them.
 pub(super) trait Location<V> {
     fn read(self, bytes: &[u8]) -> V;
     fn write(self, bytes: &mut [u8], value: V);
@@ -330,7 +330,8 @@ macro_rules! header {
             }
 
             /// Writes the header to the start of `to` and returns its length. The fields are written as they are: no
-            /// length or checksum is computed. Of a value that is too large for its field, the lowest bits are written.
+            /// length or checksum is computed. Of a value that is too large for its field, the lowest bits are
+            /// written.
             ///
             /// # Errors
             /// [`Reason::Truncated`](crate::wire::Reason::Truncated) if `to` is shorter than the header.

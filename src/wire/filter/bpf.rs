@@ -1,8 +1,8 @@
 //! Classic BPF, for a packet socket's `SO_ATTACH_FILTER`: McCanne and Jacobson, "The BSD Packet Filter", 1993.
 //! Linux's Documentation/networking/filter.rst has what Linux adds.
 //!
-//! The program first finds the headers and keeps their offsets in BPF's scratch memory, where the terms read them. It is
-//! written from its end to its start: all jumps go forward, so their targets are known.
+//! The program first finds the headers and keeps their offsets in BPF's scratch memory, where the terms read them. It
+//! is written from its end to its start: all jumps go forward, so their targets are known.
 
 use core::fmt;
 
@@ -116,9 +116,9 @@ impl Filter {
     ///
     /// The program is for frames as a packet socket sees them (`AF_PACKET`, `SOCK_RAW`): from the Ethernet header on.
     /// The kernel may have removed the outermost tag. It accepts the same frames as [`matches`](Self::matches), with
-    /// these differences. It does not parse MPLS, SNAP, more than two tags, the authentication header, or IPv6 extension
-    /// headers other than one fragment header, so no jumbograms. It checks no lengths. It rejects a frame that ends
-    /// before a field that the filter needs.
+    /// these differences. It does not parse MPLS, SNAP, more than two tags, the authentication header, or IPv6
+    /// extension headers other than one fragment header, so no jumbograms. It checks no lengths. It rejects a frame
+    /// that ends before a field that the filter needs.
     ///
     /// # Errors
     /// [`BpfError`] if `out` is too short. Its contents are then unspecified.

@@ -10,7 +10,8 @@
 //!   yes or no                                  a program for SO_ATTACH_FILTER
 //! ```
 
-// `parse.rs` makes nodes of text, `compile.rs` makes comparisons and rows of nodes, `bpf.rs` makes a BPF program of them.
+// `parse.rs` makes nodes of text, `compile.rs` makes comparisons and rows of nodes, `bpf.rs` makes a BPF program of
+// them.
 
 mod bpf;
 mod comparison;
@@ -220,10 +221,10 @@ impl Filter {
     /// Whether the filter matches the frame of this summary.
     ///
     /// # Cost
-    /// O(terms), without a branch that depends on the frame: a few ns for ten terms. An expression with too many terms or
-    /// too many ways to join them is evaluated node by node. The filter reads the summary as whole vectors, and a
-    /// processor cannot forward the stores of a summary that was just made to such reads: for a burst, summarize all
-    /// frames, then filter them.
+    /// O(terms), without a branch that depends on the frame: a few ns for ten terms. An expression with too many
+    /// terms or too many ways to join them is evaluated node by node. The filter reads the summary as whole vectors,
+    /// and a processor cannot forward the stores of a summary that was just made to such reads: for a burst,
+    /// summarize all frames, then filter them.
     // On targets with wide vectors a call would take as long as all of the rows.
     #[inline]
     pub fn matches(&self, summary: &Summary) -> bool {

@@ -21,13 +21,13 @@ const MAX_DEPTH: usize = 32;
 /// vlan [N]    fragment    not X  ! X    X and Y  X && Y    X or Y  X || Y    ( X )
 /// ```
 ///
-/// `and` and `or` have the same precedence and group from left to right; `not` binds more tightly. Numbers are decimal,
-/// or hexadecimal after `0x`. A network address has no bits set after its prefix. `udp` and `tcp` are the protocol of
-/// IP, also in a later fragment.
+/// `and` and `or` have the same precedence and group from left to right; `not` binds more tightly. Numbers are
+/// decimal, or hexadecimal after `0x`. A network address has no bits set after its prefix. `udp` and `tcp` are the
+/// protocol of IP, also in a later fragment.
 ///
-/// A `vlan` is about the outermost tag; a second one joined to it by `and` is about the next tag. `vlan 100 and vlan 200`
-/// matches frames with tag 100 outside and tag 200 inside. `multicast` is a group address of the link layer, broadcast
-/// included; `ip multicast` and `ip6 multicast` are group addresses of IP.
+/// A `vlan` is about the outermost tag; a second one joined to it by `and` is about the next tag. `vlan 100 and vlan
+/// 200` matches frames with tag 100 outside and tag 200 inside. `multicast` is a group address of the link layer,
+/// broadcast included; `ip multicast` and `ip6 multicast` are group addresses of IP.
 ///
 /// # Differences from tcpdump
 /// | expression | here | tcpdump |
@@ -345,8 +345,8 @@ fn decimal<T: FromStr>(word: &str) -> Option<T> {
     word.parse().ok().filter(|_| !word.starts_with('+'))
 }
 
-/// An address and the bits of its prefix: eight for each number in `10`, `10.1`, `10.1.2` or `10.1.2.3`, all of an IPv6
-/// address.
+/// An address and the bits of its prefix: eight for each number in `10`, `10.1`, `10.1.2` or `10.1.2.3`, all of an
+/// IPv6 address.
 fn whole_bytes(word: &str) -> Option<(IpAddr, u8)> {
     if word.contains(':') {
         return Some((IpAddr::V6(word.parse().ok()?), 128));

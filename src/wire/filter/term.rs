@@ -52,8 +52,8 @@ pub enum Term {
     InnerTagged,
     /// The identifier of the second outermost VLAN tag.
     InnerVlan(u16),
-    /// The receiver is a group: of IP, or of the link layer if there is no IP. The word `multicast` in an expression is
-    /// [`LinkGroup`](Self::LinkGroup).
+    /// The receiver is a group: of IP, or of the link layer if there is no IP. The word `multicast` in an expression
+    /// is [`LinkGroup`](Self::LinkGroup).
     Multicast,
     /// The receiver's link address is a group address; broadcast is one.
     LinkGroup,

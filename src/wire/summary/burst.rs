@@ -5,10 +5,10 @@ use crate::sync;
 use crate::wire::error::ParseError;
 
 /// The number of frames that are prefetched before the first one is read.
-const AHEAD: usize = 8;
+const PREFETCHED: usize = 8;
 
-/// [`summarize`](super::summarize) for many frames: writes the result for `frames[i]` to `out[i]`. Returns the number of
-/// results: the length of the shorter slice.
+/// [`summarize`](super::summarize) for many frames: writes the result for `frames[i]` to `out[i]`. Returns the number
+/// of results: the length of the shorter slice.
 ///
 /// Faster than single calls, because frames are prefetched.
 ///
@@ -27,12 +27,12 @@ pub fn summarize_burst<F: AsRef<[u8]>>(
     out: &mut [Result<Summary, ParseError>],
 ) -> usize {
     let len = frames.len().min(out.len());
-    for frame in frames.iter().take(AHEAD.min(len)) {
+    for frame in frames.iter().take(PREFETCHED.min(len)) {
         fetch(frame.as_ref());
     }
     for (index, (frame, result)) in frames.iter().zip(out.iter_mut()).enumerate() {
         let frame = frame.as_ref();
-        if let Some(next) = frames.get(index + AHEAD) {
+        if let Some(next) = frames.get(index + PREFETCHED) {
             fetch(next.as_ref());
         }
         match quick::plain(frame) {

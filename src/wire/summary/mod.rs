@@ -110,10 +110,10 @@ pub fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
 
 /// Summarizes an Ethernet frame up to its first error, and returns that error too.
 ///
-/// Up to the error the result is the same as that of [`summarize`]. If the end of the frame cuts off a datagram, as in
-/// captures, its transport header is still read if it is complete, and the payload ends with the frame. The same is true
-/// if an IPv4 or UDP length is 0: a sender's own capture shows segments before the network card cuts them and fills in
-/// the lengths (TSO).
+/// Up to the error the result is the same as that of [`summarize`]. If the end of the frame cuts off a datagram, as
+/// in captures, its transport header is still read if it is complete, and the payload ends with the frame. The same
+/// is true if an IPv4 or UDP length is 0: a sender's own capture shows segments before the network card cuts them and
+/// fills in the lengths (TSO).
 ///
 /// ```
 /// use framepool::wire::{Layer, Network, summarize_lax};
@@ -185,8 +185,8 @@ impl Summary {
         self.payload_offset as usize
     }
 
-    /// Bytes of payload according to the headers, without padding. At most 65,535, also for a larger payload: that of an
-    /// IPv6 jumbogram (RFC 2675) or of a frame without IP.
+    /// Bytes of payload according to the headers, without padding. At most 65,535, also for a larger payload: that of
+    /// an IPv6 jumbogram (RFC 2675) or of a frame without IP.
     pub const fn payload_len(&self) -> usize {
         self.payload_len as usize
     }

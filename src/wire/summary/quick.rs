@@ -10,12 +10,12 @@ use crate::wire::error::{Layer, ParseError};
 
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86DD;
-const TAG: u16 = 0x8100;
+const VLAN: u16 = 0x8100;
 /// Offset of the network layer without a tag, and with one.
-const PLAIN: usize = 14;
-const TAGGED: usize = 18;
+const UNTAGGED_START: usize = 14;
+const TAGGED_START: usize = 18;
 /// The first byte of IPv4 without options.
-const NO_OPTIONS: u8 = 0x45;
+const FIRST_BYTE: u8 = 0x45;
 
 #[inline(always)]
 fn be16<const N: usize>(bytes: &[u8; N], at: usize) -> u16 {
@@ -29,8 +29,8 @@ const fn pick(condition: bool, yes: usize, no: usize) -> usize {
     (yes & mask) | (no & !mask)
 }
 
-/// Reads plain frames inline and all others in a call. In one function the compiler would merge the ends of the paths and
-/// then read each byte through a pointer.
+/// Reads plain frames inline and all others in a call. In one function the compiler would merge the ends of the paths
+/// and then read each byte through a pointer.
 #[inline(always)]
 pub(super) fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
     match plain(frame) {
@@ -44,7 +44,7 @@ pub(super) fn summarize(frame: &[u8]) -> Result<Summary, ParseError> {
 pub(super) fn plain(frame: &[u8]) -> Option<Summary> {
     let link: &[u8; 14] = frame.first_chunk()?;
     match be16(link, 12) {
-        IPV4 => v4::<PLAIN>(frame),
+        IPV4 => v4::<UNTAGGED_START>(frame),
         _ => None,
     }
 }
@@ -83,9 +83,9 @@ fn one_of_others(frame: &[u8]) -> Option<Result<Summary, ParseError>> {
     let link: &[u8; 18] = frame.first_chunk()?;
     match (be16(link, 12), be16(link, 16)) {
         (IPV4, _) => cut(frame).map(Err),
-        (IPV6, _) => v6::<PLAIN>(frame).map(Ok),
-        (TAG, IPV4) => v4::<TAGGED>(frame).map(Ok),
-        (TAG, IPV6) => v6::<TAGGED>(frame).map(Ok),
+        (IPV6, _) => v6::<UNTAGGED_START>(frame).map(Ok),
+        (VLAN, IPV4) => v4::<TAGGED_START>(frame).map(Ok),
+        (VLAN, IPV6) => v6::<TAGGED_START>(frame).map(Ok),
         _ => None,
     }
 }
@@ -94,9 +94,10 @@ fn one_of_others(frame: &[u8]) -> Option<Result<Summary, ParseError>> {
 #[inline(always)]
 fn cut(frame: &[u8]) -> Option<ParseError> {
     let head: &[u8; 34] = frame.first_chunk()?;
-    let (stated, left) = (usize::from(be16(head, PLAIN + 2)), frame.len() - PLAIN);
-    let is_cut = (head[PLAIN] == NO_OPTIONS) & (stated > left);
-    is_cut.then(|| ParseError::truncated(Layer::Ipv4, PLAIN, stated, left))
+    let stated = usize::from(be16(head, UNTAGGED_START + 2));
+    let left = frame.len() - UNTAGGED_START;
+    let is_cut = (head[UNTAGGED_START] == FIRST_BYTE) & (stated > left);
+    is_cut.then(|| ParseError::truncated(Layer::Ipv4, UNTAGGED_START, stated, left))
 }
 
 /// IPv4 without options at byte `AT`.
@@ -107,7 +108,7 @@ fn v4<const AT: usize>(frame: &[u8]) -> Option<Summary> {
     let end = AT + usize::from(be16(head, 2));
     let ends = Ends::new(head.last_chunk()?, head[9], AT + 20, end)?;
     let is_part = part & fragment::PART != 0;
-    if (head[0] != NO_OPTIONS) | is_part | (end > frame.len()) {
+    if (head[0] != FIRST_BYTE) | is_part | (end > frame.len()) {
         return None;
     }
     let addresses: [&[u8; 4]; 2] = [
@@ -184,7 +185,7 @@ fn common<const AT: usize>(
 ) -> Option<Summary> {
     let link: &[u8; 16] = frame.first_chunk()?;
     let is_padded = ends.end < frame.len();
-    let is_tagged = AT == TAGGED;
+    let is_tagged = AT == TAGGED_START;
     Some(Summary {
         ports: ends.ports,
         payload_offset: ends.payload as u16,

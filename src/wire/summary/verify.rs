@@ -12,14 +12,14 @@ impl Summary {
     ///
     /// The transport's checksum is skipped in fragments, in partial summaries, and if UDP over IPv4 has none.
     ///
-    /// It covers the addresses of both ends, which are not always those of the IP header. A source route with nodes left
-    /// to visit ends at the receiver: options 131 and 137 of IPv4 (RFC 791), routing headers of types 0, 2 and 4
+    /// It covers the addresses of both ends, which are not always those of the IP header. A source route with nodes
+    /// left to visit ends at the receiver: options 131 and 137 of IPv4 (RFC 791), routing headers of types 0, 2 and 4
     /// (RFC 2460, RFC 6275, RFC 8754). A home address option (RFC 6275) holds the sender.
     ///
     /// # Errors
     /// - [`Reason::BadChecksum`] with the layer whose checksum is wrong.
-    /// - [`Reason::Unverifiable`] if the address of one end is unknown: the type of the route is unknown, or the route or
-    ///   the options are damaged. The offset is that of the header or option.
+    /// - [`Reason::Unverifiable`] if the address of one end is unknown: the type of the route is unknown, or the route
+    ///   or the options are damaged. The offset is that of the header or option.
     /// - [`Reason::Truncated`] if `frame` is shorter than the summarized frame.
     ///
     /// # Cost
