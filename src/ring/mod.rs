@@ -38,7 +38,7 @@
 //! | writes slot `t + slots`, the same one | | |
 //!
 //! Whatever is seen late only makes an end believe that there is less for it than there is. All of
-//! it is modelled in `tests/loom_ring.rs`, with slots as cells that loom watches.
+//! it is modelled in `tests/loom/ring.rs`, with slots as cells that loom watches.
 //!
 //! # Which one do I want
 //!
