@@ -1,5 +1,10 @@
 //! Tests in processes of their own: for what changes or measures a whole process, and for peers.
-#![allow(dead_code, unused_imports, reason = "each room takes what it needs")]
+#![allow(
+    dead_code,
+    unused_imports,
+    unused_macros,
+    reason = "each room takes what it needs"
+)]
 
 use std::process::{Command, Output};
 
