@@ -1,5 +1,4 @@
 //! `PoolAlloc` as the global allocator of this whole program, its harness included.
-#![cfg(feature = "std")]
 #![allow(missing_docs)]
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -38,7 +38,7 @@
 //! | writes slot `t + slots`, the same one | | |
 //!
 //! An end that sees an old position only believes that there is less for it than there is. All of
-//! this is modelled in `tests/loom_ring.rs`, with slots as cells that loom checks.
+//! this is modelled in `tests/loom/ring.rs`, with slots as cells that loom checks.
 //!
 //! # Which one do I want
 //!

@@ -1,1 +1,0 @@
-//! The example is in `main.rs`; a package needs a target besides.

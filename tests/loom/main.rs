@@ -1,0 +1,27 @@
+//! Every interleaving of a few threads, under loom: `RUSTFLAGS="--cfg loom" cargo test --release
+//! --features ring,time --test loom`. Homes in a `static` are left out; everything else is the code that
+//! ships.
+#![cfg(loom)]
+#![allow(missing_docs)]
+
+mod pool;
+mod ring;
+mod time;
+
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+
+/// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more. One interleaving is
+/// none: loom may take a model that it cannot see into for done.
+fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
+    let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
+        .map_or(0, |more| more.parse().expect("a number of preemptions"));
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions + more);
+    let explored = std::sync::Arc::new(AtomicUsize::new(0));
+    let count = explored.clone();
+    builder.check(move || {
+        count.fetch_add(1, SeqCst);
+        f();
+    });
+    assert!(explored.load(SeqCst) > 1);
+}

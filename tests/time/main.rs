@@ -1,0 +1,9 @@
+//! Clocks, histograms and latency by channel.
+#![allow(missing_docs)]
+
+mod clock;
+mod hdr;
+mod histogram;
+#[path = "../support/process.rs"]
+mod process;
+mod tracker;
