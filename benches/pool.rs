@@ -1,21 +1,20 @@
-//! The pool on one core, without a peer beside it (those are in `benches/peers`).
+//! The pool on one core, without peers (`benches/peers` has those).
 //!
 //! | group | one iteration | elements |
 //! |---|---|---|
 //! | `cache` | blocks out of a [`Cache`] and back: one; 32 one by one; 32 as a burst; 32 as an array | blocks |
-//! | `depot` | blocks out of the pool itself and back by dropping: one; 32 as a burst | blocks |
-//! | `value` | a value of 64 bytes into a block and dropped there, with and without a cache | values |
-//! | `raw` | a block made raw and freed by its address or its name | blocks |
-//! | `size` | of the quarter of the pool in use, the oldest block is replaced, or the oldest 256, on pools of three sizes | blocks |
+//! | `depot` | blocks out of the pool without a cache, and dropped: one; 32 as a burst | blocks |
+//! | `value` | a value of 64 bytes moved into a block and dropped, with and without a cache | values |
+//! | `raw` | a block made raw, and freed by its address or its id | blocks |
+//! | `size` | a quarter of the pool is in use, and the oldest block or the oldest 256 are replaced, on pools of three sizes | blocks |
 //!
-//! A fresh pool hands its blocks out in order, which no pool does after an hour's work: where order
-//! matters (`size`) the free blocks are shuffled first.
+//! A new pool allocates its blocks in order; a pool in use does not. Where order matters (`size`) the free
+//! blocks are shuffled first.
 //!
-//! Only references go through `black_box`, and where there is a choice, references to what a handle
-//! names (its bytes, its value) and not to the handle. `black_box` forces what it is given into
-//! memory, with all that a reference leads to: a handle moved through it, or referred to, is spilled
-//! and loaded again, which is a good part of the two nanoseconds that a pair takes, and its pool is
-//! no longer known to be this one.
+//! Only references go through `black_box`, if possible references to a handle's contents (bytes or value) and
+//! not to the handle. `black_box` forces its argument into memory, with everything that a reference leads to.
+//! A handle that is moved through it, or referred to, is stored and loaded again. That is a large part of the
+//! 2 ns of a pair, and the compiler no longer knows the handle's pool.
 
 #![allow(missing_docs)]
 
@@ -38,7 +37,7 @@ fn frames() -> Pool<'static> {
     Pool::allocate(PoolConfig::new(2048, 4096)).expect("8 MiB")
 }
 
-/// Takes a block of a pool that is never exhausted here.
+/// Takes a block from a pool that is never exhausted here.
 macro_rules! take {
     ($alloc:expr) => {
         match $alloc {
@@ -115,7 +114,7 @@ fn depot(c: &mut Criterion) {
 }
 
 fn value(c: &mut Criterion) {
-    /// An order of a book, say.
+    /// For example an order of a book.
     type Value = [u64; 8];
 
     let pool = frames();
@@ -128,7 +127,7 @@ fn value(c: &mut Criterion) {
             black_box(&*boxed);
         });
     });
-    // Out of the cache, home by dropping: the cache refills from the stack.
+    // Allocated from the cache and freed by a drop, so the cache refills from the stack.
     group.bench_function("cache", |b| {
         b.iter(|| {
             let boxed = take!(cache.alloc_value::<Value>([7; 8]));
@@ -145,9 +144,9 @@ fn raw(c: &mut Criterion) {
     group.bench_function("by address", |b| {
         b.iter(|| {
             let raw = take!(pool.alloc()).into_raw();
-            // SAFETY: the pointer is that of a block of this pool, which nobody writes to.
+            // SAFETY: the pointer is that of a block of this pool, and nothing writes to the block.
             black_box(unsafe { raw.cast::<MaybeUninit<u8>>().as_ref() });
-            // SAFETY: the block became raw just now, and nobody else knows its address.
+            // SAFETY: the block has just become raw, and nothing else has its address.
             let _ = unsafe { pool.free_raw(raw) };
         });
     });
@@ -155,14 +154,14 @@ fn raw(c: &mut Criterion) {
         b.iter(|| {
             let id = take!(pool.alloc()).into_id();
             black_box(&id);
-            // SAFETY: the block became raw just now, and nobody else knows its name.
+            // SAFETY: the block has just become raw, and nothing else has its id.
             let _ = unsafe { pool.free_id(id) };
         });
     });
     group.finish();
 }
 
-/// O(1) means that a pool a thousand times as large costs the same, but for the cache misses.
+/// O(1): a pool a thousand times as large costs the same, except for cache misses.
 fn size(c: &mut Criterion) {
     let mut group = c.benchmark_group("size");
     for (name, count) in [("1 Ki", 1 << 10), ("64 Ki", 1 << 16), ("1 Mi", 1 << 20)] {
@@ -184,7 +183,7 @@ fn size(c: &mut Criterion) {
         };
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("rotate", name), |b| b.iter(|| rotate(1)));
-        // More than the cache holds: whatever is taken or freed crosses the depot.
+        // More blocks than the cache holds, so all of them go through the depot.
         group.throughput(Throughput::Elements(RUN as u64));
         group.bench_function(BenchmarkId::new("rotate 256", name), |b| {
             b.iter(|| rotate(RUN))

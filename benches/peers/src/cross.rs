@@ -4,17 +4,16 @@
 //! |---|---|---|---|
 //! | `cross/burst1` | takes a block, sends it | receives it, frees it | blocks handed over |
 //! | `cross/burst32` | takes 32, sends them at once | receives up to 32, frees them | blocks handed over |
-//! | `contended/1` | one block out and back, over and over | the same, on the same pool | those of both |
+//! | `contended/1` | one block out and back, in a loop | the same, on the same pool | those of both |
 //! | `contended/32` | 32 out at once and 32 back | the same, on the same pool | those of both |
 //!
-//! Both threads stay for the whole run, so that allocators with state per thread keep theirs. Contender
-//! by contender they meet at a gate, do their halves, and meet again; core A's clock runs from gate to
-//! gate. Up to 1024 blocks are on their way. In `cross/…` each contender is measured with each of three
-//! [waits](crate::waits), and its fastest counts, in either placement.
-//! Whoever finds the pool exhausted pauses once and tries again.
+//! Both threads live for the whole run, so that allocators with state per thread keep it. For each contender
+//! they meet at a gate, do their halves, and meet again; core A measures from gate to gate. At most 1024 blocks
+//! are in flight. In `cross/…` each contender is measured with each of three [waits](crate::waits), and the
+//! fastest one counts, in each placement. A thread that finds the pool exhausted pauses once and tries again.
 //!
-//! Between any two samples the round trip of a cache line is measured, which sorts them: see
-//! [`Placement`]. A sample that began in one placement and ended in the other is dropped.
+//! Between two samples the round trip of a cache line is measured, which gives their [`Placement`]. A sample
+//! that began in one placement and ended in the other is dropped.
 
 use std::array;
 use std::hint::spin_loop;
@@ -35,9 +34,9 @@ use crate::options::Options;
 use crate::pool::{BURST, batch32, ids, lifo};
 use crate::waits::{Apart, Named, Once, insist};
 
-/// Blocks on their way at once.
+/// The maximum number of blocks in flight.
 const IN_FLIGHT: usize = 1024;
-/// Blocks of each fixed pool.
+/// The number of blocks in each fixed pool.
 const CROSS_BLOCKS: usize = 4096;
 
 /// The benches, in the order in which they run.
@@ -48,12 +47,12 @@ pub const BENCHES: &[&str] = &[
     "contended/32",
 ];
 
-/// One contender: its halves, each told how many iterations to do.
+/// One contender: its halves, which take a number of iterations.
 pub struct Contender<'a> {
     series: Series,
-    /// Blocks that both halves together count for in one iteration.
+    /// The number of blocks that both halves together count in one iteration.
     ops: u64,
-    /// Iterations come in multiples of this.
+    /// The number of iterations is a multiple of this.
     step: u64,
     a: Box<dyn FnMut(u64) + 'a>,
     b: Box<dyn FnMut(u64) + Send + 'a>,
@@ -84,7 +83,7 @@ impl Pools {
     }
 }
 
-/// Results, samples that were dropped, and the round trips that were seen.
+/// The results, the number of dropped samples, and the measured round trips.
 #[derive(Default)]
 pub struct Outcome {
     pub runs: Vec<Vec<Row>>,
@@ -92,13 +91,13 @@ pub struct Outcome {
     pub round_trips: Vec<f64>,
 }
 
-/// Runs the benches that the options name.
+/// Runs the benches that the options select.
 pub fn run(options: &Options) -> Result<Outcome, String> {
     let pools = Pools::new(options)?;
     run_benches(BENCHES, options, |bench| contenders(bench, &pools))
 }
 
-/// Runs those of some benches that the options name.
+/// Runs some benches, if the options select them.
 pub fn run_benches<'a>(
     benches: &[&'static str],
     options: &Options,
@@ -126,7 +125,7 @@ pub fn run_benches<'a>(
     Ok(outcome)
 }
 
-/// No ring: one cache line that both cores write to in turn, which no round trip is shorter than.
+/// Not a ring: one cache line that both cores write in turn. No round trip is shorter.
 pub fn line<'a>(bench: &str) -> Contender<'a> {
     let line = Arc::new(Line::default());
     let other = line.clone();
@@ -152,7 +151,7 @@ pub fn line<'a>(bench: &str) -> Contender<'a> {
     )
 }
 
-/// No ring either: a line there and a line back, which is what two rings cannot be faster than.
+/// Not a ring either: one cache line in each direction. Two rings cannot be faster.
 pub fn two_lines<'a>(bench: &str) -> Contender<'a> {
     let lines = Arc::new([Line::default(), Line::default()]);
     let others = lines.clone();
@@ -248,7 +247,7 @@ fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, S
     Ok(all)
 }
 
-/// All that hand blocks over, with one wait.
+/// All contenders that pass blocks on, with one wait.
 fn hand_overs<'a, W: Named>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
     let (ours, burst) = match bench {
         "cross/burst1" => (hand_over_blocks::<W>(bench, pools), 1),
@@ -298,7 +297,7 @@ fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, St
 }
 
 impl<'a> Contender<'a> {
-    /// Says how it waits.
+    /// Sets the name of its wait.
     pub fn waiting(mut self, wait: &'static str) -> Self {
         self.series.wait = wait;
         self
@@ -319,7 +318,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// What may run dry or be shared by two threads: a take that does not insist.
+/// A pool that may be exhausted, or shared by two threads: a take may fail.
 trait TryTake: Single {
     fn try_take(&mut self) -> Option<Self::Handle>;
 }
@@ -365,7 +364,7 @@ fn hand_over_peers<'a, W: Named>(
     ]
 }
 
-/// Single takes and gives; through the ring one by one, or in chunks of 32.
+/// Single takes and gives. The blocks go through the ring one by one, or in chunks of 32.
 fn hand_over<'a, W, S>(bench: &str, name: &str, a: S, b: S, burst: usize) -> Contender<'a>
 where
     W: Named,
@@ -429,7 +428,7 @@ where
     )
 }
 
-/// framepool's own way: blocks through its ring for values one by one.
+/// framepool alone: blocks go through its ring for single values.
 fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) =
@@ -480,7 +479,7 @@ fn ring<T>(places: usize) -> ring::Ends<'static, T> {
     ring::allocate(places).expect("memory for a ring")
 }
 
-/// The same loop on both cores, each with a front of its own.
+/// The same loop on both cores, each with its own front.
 fn contend<'a, S: Send + 'a>(
     bench: &str,
     name: &str,
@@ -510,11 +509,11 @@ fn send_by_rtrb<W: Wait, T>(sender: &mut Producer<T>, mut value: T) {
 #[repr(align(128))]
 struct Line(AtomicU64);
 
-/// Where the two threads meet, and what the second one is to do next.
+/// The meeting point of the two threads, and the next task of the second one.
 #[derive(Default)]
 struct Meeting {
     arrivals: [Line; 2],
-    /// Which contender's half, or [`PING`], or [`QUIT`].
+    /// The index of a contender, [`PING`] or [`QUIT`].
     task: AtomicUsize,
     iterations: AtomicU64,
     ball: Line,
@@ -523,13 +522,13 @@ struct Meeting {
 const PING: usize = usize::MAX - 1;
 const QUIT: usize = usize::MAX;
 
-/// Round trips in one timing, and timings in one measurement.
+/// The number of round trips in a timing, and of timings in a measurement.
 const TRIPS: u64 = 40;
 const TIMINGS: u64 = 5;
 
 impl Meeting {
-    /// Waits for the other thread, as often as this thread has called it. What each wrote before is
-    /// visible to the other after.
+    /// Waits until the other thread has called it the same number of times. Everything that a thread wrote before is
+    /// visible to the other one afterwards.
     fn meet(&self, side: usize) {
         let mine = self.arrivals[side].0.load(Relaxed) + 1;
         self.arrivals[side].0.store(mine, Release);
@@ -549,7 +548,7 @@ impl Meeting {
         start.elapsed()
     }
 
-    /// Core B's life.
+    /// The loop of core B.
     fn follow(&self, mut halves: Vec<Box<dyn FnMut(u64) + Send + '_>>) {
         loop {
             self.meet(1);
@@ -583,7 +582,7 @@ impl Meeting {
     }
 }
 
-/// The round trip of a cache line between two cores, in ns. The calling thread is on the first one.
+/// The round trip of a cache line between two cores, in ns. The calling thread runs on the first one.
 pub fn round_trip(cores: [usize; 2]) -> f64 {
     let meeting = Meeting::default();
     thread::scope(|scope| {
@@ -600,7 +599,7 @@ pub fn round_trip(cores: [usize; 2]) -> f64 {
     })
 }
 
-/// Ends the process if its thread panics: the other one would wait for ever.
+/// Ends the process if its thread panics, as the other thread would wait for ever.
 struct NoPanic;
 
 impl Drop for NoPanic {
@@ -638,7 +637,7 @@ fn measure(contenders: Vec<Contender<'_>>, cores: [usize; 2], budget: Duration) 
             let half = &mut ours[i];
             meeting.lead(i, n, || half(n))
         };
-        // Ops of a contender are per iteration; iterations come in steps.
+        // The operations of a contender are per iteration; the number of iterations is a multiple of its step.
         let counts: Vec<u64> = (0..all.len())
             .map(|i| all[i].2 * calibrate(|n| sample(i, n * all[i].2)))
             .collect();

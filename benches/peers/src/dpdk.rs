@@ -1,4 +1,4 @@
-//! DPDK's side, behind the feature `dpdk`: pools and rings whose measured loops are in `dpdk_shim.c`.
+//! DPDK's pools and rings (feature `dpdk`). Their measured loops are in `dpdk_shim.c`.
 
 use std::ffi::{CString, c_char, c_int, c_uint};
 use std::ptr::{self, NonNull};
@@ -7,11 +7,11 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::options::Options;
 use crate::pool::{BURST, LIVE};
 
-/// `struct rte_mempool`, `struct rte_mempool_cache` and `struct rte_ring`: never looked into.
+/// `struct rte_mempool`, `struct rte_mempool_cache` and `struct rte_ring`: opaque.
 #[repr(C)]
 pub struct Opaque([u8; 0]);
 
-/// `struct side`: a pool and the cache to use it with, or null.
+/// `struct side`: a pool and its cache, or null.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Side {
@@ -19,7 +19,7 @@ struct Side {
     cache: *mut Opaque,
 }
 
-/// `struct wait`: pauses before the second look, and the most between two; each time twice as many.
+/// `struct wait`: the pauses before the second look, and their maximum; they double each time.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Wait([u32; 2]);
@@ -52,8 +52,8 @@ unsafe extern "C" {
 
 /// Starts DPDK's environment on the calling thread, which it pins to the first core.
 pub fn init(options: &Options) -> Result<(), String> {
-    // No files are left behind, and several processes do not disturb each other. One lcore is enough:
-    // the second thread has caches of its own, and needs to be none.
+    // No files remain, and several processes do not disturb each other. One lcore is enough: the second thread has
+    // its own caches, and need not be an lcore.
     let mut args = vec![
         "framepool-peers".to_owned(),
         format!("-l{}", options.cores[0]),
@@ -65,7 +65,7 @@ pub fn init(options: &Options) -> Result<(), String> {
     }
     let args: Result<Vec<CString>, _> = args.into_iter().map(CString::new).collect();
     let args = args.map_err(|e| e.to_string())?;
-    // DPDK keeps pointers to its arguments and permutes them: they are left to it.
+    // DPDK keeps pointers to its arguments and permutes them, so they are leaked.
     let mut argv: Vec<*mut c_char> = args.into_iter().map(CString::into_raw).collect();
     argv.push(ptr::null_mut());
     let argv = argv.leak();
@@ -76,23 +76,23 @@ pub fn init(options: &Options) -> Result<(), String> {
     }
 }
 
-/// A name that no other pool or ring of this process has.
+/// A name that is unique among the pools and rings of this process.
 fn name(kind: &str) -> CString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{kind}{}", COUNT.fetch_add(1, Relaxed));
     CString::new(name).expect("no zero in it")
 }
 
-/// An `rte_mempool` over an `rte_ring`, DPDK's default, and the way to use it.
+/// An `rte_mempool` over an `rte_ring`, DPDK's default, and the cache to use it with.
 pub struct Mempool {
     pool: NonNull<Opaque>,
     own: Option<User>,
 }
 
 impl Mempool {
-    /// `cache`: objects in the cache of each lcore, or 0 for none.
+    /// `cache`: the number of objects in the cache of each lcore, or 0 for none.
     pub fn new(count: usize, size: usize, cache: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; invalid numbers return null.
         let pool = unsafe {
             let name = name("pool");
             fp_pool_new(name.as_ptr(), count as _, size as _, cache as _)
@@ -107,9 +107,9 @@ impl Mempool {
         Ok(self)
     }
 
-    /// Another cache of this pool, for a thread. It must go before the pool does.
+    /// Another cache of this pool, for a thread. It must be dropped before the pool.
     pub fn user(&self, size: usize) -> Result<User, String> {
-        // SAFETY: a bad size is answered with null.
+        // SAFETY: an invalid size returns null.
         let cache = unsafe { fp_cache_new(size as _) };
         match cache.is_null() {
             true => Err("DPDK has no memory for a cache".to_owned()),
@@ -131,7 +131,7 @@ impl Mempool {
     }
 
     pub fn lifo(&self, n: u64) {
-        // SAFETY: here and below, pool and cache live as long as `self`, on its one thread: neither
+        // SAFETY: here and below, pool and cache live as long as `self` and are used on its thread only: neither
         // type is Sync.
         unsafe { fp_lifo(self.side(), n) }
     }
@@ -152,7 +152,7 @@ impl Mempool {
     }
 
     pub fn random1024(&self, n: u64, order: &[u16; LIVE]) {
-        // SAFETY: as in `lifo`; `order` is a permutation of as many as the loop has in use.
+        // SAFETY: as in `lifo`; `order` is a permutation of the blocks that the loop uses.
         unsafe { fp_random1024(self.side(), n, order.as_ptr()) }
     }
 
@@ -166,7 +166,7 @@ impl Mempool {
         unsafe { fp_random_whole(self.side(), n, order.as_ptr()) }
     }
 
-    /// `size` is at most that of the objects.
+    /// `size` is at most the size of an object.
     pub fn line_write(&self, n: u64, size: usize) {
         // SAFETY: as in `lifo`.
         unsafe { fp_line_write(self.side(), n, size as c_uint) }
@@ -175,7 +175,7 @@ impl Mempool {
     /// Ticks of 1024 single gets and puts. The pool must be used through a cache of its own.
     pub fn latency(&self, order: &[u16; LIVE], gets: &mut [u32; LIVE], puts: &mut [u32; LIVE]) {
         assert!(self.own.is_some());
-        // SAFETY: as in `random1024`; the arrays are as long as the loop has in use.
+        // SAFETY: as in `random1024`; the arrays have an element for each block that the loop uses.
         unsafe {
             fp_latency(
                 self.side(),
@@ -190,7 +190,7 @@ impl Mempool {
 impl Drop for Mempool {
     fn drop(&mut self) {
         drop(self.own.take());
-        // SAFETY: made by `new`; its caches are gone.
+        // SAFETY: made by `new`; its caches have been dropped.
         unsafe { fp_pool_free(self.pool.as_ptr()) };
     }
 }
@@ -198,12 +198,12 @@ impl Drop for Mempool {
 /// A thread's cache of a pool.
 pub struct User(Side);
 
-// SAFETY: a cache belongs to whoever has it, on any thread; the pool behind it is made for sharing.
+// SAFETY: a cache has one owner, on any thread; its pool may be shared between threads.
 unsafe impl Send for User {}
 
 impl User {
     pub fn lifo(&mut self, n: u64) {
-        // SAFETY: pool and cache live, and `&mut` excludes others from the cache.
+        // SAFETY: pool and cache live, and `&mut` gives exclusive access to the cache.
         unsafe { fp_lifo(self.0, n) }
     }
 
@@ -212,7 +212,7 @@ impl User {
         unsafe { fp_burst32(self.0, n) }
     }
 
-    /// Hands blocks over, 1 or 32 at a time.
+    /// Passes blocks on, 1 or 32 at a time.
     pub fn produce(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `lifo`; each ring has one producer and one consumer.
         unsafe {
@@ -223,7 +223,7 @@ impl User {
         }
     }
 
-    /// Takes blocks over and frees them.
+    /// Receives blocks and frees them.
     pub fn consume(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `produce`.
         unsafe {
@@ -245,14 +245,14 @@ impl Drop for User {
 /// An `rte_ring` for one producer and one consumer.
 pub struct Ring(NonNull<Opaque>);
 
-// SAFETY: this is what it is for; that there is one of each end is up to the bench.
+// SAFETY: DPDK allows it; the bench uses one end of each kind.
 unsafe impl Send for Ring {}
 // SAFETY: the same.
 unsafe impl Sync for Ring {}
 
 impl Ring {
     pub fn new(count: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; invalid numbers return null.
         let ring = unsafe { fp_ring_new(name("ring").as_ptr(), count as c_uint) };
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
@@ -261,7 +261,7 @@ impl Ring {
 
     /// A ring for elements of 8 or 64 bytes.
     pub fn of(count: usize, size: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; invalid numbers return null.
         let ring = unsafe { fp_ring_of(name("ring").as_ptr(), count as c_uint, size as c_uint) };
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,

@@ -1,15 +1,15 @@
 //! Benches of exchange feeds: `wire/fix/…` and `wire/itch/…`.
 //!
-//! | bench | of each message |
+//! | bench | work for each message |
 //! |---|---|
 //! | `wire/fix/full` | length and checksum verified, every field found: tags summed, values touched |
-//! | `wire/fix/frame` | length and checksum verified, no field looked at |
-//! | `wire/itch/full` | found by its length prefix, type and length checked, every field that its type has read: by framepool through tables, by `framepool-typed` and the others after a jump by type |
-//! | `wire/itch/visit` | found, type and length checked, and borrowed as what it is; what all types have is read, and the order's number |
+//! | `wire/fix/frame` | length and checksum verified, no field read |
+//! | `wire/itch/full` | found by its length prefix, type and length checked, every field of its type read: by framepool through tables, by `framepool-typed` and the others after a jump by type |
+//! | `wire/itch/visit` | found, type and length checked, and borrowed as its type; the fields of all types and the order's number are read |
 //!
-//! One operation is one message. FIX messages are execution reports of 331 bytes, ITCH messages those
-//! of an order book, each after its length, 32 bytes on average; both made here, the same in every run. The
-//! ITCH messages are too many for a branch predictor to know their order by heart.
+//! One operation is one message. FIX messages are execution reports of 331 bytes. ITCH messages are those of an
+//! order book, each after its length, 32 bytes on average. Both are generated here and are the same in every run.
+//! There are too many ITCH messages for a branch predictor to learn their order.
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -23,11 +23,11 @@ use itch5::{MessageHandler, Parser};
 use crate::harness::{Group, Row};
 use crate::options::Options;
 
-/// FIX messages, each different.
+/// The number of FIX messages; all of them differ.
 const REPORTS: usize = 1000;
-/// Bytes of one.
+/// The size of one in bytes.
 const REPORT: usize = 331;
-/// ITCH messages, in an order without a pattern.
+/// The number of ITCH messages; their order has no pattern.
 const ORDERS: usize = 1 << 17;
 
 /// The messages that all contenders read.
@@ -57,7 +57,7 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
 /// All of them, in the order in which they run.
@@ -68,7 +68,7 @@ pub const BENCHES: &[Bench] = &[
     ("wire/itch/visit", itch_visit),
 ];
 
-/// Runs the benches that the options name.
+/// Runs the benches that the options select.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
     let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
     let mut rows = Vec::new();
@@ -92,7 +92,7 @@ impl Dice {
     }
 }
 
-/// An execution report. Its text is as long as it takes.
+/// An execution report. Its text fills it up to the size.
 fn report(dice: &mut Dice, i: u64) -> Vec<u8> {
     let symbols = ["IBM", "MSFT", "AAPL", "BRK.B", "F", "GOOGL"];
     let clock = dice.roll(86_400_000);
@@ -149,7 +149,7 @@ fn report(dice: &mut Dice, i: u64) -> Vec<u8> {
     message
 }
 
-/// A message about an order, of a type as often as they come in a day or so.
+/// A message about an order. The types are about as frequent as on a trading day.
 fn order(dice: &mut Dice) -> Vec<u8> {
     let (stock_locate, tracking_number) = (dice.roll(8000) as u16, 0);
     let timestamp = 34_200_000_000_000 + dice.roll(23_400_000_000_000);
@@ -241,7 +241,7 @@ fn fix_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
     });
 }
 
-/// What is done with each field: tag, length, first byte.
+/// The work for each field: tag, length, first byte.
 #[inline(always)]
 fn touch(tag: u32, value: &[u8]) -> u64 {
     u64::from(tag) + value.len() as u64 + value.first().map_or(0, |&byte| byte.into())
@@ -306,7 +306,7 @@ fn itch_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
     });
 }
 
-/// All fields of a message, mixed: those that its type has.
+/// All fields of a message's type, combined.
 #[inline(always)]
 fn every_field_by_table(m: &itch::Raw<'_>) -> u64 {
     let values = m.values();
@@ -391,7 +391,7 @@ mixed! {
         ^ m.match_number();
 }
 
-/// What all types have, by itch5.
+/// The fields of all types, by itch5.
 struct Header(u64);
 
 macro_rules! headers {

@@ -1,39 +1,39 @@
-//! Rounds, samples and medians: how everything here is measured.
+//! The method of measurement: rounds, samples and medians.
 //!
 //! A *bench* has several *contenders*. Each contender is a loop over some number of iterations, and a
 //! *sample* is the time of one such loop of about [`SAMPLE`], divided by the operations in it. The
-//! contenders of a bench are measured in turn, one sample each per round, so that whatever slows the
-//! machine down for a while slows all of them; each round begins with another contender. There are at
-//! least [`MIN_ROUNDS`] rounds, and more while the bench's share of `--seconds` lasts.
+//! contenders of a bench are measured in turn, one sample each per round, so that a temporary slowdown of the
+//! machine affects all of them; each round begins with another contender. There are at least [`MIN_ROUNDS`]
+//! rounds, and more while the bench's share of `--seconds` lasts.
 //!
-//! A ratio is a contender's median divided by framepool's median in the same bench, same run and same
-//! placement of the cores: above 1, framepool is the faster one.
+//! A ratio is a contender's median divided by framepool's median in the same bench, run and placement of the
+//! cores: above 1, framepool is faster.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The fewest rounds of a bench.
+/// The minimum number of rounds of a bench.
 pub const MIN_ROUNDS: usize = 31;
-/// The most rounds of a bench, however long its budget.
+/// The maximum number of rounds of a bench, whatever its budget.
 pub const MAX_ROUNDS: usize = 501;
-/// What one sample is meant to take.
+/// The intended duration of a sample.
 pub const SAMPLE: Duration = Duration::from_micros(300);
-/// The fewest samples that make a median: where the cores moved, one placement may get hardly any.
+/// The minimum number of samples for a median: if the cores moved, one placement may have very few.
 const FEWEST: usize = 5;
-/// Samples of each contender before the first that counts.
+/// The number of samples of each contender that are discarded first.
 const WARM_UP: usize = 3;
 
-/// What contenders are compared with, by name.
+/// The name of the contender that others are compared with.
 pub const FRAMEPOOL: &str = "framepool";
 
-/// Where the two cores of a measurement were.
+/// The placement of the two cores of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placement {
     /// One core only.
     Single,
     /// A cache line's round trip takes less than [`NEAR`].
     Near,
-    /// It takes longer.
+    /// A cache line's round trip takes longer.
     Far,
 }
 
@@ -41,7 +41,7 @@ pub enum Placement {
 pub const NEAR: f64 = 250.0;
 
 impl Placement {
-    /// By the round trip of a cache line.
+    /// The placement that a round trip of a cache line shows.
     pub fn of_round_trip(ns: f64) -> Self {
         if ns < NEAR { Self::Near } else { Self::Far }
     }
@@ -60,20 +60,20 @@ impl Placement {
 pub struct Row {
     pub bench: String,
     pub contender: String,
-    /// How it waited, if that was tried in several ways: the way that was fastest.
+    /// The fastest wait, if several were measured.
     pub wait: &'static str,
     pub placement: Placement,
     /// ns per operation.
     pub median: f64,
     pub min: f64,
     pub samples: usize,
-    /// To the base contender: above 1, that one is faster.
+    /// The ratio to the base contender: above 1, the base is faster.
     pub ratio: Option<f64>,
 }
 
-/// Makes the compiler believe that `value` is read and written here, without moving it: what
-/// `asm volatile("" : : "r"(p) : "memory")` is to the C contenders. (`black_box` would store the pointer
-/// as well, one store more than they have.)
+/// Makes the compiler assume that `value` is read and written here, without moving it, like
+/// `asm volatile("" : : "r"(p) : "memory")` in the C contenders. (`black_box` would also store the pointer, one
+/// more store than they have.)
 #[inline(always)]
 pub fn escape<T>(value: &mut T) {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -87,7 +87,7 @@ pub fn escape<T>(value: &mut T) {
 }
 
 impl Row {
-    /// The contender, and how it waited.
+    /// The contender and its wait.
     pub fn label(&self) -> String {
         match self.wait {
             "" => self.contender.clone(),
@@ -101,10 +101,10 @@ impl Row {
 pub struct Series {
     pub bench: String,
     pub contender: String,
-    /// How it waits, where it is measured with several waits: of series that differ in nothing else the
-    /// fastest in a placement counts, and the others are left out.
+    /// Its wait, if it is measured with several: of series that differ only in the wait the fastest in a placement
+    /// counts, and the others are left out.
     pub wait: &'static str,
-    /// The bench and contender that the ratio is to.
+    /// The bench and contender of the ratio's denominator.
     pub base: (String, String),
     pub samples: Vec<(Placement, f64)>,
 }
@@ -126,14 +126,14 @@ impl Series {
     }
 }
 
-/// A median, of at least one value.
+/// The median of at least one value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     (values[(n - 1) / 2] + values[n / 2]) / 2.0
 }
 
-/// Of the series of one contender in one bench the one with the least median in a placement, and that.
+/// The series of a contender in a bench with the least median in a placement, and that median.
 fn best<'a>(
     all: &'a [Series],
     (bench, contender): (&str, &str),
@@ -142,7 +142,7 @@ fn best<'a>(
     best_of(all, bench, |name| name == contender, placement)
 }
 
-/// The same of what a ratio is to. Between rings it is to the fastest of framepool's.
+/// The same for the denominator of a ratio. For rings that is the fastest of framepool's.
 fn best_base<'a>(
     all: &'a [Series],
     (bench, base): (&str, &str),
@@ -169,7 +169,7 @@ fn best_of<'a>(
         .min_by(|(.., a), (.., b)| a.total_cmp(b))
 }
 
-/// One run's rows: medians by placement, and ratios within it.
+/// The rows of one run: medians by placement, and ratios within a placement.
 pub fn rows(all: &[Series]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for placement in [Placement::Single, Placement::Near, Placement::Far] {
@@ -205,7 +205,7 @@ pub fn rows(all: &[Series]) -> Vec<Row> {
     rows
 }
 
-/// Rows of several runs as one: the median of the medians and of the ratios, the least of the minima.
+/// Combines the rows of several runs: the median of the medians and of the ratios, the least of the minima.
 pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
     let mut left: VecDeque<Row> = runs.into_iter().flatten().collect();
     let mut merged = Vec::new();
@@ -234,11 +234,11 @@ pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
     merged
 }
 
-/// Iterations that take about [`SAMPLE`], by a function that runs so many and says how long it took.
+/// The number of iterations that take about [`SAMPLE`], measured with a function that runs some and returns the time.
 pub fn calibrate(mut run: impl FnMut(u64) -> Duration) -> u64 {
     let mut n = 1;
     loop {
-        // The first time may be slow for reasons that never come back, such as page faults.
+        // The first call may be slow for reasons that do not occur again, such as page faults.
         let took = run(n).min(run(n)).min(run(n));
         if took >= SAMPLE / 4 {
             let per = took.as_secs_f64() / n as f64;
@@ -248,8 +248,8 @@ pub fn calibrate(mut run: impl FnMut(u64) -> Duration) -> u64 {
     }
 }
 
-/// Calls `round` with its number, first [`WARM_UP`] times with `false`, then for as long as the
-/// budget says with `true`.
+/// Calls `round` with its number, first [`WARM_UP`] times with `false`, then with `true` until the budget is
+/// used up.
 pub fn rounds(budget: Duration, mut round: impl FnMut(usize, bool)) {
     (0..WARM_UP).for_each(|i| round(i, false));
     let start = Instant::now();
@@ -261,7 +261,7 @@ pub fn rounds(budget: Duration, mut round: impl FnMut(usize, bool)) {
     }
 }
 
-/// How long a function takes.
+/// The time that a function takes.
 pub fn time(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
@@ -276,7 +276,7 @@ pub struct Group<'a> {
 
 struct Entry<'a> {
     series: Series,
-    /// Operations in one iteration.
+    /// The number of operations in one iteration.
     ops: u64,
     run: Box<dyn FnMut(u64) + 'a>,
 }
@@ -291,14 +291,14 @@ impl<'a> Group<'a> {
         });
     }
 
-    /// Gives the contender that was added last another one to compare with.
+    /// Sets the contender that the last added one is compared with.
     pub fn compare_last_with(&mut self, bench: &str, contender: &str) {
         if let Some(entry) = self.entries.last_mut() {
             entry.series.base = (bench.to_owned(), contender.to_owned());
         }
     }
 
-    /// Measures all of them in turn.
+    /// Measures all contenders in turn.
     pub fn measure(mut self, budget: Duration) -> Vec<Row> {
         let timed = |entry: &mut Entry<'a>| calibrate(|n| time(|| (entry.run)(n)));
         let counts: Vec<u64> = self.entries.iter_mut().map(timed).collect();
@@ -323,9 +323,9 @@ pub fn pin(core: usize) -> Result<(), String> {
     pin_to(&[core]).map_err(|error| format!("cannot run on core {core}: {error}"))
 }
 
-/// Keeps the calling thread, and those that it starts, on these cores.
+/// Pins the calling thread, and the threads that it starts, to these cores.
 pub fn pin_to(cores: &[usize]) -> Result<(), String> {
-    // SAFETY: a zeroed set is an empty one, and each core is checked to be within it.
+    // SAFETY: a zeroed set is empty, and each core is checked to be within the set.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         for &core in cores {
@@ -349,7 +349,7 @@ pub fn shuffled<const N: usize>() -> [u16; N] {
     order
 }
 
-/// Shuffles, the same way in every run.
+/// Shuffles in the same order in every run.
 pub fn shuffle<T>(items: &mut [T]) {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     for i in (1..items.len()).rev() {
@@ -360,12 +360,12 @@ pub fn shuffle<T>(items: &mut [T]) {
     }
 }
 
-/// Whether a ratio meets a bar. As fast as the other counts from 0.97.
+/// Whether a ratio meets a bar. From 0.97 on both are equally fast.
 pub fn meets(ratio: f64, bar: f64) -> bool {
     ratio >= if bar == 1.0 { 0.97 } else { bar }
 }
 
-/// The least of a contender's ratio that is asked for, if the bench asks for one.
+/// The bar of a contender: the least ratio that the bench requires, if any.
 pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
     if contender.starts_with(FRAMEPOOL) && bench.starts_with("ring/") {
         return None;
@@ -387,7 +387,7 @@ pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
         ("cross/burst32", "dpdk-c512") => Some(1.0),
         ("ring/u64/burst1", _) => Some(1.5),
         ("ring/64B/burst1", _) => Some(1.0),
-        // At most 1.1 times as long.
+        // At most 1.1 times the time.
         ("ring/pingpong", "two lines") => Some(1.0 / 1.1),
         ("ring/pingpong", _) => None,
         ("ring/u64/burst32" | "ring/64B/burst32", _) => Some(1.0),
@@ -400,7 +400,7 @@ pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
         ("time/record", "histogram") => Some(1.0),
         ("time/span", "quanta+histogram") => Some(1.0),
         ("time/span", "std+hdrhistogram") => Some(2.0),
-        // Mixed frames have no bar: the README says what to take for a 5-tuple alone.
+        // Mixed frames have no bar: the README names a faster parser if only the 5-tuple is needed.
         ("wire/summarize/plain", "smoltcp" | "pnet") => Some(1.0),
         ("wire/summarize/plain", "etherparse") => Some(2.5),
         ("wire/summarize/burst32/plain", "smoltcp" | "pnet") => Some(1.3),

@@ -1,15 +1,14 @@
-//! framepool beside its peers.
+//! framepool and its peers, measured.
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
-//! region` what mappings cost, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks
-//! and histograms, `framepool-peers wire` parsing; `--help` says what each contender does. All contenders of a
-//! bench take turns in one run, on pinned threads, and what counts are ratios: absolute figures move with the
-//! machine.
+//! region` mappings, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks and
+//! histograms, `framepool-peers wire` parsing; `--help` describes each contender. All contenders of a bench take
+//! turns in one run, on pinned threads. The results are the ratios: absolute times differ between machines.
 //!
-//! | file | what is in it |
+//! | file | contents |
 //! |---|---|
-//! | `harness.rs` | samples, rounds, medians, ratios, and the bars that ratios are held against |
-//! | `contenders.rs` | the contenders that give single blocks out, behind one trait |
+//! | `harness.rs` | samples, rounds, medians, ratios and their bars |
+//! | `contenders.rs` | the contenders that allocate single blocks, behind one trait |
 //! | `pool.rs` | the benches on one core |
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
@@ -17,10 +16,10 @@
 //! | `time.rs` | the benches of clocks and histograms |
 //! | `ring.rs` | the benches of rings |
 //! | `wire.rs`, `wire/` | the benches of packet parsing |
-//! | `feeds.rs` | those of exchange feeds |
+//! | `feeds.rs` | the benches of exchange feeds |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
-//! | `machine.rs`, `results.rs`, `render.rs` | what figures are of; those that are kept; what is made of them |
+//! | `machine.rs`, `results.rs`, `render.rs` | the origin of results; stored results; the pages made of them |
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("the benches against peers read the TSC and pin threads: x86-64 Linux only");
@@ -52,7 +51,7 @@ use harness::Row;
 use options::{Command, Options, Parsed};
 
 fn main() -> ExitCode {
-    // SAFETY: nothing else has set it. A reader that goes away ends the process, as with any filter.
+    // SAFETY: nothing else has set it. A reader that closes the pipe ends the process, as with any filter.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(Parsed::Run(options)) => options,
@@ -79,7 +78,7 @@ fn fail(error: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What `--only` chooses from.
+/// The names that `--only` selects from.
 fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     match command {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
@@ -99,7 +98,7 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     }
 }
 
-/// Measures and prints. Whether every bar that was asked about was met.
+/// Measures and prints. Returns whether every checked bar was met.
 fn run(options: &Options) -> Result<bool, String> {
     if options.command == Command::Report {
         return run_report(options);
@@ -119,11 +118,11 @@ fn run(options: &Options) -> Result<bool, String> {
     }
 }
 
-/// Pins this thread, and starts DPDK for what compares with it.
+/// Pins this thread, and starts DPDK for the benches that compare with it.
 fn prepare(options: &Options) -> Result<(), String> {
     use Command::*;
     if !matches!(options.command, Pool | Time | Wire) {
-        // Only to see now that it can be had.
+        // Only to find out now whether it is available.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
@@ -176,7 +175,7 @@ fn run_pool(options: &Options) -> Result<bool, String> {
     Ok(met)
 }
 
-/// Prints rows, and keeps them where that is asked for. Whether every bar was met.
+/// Prints rows, and stores them if requested. Returns whether every bar was met.
 fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     let met = report::rows(rows, options);
     let room = results::ROOMS
@@ -188,8 +187,8 @@ fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     Ok(met)
 }
 
-/// Measures all rooms that are asked for, keeps their figures, and writes all pages. Each room is measured by a
-/// process of its own: what DPDK starts would slow the others down.
+/// Measures all selected rooms, stores their results, and writes all pages. A separate process measures each room:
+/// threads that DPDK starts would slow the others down.
 fn run_report(options: &Options) -> Result<bool, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let rooms = results::ROOMS.iter().filter(|_| !options.render);

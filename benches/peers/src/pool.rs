@@ -8,12 +8,11 @@
 //! | `pool/random1024` | 1024 out one by one, then back one by one in random order | 1024 |
 //! | `pool/random1024/burst` | 1024 out in bursts of 32, then back in bursts of 32 blocks each picked in random order | 1024 |
 //! | `pool/random1024/burst/whole` | the same, but bursts go back as they came, in random order of the bursts | 1024 |
-//! | `pool/line_write` | one block out, one word of each of its 32 cache lines written, and back | 1 |
+//! | `pool/line_write` | one block out, one word of each of its 32 cache lines written, and the block back | 1 |
 //! | `pool/size/…` | on pools of 64-byte blocks whose free blocks are in random order: lifo, random1024, and rotate, where a quarter of the pool is in use and each block taken replaces the oldest | 1, 1024, 1 |
 //!
-//! One operation is one block out *and* back. In `pool/size` the ratio is to the pool of 1k blocks:
-//! near 1 where the cost does not grow. (In rotate the table of handles grows too: 4 MiB of them for
-//! the largest pool.)
+//! One operation is one block out *and* back. In `pool/size` the ratio is to the pool of 1k blocks: near 1 if
+//! the cost does not grow. (In rotate the table of handles grows too: to 4 MiB for the largest pool.)
 
 use std::cell::OnceCell;
 use std::mem::{self, MaybeUninit};
@@ -28,15 +27,15 @@ use crate::dpdk::Mempool;
 use crate::harness::{FRAMEPOOL, Group, Row, escape, shuffle, shuffled};
 use crate::options::Options;
 
-/// Blocks in use at once in the random benches.
+/// The number of blocks in use in the random benches.
 pub const LIVE: usize = 1024;
-/// Blocks in a burst.
+/// The number of blocks in a burst.
 pub const BURST: usize = 32;
 
 /// The pools of all contenders, made once.
 pub struct Fixtures {
     pub frames: Pool<'static>,
-    /// For `pool/size`, made when that runs: a pool for each size and loop.
+    /// For `pool/size`, made when it runs: a pool for each size and loop.
     sizes: OnceCell<Vec<SizedPools>>,
     huge: bool,
     opool: LocalPool<Boxes, Box<Bytes>>,
@@ -88,7 +87,7 @@ impl Fixtures {
             queue: queue(BLOCKS),
             order: shuffled(),
             bursts: shuffled(),
-            // One less than a power of two: what an rte_ring holds without waste.
+            // One less than a power of two: the capacity of an rte_ring.
             #[cfg(feature = "dpdk")]
             dpdk: vec![
                 ("dpdk-c256", Mempool::new(BLOCKS - 1, BLOCK, 256)?),
@@ -103,7 +102,7 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
 /// All of them, in the order in which they run.
@@ -122,12 +121,12 @@ pub const BENCHES: &[Bench] = &[
     ("pool/random1024/burst", random_mixed),
     ("pool/random1024/burst/whole", random_whole),
     ("pool/line_write", |f, g| singles::<LineWrite>(f, g)),
-    // Measured together, whichever is asked for.
+    // Always measured together.
     ("pool/size/1k pool/size/64k pool/size/1m", sizes),
     ("shared/lifo", shared_lifo),
 ];
 
-/// Runs the benches that the options name.
+/// Runs the benches that the options select.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
     let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
     let mut rows = Vec::new();
@@ -225,7 +224,7 @@ impl Loop for Random1024 {
     }
 }
 
-/// Handles in use, taken out in any order: an array without the test that an `Option` needs.
+/// Handles in use, removed in any order: an array without the test that an `Option` needs.
 struct Live<H, const N: usize>([MaybeUninit<H>; N]);
 
 impl<H, const N: usize> Live<H, N> {
@@ -234,7 +233,7 @@ impl<H, const N: usize> Live<H, N> {
         Self([const { MaybeUninit::uninit() }; N])
     }
 
-    /// Fills every place; what was in one is not dropped.
+    /// Fills every place without dropping its contents.
     #[inline(always)]
     fn fill(&mut self, mut take: impl FnMut() -> H) {
         for place in &mut self.0 {
@@ -243,10 +242,10 @@ impl<H, const N: usize> Live<H, N> {
     }
 
     /// # Safety
-    /// The place was filled since it was taken out of.
+    /// The place must have been filled after it was last emptied.
     #[inline(always)]
     unsafe fn out(&self, i: usize) -> H {
-        // SAFETY: the caller's promise; `N` is a power of two, so this only spares a test.
+        // SAFETY: by the contract. `N` is a power of two, so the mask only removes a test.
         unsafe { self.0[i % N].assume_init_read() }
     }
 }
@@ -260,7 +259,7 @@ impl Loop for LineWrite {
             let mut handle = s.take();
             let start = s.start(&mut handle);
             for at in (0..BLOCK).step_by(64) {
-                // SAFETY: within the block, which the handle owns; blocks are aligned to a word.
+                // SAFETY: the word is within the block, which the handle owns, and blocks are aligned to words.
                 unsafe { start.add(at).cast::<u64>().write(i) };
             }
             escape(&mut handle);
@@ -274,7 +273,7 @@ impl Loop for LineWrite {
     }
 }
 
-/// All contenders that give single blocks out, framepool first.
+/// All contenders that allocate single blocks, framepool first.
 fn singles<'a, L: Loop>(f: &'a Fixtures, group: &mut Group<'a>) {
     fn add<'a, L: Loop, S: Single + 'a>(f: &'a Fixtures, g: &mut Group<'a>, name: &str, mut s: S) {
         g.add(L::BENCH, name, L::OPS, move |n| L::run(&mut s, n, &f.order));
@@ -412,8 +411,8 @@ fn burst32<'a>(f: &'a Fixtures, group: &mut Group<'a>, (bench, touched, ours): B
     let _ = touched;
 }
 
-/// Blocks picked from 1024 in random order: framepool with bursts that are taken apart and made up
-/// again, and as `[Block; 32]`.
+/// Blocks in random order out of 1024: framepool with bursts that are taken apart and put together, and as
+/// `[Block; 32]`.
 fn random_mixed<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let (bench, ops) = ("pool/random1024/burst", LIVE as u64);
     let mut cache = f.frames.cache();

@@ -1,13 +1,13 @@
 //! Benches of mappings: `region/…`.
 //!
-//! | bench | framepool | beside |
+//! | bench | framepool | compared with |
 //! |---|---|---|
 //! | `region/prefault/base`, `/2m` | maps, verifies on the calling thread, drops | `mmap(MAP_POPULATE)`, `munmap` |
-//! | `region/threads/base`, `/2m` | maps and verifies on two threads, a core each | on one thread |
+//! | `region/threads/base`, `/2m` | maps and verifies on two threads, one on each core | the same on one thread |
 //!
-//! All map the same length of the same kind of pages, in turn. The first pair of benches stays on one
-//! core. For the second, the round trip of a cache line is measured before and after each sample, which
-//! sorts the samples: see [`Placement`].
+//! All contenders map the same length of the same kind of pages, in turn. The first pair of benches runs on one
+//! core. For the second pair, the round trip of a cache line is measured before and after each sample, which
+//! gives its [`Placement`].
 
 use std::time::Duration;
 
@@ -17,9 +17,9 @@ use crate::cross::{self, Outcome};
 use crate::harness::{FRAMEPOOL, Group, Placement, Row, Series, pin, pin_to, rounds, rows, time};
 use crate::options::Options;
 
-/// Bytes of each mapping.
+/// The size of each mapping in bytes.
 const LEN: usize = 64 << 20;
-/// What figures are per.
+/// The unit of the results in bytes.
 const UNITS: u64 = (LEN / 4096) as u64;
 
 /// The benches, in the order in which they run.
@@ -30,10 +30,10 @@ pub const BENCHES: &[&str] = &[
     "region/threads/2m",
 ];
 
-/// Runs the benches that the options name.
+/// Runs the benches that the options select.
 pub fn run(options: &Options) -> Result<Outcome, String> {
-    // SAFETY: a switch of this process. Where huge pages come unasked, the kernel's own mapping would
-    // have other pages than ours.
+    // SAFETY: a setting of this process. With transparent huge pages the kernel's mapping would have other pages
+    // than ours.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     let wanted = BENCHES.iter().filter(|bench| options.wants(bench));
     let mut benches = Vec::new();
@@ -81,7 +81,7 @@ fn map_ours(page: PageSize, threads: usize, n: u64) {
     }
 }
 
-/// The same by the kernel's own means.
+/// The same with the kernel's calls.
 fn map_populated(page: PageSize, n: u64) {
     let huge = match page {
         PageSize::Huge2M => libc::MAP_HUGETLB | libc::MAP_HUGE_2MB,
@@ -90,7 +90,7 @@ fn map_populated(page: PageSize, n: u64) {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE | huge;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     for _ in 0..n {
-        // SAFETY: the kernel chooses where; nobody keeps the address.
+        // SAFETY: the kernel chooses the address, and nothing keeps it.
         unsafe {
             let start = libc::mmap(std::ptr::null_mut(), LEN, access, flags, -1, 0);
             assert_ne!(start, libc::MAP_FAILED, "mapped before");
@@ -117,12 +117,12 @@ fn threads(
 ) -> Result<Vec<Row>, String> {
     let names = [(FRAMEPOOL, 2), ("framepool-serial", 1)];
     let mut all = names.map(|(name, threads)| (Series::new(bench, name), threads));
-    // Threads may run where their parent may.
+    // Threads may run on the cores of their parent.
     let sample = |threads| -> Result<Duration, String> {
         pin_to(&cores)?;
         let mut region = None;
         let took = time(|| region = ours(page, threads).map().ok());
-        // One thread unmaps, whoever prefaulted.
+        // One thread unmaps, whichever prefaulted.
         drop(region.ok_or("what was mapped before is not to be had any more")?);
         pin(cores[0])?;
         Ok(took)

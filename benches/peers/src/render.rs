@@ -1,4 +1,4 @@
-//! What is made of the results that are kept: `RESULTS.md`, a chart for each room, the tables of the README.
+//! The pages made of the stored results: `RESULTS.md`, a chart for each room, the tables of the README.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -74,7 +74,7 @@ fn is_floor(figure: &Figure) -> bool {
         || (figure.bench.starts_with("wire/filter/") && name == "summarize")
 }
 
-/// The fastest of ours and the fastest peer.
+/// The fastest of framepool's contenders, and the fastest peer.
 fn both<'a>(figures: &[&'a Figure]) -> (Option<&'a Figure>, Option<&'a Figure>) {
     let ours = figures.iter().find(|f| is_ours(&f.contender));
     let peer = figures
@@ -98,7 +98,7 @@ fn label(figure: &Figure) -> String {
     }
 }
 
-/// `0.66 (slab 1.16: 1.8)`; what a peer does faster is bold.
+/// `0.66 (slab 1.16: 1.8)`; bold if a peer is faster.
 fn cell(kept: &Kept, bench: &str, placement: &str) -> String {
     let figures = kept.of(bench, placement);
     let (Some(ours), peer) = both(&figures) else {
@@ -131,7 +131,7 @@ fn placements(kept: &Kept, room: &str) -> Vec<String> {
     all
 }
 
-/// The benches of a room that were measured in a placement, in the order in which they ran.
+/// The benches of a room that were measured in a placement, in the order of the run.
 fn benches<'a>(kept: &'a Kept, room: &str, placement: &str) -> Vec<&'a str> {
     let mut all: Vec<&str> = Vec::new();
     for figure in &kept.figures {
@@ -171,7 +171,7 @@ fn small_table(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
     text
 }
 
-/// All figures of a processor and build, one row for each bench and placement.
+/// All results of a processor and build, one row for each bench and placement.
 fn full_table(kept: &Kept, room: &str) -> String {
     let mut text = String::new();
     for placement in placements(kept, room) {
@@ -254,7 +254,7 @@ fn chart_path(kept: &Kept, room: &str) -> String {
     )
 }
 
-/// Times as multiples of framepool's: a bar for each contender, cut off at eight times.
+/// Times as multiples of framepool's: a bar for each contender, at most eight times long.
 fn chart(kept: &Kept, room: &str) -> String {
     const ROW: usize = 16;
     const LEFT: f64 = 220.0;
@@ -329,7 +329,7 @@ fn write(of: &str, text: &str) -> Result<(), String> {
     fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Puts each room's table between its two marks in the README.
+/// Writes each room's table between its two marks in the README.
 fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
     let mut text = readme.to_owned();
     for (room, benches) in CHOSEN {
@@ -350,7 +350,7 @@ fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
     Ok(text)
 }
 
-/// Writes everything again.
+/// Writes all pages.
 ///
 /// # Errors
 /// A file that cannot be read or written, or a README without marks.

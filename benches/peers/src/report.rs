@@ -4,7 +4,7 @@ use crate::harness::{Placement, Row, bar, median, meets};
 use crate::latency::{self, Latency};
 use crate::options::{Command, Options};
 
-/// Prints results. Whether every bar was met, where `--check` asks.
+/// Prints results. Returns whether every bar was met, with `--check`.
 pub fn rows(rows: &[Row], options: &Options) -> bool {
     if options.json {
         rows.iter().for_each(|row| println!("{}", json(row)));
@@ -69,7 +69,7 @@ fn verdict(row: &Row) -> String {
     format!("{bar:>6.2} {}", if met { "met" } else { "MISSED" })
 }
 
-/// Says on standard error which bars were missed, or could not be judged.
+/// Reports on standard error the bars that were missed or could not be checked.
 fn check(rows: &[Row], options: &Options) -> bool {
     let mut met = true;
     let mut complain = |what: String| {
@@ -109,7 +109,7 @@ fn check(rows: &[Row], options: &Options) -> bool {
     met
 }
 
-/// Prints ticks of single operations, and what they are in ns.
+/// Prints the ticks of single operations, and their length in ns.
 pub fn latencies(rows: &[Latency], options: &Options) {
     if rows.is_empty() {
         return;
@@ -147,7 +147,7 @@ pub fn latencies(rows: &[Latency], options: &Options) {
     println!("  {empty} ticks of each are the measuring; a tick is {tick:.3} ns");
 }
 
-/// Prints what the distance of the cores was.
+/// Prints the measured distance of the cores.
 pub fn round_trips(trips: Vec<f64>, dropped: usize, options: &Options) {
     if trips.is_empty() || options.json {
         return;

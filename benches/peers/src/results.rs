@@ -1,4 +1,4 @@
-//! Results that are kept, one file for each processor and build under `results/`: tab-separated lines.
+//! Stored results, in one file for each processor and build under `results/`: tab-separated lines.
 //!
 //! ```text
 //! fact      microcode  0x1000065
@@ -6,8 +6,8 @@
 //! row       ring  ring/u64/burst1  near  framepool  once  0.753  0.701
 //! ```
 //!
-//! A run replaces what it measures, room by room and placement by placement, and leaves everything else: a
-//! machine adds its own to what others measured.
+//! A run replaces the results that it measures, by room and placement, and keeps all others, so results of
+//! several machines add up.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::harness::{Placement, Row};
 use crate::machine::{self, Processor, git};
 use crate::options::Command;
 
-/// A room, the command that measures it, and the code that its figures are of.
+/// A room, the command that measures it, and the code that its results depend on.
 pub const ROOMS: &[(&str, Command, &[&str])] = &[
     ("pool", Command::Pool, &["src/pool"]),
     ("cross", Command::Cross, &["src/pool", "src/ring"]),
@@ -26,7 +26,7 @@ pub const ROOMS: &[(&str, Command, &[&str])] = &[
     ("wire", Command::Wire, &["src/wire"]),
 ];
 
-/// What a run measured, and of what.
+/// The room, placement and code of a measurement.
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub room: String,
@@ -36,7 +36,7 @@ pub struct Measured {
     trees: String,
 }
 
-/// One figure.
+/// One result.
 #[derive(Clone, Debug)]
 pub struct Figure {
     pub room: String,
@@ -48,7 +48,7 @@ pub struct Figure {
     pub min: f64,
 }
 
-/// All that is kept of one processor and build.
+/// All stored results of one processor and build.
 #[derive(Clone, Debug)]
 pub struct Kept {
     pub processor: Processor,
@@ -62,7 +62,7 @@ fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "results"].iter().collect()
 }
 
-/// Git's names for the contents of the code of a room, as committed.
+/// The git trees of the committed code of a room.
 fn trees(room: &str) -> String {
     let code = ROOMS.iter().find(|(name, ..)| *name == room);
     let names = code.map_or(&[][..], |(.., code)| code).iter();
@@ -85,7 +85,7 @@ impl Measured {
         }
     }
 
-    /// Whether the code has changed since.
+    /// Whether the code has changed since the measurement.
     pub fn is_old(&self) -> bool {
         self.trees != trees(&self.room)
     }
@@ -189,7 +189,7 @@ impl Kept {
         lines.join("\n") + "\n"
     }
 
-    /// Takes a room's rows in, instead of those that were there.
+    /// Replaces a room's rows.
     fn replace(&mut self, room: &str, rows: &[Row]) {
         for placement in [Placement::Single, Placement::Near, Placement::Far] {
             let new: Vec<&Row> = rows
@@ -218,13 +218,13 @@ impl Kept {
         }
     }
 
-    /// When a figure was measured, and of which code.
+    /// The date and the code of a measurement.
     pub fn measured(&self, figure: &Figure) -> Option<&Measured> {
         let mut all = self.measured.iter();
         all.find(|m| m.room == figure.room && m.placement == figure.placement)
     }
 
-    /// The figures of one bench and placement, the fastest first.
+    /// The results of one bench and placement, the fastest first.
     pub fn of(&self, bench: &str, placement: &str) -> Vec<&Figure> {
         let all = self.figures.iter();
         let mut all: Vec<&Figure> = all
@@ -235,10 +235,10 @@ impl Kept {
     }
 }
 
-/// Everything that is kept.
+/// All stored results.
 ///
 /// # Errors
-/// A file that cannot be read, or is none of ours.
+/// A file cannot be read, or has another format.
 pub fn load() -> Result<Vec<Kept>, String> {
     let mut all = Vec::new();
     let Ok(files) = fs::read_dir(folder()) else {
@@ -263,10 +263,10 @@ pub fn load() -> Result<Vec<Kept>, String> {
     Ok(all)
 }
 
-/// Keeps what was measured here and now.
+/// Stores the results of this run.
 ///
 /// # Errors
-/// A file that cannot be read or written.
+/// A file cannot be read or written.
 pub fn keep(room: &str, rows: &[Row]) -> Result<(), String> {
     let (processor, build) = (Processor::this(), machine::build());
     let known = load()?

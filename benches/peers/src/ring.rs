@@ -6,14 +6,12 @@
 //! | `ring/u64/burst32`, `ring/64B/burst32` | sends 32 at once | receives 32 at once | messages |
 //! | `ring/pingpong` | sends one, waits for the answer | answers | round trips |
 //!
-//! Every ring has [`PLACES`] places, and each of its ends lies on cache lines of its own. Whoever finds it full
-//! or empty waits and tries again; each contender is measured with each of three
-//! [waits](crate::waits), and its fastest counts; in the ping-pong also without any pause. There, `two lines`
-//! is one cache line there and another one back, which two rings cannot be faster than; `line` is one line
-//! that both cores write. Values go in and come out by copy, out
-//! of and into memory of each side's own. What is sent has been in that memory for a while: a value that is
-//! stored word by word and at once loaded as a vector would wait for the stores, and those for the
-//! lines of the other core, whatever ring it is.
+//! Every ring has [`PLACES`] places, and each end lies on its own cache lines. An end that finds the ring full or
+//! empty waits and tries again. Each contender is measured with each of three [waits](crate::waits), and in the
+//! ping-pong also without a pause; the fastest one counts. In the ping-pong `two lines` is one cache line in each
+//! direction, and two rings cannot be faster; `line` is one line that both cores write. Values are copied from and
+//! to memory of each side. They are written to that memory early: a value that is stored word by word and then
+//! loaded as a vector at once would wait for the stores, and these for the other core's lines, in every ring.
 //!
 //! In `…/burst1` framepool is its `flags::Ring`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
 //! `framepool-shared` is its `SharedRing`, over memory that two processes could share.
@@ -40,7 +38,7 @@ pub const BENCHES: &[&str] = &[
     "ring/pingpong",
 ];
 
-/// Runs the benches that the options name.
+/// Runs the benches that the options select.
 pub fn run(options: &Options) -> Result<Outcome, String> {
     cross::run_benches(BENCHES, options, contenders)
 }
@@ -120,7 +118,7 @@ fn burst<'a, T: Message, W: Named>(
     .waiting(W::NAME)
 }
 
-/// A ring there and a ring back.
+/// A ring in each direction.
 fn ping_pong<'a, W, S, R>(bench: &str, name: &str, make: impl Fn() -> (S, R)) -> Contender<'a>
 where
     W: Named,

@@ -14,15 +14,15 @@ use ringbuf::traits::{Consumer as _, Producer as _, Split};
 
 use crate::pool::BURST;
 
-/// Places of each ring.
+/// The number of places in each ring.
 pub const PLACES: usize = 1024;
 
-/// A cache line's worth, at the alignment of its words.
+/// The size of a cache line, aligned as a word.
 pub type Line = [u64; 8];
 
 /// A message.
 pub trait Message: Copy + Default + Plain + Send + 'static {
-    /// DPDK's name for its size.
+    /// Its size, as DPDK names it.
     #[cfg(feature = "dpdk")]
     const BYTES: usize = size_of::<Self>();
     fn numbered(i: u64) -> Self;
@@ -85,7 +85,7 @@ impl<T: Message> Receive1<T> for ring::Consumer<'_, T> {
 impl<T: Message> Send32<T> for ring::Producer<'_, T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        // All bursts have 32 values, and 32 divides the number of places, so it is all or nothing.
         self.push_slice(values) == BURST
     }
 }
@@ -115,7 +115,7 @@ impl<T: Message> Send1<T> for FlaggedTx<T> {
 impl<T: Message> Send32<T> for FlaggedTx<T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        // All or nothing, by whether there is room for the first: the consumer takes 32 at a time too.
+        // All or nothing: if there is room for the first, there is for all, as the consumer takes 32 at a time too.
         let mut sent = self.0.push_slice(values);
         while (1..BURST).contains(&sent) {
             spin_loop();
@@ -147,11 +147,11 @@ impl<T: Message> Receive1<T> for FlaggedRx<T> {
 pub struct SharedTx<T: Plain>(ring::SharedProducer<'static, T>);
 pub struct SharedRx<T: Plain>(ring::SharedConsumer<'static, T>);
 
-/// Both ends in one process: the memory and what is checked of it are as between two.
+/// Both ends in one process: memory and checks are the same as between two processes.
 pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
     let len = ring::SharedRing::<T>::bytes(PLACES).expect("a ring's size");
     let region = SharedRegion::builder(len).create().expect("a region");
-    // It lives as long as the contender, which is as long as the process.
+    // It lives as long as the contender and the process.
     let region: &'static SharedRegion = Box::leak(Box::new(region));
     let ring = ring::SharedRing::create(region.words(), PLACES).expect("a ring in it");
     let (tx, rx) = (ring.producer(), ring.consumer());
@@ -178,7 +178,7 @@ impl<T: Message> Receive1<T> for SharedRx<T> {
 impl<T: Message> Send32<T> for SharedTx<T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        // All bursts have 32 values, and 32 divides the number of places, so it is all or nothing.
         self.0.push_slice(values).expect("an honest peer") == BURST
     }
 }
@@ -271,7 +271,7 @@ impl<T: Message> Receive1<T> for ringbuf::HeapCons<T> {
 impl<T: Message> Send32<T> for ringbuf::HeapProd<T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        // All bursts are of 32, and 32 divides the places: it is all or nothing.
+        // All bursts have 32 values, and 32 divides the number of places, so it is all or nothing.
         self.push_slice(values) == BURST
     }
 }
@@ -317,7 +317,7 @@ impl<T: Message> Send32<T> for GilTx<T> {
         for (to, value) in room.iter_mut().zip(values) {
             to.write(*value);
         }
-        // SAFETY: so many were there, and are written.
+        // SAFETY: this number of places was free, and they are written.
         unsafe { self.0.commit(BURST) };
         true
     }
@@ -430,7 +430,7 @@ impl<T: Message> Receive32<T> for BytesRx {
         if grant.len() < bytes {
             return false;
         }
-        // SAFETY: so many bytes are there, of integers of that kind.
+        // SAFETY: the grant has this number of bytes, which are integers of that type.
         unsafe {
             let to = out.as_mut_ptr().cast::<u8>();
             to.copy_from_nonoverlapping(grant.as_ptr(), bytes);

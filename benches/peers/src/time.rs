@@ -2,18 +2,18 @@
 //!
 //! | bench | one iteration | operations counted |
 //! |---|---|---|
-//! | `time/now` | one reading, in the clock's own ticks; `fenced`: that nothing overtakes | 1 |
+//! | `time/now` | one reading, in the clock's own ticks; `fenced`: an ordered reading | 1 |
 //! | `time/now_ns` | one reading, in ns | 1 |
-//! | `time/record` | 65,536 values recorded, from 10 ns to 10 ms, as many of each magnitude | 65,536 |
+//! | `time/record` | 65,536 values recorded, from 10 ns to 10 ms, equally many of each magnitude | 65,536 |
 //! | `time/record/narrow` | 65,536 values recorded, from 200 to 2000 ns | 65,536 |
 //! | `time/span` | a reading, another one, the difference recorded | 1 |
 //!
-//! In a span the steps from a reading to the counter's address are what costs: on a Zen 5 the next reading waits
-//! until the address of each store before it is known, and for nothing else. A contender that takes a branch on the
-//! value has it sooner; what records nothing, or a value that it was given earlier, adds nothing to two readings.
+//! The cost of a span is in the steps from a reading to the counter's address: on a Zen 5 the next reading only waits
+//! until the address of each earlier store is known. A contender that branches on the value knows the address sooner.
+//! A contender that records nothing, or a value from earlier, adds nothing to two readings.
 //!
-//! What histograms record differs from one value to the next, in an order that is too long for a branch
-//! predictor to learn (4096 values are not). All have three significant digits, counters of 64 bits, and room for 2^40 ns.
+//! The values for the histograms vary in an order that is too long for a branch predictor to learn (4096 values are
+//! not enough). All histograms have three significant digits, counters of 64 bits, and a range of 2^40 ns.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -25,7 +25,7 @@ use histogram::Histogram as Peer;
 use crate::harness::{FRAMEPOOL, Group, Row, escape};
 use crate::options::Options;
 
-/// Values in an iteration of `time/record`.
+/// The number of values in an iteration of `time/record`.
 const VALUES: usize = 65_536;
 /// 18 minutes.
 const RANGE: u32 = 40;
@@ -35,7 +35,7 @@ const PRECISION: u32 = 10;
 type Ours = Histogram<PRECISION, { buckets(PRECISION, RANGE) }>;
 type Shared = AtomicHistogram<PRECISION, { buckets(PRECISION, RANGE) }>;
 
-/// What the benches read and record.
+/// The clocks and values of the benches.
 pub struct Fixtures {
     tsc: Tsc,
     quanta: quanta::Clock,
@@ -54,7 +54,7 @@ impl Fixtures {
     }
 }
 
-/// Values from `least` up to `decades` powers of ten more, their logarithms evenly spread.
+/// Values from `least` up to `decades` powers of ten more, with evenly distributed logarithms.
 fn values(least: f64, decades: f64) -> Vec<u64> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let next = || {
@@ -67,7 +67,7 @@ fn values(least: f64, decades: f64) -> Vec<u64> {
     std::iter::repeat_with(next).take(VALUES).collect()
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
 /// All of them, in the order in which they run.
@@ -82,7 +82,7 @@ pub const BENCHES: &[Bench] = &[
     ("time/span", span),
 ];
 
-/// One run of all benches that are wanted.
+/// One run of all selected benches.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
     let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
     let budget = options.budget / wanted.len().max(1) as u32;
@@ -105,7 +105,7 @@ fn each<'a, T>(mut f: impl FnMut() -> T + 'a) -> impl FnMut(u64) + 'a {
 
 #[inline(always)]
 fn rdtsc() -> u64 {
-    // SAFETY: every x86-64 has it.
+    // SAFETY: every x86-64 has the instruction.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
@@ -122,7 +122,7 @@ fn now_fenced<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let bench = "time/now/fenced";
     group.add(bench, FRAMEPOOL, 1, each(|| f.tsc.now_fenced()));
     let floor = each(|| {
-        // SAFETY: every x86-64 has it.
+        // SAFETY: every x86-64 has the instruction.
         unsafe { core::arch::x86_64::_mm_lfence() };
         let now = rdtsc();
         // SAFETY: as above.
@@ -142,7 +142,7 @@ fn now_ns<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     group.add(bench, "std", 1, each(move || began.elapsed()));
 }
 
-/// What the others are held against: one addition to one counter, nothing checked but the range.
+/// The floor: one addition to one counter, with no check but that of the range.
 struct Floor(Vec<u64>);
 
 impl Floor {
@@ -172,7 +172,7 @@ fn all<'a, H: 'a>(
     }
 }
 
-/// A place for as long as the program runs.
+/// A value that lives as long as the program.
 fn leak<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | `wire/summarize/plain`, `…/mixed` | one frame, in random order, of [`frames::plain`] or [`frames::mixed`] |
 //! | `wire/summarize/burst32/…` | the same, 32 frames at a time |
-//! | `wire/filter/…` | a filter of ten terms on the summary of one frame; `summarize` is what that took to make |
-//! | `wire/checksum/…` | the checksum over so many bytes |
+//! | `wire/filter/…` | a filter of ten terms on the summary of one frame; `summarize`: the making of that summary |
+//! | `wire/checksum/…` | the checksum over this number of bytes |
 //!
-//! framepool makes all of its summary, and an error that says what is wrong; smoltcp and pnet are asked for
-//! addresses, ports and protocol; etherparse for slices of all headers. The order has 65,536 places, too
-//! many for a branch predictor to know them by heart.
+//! framepool makes the complete summary, and an error with its reason. smoltcp and pnet return addresses, ports
+//! and protocol; etherparse returns slices of all headers. The order has 65,536 entries, too many for a branch
+//! predictor to learn.
 
 mod contenders;
 mod frames;
@@ -34,17 +34,17 @@ pub const BENCHES: [&str; 11] = [
     "wire/checksum/9000",
 ];
 
-/// Frames in a burst.
+/// The number of frames in a burst.
 const BURST: usize = 32;
-/// Places in a random order.
+/// The number of entries in a random order.
 const ORDER: usize = 1 << 16;
 
-/// Ten terms, of which the feed's frames pass the first and go far.
+/// Ten terms. The feed's frames match the first ones, so that several are evaluated.
 const TEN_TERMS: &str = "udp and (dst net 233.54.0.0/20 or dst net 233.54.16.0/20 or dst net 224.0.31.0/24 \
                          or dst net ff3e::/32) and (dst port 26400 or dst portrange 26405-26407 \
                          or dst portrange 30000-30100) and not fragment and not vlan 4000";
 
-/// One run of all benches that were asked for.
+/// One run of all selected benches.
 pub fn run(options: &Options) -> Vec<Row> {
     let wanted: Vec<_> = BENCHES.iter().filter(|name| options.wants(name)).collect();
     let budget = options.budget / wanted.len().max(1) as u32;
@@ -79,13 +79,13 @@ fn order(count: usize) -> impl Iterator<Item = usize> {
     std::iter::repeat_with(next).take(ORDER)
 }
 
-/// All frames, each where its turn is. They keep their places in memory.
+/// All frames, in their order. They keep their places in memory.
 fn in_random_order(frames: &[Vec<u8>]) -> Vec<&'static [u8]> {
     let frames: Vec<&'static [u8]> = frames.iter().map(|frame| &*frame.clone().leak()).collect();
     order(frames.len()).map(|at| frames[at]).collect()
 }
 
-/// Calls `f` for `n` frames, and goes on the next time where it stopped.
+/// Calls `f` for `n` frames. The next call continues after them.
 fn each<'a, R>(
     frames: &'a [&'static [u8]],
     mut f: impl FnMut(&'static [u8]) -> R + 'a,
@@ -127,7 +127,7 @@ fn each_burst<'a>(
     }
 }
 
-/// One frame after the other, into an array as well.
+/// One frame after the other, also into an array.
 fn one_by_one<R: Copy + Default>(f: impl Fn(&'static [u8]) -> R) -> impl FnMut(&[&'static [u8]]) {
     let mut out = [R::default(); BURST];
     move |frames| {

@@ -1,4 +1,4 @@
-//! What framepool is compared with: the same frames, by other crates.
+//! The contenders: other crates, with the same frames.
 
 use etherparse::SlicedPacket;
 use pnet_packet::Packet;
@@ -9,7 +9,7 @@ use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
 };
 
-/// What one asks for at least.
+/// The fields that a user needs at least.
 #[derive(Clone, Copy, Debug, Default)]
 #[allow(dead_code, reason = "it is made, not looked at")]
 pub struct Tuple {
@@ -92,7 +92,7 @@ fn smoltcp_ports(protocol: IpProtocol, payload: &[u8]) -> Option<(u16, u16)> {
     }
 }
 
-/// pnet_packet, which looks at the least length of each header, through tags.
+/// pnet_packet, which checks the minimum length of each header, also after VLAN tags.
 #[inline(always)]
 pub fn pnet_tuple(frame: &[u8]) -> Option<Tuple> {
     let frame = EthernetPacket::new(frame)?;
@@ -150,7 +150,7 @@ pub fn etherparse_sliced(frame: &[u8]) -> Option<SlicedPacket<'_>> {
     SlicedPacket::from_ethernet(frame).ok()
 }
 
-/// Fields at fixed places behind one look at the length: no parser, a floor.
+/// Fields at fixed offsets after one check of the length: not a parser, but a floor.
 #[inline(always)]
 pub fn floor(frame: &[u8]) -> Option<Tuple> {
     let head: &[u8; 38] = frame.first_chunk()?;
