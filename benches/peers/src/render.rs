@@ -12,12 +12,12 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
     (
         "pool",
         &[
-            ("pool/lifo", "one block out and back"),
-            ("pool/batch32", "32 out, 32 back"),
+            ("pool/lifo", "allocate one block, free it"),
+            ("pool/batch32", "allocate 32 blocks, free them"),
             ("pool/burst32/ids", "a burst of 32"),
             ("pool/burst32/handles", "a `Vec` of 32 handles"),
-            ("pool/random1024", "freed in random order"),
-            ("shared/lifo", "no cache, one shared word"),
+            ("pool/random1024", "1024 blocks, freed in random order"),
+            ("shared/lifo", "the same as `lifo`, without a cache"),
         ],
     ),
     (
@@ -25,7 +25,7 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
         &[
             ("cross/burst1", "one core allocates, the other frees"),
             ("cross/burst32", "the same, 32 at once"),
-            ("contended/1", "both cores on one pool"),
+            ("contended/1", "both cores allocate and free"),
             ("contended/32", "the same, 32 at once"),
         ],
     ),
@@ -36,14 +36,14 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
             ("ring/u64/burst32", "8 bytes, 32 at once"),
             ("ring/64B/burst1", "64 bytes, one by one"),
             ("ring/64B/burst32", "64 bytes, 32 at once"),
-            ("ring/pingpong", "there and back"),
+            ("ring/pingpong", "a request and its answer"),
         ],
     ),
     (
         "time",
         &[
-            ("time/now_ns", "a reading in ns"),
-            ("time/record", "a value into a histogram"),
+            ("time/now_ns", "one reading, in ns"),
+            ("time/record", "record one value"),
             ("time/span", "start, stop, record"),
         ],
     ),
@@ -51,8 +51,8 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
         "wire",
         &[
             ("wire/summarize/plain", "UDP and TCP over IPv4"),
-            ("wire/summarize/mixed", "tags, IPv6, fragments, malformed"),
-            ("wire/filter/plain", "ten terms"),
+            ("wire/summarize/mixed", "VLAN tags, IPv6, fragments, malformed frames"),
+            ("wire/filter/plain", "a filter of ten terms"),
             ("wire/checksum/64", "64 bytes"),
             ("wire/checksum/1500", "1500 bytes"),
             ("wire/fix/full", "every field of 331 bytes, verified"),
