@@ -51,7 +51,10 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
         "wire",
         &[
             ("wire/summarize/plain", "UDP and TCP over IPv4"),
-            ("wire/summarize/mixed", "VLAN tags, IPv6, fragments, malformed frames"),
+            (
+                "wire/summarize/mixed",
+                "VLAN tags, IPv6, fragments, malformed frames",
+            ),
             ("wire/filter/plain", "a filter of ten terms"),
             ("wire/checksum/64", "64 bytes"),
             ("wire/checksum/1500", "1500 bytes"),
