@@ -1,1 +1,1 @@
-//! The example is in `main.rs`; a package needs a target besides.
+//! Empty. The example is in `main.rs`, but a package needs a library or a program.
