@@ -1,21 +1,20 @@
-//! The pool on one core, without a peer beside it (those are in `benches/peers`).
+//! The pool on one core, without other crates (those are in `benches/peers`).
 //!
 //! | group | one iteration | elements |
 //! |---|---|---|
-//! | `cache` | blocks out of a [`Cache`] and back: one; 32 one by one; 32 as a burst; 32 as an array | blocks |
-//! | `depot` | blocks out of the pool itself and back by dropping: one; 32 as a burst | blocks |
-//! | `value` | a value of 64 bytes into a block and dropped there, with and without a cache | values |
-//! | `raw` | a block made raw and freed by its address or its name | blocks |
-//! | `size` | of the quarter of the pool in use, the oldest block is replaced, or the oldest 256, on pools of three sizes | blocks |
+//! | `cache` | allocate from a [`Cache`] and free: one; 32 one by one; 32 as a burst; 32 as an array | blocks |
+//! | `depot` | allocate from the pool itself and drop: one; 32 as a burst | blocks |
+//! | `value` | move a value of 64 bytes into a block and drop it, with and without a cache | values |
+//! | `raw` | make a block raw, free it by its address or its id | blocks |
+//! | `size` | with a quarter of the pool in use, replace the oldest block or the oldest 256, on pools of three sizes | blocks |
 //!
-//! A fresh pool hands its blocks out in order, which no pool does after an hour's work: where order
-//! matters (`size`) the free blocks are shuffled first.
+//! A fresh pool hands its blocks out in order. A pool that has been used for an hour does not. Where
+//! order matters (`size`), the free blocks are shuffled first.
 //!
-//! Only references go through `black_box`, and where there is a choice, references to what a handle
-//! names (its bytes, its value) and not to the handle. `black_box` forces what it is given into
-//! memory, with all that a reference leads to: a handle moved through it, or referred to, is spilled
-//! and loaded again, which is a good part of the two nanoseconds that a pair takes, and its pool is
-//! no longer known to be this one.
+//! Only references go through `black_box`, if possible references to the bytes or the value of a handle
+//! and not to the handle itself. `black_box` forces its argument, and all that it refers to, into memory.
+//! A handle that goes through it, or is referred to, is stored and loaded again. That is a large part of
+//! the two nanoseconds of an allocation and a free, and the compiler no longer knows the handle's pool.
 
 #![allow(missing_docs)]
 
@@ -38,12 +37,12 @@ fn frames() -> Pool<'static> {
     Pool::allocate(PoolConfig::new(2048, 4096)).expect("8 MiB")
 }
 
-/// Takes a block of a pool that is never exhausted here.
+/// Allocates a block from a pool that is never exhausted here.
 macro_rules! take {
     ($alloc:expr) => {
         match $alloc {
             Ok(taken) => taken,
-            Err(_) => unreachable!("the pool is larger than what the bench takes"),
+            Err(_) => unreachable!("the pool has more blocks than the bench uses"),
         }
     };
 }
@@ -115,7 +114,7 @@ fn depot(c: &mut Criterion) {
 }
 
 fn value(c: &mut Criterion) {
-    /// An order of a book, say.
+    /// A value such as an order in an order book.
     type Value = [u64; 8];
 
     let pool = frames();
@@ -128,7 +127,7 @@ fn value(c: &mut Criterion) {
             black_box(&*boxed);
         });
     });
-    // Out of the cache, home by dropping: the cache refills from the stack.
+    // Allocated from the cache, freed by drop: the cache refills from the free stack.
     group.bench_function("cache", |b| {
         b.iter(|| {
             let boxed = take!(cache.alloc_value::<Value>([7; 8]));
@@ -145,9 +144,9 @@ fn raw(c: &mut Criterion) {
     group.bench_function("by address", |b| {
         b.iter(|| {
             let raw = take!(pool.alloc()).into_raw();
-            // SAFETY: the pointer is that of a block of this pool, which nobody writes to.
+            // SAFETY: the pointer is that of a block of this pool, and no code writes to it.
             black_box(unsafe { raw.cast::<MaybeUninit<u8>>().as_ref() });
-            // SAFETY: the block became raw just now, and nobody else knows its address.
+            // SAFETY: the block became raw just now, and no other code knows its address.
             let _ = unsafe { pool.free_raw(raw) };
         });
     });
@@ -155,18 +154,18 @@ fn raw(c: &mut Criterion) {
         b.iter(|| {
             let id = take!(pool.alloc()).into_id();
             black_box(&id);
-            // SAFETY: the block became raw just now, and nobody else knows its name.
+            // SAFETY: the block became raw just now, and no other code knows its id.
             let _ = unsafe { pool.free_id(id) };
         });
     });
     group.finish();
 }
 
-/// O(1) means that a pool a thousand times as large costs the same, but for the cache misses.
+/// O(1) means that a pool a thousand times as large costs the same, except for cache misses.
 fn size(c: &mut Criterion) {
     let mut group = c.benchmark_group("size");
     for (name, count) in [("1 Ki", 1 << 10), ("64 Ki", 1 << 16), ("1 Mi", 1 << 20)] {
-        let pool = Pool::allocate(PoolConfig::new(64, count)).expect("72 MiB at the most");
+        let pool = Pool::allocate(PoolConfig::new(64, count)).expect("at most 72 MiB are needed");
         shuffle(&pool);
         // A cache of the default size would hold half of the smallest pool.
         let mut cache: Cache<'_, 128> = Cache::new(&pool);
@@ -184,7 +183,7 @@ fn size(c: &mut Criterion) {
         };
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("rotate", name), |b| b.iter(|| rotate(1)));
-        // More than the cache holds: whatever is taken or freed crosses the depot.
+        // More blocks than the cache holds, so that all of them pass through the depot.
         group.throughput(Throughput::Elements(RUN as u64));
         group.bench_function(BenchmarkId::new("rotate 256", name), |b| {
             b.iter(|| rotate(RUN))

@@ -1,4 +1,4 @@
-//! Tells the program how it is compiled, and compiles the DPDK shim where the feature `dpdk` asks for it.
+//! Tells the program how it is compiled, and compiles the DPDK shim with the feature `dpdk`.
 
 use std::env;
 use std::process::Command;
@@ -18,7 +18,7 @@ fn main() {
     dpdk::build();
 }
 
-/// What a program prints on its first line.
+/// The first line of a program's output.
 fn output(program: &str, argument: &str) -> String {
     let output = Command::new(program).arg(argument).output();
     let output = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
@@ -45,7 +45,7 @@ mod dpdk {
         for flag in pkg_config("--cflags") {
             shim.flag(flag);
         }
-        // Last: pkg-config's flags hold an older -march.
+        // This flag comes last, because pkg-config's flags contain an older -march.
         shim.flag("-march=native");
         shim.compile("dpdk_shim");
         for path in pkg_config("--libs-only-L") {

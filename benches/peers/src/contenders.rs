@@ -1,7 +1,7 @@
-//! The contenders that give out one block at a time, behind one trait.
+//! The contenders that allocate one block at a time, with one trait.
 //!
-//! Every loop is generic over [`Single`], so each contender gets a copy of it with its own calls
-//! inlined, as far as the contender lets itself be inlined.
+//! Every loop is generic over [`Single`], so each contender gets its own copy of the loop, with its calls
+//! inlined where the contender permits it.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::mem::MaybeUninit;
@@ -18,7 +18,7 @@ pub const BLOCK: usize = 2048;
 /// Blocks of each fixed pool on one core.
 pub const BLOCKS: usize = 2048;
 
-/// What mimalloc, snmalloc and jemalloc are asked for.
+/// The layout requested from mimalloc, snmalloc and jemalloc.
 pub const LAYOUT: Layout = match Layout::from_size_align(BLOCK, 64) {
     Ok(layout) => layout,
     Err(_) => panic!("not a layout"),
@@ -27,16 +27,16 @@ pub const LAYOUT: Layout = match Layout::from_size_align(BLOCK, 64) {
 /// Bytes of a block, uninitialised.
 pub type Bytes = MaybeUninit<[u8; BLOCK]>;
 
-/// Takes and gives back one block at a time.
+/// Allocates and frees one block at a time.
 pub trait Single {
-    /// What owns or names a block.
+    /// Owns or names a block.
     type Handle;
 
-    /// Takes a block. Benches never take more than there are.
+    /// Allocates a block. Benches never allocate more than there are.
     fn take(&mut self) -> Self::Handle;
-    /// Gives it back.
+    /// Frees a block.
     fn give(&mut self, handle: Self::Handle);
-    /// Its first byte, valid for [`BLOCK`] bytes unless the pool was made with smaller blocks.
+    /// A block's first byte, valid for [`BLOCK`] bytes unless the pool was made with smaller blocks.
     fn start(&mut self, handle: &mut Self::Handle) -> *mut u8;
 }
 
@@ -62,7 +62,7 @@ impl<'p> Single for Cached<'p> {
     }
 }
 
-/// framepool without a cache: `Pool::alloc`, then the block is dropped.
+/// framepool without a cache: `Pool::alloc`, then drop.
 pub struct Shared<'p>(pub &'p Pool<'p>);
 
 impl<'p> Single for Shared<'p> {
@@ -84,7 +84,7 @@ impl<'p> Single for Shared<'p> {
     }
 }
 
-/// Makes opool's objects: boxes, so that a guard moves a pointer and not 2 KiB.
+/// Makes opool's objects. They are boxes, so that a guard moves a pointer and not 2 KiB.
 pub struct Boxes;
 
 impl PoolAllocator<Box<Bytes>> for Boxes {
@@ -150,13 +150,13 @@ impl Single for Slabs {
     }
 }
 
-/// crossbeam's `ArrayQueue` of pointers as a free list, shared by everyone: `pop` and `push`.
+/// crossbeam's `ArrayQueue` of pointers as a shared free list: `pop` and `push`.
 pub struct Queue<'p>(pub &'p ArrayQueue<Pointer>);
 
 /// A block of an [`ArrayQueue`], which may go to another thread.
 pub struct Pointer(pub NonNull<u8>);
 
-// SAFETY: whoever holds the pointer owns the block.
+// SAFETY: the thread that holds the pointer owns the block.
 unsafe impl Send for Pointer {}
 
 /// A queue of `count` blocks, 2112 bytes apart as framepool's are. They are never freed.
@@ -208,7 +208,7 @@ pub fn fill_heapless(count: usize) {
     }
 }
 
-/// heapless's `box_pool!` of `[u8; 2048]`: a zeroed value is moved in, as its interface asks.
+/// heapless's `box_pool!` of `[u8; 2048]`: a zeroed value is moved in, as its interface requires.
 pub struct HeaplessValues;
 
 impl Single for HeaplessValues {
@@ -281,7 +281,7 @@ impl<A: GlobalAlloc> Single for Global<A> {
     }
 }
 
-/// The C library's `malloc(2048)` and `free`: the plain calls, faster than those that align to 64.
+/// The C library's `malloc(2048)` and `free`. These calls are faster than those that align to 64.
 pub struct Malloc;
 
 impl Single for Malloc {
@@ -289,7 +289,7 @@ impl Single for Malloc {
 
     #[inline]
     fn take(&mut self) -> Pointer {
-        // SAFETY: nothing to promise.
+        // SAFETY: `malloc` has no preconditions.
         let start = unsafe { libc::malloc(BLOCK) };
         Pointer(NonNull::new(start.cast()).expect("memory"))
     }
@@ -306,8 +306,8 @@ impl Single for Malloc {
     }
 }
 
-/// A framepool of `count` blocks: in hugepages if DPDK has them too, else in pages of the global
-/// allocator, each touched.
+/// A framepool of `count` blocks, in hugepages if DPDK has them too, else in touched pages of the global
+/// allocator.
 pub fn framepool(size: usize, count: usize, huge: bool) -> Result<Pool<'static>, String> {
     let config = PoolConfig::new(size, count);
     if huge {

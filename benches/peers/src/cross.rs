@@ -2,18 +2,18 @@
 //!
 //! | bench | what core A does | what core B does | operations |
 //! |---|---|---|---|
-//! | `cross/burst1` | takes a block, sends it | receives it, frees it | blocks handed over |
-//! | `cross/burst32` | takes 32, sends them at once | receives up to 32, frees them | blocks handed over |
-//! | `contended/1` | one block out and back, over and over | the same, on the same pool | those of both |
-//! | `contended/32` | 32 out at once and 32 back | the same, on the same pool | those of both |
+//! | `cross/burst1` | allocates a block, sends it | receives it, frees it | blocks sent |
+//! | `cross/burst32` | allocates 32, sends them at once | receives up to 32, frees them | blocks sent |
+//! | `contended/1` | allocates one block and frees it, repeatedly | the same, on the same pool | those of both |
+//! | `contended/32` | allocates 32 at once and frees them | the same, on the same pool | those of both |
 //!
-//! Both threads stay for the whole run, so that allocators with state per thread keep theirs. Contender
-//! by contender they meet at a gate, do their halves, and meet again; core A's clock runs from gate to
-//! gate. Up to 1024 blocks are on their way. In `cross/…` each contender is measured with each of three
-//! [waits](crate::waits), and its fastest counts, in either placement.
-//! Whoever finds the pool exhausted pauses once and tries again.
+//! Both threads stay for the whole run, so that allocators with state per thread keep it. For each contender
+//! they meet at a gate, do their halves, and meet again; core A measures the time from gate to gate. Up to
+//! 1024 blocks are in flight. In `cross/…` each contender is measured with each of three
+//! [waits](crate::waits), and its fastest counts, in either placement. A thread that finds the pool exhausted
+//! pauses once and tries again.
 //!
-//! Between any two samples the round trip of a cache line is measured, which sorts them: see
+//! Between any two samples the round trip of a cache line is measured, to sort the samples: see
 //! [`Placement`]. A sample that began in one placement and ended in the other is dropped.
 
 use std::array;
@@ -35,7 +35,7 @@ use crate::options::Options;
 use crate::pool::{BURST, batch32, ids, lifo};
 use crate::waits::{Apart, Named, Once, insist};
 
-/// Blocks on their way at once.
+/// Maximum number of blocks in flight.
 const IN_FLIGHT: usize = 1024;
 /// Blocks of each fixed pool.
 const CROSS_BLOCKS: usize = 4096;
@@ -48,10 +48,10 @@ pub const BENCHES: &[&str] = &[
     "contended/32",
 ];
 
-/// One contender: its halves, each told how many iterations to do.
+/// One contender: its halves, each called with a number of iterations.
 pub struct Contender<'a> {
     series: Series,
-    /// Blocks that both halves together count for in one iteration.
+    /// Blocks that both halves together process in one iteration.
     ops: u64,
     /// Iterations come in multiples of this.
     step: u64,
@@ -84,7 +84,7 @@ impl Pools {
     }
 }
 
-/// Results, samples that were dropped, and the round trips that were seen.
+/// Results, the number of dropped samples, and the measured round trips.
 #[derive(Default)]
 pub struct Outcome {
     pub runs: Vec<Vec<Row>>,
@@ -98,7 +98,7 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     run_benches(BENCHES, options, |bench| contenders(bench, &pools))
 }
 
-/// Runs those of some benches that the options name.
+/// Runs those of `benches` that the options name.
 pub fn run_benches<'a>(
     benches: &[&'static str],
     options: &Options,
@@ -126,7 +126,7 @@ pub fn run_benches<'a>(
     Ok(outcome)
 }
 
-/// No ring: one cache line that both cores write to in turn, which no round trip is shorter than.
+/// No ring, but one cache line that both cores write in turn: the shortest possible round trip.
 pub fn line<'a>(bench: &str) -> Contender<'a> {
     let line = Arc::new(Line::default());
     let other = line.clone();
@@ -152,7 +152,7 @@ pub fn line<'a>(bench: &str) -> Contender<'a> {
     )
 }
 
-/// No ring either: a line there and a line back, which is what two rings cannot be faster than.
+/// No ring, but a line there and a line back: the lower bound for two rings.
 pub fn two_lines<'a>(bench: &str) -> Contender<'a> {
     let lines = Arc::new([Line::default(), Line::default()]);
     let others = lines.clone();
@@ -248,7 +248,7 @@ fn contenders<'a>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, S
     Ok(all)
 }
 
-/// All that hand blocks over, with one wait.
+/// All contenders that send blocks, with one wait.
 fn hand_overs<'a, W: Named>(bench: &str, pools: &'a Pools) -> Result<Vec<Contender<'a>>, String> {
     let (ours, burst) = match bench {
         "cross/burst1" => (hand_over_blocks::<W>(bench, pools), 1),
@@ -298,7 +298,7 @@ fn dpdk_contender<'a>(bench: &str, pools: &'a Pools) -> Result<Contender<'a>, St
 }
 
 impl<'a> Contender<'a> {
-    /// Says how it waits.
+    /// Notes how it waits.
     pub fn waiting(mut self, wait: &'static str) -> Self {
         self.series.wait = wait;
         self
@@ -319,7 +319,7 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// What may run dry or be shared by two threads: a take that does not insist.
+/// A contender that may be exhausted or shared by two threads: its allocation may fail.
 trait TryTake: Single {
     fn try_take(&mut self) -> Option<Self::Handle>;
 }
@@ -365,7 +365,7 @@ fn hand_over_peers<'a, W: Named>(
     ]
 }
 
-/// Single takes and gives; through the ring one by one, or in chunks of 32.
+/// Single allocations and frees; through the ring one by one, or in chunks of 32.
 fn hand_over<'a, W, S>(bench: &str, name: &str, a: S, b: S, burst: usize) -> Contender<'a>
 where
     W: Named,
@@ -429,7 +429,7 @@ where
     )
 }
 
-/// framepool's own way: blocks through its ring for values one by one.
+/// framepool: blocks through its ring for single values.
 fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) =
@@ -453,7 +453,7 @@ fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a
     )
 }
 
-/// The same in bursts: whole `Burst` values.
+/// The same in bursts, as whole `Burst` values.
 fn hand_over_bursts<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) = ring::<Burst<'a, BURST>>(IN_FLIGHT / BURST);
@@ -480,7 +480,7 @@ fn ring<T>(places: usize) -> ring::Ends<'static, T> {
     ring::allocate(places).expect("memory for a ring")
 }
 
-/// The same loop on both cores, each with a front of its own.
+/// The same loop on both cores, each with its own cache.
 fn contend<'a, S: Send + 'a>(
     bench: &str,
     name: &str,
@@ -505,16 +505,16 @@ fn send_by_rtrb<W: Wait, T>(sender: &mut Producer<T>, mut value: T) {
     }
 }
 
-/// A word with cache lines of its own.
+/// A word on its own cache lines.
 #[derive(Default)]
 #[repr(align(128))]
 struct Line(AtomicU64);
 
-/// Where the two threads meet, and what the second one is to do next.
+/// Where the two threads meet, and the next task of the second one.
 #[derive(Default)]
 struct Meeting {
     arrivals: [Line; 2],
-    /// Which contender's half, or [`PING`], or [`QUIT`].
+    /// The number of a contender, or [`PING`], or [`QUIT`].
     task: AtomicUsize,
     iterations: AtomicU64,
     ball: Line,
@@ -528,8 +528,8 @@ const TRIPS: u64 = 40;
 const TIMINGS: u64 = 5;
 
 impl Meeting {
-    /// Waits for the other thread, as often as this thread has called it. What each wrote before is
-    /// visible to the other after.
+    /// Waits until the other thread has called it as often. After it, each thread sees what the other wrote
+    /// before.
     fn meet(&self, side: usize) {
         let mine = self.arrivals[side].0.load(Relaxed) + 1;
         self.arrivals[side].0.store(mine, Release);
@@ -538,7 +538,7 @@ impl Meeting {
         }
     }
 
-    /// Core A's half of `task`, from gate to gate.
+    /// Does core A's half of `task`, from gate to gate.
     fn lead(&self, task: usize, iterations: u64, half: impl FnOnce()) -> Duration {
         self.task.store(task, Relaxed);
         self.iterations.store(iterations, Relaxed);
@@ -549,7 +549,7 @@ impl Meeting {
         start.elapsed()
     }
 
-    /// Core B's life.
+    /// Does core B's halves until it is told to quit.
     fn follow(&self, mut halves: Vec<Box<dyn FnMut(u64) + Send + '_>>) {
         loop {
             self.meet(1);
@@ -589,7 +589,7 @@ pub fn round_trip(cores: [usize; 2]) -> f64 {
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = NoPanic;
-            pin(cores[1]).expect("a core that could be had before");
+            pin(cores[1]).expect("the core was available before");
             meeting.follow(Vec::new());
         });
         let _guard = NoPanic;
@@ -600,7 +600,7 @@ pub fn round_trip(cores: [usize; 2]) -> f64 {
     })
 }
 
-/// Ends the process if its thread panics: the other one would wait for ever.
+/// Ends the process if its thread panics, because the other thread would wait for ever.
 struct NoPanic;
 
 impl Drop for NoPanic {
@@ -630,7 +630,7 @@ fn measure(contenders: Vec<Contender<'_>>, cores: [usize; 2], budget: Duration) 
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = NoPanic;
-            pin(cores[1]).expect("a core that could be had before");
+            pin(cores[1]).expect("the core was available before");
             meeting.follow(theirs);
         });
         let _guard = NoPanic;
@@ -638,7 +638,7 @@ fn measure(contenders: Vec<Contender<'_>>, cores: [usize; 2], budget: Duration) 
             let half = &mut ours[i];
             meeting.lead(i, n, || half(n))
         };
-        // Ops of a contender are per iteration; iterations come in steps.
+        // A contender's operations are per iteration, and iterations are a multiple of its step.
         let counts: Vec<u64> = (0..all.len())
             .map(|i| all[i].2 * calibrate(|n| sample(i, n * all[i].2)))
             .collect();

@@ -1,4 +1,4 @@
-//! DPDK's side, behind the feature `dpdk`: pools and rings whose measured loops are in `dpdk_shim.c`.
+//! DPDK (feature `dpdk`): pools and rings. The measured loops are in `dpdk_shim.c`.
 
 use std::ffi::{CString, c_char, c_int, c_uint};
 use std::ptr::{self, NonNull};
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use crate::options::Options;
 use crate::pool::{BURST, LIVE};
 
-/// `struct rte_mempool`, `struct rte_mempool_cache` and `struct rte_ring`: never looked into.
+/// `struct rte_mempool`, `struct rte_mempool_cache` and `struct rte_ring`, all opaque here.
 #[repr(C)]
 pub struct Opaque([u8; 0]);
 
@@ -19,7 +19,8 @@ struct Side {
     cache: *mut Opaque,
 }
 
-/// `struct wait`: pauses before the second look, and the most between two; each time twice as many.
+/// `struct wait`: pauses before the second look, and the maximum between two looks. The number doubles each
+/// time.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Wait([u32; 2]);
@@ -50,10 +51,10 @@ unsafe extern "C" {
     fn fp_consume32(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
 }
 
-/// Starts DPDK's environment on the calling thread, which it pins to the first core.
+/// Starts DPDK's environment on the calling thread, and pins this thread to the first core.
 pub fn init(options: &Options) -> Result<(), String> {
-    // No files are left behind, and several processes do not disturb each other. One lcore is enough:
-    // the second thread has caches of its own, and needs to be none.
+    // DPDK leaves no files, and several processes do not disturb each other. One lcore is enough: the second
+    // thread has its own caches and need not be an lcore.
     let mut args = vec![
         "framepool-peers".to_owned(),
         format!("-l{}", options.cores[0]),
@@ -65,22 +66,22 @@ pub fn init(options: &Options) -> Result<(), String> {
     }
     let args: Result<Vec<CString>, _> = args.into_iter().map(CString::new).collect();
     let args = args.map_err(|e| e.to_string())?;
-    // DPDK keeps pointers to its arguments and permutes them: they are left to it.
+    // DPDK keeps pointers to its arguments and permutes them, so they are leaked.
     let mut argv: Vec<*mut c_char> = args.into_iter().map(CString::into_raw).collect();
     argv.push(ptr::null_mut());
     let argv = argv.leak();
     // SAFETY: a null-terminated array of strings that are never freed.
     match unsafe { fp_eal_init(argv.len() as c_int - 1, argv.as_mut_ptr()) } {
         0.. => Ok(()),
-        _ => Err("DPDK refuses to start".to_owned()),
+        _ => Err("DPDK could not be started".to_owned()),
     }
 }
 
-/// A name that no other pool or ring of this process has.
+/// A name that is unique among the pools and rings of this process.
 fn name(kind: &str) -> CString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{kind}{}", COUNT.fetch_add(1, Relaxed));
-    CString::new(name).expect("no zero in it")
+    CString::new(name).expect("the name has no zero byte")
 }
 
 /// An `rte_mempool` over an `rte_ring`, DPDK's default, and the way to use it.
@@ -92,27 +93,27 @@ pub struct Mempool {
 impl Mempool {
     /// `cache`: objects in the cache of each lcore, or 0 for none.
     pub fn new(count: usize, size: usize, cache: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; for bad figures the function returns null.
         let pool = unsafe {
             let name = name("pool");
             fp_pool_new(name.as_ptr(), count as _, size as _, cache as _)
         };
-        let pool = NonNull::new(pool).ok_or("DPDK has no memory for a pool")?;
+        let pool = NonNull::new(pool).ok_or("DPDK could not allocate a pool")?;
         Ok(Self { pool, own: None })
     }
 
-    /// Uses the pool through a cache that the caller owns, instead of the lcore's.
+    /// Uses the pool through the caller's cache instead of the lcore's.
     pub fn with_cache(mut self, size: usize) -> Result<Self, String> {
         self.own = Some(self.user(size)?);
         Ok(self)
     }
 
-    /// Another cache of this pool, for a thread. It must go before the pool does.
+    /// Another cache of this pool, for a thread. It must be dropped before the pool.
     pub fn user(&self, size: usize) -> Result<User, String> {
-        // SAFETY: a bad size is answered with null.
+        // SAFETY: for a bad size the function returns null.
         let cache = unsafe { fp_cache_new(size as _) };
         match cache.is_null() {
-            true => Err("DPDK has no memory for a cache".to_owned()),
+            true => Err("DPDK could not allocate a cache".to_owned()),
             false => Ok(User(Side {
                 pool: self.pool.as_ptr(),
                 cache,
@@ -152,7 +153,7 @@ impl Mempool {
     }
 
     pub fn random1024(&self, n: u64, order: &[u16; LIVE]) {
-        // SAFETY: as in `lifo`; `order` is a permutation of as many as the loop has in use.
+        // SAFETY: as in `lifo`; `order` is a permutation as long as the loop's number of objects in use.
         unsafe { fp_random1024(self.side(), n, order.as_ptr()) }
     }
 
@@ -172,10 +173,10 @@ impl Mempool {
         unsafe { fp_line_write(self.side(), n, size as c_uint) }
     }
 
-    /// Ticks of 1024 single gets and puts. The pool must be used through a cache of its own.
+    /// Ticks of 1024 single gets and puts. The pool must use its own cache.
     pub fn latency(&self, order: &[u16; LIVE], gets: &mut [u32; LIVE], puts: &mut [u32; LIVE]) {
         assert!(self.own.is_some());
-        // SAFETY: as in `random1024`; the arrays are as long as the loop has in use.
+        // SAFETY: as in `random1024`; the arrays are as long as the loop's number of objects in use.
         unsafe {
             fp_latency(
                 self.side(),
@@ -190,7 +191,7 @@ impl Mempool {
 impl Drop for Mempool {
     fn drop(&mut self) {
         drop(self.own.take());
-        // SAFETY: made by `new`; its caches are gone.
+        // SAFETY: made by `new`; its caches were dropped.
         unsafe { fp_pool_free(self.pool.as_ptr()) };
     }
 }
@@ -198,7 +199,7 @@ impl Drop for Mempool {
 /// A thread's cache of a pool.
 pub struct User(Side);
 
-// SAFETY: a cache belongs to whoever has it, on any thread; the pool behind it is made for sharing.
+// SAFETY: any one thread may use a cache, and its pool may be shared.
 unsafe impl Send for User {}
 
 impl User {
@@ -212,7 +213,7 @@ impl User {
         unsafe { fp_burst32(self.0, n) }
     }
 
-    /// Hands blocks over, 1 or 32 at a time.
+    /// Sends blocks, 1 or 32 at a time.
     pub fn produce(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `lifo`; each ring has one producer and one consumer.
         unsafe {
@@ -223,7 +224,7 @@ impl User {
         }
     }
 
-    /// Takes blocks over and frees them.
+    /// Receives blocks and frees them.
     pub fn consume(&mut self, ring: &Ring, blocks: u64, bulk: bool, pauses: [u32; 2]) {
         // SAFETY: as in `produce`.
         unsafe {
@@ -245,14 +246,14 @@ impl Drop for User {
 /// An `rte_ring` for one producer and one consumer.
 pub struct Ring(NonNull<Opaque>);
 
-// SAFETY: this is what it is for; that there is one of each end is up to the bench.
+// SAFETY: the ring is made for two threads; the bench has one producer and one consumer.
 unsafe impl Send for Ring {}
-// SAFETY: the same.
+// SAFETY: as above.
 unsafe impl Sync for Ring {}
 
 impl Ring {
     pub fn new(count: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; for bad figures the function returns null.
         let ring = unsafe { fp_ring_new(name("ring").as_ptr(), count as c_uint) };
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
@@ -261,7 +262,7 @@ impl Ring {
 
     /// A ring for elements of 8 or 64 bytes.
     pub fn of(count: usize, size: usize) -> Result<Self, String> {
-        // SAFETY: the name is a string; bad figures are answered with null.
+        // SAFETY: the name is a string; for bad figures the function returns null.
         let ring = unsafe { fp_ring_of(name("ring").as_ptr(), count as c_uint, size as c_uint) };
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,

@@ -2,14 +2,14 @@
 //!
 //! | bench | of each message |
 //! |---|---|
-//! | `wire/fix/full` | length and checksum verified, every field found: tags summed, values touched |
-//! | `wire/fix/frame` | length and checksum verified, no field looked at |
-//! | `wire/itch/full` | found by its length prefix, type and length checked, every field that its type has read: by framepool through tables, by `framepool-typed` and the others after a jump by type |
-//! | `wire/itch/visit` | found, type and length checked, and borrowed as what it is; what all types have is read, and the order's number |
+//! | `wire/fix/full` | verify length and checksum; find every field, sum the tags, touch the values |
+//! | `wire/fix/frame` | verify length and checksum; read no field |
+//! | `wire/itch/full` | find it by its length prefix; check type and length; read every field of its type: framepool through tables, `framepool-typed` and the others after a branch on the type |
+//! | `wire/itch/visit` | find it, check type and length, borrow it as its type; read the common fields and the order's number |
 //!
-//! One operation is one message. FIX messages are execution reports of 331 bytes, ITCH messages those
-//! of an order book, each after its length, 32 bytes on average; both made here, the same in every run. The
-//! ITCH messages are too many for a branch predictor to know their order by heart.
+//! One operation is one message. FIX messages are execution reports of 331 bytes. ITCH messages are those of
+//! an order book, each after its length, 32 bytes on average. Both are made here, the same in every run.
+//! There are too many ITCH messages for a branch predictor to learn their order.
 
 use std::hint::black_box;
 use std::ops::ControlFlow;
@@ -23,11 +23,11 @@ use itch5::{MessageHandler, Parser};
 use crate::harness::{Group, Row};
 use crate::options::Options;
 
-/// FIX messages, each different.
+/// Number of FIX messages, each different.
 const REPORTS: usize = 1000;
-/// Bytes of one.
+/// Bytes of a FIX message.
 const REPORT: usize = 331;
-/// ITCH messages, in an order without a pattern.
+/// Number of ITCH messages, in an order without a pattern.
 const ORDERS: usize = 1 << 17;
 
 /// The messages that all contenders read.
@@ -57,10 +57,10 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("wire/fix/full", fix_full),
     ("wire/fix/frame", fix_frame),
@@ -92,7 +92,7 @@ impl Dice {
     }
 }
 
-/// An execution report. Its text is as long as it takes.
+/// An execution report. Its text fills it up to [`REPORT`] bytes.
 fn report(dice: &mut Dice, i: u64) -> Vec<u8> {
     let symbols = ["IBM", "MSFT", "AAPL", "BRK.B", "F", "GOOGL"];
     let clock = dice.roll(86_400_000);
@@ -149,7 +149,7 @@ fn report(dice: &mut Dice, i: u64) -> Vec<u8> {
     message
 }
 
-/// A message about an order, of a type as often as they come in a day or so.
+/// A message about an order. Its types are as frequent as in a usual trading day.
 fn order(dice: &mut Dice) -> Vec<u8> {
     let (stock_locate, tracking_number) = (dice.roll(8000) as u16, 0);
     let timestamp = 34_200_000_000_000 + dice.roll(23_400_000_000_000);
@@ -206,8 +206,8 @@ fn fix_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
         for _ in 0..n {
             for bytes in fixtures.reports() {
                 let message = decoder.decode(black_box(bytes)).expect("a message");
-                message.validate_body_length().expect("its length");
-                message.validate_checksum().expect("its checksum");
+                message.validate_body_length().expect("the length is right");
+                message.validate_checksum().expect("the checksum is right");
                 let fields = message.fields();
                 black_box(fields.map(|f| touch(f.tag, f.value)).sum::<u64>());
             }
@@ -241,7 +241,7 @@ fn fix_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
     });
 }
 
-/// What is done with each field: tag, length, first byte.
+/// Uses a field: tag, length, first byte.
 #[inline(always)]
 fn touch(tag: u32, value: &[u8]) -> u64 {
     u64::from(tag) + value.len() as u64 + value.first().map_or(0, |&byte| byte.into())
@@ -306,7 +306,7 @@ fn itch_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
     });
 }
 
-/// All fields of a message, mixed: those that its type has.
+/// Mixes all fields of a message: those of its type.
 #[inline(always)]
 fn every_field_by_table(m: &itch::Raw<'_>) -> u64 {
     let values = m.values();
@@ -391,7 +391,7 @@ mixed! {
         ^ m.match_number();
 }
 
-/// What all types have, by itch5.
+/// The common fields of all types, by itch5.
 struct Header(u64);
 
 macro_rules! headers {

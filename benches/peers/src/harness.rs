@@ -1,29 +1,29 @@
-//! Rounds, samples and medians: how everything here is measured.
+//! Rounds, samples and medians: the method of measurement.
 //!
 //! A *bench* has several *contenders*. Each contender is a loop over some number of iterations, and a
-//! *sample* is the time of one such loop of about [`SAMPLE`], divided by the operations in it. The
-//! contenders of a bench are measured in turn, one sample each per round, so that whatever slows the
-//! machine down for a while slows all of them; each round begins with another contender. There are at
-//! least [`MIN_ROUNDS`] rounds, and more while the bench's share of `--seconds` lasts.
+//! *sample* is the time of one such loop of about [`SAMPLE`], divided by the operations in it. The contenders
+//! of a bench are measured in turn, one sample each per round, so that a temporary slowdown of the machine
+//! affects all of them. Each round begins with another contender. There are at least [`MIN_ROUNDS`] rounds,
+//! and more until the bench's share of `--seconds` has passed.
 //!
 //! A ratio is a contender's median divided by framepool's median in the same bench, same run and same
-//! placement of the cores: above 1, framepool is the faster one.
+//! placement of the cores. Above 1, framepool is faster.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// The fewest rounds of a bench.
+/// Minimum number of rounds of a bench.
 pub const MIN_ROUNDS: usize = 31;
-/// The most rounds of a bench, however long its budget.
+/// Maximum number of rounds of a bench, however long its budget.
 pub const MAX_ROUNDS: usize = 501;
-/// What one sample is meant to take.
+/// Intended duration of a sample.
 pub const SAMPLE: Duration = Duration::from_micros(300);
-/// The fewest samples that make a median: where the cores moved, one placement may get hardly any.
+/// Minimum number of samples for a median. If the cores moved, one placement may have only a few.
 const FEWEST: usize = 5;
-/// Samples of each contender before the first that counts.
+/// Samples of each contender that are discarded at the start.
 const WARM_UP: usize = 3;
 
-/// What contenders are compared with, by name.
+/// The name of the contender that others are compared with.
 pub const FRAMEPOOL: &str = "framepool";
 
 /// Where the two cores of a measurement were.
@@ -41,7 +41,7 @@ pub enum Placement {
 pub const NEAR: f64 = 250.0;
 
 impl Placement {
-    /// By the round trip of a cache line.
+    /// The placement of two cores with this round trip of a cache line.
     pub fn of_round_trip(ns: f64) -> Self {
         if ns < NEAR { Self::Near } else { Self::Far }
     }
@@ -60,20 +60,20 @@ impl Placement {
 pub struct Row {
     pub bench: String,
     pub contender: String,
-    /// How it waited, if that was tried in several ways: the way that was fastest.
+    /// The fastest wait, if several were measured.
     pub wait: &'static str,
     pub placement: Placement,
     /// ns per operation.
     pub median: f64,
     pub min: f64,
     pub samples: usize,
-    /// To the base contender: above 1, that one is faster.
+    /// Ratio to the base contender. Above 1, the base contender is faster.
     pub ratio: Option<f64>,
 }
 
-/// Makes the compiler believe that `value` is read and written here, without moving it: what
-/// `asm volatile("" : : "r"(p) : "memory")` is to the C contenders. (`black_box` would store the pointer
-/// as well, one store more than they have.)
+/// Makes the compiler assume that `value` is read and written here, without moving it, as
+/// `asm volatile("" : : "r"(p) : "memory")` does for the C contenders. (`black_box` would also store the
+/// pointer, one store more than theirs.)
 #[inline(always)]
 pub fn escape<T>(value: &mut T) {
     #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
@@ -87,7 +87,7 @@ pub fn escape<T>(value: &mut T) {
 }
 
 impl Row {
-    /// The contender, and how it waited.
+    /// The contender and its wait.
     pub fn label(&self) -> String {
         match self.wait {
             "" => self.contender.clone(),
@@ -101,10 +101,10 @@ impl Row {
 pub struct Series {
     pub bench: String,
     pub contender: String,
-    /// How it waits, where it is measured with several waits: of series that differ in nothing else the
+    /// The wait, if the contender is measured with several waits. Of series that differ in the wait only, the
     /// fastest in a placement counts, and the others are left out.
     pub wait: &'static str,
-    /// The bench and contender that the ratio is to.
+    /// The bench and contender to which the ratio refers.
     pub base: (String, String),
     pub samples: Vec<(Placement, f64)>,
 }
@@ -126,14 +126,15 @@ impl Series {
     }
 }
 
-/// A median, of at least one value.
+/// The median of at least one value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     let n = values.len();
     (values[(n - 1) / 2] + values[n / 2]) / 2.0
 }
 
-/// Of the series of one contender in one bench the one with the least median in a placement, and that.
+/// Of the series of one contender in one bench, the one with the lowest median in a placement, and this
+/// median.
 fn best<'a>(
     all: &'a [Series],
     (bench, contender): (&str, &str),
@@ -142,7 +143,7 @@ fn best<'a>(
     best_of(all, bench, |name| name == contender, placement)
 }
 
-/// The same of what a ratio is to. Between rings it is to the fastest of framepool's.
+/// The same for the contender to which a ratio refers. Between rings, that is the fastest of framepool's.
 fn best_base<'a>(
     all: &'a [Series],
     (bench, base): (&str, &str),
@@ -169,7 +170,7 @@ fn best_of<'a>(
         .min_by(|(.., a), (.., b)| a.total_cmp(b))
 }
 
-/// One run's rows: medians by placement, and ratios within it.
+/// The rows of one run: medians by placement, and ratios within the placement.
 pub fn rows(all: &[Series]) -> Vec<Row> {
     let mut rows: Vec<Row> = Vec::new();
     for placement in [Placement::Single, Placement::Near, Placement::Far] {
@@ -205,7 +206,7 @@ pub fn rows(all: &[Series]) -> Vec<Row> {
     rows
 }
 
-/// Rows of several runs as one: the median of the medians and of the ratios, the least of the minima.
+/// Merges the rows of several runs: the median of the medians and of the ratios, the minimum of the minima.
 pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
     let mut left: VecDeque<Row> = runs.into_iter().flatten().collect();
     let mut merged = Vec::new();
@@ -234,11 +235,12 @@ pub fn merge(runs: Vec<Vec<Row>>) -> Vec<Row> {
     merged
 }
 
-/// Iterations that take about [`SAMPLE`], by a function that runs so many and says how long it took.
+/// Returns the number of iterations that take about [`SAMPLE`]. `run` runs a number of iterations and returns
+/// the time.
 pub fn calibrate(mut run: impl FnMut(u64) -> Duration) -> u64 {
     let mut n = 1;
     loop {
-        // The first time may be slow for reasons that never come back, such as page faults.
+        // The first run may be slow for reasons that do not recur, such as page faults.
         let took = run(n).min(run(n)).min(run(n));
         if took >= SAMPLE / 4 {
             let per = took.as_secs_f64() / n as f64;
@@ -248,8 +250,8 @@ pub fn calibrate(mut run: impl FnMut(u64) -> Duration) -> u64 {
     }
 }
 
-/// Calls `round` with its number, first [`WARM_UP`] times with `false`, then for as long as the
-/// budget says with `true`.
+/// Calls `round` with its number: first [`WARM_UP`] times with `false`, then with `true` until the budget is
+/// used up.
 pub fn rounds(budget: Duration, mut round: impl FnMut(usize, bool)) {
     (0..WARM_UP).for_each(|i| round(i, false));
     let start = Instant::now();
@@ -261,7 +263,7 @@ pub fn rounds(budget: Duration, mut round: impl FnMut(usize, bool)) {
     }
 }
 
-/// How long a function takes.
+/// Returns the time that a function takes.
 pub fn time(run: impl FnOnce()) -> Duration {
     let start = Instant::now();
     run();
@@ -291,7 +293,7 @@ impl<'a> Group<'a> {
         });
     }
 
-    /// Gives the contender that was added last another one to compare with.
+    /// Compares the contender that was added last with another one.
     pub fn compare_last_with(&mut self, bench: &str, contender: &str) {
         if let Some(entry) = self.entries.last_mut() {
             entry.series.base = (bench.to_owned(), contender.to_owned());
@@ -323,14 +325,14 @@ pub fn pin(core: usize) -> Result<(), String> {
     pin_to(&[core]).map_err(|error| format!("cannot run on core {core}: {error}"))
 }
 
-/// Keeps the calling thread, and those that it starts, on these cores.
+/// Restricts the calling thread, and the threads that it starts, to these cores.
 pub fn pin_to(cores: &[usize]) -> Result<(), String> {
     // SAFETY: a zeroed set is an empty one, and each core is checked to be within it.
     let result = unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         for &core in cores {
             if core >= libc::CPU_SETSIZE as usize {
-                return Err("there is no such core".to_owned());
+                return Err("the core does not exist".to_owned());
             }
             libc::CPU_SET(core, &mut set);
         }
@@ -360,12 +362,12 @@ pub fn shuffle<T>(items: &mut [T]) {
     }
 }
 
-/// Whether a ratio meets a bar. As fast as the other counts from 0.97.
+/// Whether a ratio meets a bar. Ratios from 0.97 count as equal.
 pub fn meets(ratio: f64, bar: f64) -> bool {
     ratio >= if bar == 1.0 { 0.97 } else { bar }
 }
 
-/// The least of a contender's ratio that is asked for, if the bench asks for one.
+/// The minimum of a contender's ratio, if the bench has one.
 pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
     if contender.starts_with(FRAMEPOOL) && bench.starts_with("ring/") {
         return None;
@@ -400,7 +402,7 @@ pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
         ("time/record", "histogram") => Some(1.0),
         ("time/span", "quanta+histogram") => Some(1.0),
         ("time/span", "std+hdrhistogram") => Some(2.0),
-        // Mixed frames have no bar: the README says what to take for a 5-tuple alone.
+        // Mixed frames have no bar: the README recommends other parsers for the 5-tuple alone.
         ("wire/summarize/plain", "smoltcp" | "pnet") => Some(1.0),
         ("wire/summarize/plain", "etherparse") => Some(2.5),
         ("wire/summarize/burst32/plain", "smoltcp" | "pnet") => Some(1.3),

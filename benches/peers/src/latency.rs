@@ -1,10 +1,9 @@
-//! What single operations take, in ticks of the TSC: `latency`.
+//! The latency of single operations, in ticks of the TSC: `latency`.
 //!
-//! Each operation stands between two fenced readings (`lfence; rdtsc; lfence`), whose own cost is
-//! measured the same way and printed as `empty`: it is in every figure. Blocks are taken 1024 at a time
-//! and given back in random order. A `refill` is a take that finds the cache empty, a `flush` a give
-//! that finds it full; they are not counted among takes and gives. The worst figures hold whatever
-//! interrupted the core meanwhile.
+//! Each operation runs between two fenced readings (`lfence; rdtsc; lfence`). Their own cost is measured the
+//! same way, printed as `empty`, and included in every figure. Blocks are taken 1024 at a time and given back
+//! in random order. A `refill` is a take that finds the cache empty, a `flush` a give that finds it full;
+//! they are not counted as takes and gives. The worst figures include interruptions of the core.
 
 use std::arch::x86_64::{_mm_lfence, _rdtsc};
 use std::array;
@@ -14,7 +13,7 @@ use crate::contenders::*;
 use crate::harness::{FRAMEPOOL, escape, median};
 use crate::pool::{Fixtures, LIVE};
 
-/// The name that `--only` is held against.
+/// The name for `--only`.
 pub const NAME: &str = "latency";
 
 /// Rounds of 1024 takes and gives.
@@ -70,7 +69,7 @@ fn summary(operation: &'static str, contender: &str, mut ticks: Vec<u32>) -> Opt
 
 #[inline(always)]
 fn ticks() -> u64 {
-    // SAFETY: every x86-64 has both.
+    // SAFETY: every x86-64 has both instructions.
     unsafe {
         _mm_lfence();
         let now = _rdtsc();
@@ -112,7 +111,7 @@ pub fn run(fixtures: &Fixtures) -> Vec<Latency> {
         measure(&mut Malloc, order, |_| (false, false), system);
         #[cfg(feature = "dpdk")]
         measure_dpdk(own, order, &mut dpdk);
-        // The first two warm caches and tables up.
+        // The first two rounds warm up caches and tables.
         if round < 2 {
             empty.clear();
             all.fill_with(Ticks::default);
@@ -132,7 +131,7 @@ pub fn run(fixtures: &Fixtures) -> Vec<Latency> {
     rows
 }
 
-/// One round. `is_slow` says whether the next take, and the next give, meets the depot.
+/// One round. `is_slow` says whether the next take, and the next give, accesses the depot.
 fn measure<S: Single>(
     s: &mut S,
     order: &[u16; LIVE],
@@ -168,7 +167,7 @@ fn own_cache(fixtures: &Fixtures) -> &crate::dpdk::Mempool {
         .dpdk
         .iter()
         .find(|(name, _)| *name == "dpdk-c512-own");
-    &own.expect("made with the others").1
+    &own.expect("it was made with the others").1
 }
 
 #[cfg(feature = "dpdk")]
@@ -188,7 +187,7 @@ fn measure_dpdk(pool: &crate::dpdk::Mempool, order: &[u16; LIVE], to: &mut Ticks
     sort(&puts, &mut to.give, &mut to.flush);
 }
 
-/// Rows of several runs as one: medians, and the greatest of the greatest.
+/// Merges the rows of several runs: medians, and the maximum of the maxima.
 pub fn merge(runs: Vec<Vec<Latency>>) -> Vec<Latency> {
     let all: Vec<Latency> = runs.concat();
     let first = runs.into_iter().next().unwrap_or_default();
@@ -208,7 +207,7 @@ pub fn merge(runs: Vec<Vec<Latency>>) -> Vec<Latency> {
     merged.collect()
 }
 
-/// ns of one tick, by the clock over 20 ms.
+/// Returns the ns per tick, measured with the clock over 20 ms.
 pub fn ns_per_tick() -> f64 {
     let (from, start) = (ticks(), Instant::now());
     while start.elapsed() < Duration::from_millis(20) {}

@@ -1,9 +1,9 @@
-//! What figures are of: processor, kernel, compiler, build, peers.
+//! What the figures depend on: processor, kernel, compiler, build, peers.
 
 use std::fs;
 use std::process::Command;
 
-/// A processor, as far as results are kept apart by it.
+/// A processor. Results are kept separately for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Processor {
     pub vendor: String,
@@ -11,7 +11,7 @@ pub struct Processor {
     pub model: u32,
 }
 
-/// Names of families and models, by what `/proc/cpuinfo` says.
+/// Names of families and models, as in `/proc/cpuinfo`.
 const NAMES: &[(&str, u32, std::ops::RangeInclusive<u32>, &str)] = &[
     ("AuthenticAMD", 25, 0..=15, "AMD Zen 3"),
     ("AuthenticAMD", 25, 33..=95, "AMD Zen 3"),
@@ -25,7 +25,7 @@ const NAMES: &[(&str, u32, std::ops::RangeInclusive<u32>, &str)] = &[
 ];
 
 impl Processor {
-    /// The one that this runs on.
+    /// The processor of this machine.
     pub fn this() -> Self {
         let number = |name| cpuinfo(name).parse().unwrap_or_default();
         Self {
@@ -54,7 +54,7 @@ impl Processor {
     }
 }
 
-/// The first value of this name in `/proc/cpuinfo`; empty if there is none.
+/// The first value of this name in `/proc/cpuinfo`, or an empty string.
 fn cpuinfo(name: &str) -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let value = text.lines().find_map(|line| {
@@ -64,7 +64,7 @@ fn cpuinfo(name: &str) -> String {
     value.unwrap_or_default()
 }
 
-/// How Rust was compiled here: `native`, `x86-64`, or the flags themselves.
+/// The target of the build: `native`, `x86-64`, or the compiler flags.
 pub fn build() -> String {
     let flags = env!("PEERS_RUSTFLAGS");
     match flags.split_once("target-cpu=") {
@@ -106,7 +106,7 @@ pub fn facts() -> Vec<(String, String)> {
         .collect()
 }
 
-/// The peers that this is built with, by the lock file.
+/// The peers and their versions, from the lock file.
 fn peers() -> String {
     let manifest = include_str!("../Cargo.toml");
     let (_, dependencies) = manifest.split_once("[dependencies]").unwrap_or_default();
@@ -127,7 +127,7 @@ fn peers() -> String {
     names.filter_map(version).collect::<Vec<_>>().join(", ")
 }
 
-/// What git prints; empty if it fails.
+/// The output of git, or an empty string if it fails.
 pub fn git(arguments: &[&str]) -> String {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
     let output = Command::new("git")

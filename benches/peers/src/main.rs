@@ -1,15 +1,14 @@
-//! framepool beside its peers.
+//! Measures framepool and its peers.
 //!
-//! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
-//! region` what mappings cost, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks
-//! and histograms, `framepool-peers wire` parsing; `--help` says what each contender does. All contenders of a
-//! bench take turns in one run, on pinned threads, and what counts are ratios: absolute figures move with the
-//! machine.
+//! `framepool-peers pool` measures pools on one core, `cross` pools between two cores, `region` mappings,
+//! `ring` rings between two cores, `time` clocks and histograms, and `wire` parsing. `--help` describes the
+//! contenders. All contenders of a bench take turns in one run, on pinned threads. Compare ratios: absolute
+//! figures depend on the machine.
 //!
 //! | file | what is in it |
 //! |---|---|
-//! | `harness.rs` | samples, rounds, medians, ratios, and the bars that ratios are held against |
-//! | `contenders.rs` | the contenders that give single blocks out, behind one trait |
+//! | `harness.rs` | samples, rounds, medians, ratios, and the bars that ratios must meet |
+//! | `contenders.rs` | the contenders that allocate single blocks, with one trait |
 //! | `pool.rs` | the benches on one core |
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
@@ -17,10 +16,10 @@
 //! | `time.rs` | the benches of clocks and histograms |
 //! | `ring.rs` | the benches of rings |
 //! | `wire.rs`, `wire/` | the benches of packet parsing |
-//! | `feeds.rs` | those of exchange feeds |
-//! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
+//! | `feeds.rs` | the benches of exchange feeds |
+//! | `dpdk.rs`, `dpdk_shim.c` | DPDK, with its measured loops in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
-//! | `machine.rs`, `results.rs`, `render.rs` | what figures are of; those that are kept; what is made of them |
+//! | `machine.rs`, `results.rs`, `render.rs` | the machine and build; the kept figures; the pages made from them |
 
 #[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
 compile_error!("the benches against peers read the TSC and pin threads: x86-64 Linux only");
@@ -52,7 +51,8 @@ use harness::Row;
 use options::{Command, Options, Parsed};
 
 fn main() -> ExitCode {
-    // SAFETY: nothing else has set it. A reader that goes away ends the process, as with any filter.
+    // SAFETY: no other code sets this signal. If the reader closes the pipe, the process ends, as any filter
+    // does.
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
     let options = match Options::parse(std::env::args().skip(1)) {
         Ok(Parsed::Run(options)) => options,
@@ -65,7 +65,7 @@ fn main() -> ExitCode {
     let measures = !(options.command == Command::Report && options.render);
     if measures && !names(options.command).any(|name| options.wants(name)) {
         let part = options.only.as_deref().unwrap_or_default();
-        return fail(&format!("no bench has `{part}` in its name"), 2);
+        return fail(&format!("no bench name contains `{part}`"), 2);
     }
     match run(&options) {
         Ok(true) => ExitCode::SUCCESS,
@@ -79,7 +79,7 @@ fn fail(error: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What `--only` chooses from.
+/// The names that `--only` selects from.
 fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     match command {
         Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
@@ -99,7 +99,7 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     }
 }
 
-/// Measures and prints. Whether every bar that was asked about was met.
+/// Measures and prints. Returns false if `--check` found a missed bar.
 fn run(options: &Options) -> Result<bool, String> {
     if options.command == Command::Report {
         return run_report(options);
@@ -119,11 +119,11 @@ fn run(options: &Options) -> Result<bool, String> {
     }
 }
 
-/// Pins this thread, and starts DPDK for what compares with it.
+/// Pins this thread, and starts DPDK for the commands that compare with it.
 fn prepare(options: &Options) -> Result<(), String> {
     use Command::*;
     if !matches!(options.command, Pool | Time | Wire) {
-        // Only to see now that it can be had.
+        // Only checks that the second core is available.
         harness::pin(options.cores[1])?;
     }
     harness::pin(options.cores[0])?;
@@ -176,7 +176,7 @@ fn run_pool(options: &Options) -> Result<bool, String> {
     Ok(met)
 }
 
-/// Prints rows, and keeps them where that is asked for. Whether every bar was met.
+/// Prints rows, and keeps them with `--keep`. Returns false if `--check` found a missed bar.
 fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     let met = report::rows(rows, options);
     let room = results::ROOMS
@@ -188,8 +188,8 @@ fn show(rows: &[Row], options: &Options) -> Result<bool, String> {
     Ok(met)
 }
 
-/// Measures all rooms that are asked for, keeps their figures, and writes all pages. Each room is measured by a
-/// process of its own: what DPDK starts would slow the others down.
+/// Measures all selected rooms, keeps their figures, and writes all pages. Each room is measured by its own
+/// process, because the threads that DPDK starts would slow the other rooms down.
 fn run_report(options: &Options) -> Result<bool, String> {
     let program = std::env::current_exe().map_err(|error| error.to_string())?;
     let rooms = results::ROOMS.iter().filter(|_| !options.render);
@@ -197,7 +197,7 @@ fn run_report(options: &Options) -> Result<bool, String> {
         if !names(*command).any(|name| options.wants(name)) {
             continue;
         }
-        // The command line of this process, for another command.
+        // The arguments of this process, with another command.
         let arguments = std::env::args().skip(2);
         let status = std::process::Command::new(&program)
             .args([room, "--keep"])

@@ -2,18 +2,18 @@
 //!
 //! | bench | one iteration | operations counted |
 //! |---|---|---|
-//! | `pool/lifo`, `shared/lifo` | one block out and back | 1 |
-//! | `pool/batch32` | 32 blocks out one by one, then 32 back one by one | 32 |
-//! | `pool/burst32/…` | 32 blocks out at once, 32 back at once; `touched`: 8 bytes of each written | 32 |
-//! | `pool/random1024` | 1024 out one by one, then back one by one in random order | 1024 |
-//! | `pool/random1024/burst` | 1024 out in bursts of 32, then back in bursts of 32 blocks each picked in random order | 1024 |
-//! | `pool/random1024/burst/whole` | the same, but bursts go back as they came, in random order of the bursts | 1024 |
-//! | `pool/line_write` | one block out, one word of each of its 32 cache lines written, and back | 1 |
+//! | `pool/lifo`, `shared/lifo` | allocate one block, free it | 1 |
+//! | `pool/batch32` | allocate 32 blocks one by one, then free them one by one | 32 |
+//! | `pool/burst32/…` | allocate 32 blocks at once, free them at once; `touched`: write 8 bytes of each | 32 |
+//! | `pool/random1024` | allocate 1024 one by one, then free them one by one in random order | 1024 |
+//! | `pool/random1024/burst` | allocate 1024 in bursts of 32, then free them in bursts of 32 blocks picked in random order | 1024 |
+//! | `pool/random1024/burst/whole` | the same, but free each burst as it was allocated, in random order of the bursts | 1024 |
+//! | `pool/line_write` | allocate one block, write one word of each of its 32 cache lines, free it | 1 |
 //! | `pool/size/…` | on pools of 64-byte blocks whose free blocks are in random order: lifo, random1024, and rotate, where a quarter of the pool is in use and each block taken replaces the oldest | 1, 1024, 1 |
 //!
-//! One operation is one block out *and* back. In `pool/size` the ratio is to the pool of 1k blocks:
-//! near 1 where the cost does not grow. (In rotate the table of handles grows too: 4 MiB of them for
-//! the largest pool.)
+//! One operation is one block allocated *and* freed. In `pool/size` the ratio is to the pool of 1k blocks:
+//! near 1 if the cost does not grow. (In rotate the table of handles grows too, to 4 MiB for the largest
+//! pool.)
 
 use std::cell::OnceCell;
 use std::mem::{self, MaybeUninit};
@@ -36,7 +36,7 @@ pub const BURST: usize = 32;
 /// The pools of all contenders, made once.
 pub struct Fixtures {
     pub frames: Pool<'static>,
-    /// For `pool/size`, made when that runs: a pool for each size and loop.
+    /// For `pool/size`, made when it runs: a pool for each size and loop.
     sizes: OnceCell<Vec<SizedPools>>,
     huge: bool,
     opool: LocalPool<Boxes, Box<Bytes>>,
@@ -88,7 +88,7 @@ impl Fixtures {
             queue: queue(BLOCKS),
             order: shuffled(),
             bursts: shuffled(),
-            // One less than a power of two: what an rte_ring holds without waste.
+            // One less than a power of two, the number of objects that an rte_ring holds without waste.
             #[cfg(feature = "dpdk")]
             dpdk: vec![
                 ("dpdk-c256", Mempool::new(BLOCKS - 1, BLOCK, 256)?),
@@ -103,10 +103,10 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("pool/lifo", |f, g| singles::<Lifo>(f, g)),
     ("pool/batch32", |f, g| singles::<Batch32>(f, g)),
@@ -122,7 +122,7 @@ pub const BENCHES: &[Bench] = &[
     ("pool/random1024/burst", random_mixed),
     ("pool/random1024/burst/whole", random_whole),
     ("pool/line_write", |f, g| singles::<LineWrite>(f, g)),
-    // Measured together, whichever is asked for.
+    // These benches are always measured together.
     ("pool/size/1k pool/size/64k pool/size/1m", sizes),
     ("shared/lifo", shared_lifo),
 ];
@@ -167,7 +167,7 @@ impl Loop for Lifo {
     }
 }
 
-/// One out and back.
+/// Allocates one block and frees it.
 pub fn lifo<S: Single>(s: &mut S, n: u64) {
     for _ in 0..n {
         let mut handle = s.take();
@@ -190,7 +190,7 @@ impl Loop for Batch32 {
     }
 }
 
-/// 32 out, then 32 back.
+/// Allocates 32, then frees 32.
 pub fn batch32<S: Single>(s: &mut S, n: u64) {
     let mut handles = Live::<_, BURST>::new();
     for _ in 0..n {
@@ -225,7 +225,7 @@ impl Loop for Random1024 {
     }
 }
 
-/// Handles in use, taken out in any order: an array without the test that an `Option` needs.
+/// Handles in use, removed in any order: an array without the test that an `Option` needs.
 struct Live<H, const N: usize>([MaybeUninit<H>; N]);
 
 impl<H, const N: usize> Live<H, N> {
@@ -234,7 +234,7 @@ impl<H, const N: usize> Live<H, N> {
         Self([const { MaybeUninit::uninit() }; N])
     }
 
-    /// Fills every place; what was in one is not dropped.
+    /// Fills every place, without dropping the old contents.
     #[inline(always)]
     fn fill(&mut self, mut take: impl FnMut() -> H) {
         for place in &mut self.0 {
@@ -243,10 +243,11 @@ impl<H, const N: usize> Live<H, N> {
     }
 
     /// # Safety
-    /// The place was filled since it was taken out of.
+    /// The place is filled.
     #[inline(always)]
     unsafe fn out(&self, i: usize) -> H {
-        // SAFETY: the caller's promise; `N` is a power of two, so this only spares a test.
+        // SAFETY: the caller promises that the place is filled. `N` is a power of two, so `% N` only replaces
+        // a bounds check.
         unsafe { self.0[i % N].assume_init_read() }
     }
 }
@@ -274,7 +275,7 @@ impl Loop for LineWrite {
     }
 }
 
-/// All contenders that give single blocks out, framepool first.
+/// All contenders that allocate single blocks, framepool first.
 fn singles<'a, L: Loop>(f: &'a Fixtures, group: &mut Group<'a>) {
     fn add<'a, L: Loop, S: Single + 'a>(f: &'a Fixtures, g: &mut Group<'a>, name: &str, mut s: S) {
         g.add(L::BENCH, name, L::OPS, move |n| L::run(&mut s, n, &f.order));
@@ -340,7 +341,7 @@ pub fn ids<const TOUCH: bool>(cache: &mut Cache<'_>, n: u64) {
     }
 }
 
-/// The same, with each burst moved back into the cache.
+/// The same, but each burst is moved back into the cache.
 pub fn moved<const TOUCH: bool>(cache: &mut Cache<'_>, n: u64) {
     for _ in 0..n {
         let mut burst: Burst<'_, BURST> = cache.alloc_burst(BURST).expect("32 free blocks");
@@ -412,8 +413,8 @@ fn burst32<'a>(f: &'a Fixtures, group: &mut Group<'a>, (bench, touched, ours): B
     let _ = touched;
 }
 
-/// Blocks picked from 1024 in random order: framepool with bursts that are taken apart and made up
-/// again, and as `[Block; 32]`.
+/// Blocks picked from 1024 in random order: framepool with bursts that are taken apart and reassembled, and
+/// with `[Block; 32]`.
 fn random_mixed<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let (bench, ops) = ("pool/random1024/burst", LIVE as u64);
     let mut cache = f.frames.cache();
@@ -481,7 +482,7 @@ fn random_whole<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     }
 }
 
-/// framepool alone, on pools of three sizes.
+/// framepool only, on pools of three sizes.
 fn sizes<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let sizes = f.sizes.get_or_init(|| {
         let sizes = [("1k", 1 << 10), ("64k", 1 << 16), ("1m", 1 << 20)];

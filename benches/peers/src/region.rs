@@ -1,13 +1,13 @@
 //! Benches of mappings: `region/…`.
 //!
-//! | bench | framepool | beside |
+//! | bench | framepool | compared with |
 //! |---|---|---|
 //! | `region/prefault/base`, `/2m` | maps, verifies on the calling thread, drops | `mmap(MAP_POPULATE)`, `munmap` |
-//! | `region/threads/base`, `/2m` | maps and verifies on two threads, a core each | on one thread |
+//! | `region/threads/base`, `/2m` | maps and verifies on two threads, one on each core | on one thread |
 //!
-//! All map the same length of the same kind of pages, in turn. The first pair of benches stays on one
-//! core. For the second, the round trip of a cache line is measured before and after each sample, which
-//! sorts the samples: see [`Placement`].
+//! All map the same length of the same kind of pages, in turn. The first pair of benches stays on one core.
+//! For the second, the round trip of a cache line is measured before and after each sample, to sort the
+//! samples: see [`Placement`].
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::options::Options;
 
 /// Bytes of each mapping.
 const LEN: usize = 64 << 20;
-/// What figures are per.
+/// Bytes to which a figure refers.
 const UNITS: u64 = (LEN / 4096) as u64;
 
 /// The benches, in the order in which they run.
@@ -32,8 +32,8 @@ pub const BENCHES: &[&str] = &[
 
 /// Runs the benches that the options name.
 pub fn run(options: &Options) -> Result<Outcome, String> {
-    // SAFETY: a switch of this process. Where huge pages come unasked, the kernel's own mapping would
-    // have other pages than ours.
+    // SAFETY: changes a setting of this process only. If the kernel used huge pages unasked, its own mapping
+    // would have other pages than ours.
     unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
     let wanted = BENCHES.iter().filter(|bench| options.wants(bench));
     let mut benches = Vec::new();
@@ -90,7 +90,7 @@ fn map_populated(page: PageSize, n: u64) {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE | huge;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     for _ in 0..n {
-        // SAFETY: the kernel chooses where; nobody keeps the address.
+        // SAFETY: the kernel chooses the address, and no code keeps it.
         unsafe {
             let start = libc::mmap(std::ptr::null_mut(), LEN, access, flags, -1, 0);
             assert_ne!(start, libc::MAP_FAILED, "mapped before");
@@ -117,13 +117,13 @@ fn threads(
 ) -> Result<Vec<Row>, String> {
     let names = [(FRAMEPOOL, 2), ("framepool-serial", 1)];
     let mut all = names.map(|(name, threads)| (Series::new(bench, name), threads));
-    // Threads may run where their parent may.
+    // Threads inherit the cores of their parent.
     let sample = |threads| -> Result<Duration, String> {
         pin_to(&cores)?;
         let mut region = None;
         let took = time(|| region = ours(page, threads).map().ok());
-        // One thread unmaps, whoever prefaulted.
-        drop(region.ok_or("what was mapped before is not to be had any more")?);
+        // One thread unmaps, in either case.
+        drop(region.ok_or("the mapping failed, although it succeeded before")?);
         pin(cores[0])?;
         Ok(took)
     };

@@ -1,4 +1,4 @@
-//! What is made of the results that are kept: `RESULTS.md`, a chart for each room, the tables of the README.
+//! Writes pages from the kept results: `RESULTS.md`, a chart for each room, and the tables of the README.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -65,7 +65,7 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// What counts as a figure of framepool, and what is neither that nor a peer.
+/// Whether a figure is framepool's. [`is_floor`] marks those that are neither framepool's nor a peer's.
 fn is_ours(contender: &str) -> bool {
     contender.starts_with(FRAMEPOOL)
 }
@@ -77,7 +77,7 @@ fn is_floor(figure: &Figure) -> bool {
         || (figure.bench.starts_with("wire/filter/") && name == "summarize")
 }
 
-/// The fastest of ours and the fastest peer.
+/// The fastest contender of framepool's and the fastest peer.
 fn both<'a>(figures: &[&'a Figure]) -> (Option<&'a Figure>, Option<&'a Figure>) {
     let ours = figures.iter().find(|f| is_ours(&f.contender));
     let peer = figures
@@ -101,7 +101,7 @@ fn label(figure: &Figure) -> String {
     }
 }
 
-/// `0.66 (slab 1.16: 1.8)`; what a peer does faster is bold.
+/// `0.66 (slab 1.16: 1.8)`; a faster peer is bold.
 fn cell(kept: &Kept, bench: &str, placement: &str) -> String {
     let figures = kept.of(bench, placement);
     let (Some(ours), peer) = both(&figures) else {
@@ -218,13 +218,13 @@ fn full_table(kept: &Kept, room: &str) -> String {
 const INTRODUCTION: &str = "\
 # Results
 
-Made by `framepool-peers report`, which measures and adds to what other machines measured; `report --render`
-only writes this page, its charts and the README's tables again. Figures are ns per operation, medians of
-several runs with all contenders interleaved; what an operation is and what each contender does is in
-`framepool-peers --help` and in the sources. A number in parentheses is the contender's time divided by the
-fastest of framepool's: above 1, framepool is the faster one. Waits (`once`, `double`, `long`) are those of
-`src/waits.rs`, and of each contender the fastest counts. Cores are near if a cache line goes there and back in
-less than 250 ns, else far. The build `native` is `-C target-cpu=native`, `x86-64` any processor of that kind.
+Written by `framepool-peers report`, which measures and keeps the results of other machines. `report --render`
+only writes this page, its charts and the README's tables again. Figures are ns per operation: medians of several
+runs with all contenders interleaved. `framepool-peers --help` and the sources describe the operations and the
+contenders. A number in parentheses is the contender's time divided by that of framepool's fastest contender: above
+1, framepool is faster. Waits (`once`, `double`, `long`) are those of `src/waits.rs`; the fastest wait of each
+contender counts. Cores are near if a cache line goes there and back in less than 250 ns, else far. The build `native`
+is `-C target-cpu=native`; `x86-64` runs on any processor of that kind.
 ";
 
 fn page(all: &[Kept]) -> String {
@@ -353,10 +353,10 @@ fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
     Ok(text)
 }
 
-/// Writes everything again.
+/// Writes all pages again.
 ///
 /// # Errors
-/// A file that cannot be read or written, or a README without marks.
+/// If a file cannot be read or written, or the README has no marks.
 pub fn all(all: &[Kept]) -> Result<(), String> {
     write("RESULTS.md", &page(all))?;
     for kept in all {

@@ -1,4 +1,4 @@
-//! Results that are kept, one file for each processor and build under `results/`: tab-separated lines.
+//! The kept results: a file of tab-separated lines under `results/` for each processor and build.
 //!
 //! ```text
 //! fact      microcode  0x1000065
@@ -6,8 +6,8 @@
 //! row       ring  ring/u64/burst1  near  framepool  once  0.753  0.701
 //! ```
 //!
-//! A run replaces what it measures, room by room and placement by placement, and leaves everything else: a
-//! machine adds its own to what others measured.
+//! A run replaces the rows of the rooms and placements that it measured and keeps all others, so a machine
+//! adds its figures to those of other machines.
 
 use std::fs;
 use std::path::PathBuf;
@@ -16,7 +16,7 @@ use crate::harness::{Placement, Row};
 use crate::machine::{self, Processor, git};
 use crate::options::Command;
 
-/// A room, the command that measures it, and the code that its figures are of.
+/// A room, the command that measures it, and the code that it measures.
 pub const ROOMS: &[(&str, Command, &[&str])] = &[
     ("pool", Command::Pool, &["src/pool"]),
     ("cross", Command::Cross, &["src/pool", "src/ring"]),
@@ -26,7 +26,7 @@ pub const ROOMS: &[(&str, Command, &[&str])] = &[
     ("wire", Command::Wire, &["src/wire"]),
 ];
 
-/// What a run measured, and of what.
+/// What a run measured, and which code.
 #[derive(Clone, Debug)]
 pub struct Measured {
     pub room: String,
@@ -48,7 +48,7 @@ pub struct Figure {
     pub min: f64,
 }
 
-/// All that is kept of one processor and build.
+/// All kept results of one processor and build.
 #[derive(Clone, Debug)]
 pub struct Kept {
     pub processor: Processor,
@@ -62,7 +62,7 @@ fn folder() -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "results"].iter().collect()
 }
 
-/// Git's names for the contents of the code of a room, as committed.
+/// Git's hashes of the committed code of a room.
 fn trees(room: &str) -> String {
     let code = ROOMS.iter().find(|(name, ..)| *name == room);
     let names = code.map_or(&[][..], |(.., code)| code).iter();
@@ -85,7 +85,7 @@ impl Measured {
         }
     }
 
-    /// Whether the code has changed since.
+    /// Whether the code has changed since the measurement.
     pub fn is_old(&self) -> bool {
         self.trees != trees(&self.room)
     }
@@ -116,7 +116,11 @@ impl Kept {
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
             let own = |i: usize| fields.get(i).copied().unwrap_or_default().to_owned();
-            let number = |i: usize| own(i).parse().map_err(|_| format!("no number in `{line}`"));
+            let number = |i: usize| {
+                own(i)
+                    .parse()
+                    .map_err(|_| format!("a number is missing in `{line}`"))
+            };
             match fields[0] {
                 "processor" => {
                     kept.processor = Processor {
@@ -143,7 +147,7 @@ impl Kept {
                     median: number(6)?,
                     min: number(7)?,
                 }),
-                _ => return Err(format!("a line of no kind: `{line}`")),
+                _ => return Err(format!("a line of unknown kind: `{line}`")),
             }
         }
         Ok(kept)
@@ -189,7 +193,7 @@ impl Kept {
         lines.join("\n") + "\n"
     }
 
-    /// Takes a room's rows in, instead of those that were there.
+    /// Replaces the rows of a room.
     fn replace(&mut self, room: &str, rows: &[Row]) {
         for placement in [Placement::Single, Placement::Near, Placement::Far] {
             let new: Vec<&Row> = rows
@@ -218,7 +222,7 @@ impl Kept {
         }
     }
 
-    /// When a figure was measured, and of which code.
+    /// When a figure was measured, and from which code.
     pub fn measured(&self, figure: &Figure) -> Option<&Measured> {
         let mut all = self.measured.iter();
         all.find(|m| m.room == figure.room && m.placement == figure.placement)
@@ -235,10 +239,10 @@ impl Kept {
     }
 }
 
-/// Everything that is kept.
+/// Loads all kept results.
 ///
 /// # Errors
-/// A file that cannot be read, or is none of ours.
+/// If a file cannot be read or has another format.
 pub fn load() -> Result<Vec<Kept>, String> {
     let mut all = Vec::new();
     let Ok(files) = fs::read_dir(folder()) else {
@@ -252,7 +256,7 @@ pub fn load() -> Result<Vec<Kept>, String> {
             all.push(Kept::parse(&text).map_err(named)?);
         }
     }
-    // The native build of each processor first.
+    // The native build of each processor comes first.
     all.sort_by_key(|kept| {
         (
             kept.processor.slug(),
@@ -263,10 +267,10 @@ pub fn load() -> Result<Vec<Kept>, String> {
     Ok(all)
 }
 
-/// Keeps what was measured here and now.
+/// Keeps the results of this run.
 ///
 /// # Errors
-/// A file that cannot be read or written.
+/// If a file cannot be read or written.
 pub fn keep(room: &str, rows: &[Row]) -> Result<(), String> {
     let (processor, build) = (Processor::this(), machine::build());
     let known = load()?

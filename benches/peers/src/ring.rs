@@ -6,17 +6,16 @@
 //! | `ring/u64/burst32`, `ring/64B/burst32` | sends 32 at once | receives 32 at once | messages |
 //! | `ring/pingpong` | sends one, waits for the answer | answers | round trips |
 //!
-//! Every ring has [`PLACES`] places, and each of its ends lies on cache lines of its own. Whoever finds it full
-//! or empty waits and tries again; each contender is measured with each of three
-//! [waits](crate::waits), and its fastest counts; in the ping-pong also without any pause. There, `two lines`
-//! is one cache line there and another one back, which two rings cannot be faster than; `line` is one line
-//! that both cores write. Values go in and come out by copy, out
-//! of and into memory of each side's own. What is sent has been in that memory for a while: a value that is
-//! stored word by word and at once loaded as a vector would wait for the stores, and those for the
-//! lines of the other core, whatever ring it is.
+//! Every ring has [`PLACES`] places, and each of its ends lies on its own cache lines. An end that finds the
+//! ring full or empty waits and tries again. Each contender is measured with each of three
+//! [waits](crate::waits), in the ping-pong also without any pause, and its fastest counts. In the ping-pong,
+//! `two lines` is one cache line there and another one back, the lower bound for two rings; `line` is one line
+//! that both cores write. Values are copied from and to each side's own memory. They were written there long
+//! before they are sent: a value that is stored word by word and loaded as a vector at once would wait for the
+//! stores, and the stores for the lines of the other core, with any ring.
 //!
-//! In `…/burst1` framepool is its `FlagRing`, and `framepool-index` its `Ring`; elsewhere it is its `Ring`.
-//! `framepool-shared` is its `SharedRing`, over memory that two processes could share.
+//! In `…/burst1` the contender `framepool` is `FlagRing`, and `framepool-index` is `Ring`; elsewhere
+//! `framepool` is `Ring`. `framepool-shared` is `SharedRing`, over memory that two processes could share.
 
 use std::array;
 #[cfg(feature = "dpdk")]

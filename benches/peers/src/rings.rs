@@ -1,4 +1,4 @@
-//! The rings of the benches `ring/…`, each behind the same four traits.
+//! The rings of the benches `ring/…`, all with the same four traits.
 
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::pool::BURST;
 /// Places of each ring.
 pub const PLACES: usize = 1024;
 
-/// A cache line's worth, at the alignment of its words.
+/// A cache line of data, aligned as a word.
 pub type Line = [u64; 8];
 
 /// A message.
@@ -42,22 +42,22 @@ impl Message for Line {
     }
 }
 
-/// One end: sends one.
+/// An end that sends one value.
 pub trait Send1<T>: Send {
     fn send(&mut self, value: T) -> bool;
 }
 
-/// One end: receives one.
+/// An end that receives one value.
 pub trait Receive1<T>: Send {
     fn receive(&mut self) -> Option<T>;
 }
 
-/// One end: sends 32, or none.
+/// An end that sends 32 values or none.
 pub trait Send32<T>: Send {
     fn send32(&mut self, values: &[T; BURST]) -> bool;
 }
 
-/// One end: receives 32, or none.
+/// An end that receives 32 values or none.
 pub trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
@@ -115,7 +115,8 @@ impl<T: Message> Send1<T> for FlaggedTx<T> {
 impl<T: Message> Send32<T> for FlaggedTx<T> {
     #[inline]
     fn send32(&mut self, values: &[T; BURST]) -> bool {
-        // All or nothing, by whether there is room for the first: the consumer takes 32 at a time too.
+        // All or nothing, depending on whether there is room for the first: the consumer also takes 32 at a
+        // time.
         let mut sent = self.0.push_slice(values);
         while (1..BURST).contains(&sent) {
             spin_loop();
@@ -147,13 +148,13 @@ impl<T: Message> Receive1<T> for FlaggedRx<T> {
 pub struct SharedTx<T: Plain>(ring::SharedProducer<'static, T>);
 pub struct SharedRx<T: Plain>(ring::SharedConsumer<'static, T>);
 
-/// Both ends in one process: the memory and what is checked of it are as between two.
+/// Both ends in one process. The memory and its checks are the same as between two processes.
 pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
     let len = ring::SharedRing::<T>::bytes(PLACES).expect("a ring's size");
     let region = SharedRegion::builder(len).create().expect("a region");
-    // It lives as long as the contender, which is as long as the process.
+    // The region lives as long as the contender and the process.
     let region: &'static SharedRegion = Box::leak(Box::new(region));
-    let ring = ring::SharedRing::create(region, 0, PLACES).expect("a ring in it");
+    let ring = ring::SharedRing::create(region, 0, PLACES).expect("the region holds a ring");
     let (tx, rx) = (ring.producer(), ring.consumer());
     (
         SharedTx(tx.expect("the producer")),
@@ -317,7 +318,7 @@ impl<T: Message> Send32<T> for GilTx<T> {
         for (to, value) in room.iter_mut().zip(values) {
             to.write(*value);
         }
-        // SAFETY: so many were there, and are written.
+        // SAFETY: that many values were there and are written.
         unsafe { self.0.commit(BURST) };
         true
     }
@@ -408,7 +409,7 @@ impl<T: Message> Send32<T> for BytesTx {
         let Ok(mut grant) = self.0.grant_exact(size_of_val(values)) else {
             return false;
         };
-        // SAFETY: the grant has as many bytes as the values, which are plain integers.
+        // SAFETY: the grant has as many bytes as the values, and the values are plain integers.
         unsafe {
             let from = values.as_ptr().cast::<u8>();
             grant
@@ -430,7 +431,7 @@ impl<T: Message> Receive32<T> for BytesRx {
         if grant.len() < bytes {
             return false;
         }
-        // SAFETY: so many bytes are there, of integers of that kind.
+        // SAFETY: that many bytes are there, and they are integers of this type.
         unsafe {
             let to = out.as_mut_ptr().cast::<u8>();
             to.copy_from_nonoverlapping(grant.as_ptr(), bytes);

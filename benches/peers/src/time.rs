@@ -2,18 +2,20 @@
 //!
 //! | bench | one iteration | operations counted |
 //! |---|---|---|
-//! | `time/now` | one reading, in the clock's own ticks; `fenced`: that nothing overtakes | 1 |
+//! | `time/now` | one reading, in the clock's own ticks; `fenced`: an ordered reading | 1 |
 //! | `time/now_ns` | one reading, in ns | 1 |
-//! | `time/record` | 65,536 values recorded, from 10 ns to 10 ms, as many of each magnitude | 65,536 |
-//! | `time/record/narrow` | 65,536 values recorded, from 200 to 2000 ns | 65,536 |
-//! | `time/span` | a reading, another one, the difference recorded | 1 |
+//! | `time/record` | record 65,536 values from 10 ns to 10 ms, equally many of each magnitude | 65,536 |
+//! | `time/record/narrow` | record 65,536 values from 200 to 2000 ns | 65,536 |
+//! | `time/span` | two readings; record the difference | 1 |
 //!
-//! In a span the steps from a reading to the counter's address are what costs: on a Zen 5 the next reading waits
-//! until the address of each store before it is known, and for nothing else. A contender that takes a branch on the
-//! value has it sooner; what records nothing, or a value that it was given earlier, adds nothing to two readings.
+//! The cost of a span is the chain of steps from a reading to the counter's address: on a Zen 5 the next
+//! reading waits until the address of each earlier store is known, and for nothing else. A contender that
+//! branches on the value has the address sooner. A contender that records nothing, or a value that it got
+//! earlier, adds nothing to two readings.
 //!
-//! What histograms record differs from one value to the next, in an order that is too long for a branch
-//! predictor to learn (4096 values are not). All have three significant digits, counters of 64 bits, and room for 2^40 ns.
+//! Each value that a histogram records differs from the one before, in an order that is too long for a branch
+//! predictor to learn (an order of 4096 values is not). All histograms have three significant digits,
+//! counters of 64 bits, and a range of 2^40 ns.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -35,7 +37,7 @@ const PRECISION: u32 = 10;
 type Ours = Histogram<PRECISION, { buckets(PRECISION, RANGE) }>;
 type Shared = AtomicHistogram<PRECISION, { buckets(PRECISION, RANGE) }>;
 
-/// What the benches read and record.
+/// The clocks and values of the benches.
 pub struct Fixtures {
     tsc: Tsc,
     quanta: quanta::Clock,
@@ -54,7 +56,7 @@ impl Fixtures {
     }
 }
 
-/// Values from `least` up to `decades` powers of ten more, their logarithms evenly spread.
+/// Values from `least` up to `decades` powers of ten above it, evenly spread on a logarithmic scale.
 fn values(least: f64, decades: f64) -> Vec<u64> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let next = || {
@@ -67,10 +69,10 @@ fn values(least: f64, decades: f64) -> Vec<u64> {
     std::iter::repeat_with(next).take(VALUES).collect()
 }
 
-/// A bench's name, for `--only`, and what adds its contenders.
+/// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("time/now", now),
     ("time/now/fenced", now_fenced),
@@ -82,7 +84,7 @@ pub const BENCHES: &[Bench] = &[
     ("time/span", span),
 ];
 
-/// One run of all benches that are wanted.
+/// Runs the benches that the options name once.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
     let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
     let budget = options.budget / wanted.len().max(1) as u32;
@@ -105,7 +107,7 @@ fn each<'a, T>(mut f: impl FnMut() -> T + 'a) -> impl FnMut(u64) + 'a {
 
 #[inline(always)]
 fn rdtsc() -> u64 {
-    // SAFETY: every x86-64 has it.
+    // SAFETY: every x86-64 has the instruction.
     unsafe { core::arch::x86_64::_rdtsc() }
 }
 
@@ -122,7 +124,7 @@ fn now_fenced<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let bench = "time/now/fenced";
     group.add(bench, FRAMEPOOL, 1, each(|| f.tsc.now_fenced()));
     let floor = each(|| {
-        // SAFETY: every x86-64 has it.
+        // SAFETY: every x86-64 has the instruction.
         unsafe { core::arch::x86_64::_mm_lfence() };
         let now = rdtsc();
         // SAFETY: as above.
@@ -142,7 +144,7 @@ fn now_ns<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     group.add(bench, "std", 1, each(move || began.elapsed()));
 }
 
-/// What the others are held against: one addition to one counter, nothing checked but the range.
+/// The lower bound: one addition to one counter, without any check but that of the range.
 struct Floor(Vec<u64>);
 
 impl Floor {
@@ -150,7 +152,7 @@ impl Floor {
     fn record(&mut self, value: u64) {
         let shift = 63 - PRECISION - (value | 1 << PRECISION).leading_zeros();
         let index = ((shift as usize) << PRECISION) + (value >> shift) as usize;
-        // SAFETY: it has a bucket for every value.
+        // SAFETY: there is a bucket for every value.
         unsafe { *self.0.get_unchecked_mut(index) += 1 };
     }
 }
@@ -172,17 +174,17 @@ fn all<'a, H: 'a>(
     }
 }
 
-/// A place for as long as the program runs.
+/// A place that lives as long as the program.
 fn leak<T>(value: T) -> &'static mut T {
     Box::leak(Box::new(value))
 }
 
 fn hdr() -> Hdr<u64> {
-    Hdr::new_with_max((1 << RANGE) - 1, 3).expect("three digits")
+    Hdr::new_with_max((1 << RANGE) - 1, 3).expect("three digits are valid")
 }
 
 fn peer() -> Peer {
-    Peer::new(PRECISION as u8, RANGE as u8).expect("a grouping power of 10")
+    Peer::new(PRECISION as u8, RANGE as u8).expect("a grouping power of 10 is valid")
 }
 
 fn record<'a>(bench: &str, values: &'a [u64], group: &mut Group<'a>) {
@@ -193,7 +195,7 @@ fn record<'a>(bench: &str, values: &'a [u64], group: &mut Group<'a>) {
     let floor = all(values, floor, |h, v| h.record(v));
     group.add(bench, "floor", ops, floor);
     let shared: &'static Shared = Box::leak(Box::default());
-    let recorder = leak(shared.recorder().expect("the first"));
+    let recorder = leak(shared.recorder().expect("this is the first recorder"));
     let atomic = all(values, recorder, |h, v| h.record(v));
     group.add(bench, "framepool-atomic", ops, atomic);
     let peer = all(values, leak(peer()), |h, v| {

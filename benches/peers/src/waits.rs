@@ -1,7 +1,7 @@
 //! How a contender on two cores waits for the other end.
 //!
-//! How long it waits between two looks decides as much as what ring it is: each look takes a line away from
-//! the other end. So no contender is measured with one wait alone:
+//! The time between two looks matters as much as the design of the ring, because each look takes a cache line
+//! away from the other end. So every contender is measured with several waits:
 //!
 //! | wait | between looks |
 //! |---|---|
@@ -17,7 +17,7 @@ use framepool::ring::{Patient, Spin, Wait};
 /// A wait with a name.
 pub trait Named: Wait + 'static {
     const NAME: &'static str;
-    /// Pauses before the second look, and the most between two.
+    /// Pauses before the second look, and the maximum between two looks.
     #[cfg(feature = "dpdk")]
     const PAUSES: [u32; 2];
 }
@@ -66,7 +66,7 @@ impl Named for Patient {
     const PAUSES: [u32; 2] = [64, 64];
 }
 
-/// On cache lines of its own: where two ends share a line, that is what is measured.
+/// A value on its own cache lines. If two ends shared a line, that would dominate the measurement.
 #[repr(align(128))]
 pub struct Apart<T>(pub T);
 

@@ -4,12 +4,12 @@
 //! |---|---|
 //! | `wire/summarize/plain`, `…/mixed` | one frame, in random order, of [`frames::plain`] or [`frames::mixed`] |
 //! | `wire/summarize/burst32/…` | the same, 32 frames at a time |
-//! | `wire/filter/…` | a filter of ten terms on the summary of one frame; `summarize` is what that took to make |
-//! | `wire/checksum/…` | the checksum over so many bytes |
+//! | `wire/filter/…` | a filter of ten terms on the summary of one frame; `summarize` makes that summary |
+//! | `wire/checksum/…` | the checksum over that many bytes |
 //!
-//! framepool makes all of its summary, and an error that says what is wrong; smoltcp and pnet are asked for
-//! addresses, ports and protocol; etherparse for slices of all headers. The order has 65,536 places, too
-//! many for a branch predictor to know them by heart.
+//! framepool makes its whole summary, or an error with the reason. smoltcp and pnet find addresses, ports and
+//! protocol; etherparse makes slices of all headers. The order has 65,536 places, too many for a branch
+//! predictor to learn.
 
 mod contenders;
 mod frames;
@@ -39,12 +39,12 @@ const BURST: usize = 32;
 /// Places in a random order.
 const ORDER: usize = 1 << 16;
 
-/// Ten terms, of which the feed's frames pass the first and go far.
+/// Ten terms. The feed's frames match the first ones, so that most terms are evaluated.
 const TEN_TERMS: &str = "udp and (dst net 233.54.0.0/20 or dst net 233.54.16.0/20 or dst net 224.0.31.0/24 \
                          or dst net ff3e::/32) and (dst port 26400 or dst portrange 26405-26407 \
                          or dst portrange 30000-30100) and not fragment and not vlan 4000";
 
-/// One run of all benches that were asked for.
+/// Runs the benches that the options name once.
 pub fn run(options: &Options) -> Vec<Row> {
     let wanted: Vec<_> = BENCHES.iter().filter(|name| options.wants(name)).collect();
     let budget = options.budget / wanted.len().max(1) as u32;
@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Vec<Row> {
     wanted.iter().flat_map(one).collect()
 }
 
-/// A random order of so many things, the same every time.
+/// A random order of `n` things, the same every time.
 fn order(count: usize) -> impl Iterator<Item = usize> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let next = move || {
@@ -79,13 +79,13 @@ fn order(count: usize) -> impl Iterator<Item = usize> {
     std::iter::repeat_with(next).take(ORDER)
 }
 
-/// All frames, each where its turn is. They keep their places in memory.
+/// All frames in random order. They keep their places in memory.
 fn in_random_order(frames: &[Vec<u8>]) -> Vec<&'static [u8]> {
     let frames: Vec<&'static [u8]> = frames.iter().map(|frame| &*frame.clone().leak()).collect();
     order(frames.len()).map(|at| frames[at]).collect()
 }
 
-/// Calls `f` for `n` frames, and goes on the next time where it stopped.
+/// Calls `f` for `n` frames. The next call continues where this one stopped.
 fn each<'a, R>(
     frames: &'a [&'static [u8]],
     mut f: impl FnMut(&'static [u8]) -> R + 'a,
@@ -127,7 +127,7 @@ fn each_burst<'a>(
     }
 }
 
-/// One frame after the other, into an array as well.
+/// One frame after the other, also into an array.
 fn one_by_one<R: Copy + Default>(f: impl Fn(&'static [u8]) -> R) -> impl FnMut(&[&'static [u8]]) {
     let mut out = [R::default(); BURST];
     move |frames| {
@@ -155,7 +155,7 @@ fn bursts<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
 }
 
 fn filters<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]], all: &[Vec<u8>]) {
-    let filter: Filter = TEN_TERMS.parse().expect("the expression is one");
+    let filter: Filter = TEN_TERMS.parse().expect("the expression is valid");
     let summarized = |frame: &Vec<u8>| summarize(frame).unwrap_or_default();
     let summaries: Vec<Summary> = all.iter().map(summarized).collect();
     let order: Vec<u16> = order(all.len()).map(|at| at as u16).collect();

@@ -1,4 +1,4 @@
-//! What framepool is compared with: the same frames, by other crates.
+//! The other crates, parsing the same frames.
 
 use etherparse::SlicedPacket;
 use pnet_packet::Packet;
@@ -9,9 +9,9 @@ use smoltcp::wire::{
     EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, Ipv6Packet, TcpPacket, UdpPacket,
 };
 
-/// What one asks for at least.
+/// The result that every parser must produce.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(dead_code, reason = "it is made, not looked at")]
+#[allow(dead_code, reason = "it is made but not read")]
 pub struct Tuple {
     pub src: [u8; 16],
     pub dst: [u8; 16],
@@ -92,7 +92,7 @@ fn smoltcp_ports(protocol: IpProtocol, payload: &[u8]) -> Option<(u16, u16)> {
     }
 }
 
-/// pnet_packet, which looks at the least length of each header, through tags.
+/// pnet_packet, which checks the minimum length of each header; VLAN tags are skipped.
 #[inline(always)]
 pub fn pnet_tuple(frame: &[u8]) -> Option<Tuple> {
     let frame = EthernetPacket::new(frame)?;
@@ -150,7 +150,7 @@ pub fn etherparse_sliced(frame: &[u8]) -> Option<SlicedPacket<'_>> {
     SlicedPacket::from_ethernet(frame).ok()
 }
 
-/// Fields at fixed places behind one look at the length: no parser, a floor.
+/// Fields at fixed places after one check of the length: not a parser, but a lower bound.
 #[inline(always)]
 pub fn floor(frame: &[u8]) -> Option<Tuple> {
     let head: &[u8; 38] = frame.first_chunk()?;
@@ -163,7 +163,7 @@ pub fn floor(frame: &[u8]) -> Option<Tuple> {
     Some(Tuple::v4(src, dst, head[23], ports))
 }
 
-/// smoltcp's sum over an ICMP message, which is over all of its bytes.
+/// smoltcp's checksum of an ICMP message, which covers all of its bytes.
 #[inline(always)]
 pub fn smoltcp_checksum(bytes: &[u8]) -> u16 {
     smoltcp::wire::Icmpv4Packet::new_unchecked(bytes)
@@ -171,7 +171,7 @@ pub fn smoltcp_checksum(bytes: &[u8]) -> u16 {
         .into()
 }
 
-/// etherparse's sum of 64 bits.
+/// etherparse's checksum with a 64-bit sum.
 #[inline(always)]
 pub fn etherparse_checksum(bytes: &[u8]) -> u16 {
     use etherparse::checksum::u64_16bit_word;

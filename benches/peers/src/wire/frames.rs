@@ -1,6 +1,6 @@
-//! The frames that the contenders parse: made here, the same in every run.
+//! Makes the frames that the contenders parse, the same in every run.
 
-/// How many there are of each kind.
+/// Number of frames of each kind.
 pub const FRAMES: usize = 1000;
 
 /// A generator of numbers (xorshift64).
@@ -19,7 +19,7 @@ impl Numbers {
     }
 }
 
-/// UDP and TCP over IPv4 over Ethernet, half of each, with 18 to 400 bytes in them.
+/// UDP and TCP over IPv4 over Ethernet, half of each, with a payload of 18 to 400 bytes.
 pub fn plain() -> Vec<Vec<u8>> {
     let mut numbers = Numbers(0x9E37_79B9_7F4A_7C15);
     let frame = |i: usize| {
@@ -37,7 +37,7 @@ pub fn plain() -> Vec<Vec<u8>> {
     (0..FRAMES).map(frame).collect()
 }
 
-/// What a port sees that is not only a feed's: 50 % as in [`plain`]; tags, IPv6, ICMP, ARP, options, fragments,
+/// The mixed traffic of a port: 50 % as in [`plain`]; VLAN tags, IPv6, ICMP, ARP, options, fragments,
 /// extension headers; 8 % malformed.
 pub fn mixed() -> Vec<Vec<u8>> {
     let mut numbers = Numbers(0x2545_F491_4F6C_DD1D);
