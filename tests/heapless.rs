@@ -1,4 +1,4 @@
-//! Handles into `heapless::Vec`, all or none, and back.
+//! Handles into a `heapless::Vec`, all or none, and back.
 #![cfg(feature = "heapless")]
 #![allow(missing_docs)]
 

@@ -1,6 +1,6 @@
-//! Every interleaving of the two ends of a ring, under loom: `RUSTFLAGS="--cfg loom" cargo test --test
-//! loom_ring --features ring --release`. Slots go through loom's cells: two owners at once, or an owner that
-//! does not come after the last one, fail the model. The static home is left out.
+//! Every interleaving of the two ends of a ring, under loom:
+//! `RUSTFLAGS="--cfg loom" cargo test --test loom_ring --features ring --release`. Slots are loom's cells: the
+//! model fails if two owners overlap, or if an owner is not ordered after the last one. Statics are left out.
 #![cfg(all(loom, feature = "ring"))]
 #![allow(missing_docs)]
 
@@ -12,7 +12,8 @@ use framepool::ring::{self, Consumer, Yield};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-/// Explores what `f` does. One interleaving is none: loom may take a model that it cannot see into for done.
+/// Explores every interleaving of `f`. A single interleaving is an error: loom ends early if it sees no atomics
+/// in a model.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
         .map_or(0, |more| more.parse().expect("a number of preemptions"));
@@ -27,7 +28,7 @@ fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     assert!(explored.load(SeqCst) > 1);
 }
 
-/// Takes up to `n` looks, and checks that what comes is what follows `next`.
+/// Looks up to `n` times, and checks that the values continue from `next`.
 fn follow(rx: &mut Consumer<'_, Box<u32>>, next: &mut u32, looks: u32) {
     for _ in 0..looks {
         if let Some(value) = rx.pop() {
@@ -111,7 +112,7 @@ fn what_is_written_in_place_is_seen_after_the_commit() {
     });
 }
 
-/// Says that it lives.
+/// Counts while it is alive.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
@@ -199,7 +200,7 @@ fn who_waits_misses_nothing_of_an_end_that_goes() {
     });
 }
 
-/// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
+/// Sleeps until it is woken. If no thread wakes it, loom reports that all threads are blocked.
 struct Signal(Mutex<bool>, Condvar);
 
 impl Wake for Signal {
@@ -223,7 +224,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
         }
         *woken = false;
         drop(woken);
-        // Who is told to look again at once looks for what another thread is doing.
+        // A future that wakes itself waits for another thread.
         thread::yield_now();
     }
 }
@@ -232,7 +233,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
 fn a_push_wakes_who_sleeps_and_so_does_going() {
     model(2, || {
         let Ok((mut tx, mut rx)) = ring::asynchronous(ring::allocate(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         let t = thread::spawn(move || tx.try_push(7).unwrap());
         assert_eq!(block_on(|c| rx.poll_pop(c)), Some(7));
@@ -245,7 +246,7 @@ fn a_push_wakes_who_sleeps_and_so_does_going() {
 fn a_pop_wakes_who_has_no_room_and_so_does_going() {
     model(2, || {
         let Ok((mut tx, mut rx)) = ring::asynchronous(ring::allocate(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         tx.try_push(1).unwrap();
         let t = thread::spawn(move || assert_eq!(rx.try_pop(), Some(1)));
@@ -264,7 +265,7 @@ fn ends_that_go_at_once_keep_no_waker() {
         let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
         let waker = Waker::from(signal.clone());
         let Ok((tx, mut rx)) = ring::asynchronous(ring::allocate::<u8>(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         let t = thread::spawn(move || drop(tx));
         let _ = rx.poll_pop(&mut Context::from_waker(&waker));
@@ -348,7 +349,8 @@ fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
         let (mut tx, mut rx) = ring::allocate_flagged(2).unwrap();
         let t = thread::spawn(move || {
             assert_eq!(tx.push_iter((0..2).map(Box::new)), 2);
-            // The consumer may take some meanwhile: at most so many are there, and so much room at least.
+            // The consumer may take some meanwhile: the number of values is at most this, the room at least
+            // this.
             let len = tx.len();
             let pushed = tx.push_iter((2..4).map(Box::new));
             assert!(len <= 2 && pushed >= 2 - len);
@@ -356,7 +358,7 @@ fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
         });
         let mut next = 0;
         for _ in 0..2 {
-            // The producer may push more meanwhile: so many are there at least.
+            // The producer may push more meanwhile: the number of values is at least this.
             let len = rx.len();
             for _ in 0..len {
                 assert_eq!(rx.pop().as_deref(), Some(&next));

@@ -1,4 +1,4 @@
-//! What a ring promises, by the public API: order, room, giving back, dropping, abandonment.
+//! What a ring promises, tested through the public API: order, room, returned values, drops, abandonment.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -73,7 +73,7 @@ fn arrays_go_in_and_out_whole_or_not_at_all() {
     assert_eq!(back.into_inner(), ["d", "e"]);
     assert_eq!(rx.pop_array::<4>(), None);
     assert_eq!(rx.pop_array(), Some(["a", "b"].map(String::from)));
-    // Over the end.
+    // Past the last slot, so that positions wrap.
     tx.push_array(["d", "e", "f"].map(String::from)).unwrap();
     assert_eq!(rx.pop_array(), Some(["c", "d", "e", "f"].map(String::from)));
     assert_eq!(tx.push_array([]), Ok(()));
@@ -178,7 +178,7 @@ fn slots_are_contiguous_up_to_the_end_and_from_the_start() {
     }
 }
 
-/// What counts as written is out of reach: nobody puts nothing in its place.
+/// Written values are out of reach: no code can remove them.
 #[test]
 fn slots_are_those_that_are_left() {
     let (mut tx, mut rx) = ends::<Box<u32>>(4);
@@ -189,7 +189,7 @@ fn slots_are_those_that_are_left() {
             room.slots().for_each(|slot| *slot = MaybeUninit::uninit());
             if let Some(slot) = room.slots().next() {
                 slot.write(Box::new(7));
-                // SAFETY: just written, and not counted.
+                // SAFETY: just written, and not counted as written.
                 unsafe { slot.assume_init_drop() };
             }
             let value = Box::new(written as u32);
@@ -203,7 +203,7 @@ fn slots_are_those_that_are_left() {
         (1..).zip(room.slots()).for_each(|(i, slot)| {
             slot.write(Box::new(start + i));
         });
-        // SAFETY: one was written, and then both that were left.
+        // SAFETY: one was written, and then the other two.
         assert_eq!(unsafe { room.commit_first(3) }, 3);
         assert!(rx.drain().map(|value| *value).eq(start..start + 3));
         tx.push_iter((0..2).map(Box::new));
@@ -288,7 +288,7 @@ fn a_destructor_that_panics_keeps_no_other_from_running() {
     impl Drop for Bomb {
         fn drop(&mut self) {
             self.0.set(self.0.get() + 1);
-            assert!(!self.1, "the bomb");
+            assert!(!self.1, "this destructor panics");
         }
     }
     let dropped = Rc::new(Cell::new(0));
@@ -298,7 +298,7 @@ fn a_destructor_that_panics_keeps_no_other_from_running() {
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(rx)));
     assert!(caught.is_err());
     assert_eq!(dropped.get(), 8);
-    // In the middle of a release: the places are given back, the others stay.
+    // A panic in the middle of a release: the places are given back, the others stay.
     let (mut tx, mut rx) = ends(8);
     tx.push_iter((0..4).map(|i| Bomb(dropped.clone(), i == 1)));
     let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
@@ -314,7 +314,7 @@ fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
     impl Drop for Bomb {
         fn drop(&mut self) {
             self.0.set(self.0.get() - 1);
-            assert!(!self.1, "the bomb");
+            assert!(!self.1, "this destructor panics");
         }
     }
     let live = Rc::new(Cell::new(0));
@@ -337,7 +337,7 @@ fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
                     }
                 }));
                 let committed = first.unwrap_or(0);
-                // Committed values are the ring's; a bomb among them goes off later.
+                // The ring owns committed values. A panicking destructor among them runs later.
                 assert_eq!(caught.is_ok(), bomb < committed, "{start} {bomb} {first:?}");
                 let left = if caught.is_ok() { committed } else { 0 };
                 assert_eq!((rx.len(), live.get()), (left, left));

@@ -1,4 +1,4 @@
-//! Ends that sleep, and the wakers that they leave behind: none.
+//! Ends that sleep, and leave no waker behind.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -37,7 +37,7 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
     value = Some(2);
     assert!(tx.poll_push(&mut value, &mut context).is_pending());
     assert_eq!(value, Some(2));
-    // Looked twice, and counted once.
+    // It looked twice, and counts once.
     assert_eq!(rx.as_consumer().stats().starved, 1);
     assert_eq!(tx.as_producer().stats().refused, 1);
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(Some(1)));
@@ -54,7 +54,7 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
 fn ends_of_two_rings_are_given_back() {
     let (a, b) = (ring::allocate::<u8>(1).unwrap(), ring::allocate(2).unwrap());
     let Err((tx, rx)) = ring::asynchronous((a.0, b.1)) else {
-        panic!("they are not of one ring");
+        panic!("the ends belong to different rings");
     };
     assert_eq!((tx.capacity(), rx.capacity()), (1, 2));
 }
@@ -77,12 +77,12 @@ fn an_end_takes_its_waker_with_it() {
     drop(tx);
     assert_eq!(Arc::strong_count(&woken), 2);
     drop(rx);
-    // Nobody was left to be woken.
+    // There was no task left to wake.
     assert_eq!(woken.0.load(Relaxed), 0);
 }
 
 thread_local! {
-    /// What goes the moment that a waker is cloned.
+    /// The peer, dropped when a waker is cloned.
     static PEER: RefCell<Option<AsyncProducer<'static, u8>>> = const { RefCell::new(None) };
     static WAKERS: Cell<usize> = const { Cell::new(0) };
 }
@@ -100,21 +100,21 @@ fn jealous() -> Waker {
         |_| WAKERS.set(WAKERS.get() - 1),
     );
     WAKERS.set(WAKERS.get() + 1);
-    // SAFETY: the functions use no data. This waker stays on its thread, or its count is not there.
+    // SAFETY: the functions use no data. The waker stays on its thread, where its counter is.
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) }
 }
 
 #[test]
 fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
-    // Memory that nobody drops: what is left in it stays.
+    // Memory that is not dropped, so its contents stay.
     let start = Box::into_raw(Box::new([MaybeUninit::uninit(); 4096]));
-    // SAFETY: nobody else knows of it, until it is dropped below.
+    // SAFETY: no other code refers to it until it is dropped below.
     let memory = unsafe { &mut *start };
     let (tx, mut rx) = ring::asynchronous(ring::in_memory(memory, 2).unwrap()).unwrap();
     PEER.set(Some(tx));
     let waker = jealous();
     let mut context = Context::from_waker(&waker);
-    // Gone after the first look, and seen by the second.
+    // The peer is dropped after the first look, and the second look sees that.
     assert_eq!(rx.poll_pop(&mut context), Poll::Ready(None));
     drop((rx, waker));
     assert_eq!(WAKERS.get(), 0);
@@ -173,7 +173,8 @@ fn a_waker_that_panics_keeps_no_end_from_leaving() {
             caught
         };
         assert!(caught.is_err());
-        // It left, so the second one dropped what was in the ring (and Miri sees that it was freed).
+        // The first end left, so the second one dropped the ring's contents (and Miri checks that they
+        // were freed).
         assert_eq!(Arc::strong_count(&value), 1);
     }
     assert_eq!(Arc::strong_count(&fragile), 2);
@@ -186,7 +187,7 @@ fn a_waker_that_panics_leaks_no_value() {
     let mut context = Context::from_waker(&waker);
     let panics =
         |f: &mut dyn FnMut()| std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).is_err();
-    // Popped, and nobody gets it.
+    // Popped, but not returned.
     let pops: [fn(&mut AsyncConsumer<'static, Arc<()>>); 3] = [
         |rx| drop(rx.try_pop()),
         |rx| drop(rx.with(|rx| rx.pop())),
@@ -200,10 +201,10 @@ fn a_waker_that_panics_leaks_no_value() {
         assert!(panics(&mut || pop(&mut rx)));
         drop(second);
         assert_eq!(Arc::strong_count(&value), 1);
-        // The place is free all the same.
+        // The place is free nevertheless.
         assert!(tx.try_push(value.clone()).is_ok());
     }
-    // Pushed, and what else the operations of the producer return.
+    // Pushed; and the other results of the producer's operations.
     let (mut tx, mut rx) = ends(1);
     assert!(rx.poll_pop(&mut context).is_pending());
     assert!(panics(&mut || {

@@ -1,4 +1,5 @@
-//! What a ring with flags promises beside `tests/ring.rs`: its homes, its bulk operations, its count.
+//! What a ring with flags promises in addition to `tests/ring.rs`: its memory, its bulk operations, its
+//! count.
 #![cfg(all(feature = "ring", feature = "std", not(loom)))]
 #![allow(missing_docs)]
 
@@ -13,7 +14,7 @@ use std::rc::Rc;
 use counted::Counted;
 use framepool::ring::{self, FlagRing, RingError};
 
-/// Whatever is done to a ring with flags, and where its memory is, it is a queue of so many places.
+/// A ring with flags is a queue with its number of places, after any operations and in any memory.
 #[test]
 fn a_ring_with_flags_takes_and_gives_as_many_as_a_queue_would() {
     for capacity in [1_usize, 2, 4, 16] {
@@ -78,7 +79,7 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
         ring::flagged_in_memory::<u64>(&mut memory[skip..skip + size], 8).unwrap();
     assert_eq!(tx.push_iter(0..9), 8);
     assert!(rx.drain().eq(0..8));
-    // Wherever it begins, what is said to be required is, and is enough.
+    // The required size in the error is necessary and enough, wherever the memory begins.
     for start in skip..=skip + align {
         let lost = (skip + align - start) % align;
         let mut memory = vec![MaybeUninit::uninit(); size + 2 * align];
@@ -101,8 +102,8 @@ fn a_region_for_a_ring_with_flags_is_long_enough_or_refused() {
     }
 }
 
-/// Values that want more than a pair of lines have it, in every home: a build with debug assertions, and Miri,
-/// refuse to read from elsewhere.
+/// Values with an alignment above a pair of lines are aligned in any memory. Debug assertions and Miri detect
+/// misaligned reads.
 #[test]
 fn slots_with_flags_lie_where_the_alignment_of_values_wants_them() {
     #[repr(align(512))]
@@ -151,7 +152,7 @@ fn a_borrowed_ring_with_flags_starts_empty_each_time() {
     assert_eq!(rx.pop().unwrap().1, 0);
     drop((tx, rx));
     assert_eq!(live.get(), 0);
-    // Forgotten: what is in it is forgotten too, and no one finds it.
+    // A forgotten end forgets the ring's contents too, and no other end finds them.
     let mut ring: FlagRing<u32, 4> = FlagRing::new();
     let (mut tx, rx) = ring.split_mut();
     tx.push(7).unwrap();
@@ -170,11 +171,11 @@ fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split()
     // SAFETY: never freed before the last use, which is below.
     let split = unsafe { &*ring }.split().map(drop);
     assert_eq!(split, Err(RingError::AlreadySplit));
-    // SAFETY: from `into_raw`, and no end of it is left.
+    // SAFETY: from `into_raw`, and none of its ends is left.
     drop(unsafe { Box::from_raw(ring) });
 }
 
-/// Bytes that differ from each other, and from those of the next value.
+/// Bytes that differ from each other and from those of the next value.
 fn pattern<const SIZE: usize>(i: usize) -> [u8; SIZE] {
     core::array::from_fn(|byte| (i * 31 + byte * 7) as u8)
 }
@@ -213,7 +214,8 @@ fn values_of_every_size_go_through_in_bursts_and_one_by_one() {
     }
 }
 
-/// Copied by the line, whatever a line cuts through: pointers remain pointers, and padding may hold anything.
+/// Values are copied line by line, wherever a line divides them: pointers remain pointers, and padding may
+/// hold anything.
 #[test]
 fn bursts_of_pointers_with_padding_go_through() {
     #[repr(C, packed(2))]
@@ -257,7 +259,7 @@ fn bursts_of_pointers_with_padding_go_through() {
                 .eq((0..n as u32).chain(0..n as u32))
         );
     }
-    // Moved, not copied: several lines of what owns something.
+    // Several lines of an owning value: it is moved, not copied.
     let (mut tx, mut rx) = ring::allocate::<String>(32).unwrap();
     for round in 0..5 {
         let strings: [String; 13] = core::array::from_fn(|i| format!("{round} {i}"));
@@ -278,7 +280,7 @@ impl Drop for Dropped<'_> {
     }
 }
 
-/// Whichever end goes last, wherever they are, and if one of the destructors panics.
+/// Every value is dropped, whichever end is dropped last, in any memory, and even if a destructor panics.
 #[test]
 fn what_is_left_is_dropped_once_and_in_order() {
     for (panics, producer_last) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -307,7 +309,7 @@ fn what_is_left_is_dropped_once_and_in_order() {
     }
 }
 
-/// An iterator may use the other end meanwhile, or panic: what it had given is in the ring.
+/// An iterator may use the other end meanwhile, or panic: the values before that are in the ring.
 #[test]
 fn an_iterator_that_takes_or_panics_meanwhile_does_no_harm() {
     let live = Rc::new(Cell::new(0));

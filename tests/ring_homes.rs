@@ -1,4 +1,4 @@
-//! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
+//! The memory of a ring: a static, a borrowed value, the caller's region, an allocation.
 #![cfg(all(feature = "ring", not(loom)))]
 #![allow(missing_docs)]
 
@@ -35,7 +35,7 @@ fn a_static_ring_is_split_once() {
     assert_eq!(RING.split().unwrap_err(), RingError::AlreadySplit);
 }
 
-/// Who asks for the ends too late is refused, and the ends do not notice.
+/// A second request for the ends is refused, and does not affect the ends.
 #[test]
 fn a_split_that_is_refused_changes_nothing() {
     static RING: Ring<Arc<()>, 4> = Ring::new();
@@ -54,7 +54,7 @@ fn a_split_that_is_refused_changes_nothing() {
     assert_eq!(FLAGS.split().unwrap_err(), RingError::AlreadySplit);
     assert!(tx.is_abandoned());
     drop(tx);
-    // The last end has dropped what nobody took.
+    // The last end has dropped the values that were not taken.
     assert_eq!(Arc::strong_count(&value), 1);
 }
 
@@ -89,7 +89,7 @@ fn a_borrowed_ring_is_split_again_and_empty() {
         assert!(rx.is_abandoned());
     }
     assert_eq!(live.get(), 0);
-    // Who forgets an end forgets what is in the ring; the next split does not see it.
+    // Forgetting an end forgets the ring's contents; the next split does not see them.
     let dropped = Cell::new(0);
     struct Seen<'a>(&'a Cell<u32>);
     impl Drop for Seen<'_> {
@@ -114,7 +114,7 @@ fn a_ring_whose_ends_were_forgotten_is_not_split_for_ever() {
     tx.push(Box::new(1)).unwrap();
     assert_eq!(rx.pop().as_deref(), Some(&1));
     std::mem::forget((tx, rx));
-    // The position is no longer that of a new ring: its ends would find the value that was taken.
+    // The position is not that of a new ring: otherwise the ends would find the value that was taken.
     let ring = Box::into_raw(ring);
     // SAFETY: never freed before the last use, which is below.
     let split = unsafe { &*ring }.split().map(drop);
@@ -198,7 +198,7 @@ fn capacities_that_cannot_be_are_errors() {
     assert_eq!(all::<u8>(half), too_large(half, 1));
     let some = half / 1024;
     assert_eq!(all::<[u64; 256]>(some), too_large(some, 2048));
-    // So many bytes are an object, but nobody has them.
+    // An object may have that many bytes, but no machine has them.
     #[cfg(all(feature = "std", not(miri)))]
     {
         let error = ring::allocate::<[u8; 64]>(half / 128).unwrap_err();

@@ -1,5 +1,5 @@
-//! A ring that two processes share, and a peer that writes anything to it at any time: every operation
-//! returns, says nothing that cannot be, and touches nothing but the ring.
+//! A ring that two processes share, with a peer that writes anything to it at any time: every operation
+//! returns, reports nothing impossible, and touches nothing but the ring.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -18,13 +18,13 @@ use framepool::SharedRegion;
 use framepool::ring::{SharedConsumer, SharedProducer, SharedRing, Spin};
 use proptest::prelude::*;
 
-/// A size that is no multiple of a word.
+/// A size that is not a multiple of a word.
 type Value = [u8; 12];
 
 const LEN: usize = 16 << 10;
 const AT: usize = 4096;
 const CAPACITY: usize = 4;
-/// What is around the ring.
+/// The bytes around the ring.
 const CANARY: u64 = 0x5AFE_5AFE_5AFE_5AFE;
 
 const PRODUCER: usize = 16;
@@ -134,7 +134,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Both ends of one ring, and what they should have counted.
+/// Both ends of one ring, and their expected counts.
 struct Ends<'r> {
     region: &'r SharedRegion,
     tx: SharedProducer<'r, Value>,
@@ -225,7 +225,7 @@ impl<'r> Ends<'r> {
                 }
             }
             Op::Retake => {
-                // May replace one that is in use, as it is in a lie.
+                // May replace an end that is in use, because the ring's words are false.
                 let ring = *tx.ring();
                 for process in [ring.producer_process(), ring.consumer_process()] {
                     let dead = process.unwrap_or(0);
@@ -243,7 +243,7 @@ impl<'r> Ends<'r> {
         self.dequeued += got as u64;
     }
 
-    /// What an end says of itself is its own, and what it says of the other can be.
+    /// An end's own position is unaffected, and its view of the other end is possible.
     fn check(&self) {
         let (tx, rx) = (&self.tx, &self.rx);
         assert_eq!(tx.stats().enqueued, self.enqueued);
@@ -251,7 +251,7 @@ impl<'r> Ends<'r> {
         assert!(tx.len() <= CAPACITY && rx.len() <= CAPACITY);
         assert!(rx.stats().high_water <= CAPACITY);
         assert_eq!((tx.capacity(), rx.capacity()), (CAPACITY, CAPACITY));
-        // Nothing to assert of these but that they return.
+        // These only have to return.
         let _ = (tx.is_abandoned(), rx.is_abandoned());
         let _ = format!("{tx:?} {rx:?}");
         assert!(nothing_else_was_written(self.region));
@@ -274,7 +274,7 @@ proptest! {
     }
 }
 
-/// Tells the other thread to end, after a panic too.
+/// Tells the other thread to end, also after a panic.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {

@@ -43,7 +43,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// Values that are counted: one that is lost or dropped twice shows.
+/// Values that are counted, to detect values that are lost or dropped twice.
 type Value = Arc<u32>;
 
 proptest! {

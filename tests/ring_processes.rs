@@ -32,10 +32,10 @@ fn shared() -> SharedRegion {
 
 const ROLE: &str = "FRAMEPOOL_RING_ROLE";
 
-/// This test again, in another process that has the region as descriptor 3… of its own number.
+/// Runs this test again in another process, which inherits the region's descriptor.
 fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
     let fd = region.as_fd().try_clone_to_owned().unwrap();
-    // SAFETY: an open file; the child is to inherit it.
+    // SAFETY: an open file; the child inherits it.
     assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }, 0);
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test, "--nocapture", "--test-threads=1"])
@@ -45,16 +45,16 @@ fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
     child.unwrap()
 }
 
-/// What this process was started for, and the region.
+/// The role of this process, and the region.
 fn role() -> Option<(String, SharedRegion)> {
     let role = std::env::var(ROLE).ok()?;
     let (role, fd) = role.split_once(' ').unwrap();
-    // SAFETY: inherited, and nobody else's here.
+    // SAFETY: inherited, and not used elsewhere in this process.
     let fd = unsafe { OwnedFd::from_raw_fd(fd.parse().unwrap()) };
     Some((role.to_owned(), SharedRegion::attach(fd).unwrap()))
 }
 
-/// A value whose words tell if it was torn.
+/// A value whose words show whether it was torn.
 fn value(i: u64) -> [u64; 4] {
     [i, !i, i.wrapping_mul(0x9E37_79B9_7F4A_7C15), i ^ 0xFFFF]
 }
@@ -80,7 +80,7 @@ fn two_processes_exchange_values_in_order() {
     let mut child = another("two_processes_exchange_values_in_order", "produce", &region);
     let mut next = 0;
     loop {
-        // In this order: what was pushed before it went is seen after.
+        // In this order, values that were pushed before the peer left are still seen.
         let abandoned = rx.is_abandoned();
         match rx.pop().unwrap() {
             Some(found) => {
@@ -124,19 +124,19 @@ fn a_producer_that_is_killed_leaves_whole_values_and_can_be_replaced() {
             None => thread::yield_now(),
         }
         if next == kill_at {
-            // In the middle of whatever it is doing.
+            // At any point of its work.
             child.kill().unwrap();
             kill_at = u64::MAX;
         }
     }
     child.wait().unwrap();
-    // What it published between the last look and its death.
+    // The values that it published between the last look and its death.
     while let Some(found) = rx.pop().unwrap() {
         assert_eq!(found, value(next));
         next += 1;
     }
     assert!(next >= 20_000);
-    // It did not let go, and says who it was.
+    // It did not release its end; the error has its process id.
     assert!(!rx.is_abandoned());
     assert_eq!(ring.producer_process(), Some(dead));
     assert_eq!(
@@ -223,7 +223,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
     let mut rx = ring.consumer().unwrap();
     let mut child = start("produce", &region);
     let process = child.id();
-    // Alive, and not heard of.
+    // Alive, but silent.
     for i in 0..3 {
         assert_eq!(rx.pop_wait::<Yield>(), Ok(value(i)));
     }
@@ -232,7 +232,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
         rx.pop_wait_for::<Yield>(short),
         Err(SharedWaitError::TimedOut)
     );
-    // Dead, before and after its parent has asked.
+    // Dead, before and after its parent has waited for it.
     child.kill().unwrap();
     let died = Err(SharedWaitError::Died { process });
     assert_eq!(rx.pop_wait::<Yield>(), died);
@@ -261,7 +261,7 @@ fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let own = word.load(Relaxed) >> 32;
-    assert_ne!(own, 0, "there is /proc");
+    assert_ne!(own, 0, "/proc is mounted");
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let process = child.id();
@@ -284,7 +284,7 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
     let region = shared();
     let ring = SharedRing::<u64>::create(&region, 0, 4).unwrap();
     let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
-    // SAFETY: what the child does is ask for its number, which is safe beside threads that it does not have.
+    // SAFETY: the child only asks for its process id, which is safe without the parent's other threads.
     let child = match unsafe { libc::fork() } {
         0 => {
             drop((tx, rx));
@@ -294,7 +294,7 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
         child => child,
     };
     let mut status = 1;
-    // SAFETY: `status` is there to be written to.
+    // SAFETY: `status` may be written.
     assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
     assert_eq!(status, 0);
     let me = Some(std::process::id());
@@ -304,7 +304,7 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
     assert!(rx.is_abandoned());
 }
 
-/// Waits with the peer changing while it does: at the hundredth look its process is another one, dead.
+/// Waits while the peer changes: at the hundredth look its process is replaced by a dead one.
 #[derive(Default)]
 struct Replaced;
 
@@ -325,7 +325,7 @@ impl Wait for Replaced {
 fn who_waits_watches_the_process_that_has_the_end_now() {
     let region = REGION.get_or_init(shared);
     let ring = SharedRing::<u64>::create(region, 0, 4).unwrap();
-    // It lives, and is looked at first.
+    // It is alive, and is looked at first.
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let mut child = Command::new("true").spawn().unwrap();
@@ -359,7 +359,7 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
     let dead = |word: usize| {
         let word = &region.atomics(word * 8, 1).unwrap()[0];
         let holder = word.load(Relaxed) >> 32 << 32 | u64::from(process);
-        assert_ne!(holder >> 32, 0, "there is /proc");
+        assert_ne!(holder >> 32, 0, "/proc is mounted");
         word.store(holder, Relaxed);
     };
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
@@ -395,7 +395,7 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
         assert_eq!(tx.push_wait_for::<Nap>(2, short), died);
         assert_eq!(tx.push_wait_for::<Spin>(2, short), died);
     }
-    // What the dead one pushed comes first.
+    // The values of the dead producer come first.
     assert_eq!(rx.pop_wait_for::<Nap>(Duration::ZERO), Ok(1));
     for short in [
         Duration::ZERO,
@@ -408,16 +408,16 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
     }
 }
 
-/// What a child that is forked here ends with, which is what `run` returns.
+/// Forks a child that exits with the result of `run`.
 fn forked(run: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child calls `run` and ends; what that calls is safe without the threads that it does not have.
+    // SAFETY: the child calls `run` and ends; `run` is safe without the parent's other threads.
     let child = match unsafe { libc::fork() } {
         // SAFETY: ends this process and nothing else.
         0 => unsafe { libc::_exit(run()) },
         child => child,
     };
     let mut status = 0;
-    // SAFETY: `status` is there to be written to.
+    // SAFETY: `status` may be written.
     if unsafe { libc::waitpid(child, &mut status, 0) } != child || !libc::WIFEXITED(status) {
         return FAILED;
     }
@@ -431,7 +431,7 @@ const KEPT: i32 = 4;
 
 /// Whether the next child is the first process of a new namespace of process numbers.
 fn new_namespace() -> bool {
-    // SAFETY: changes what the next child of this process, which has one thread, is a part of.
+    // SAFETY: changes the namespace of this process's next child. The process has one thread.
     let unshare = |flags| unsafe { libc::unshare(flags) } == 0;
     unshare(libc::CLONE_NEWPID) || unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID)
 }
@@ -453,7 +453,7 @@ fn a_fork_in_another_namespace_does_not_let_the_end_go() {
             drop(ends.take());
             number as i32
         });
-        // Both are number 1.
+        // Both have process id 1.
         if child != 1 || std::process::id() != 1 {
             return FAILED;
         }

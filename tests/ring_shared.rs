@@ -1,5 +1,5 @@
-//! A ring in memory that two processes share, here two mappings of one: what one end pushes the other pops,
-//! whatever is written to the ring meanwhile.
+//! A ring in memory that two processes share, here two mappings in one process: one end pops what the other
+//! pushes, whatever is written to the ring meanwhile.
 #![cfg(all(
     feature = "ring",
     feature = "mmap",
@@ -30,7 +30,7 @@ fn again(region: &SharedRegion) -> SharedRegion {
     SharedRegion::attach(region.as_fd().try_clone_to_owned().unwrap()).unwrap()
 }
 
-/// Overwrites one of the ring's words, as a peer can.
+/// Overwrites one of the ring's words, as a peer could.
 fn poke(region: &SharedRegion, word: usize, value: u64) {
     region.atomics(word * 8, 1).unwrap()[0].store(value, SeqCst);
 }
@@ -120,20 +120,20 @@ fn what_cannot_be_a_ring_is_an_error() {
         SharedRing::<[u8; 0]>::create(&region, 0, 1).unwrap_err(),
         E::ZeroSize
     );
-    // Nothing was written by any of them.
+    // None of them wrote anything.
     let attach = |offset| SharedRing::<u64>::attach(&region, offset).unwrap_err();
     assert_eq!(attach(0), E::NoRing { found: 0 });
     assert_eq!(attach(4), E::Misaligned { offset: 4 });
     assert!(matches!(attach(LEN - 64), E::RegionTooSmall { .. }));
     assert_eq!(attach(usize::MAX - 63), too_small(usize::MAX));
-    // Made once, for one kind of value.
+    // A ring is made once, for one type of value.
     SharedRing::<u64>::create(&region, 0, 16).unwrap();
     assert_eq!(create(0, 16), E::AlreadyMade);
     let error = SharedRing::<u32>::attach(&region, 0).unwrap_err();
     let (found, expected) = (8, 4);
     assert_eq!(error, E::OtherElement { found, expected });
     assert!(error.to_string().contains("8 bytes, not 4"));
-    // What a peer claims is checked.
+    // The words that a peer wrote are checked.
     for (capacity, error) in [
         (0, E::ZeroCapacity),
         (3, E::NotPowerOfTwo { asked: 3 }),
@@ -196,10 +196,10 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
         );
         assert!(rx.pop_slice(&mut [0; 9]).is_err());
     }
-    // A lie that can be true: what is there is what is there.
+    // A false position that is possible: the ring has the values that are there.
     poke(&region, TAIL, 5);
     assert_eq!(rx.peek_up_to(9).unwrap().len(), 4);
-    // Nothing that was there goes by itself.
+    // No value disappears by itself.
     poke(&region, TAIL, 3);
     let (found, own) = (3, 1);
     let error = SharedRingError::Corrupt { found, own };
@@ -207,7 +207,7 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     assert_eq!(rx.len(), 4);
     poke(&region, TAIL, 5);
     assert_eq!(rx.pop_slice(&mut [7; 9]).unwrap(), 4);
-    // The producer's own position is its own.
+    // The producer keeps its own position.
     let values = [2; 9];
     assert_eq!(
         tx.push_slice(&values).unwrap_err(),
@@ -223,14 +223,14 @@ fn a_peer_that_lies_gets_an_error_and_never_an_access_outside() {
     let error = tx.push(8).unwrap_err();
     assert_eq!(error, SharedPushError::Corrupt(8));
     assert_eq!(error.into_inner(), 8);
-    // A new end is not given such positions.
+    // A new end does not take over such positions.
     drop(tx);
     assert!(matches!(
         ring.producer(),
         Err(SharedRingError::Corrupt { .. })
     ));
     assert_eq!(ring.producer_process(), None);
-    // Words behind the ring are as they were.
+    // Words after the ring are unchanged.
     let end = SharedRing::<u64>::bytes(4).unwrap() / 8;
     let behind = region.atomics(end * 8, 64).unwrap();
     assert!(behind.iter().all(|word| word.load(SeqCst) == 0));
@@ -271,7 +271,7 @@ fn a_ring_of_another_layout_is_refused() {
     let expected = (magic >> 56) as u8;
     let found = expected ^ 2;
     assert_eq!(error, E::OtherVersion { found, expected });
-    // Nor is it overwritten.
+    // It is not overwritten either.
     let error = SharedRing::<u64>::create(&region, 0, 16).unwrap_err();
     assert_eq!(error, E::AlreadyMade);
     poke(&region, MAGIC, magic ^ 1);
@@ -345,7 +345,7 @@ fn an_end_that_was_taken_over_does_not_let_the_new_one_go() {
     drop((tx, rx));
     assert_eq!(ring.producer_process(), Some(other));
     assert_eq!(ring.consumer_process(), Some(other));
-    // Positions that cannot be: the end is let go by who took it.
+    // Impossible positions: the thread that took the end releases it.
     poke(&region, TAIL, 5);
     let (found, own) = (0, 5);
     let error = ring.producer_after(other).unwrap_err();
@@ -379,7 +379,7 @@ fn each_end_counts_for_itself() {
     assert_eq!((sent.enqueued, sent.refused), (4, 2));
     assert_eq!((got.dequeued, got.starved, got.high_water), (4, 2, 4));
     assert!(format!("{tx:?} {rx:?}").contains("refused: 2"));
-    // Whoever takes an end counts from there.
+    // The counts of an end start when it is taken.
     drop(tx);
     let tx = ring.producer().unwrap();
     assert_eq!((tx.stats().enqueued, tx.stats().refused), (0, 0));
@@ -424,7 +424,7 @@ fn what_is_reserved_is_seen_when_committed_and_not_before() {
     let mut room = tx.reserve_up_to(9).unwrap();
     assert_eq!((room.len(), room.is_empty()), (4, false));
     room.write(1, 20).unwrap();
-    // What was not written shows what lay there, which was never published.
+    // Places that were not written show old bytes, which were never published.
     assert_eq!(room.commit(3), 3);
     let waiting = rx.peek(3).unwrap().unwrap();
     assert!(waiting.iter().eq([10, 20, 30]));
@@ -495,7 +495,7 @@ fn who_waits_is_told_why_in_vain() {
         rx.pop_wait_for::<Spin>(none),
         Err(SharedWaitError::TimedOut)
     );
-    // What cannot be.
+    // Impossible positions.
     tx.push(1).unwrap();
     poke(&region, HEAD, 9);
     assert_eq!(tx.push_wait::<Spin>(2), Err(SharedPushError::Corrupt(2)));
@@ -514,7 +514,7 @@ fn who_waits_is_told_why_in_vain() {
         error.to_string(),
         SharedRingError::Corrupt { found, own }.to_string()
     );
-    // Gone, or let go by a lie.
+    // The peer left, or its end was released by a false word.
     poke(&region, TAIL, 2);
     poke(&region, PRODUCER, u64::MAX);
     assert_eq!(rx.pop_wait::<Spin>(), Err(SharedWaitError::Abandoned));

@@ -123,7 +123,7 @@ proptest! {
                     None => prop_assert!(n > waiting),
                 },
                 Op::Replace => {
-                    // Both ends go, and come again where they were.
+                    // Both ends are dropped, and taken again at their positions.
                     drop((tx, rx));
                     (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
                 }

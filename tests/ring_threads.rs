@@ -105,7 +105,7 @@ fn blocks_of_a_pool_travel_and_come_home() {
                 break;
             }
         }
-        // The rest comes home by itself.
+        // The other blocks are freed by themselves.
         drop(rx);
     });
     assert_eq!(POOL.stats().in_use, 0);

@@ -1,18 +1,18 @@
-//! Mappings: what is asked for is had, or the report and the errors say why not, and nothing crashes.
+//! Mappings: a request is granted, or the report and the errors say why not; nothing crashes.
 //!
 //! | file | what is promised |
 //! |---|---|
-//! | `lengths.rs`, `contents.rs` | whole pages, zeroed, ours alone, given back |
+//! | `lengths.rs`, `contents.rs` | whole pages, zeroed, exclusive, unmapped at the end |
 //! | `rungs.rs`, `refusals.rs` | the page ladder: each rung, and each reason to step down |
 //! | `giant.rs` | pages of 1 GiB |
 //! | `prefault.rs` | threads, progress, pages that run out |
-//! | `locks.rs`, `nodes.rs`, `guards.rs`, `hints.rs`, `release.rs` | what else can be asked for |
-//! | `limits.rs` | what a machine, a user or a cgroup does not grant |
-//! | `machine.rs`, `hugepages.rs`, `refusing.rs` | the kernel's own word, its pages, kernels that refuse |
+//! | `locks.rs`, `nodes.rs`, `guards.rs`, `hints.rs`, `release.rs` | the other options |
+//! | `limits.rs` | limits of a machine, a user or a cgroup |
+//! | `machine.rs`, `hugepages.rs`, `refusing.rs` | the kernel's own figures, its pages, kernels that refuse |
 //!
-//! Real refusals are used where they can be had; the rest (old kernels, pages that run out between
-//! `mmap` and the first touch) come from a seccomp filter on the calling thread. What the machine or
-//! its permissions leave untested prints a line that starts with `SKIPPED`.
+//! Real refusals are used where possible. The others (old kernels, pages that run out between `mmap` and
+//! the first touch) come from a seccomp filter on the calling thread. A test that the machine or its
+//! permissions do not allow prints a line that starts with `SKIPPED`.
 #![cfg(all(feature = "mmap", target_os = "linux", not(miri)))]
 #![allow(missing_docs)]
 

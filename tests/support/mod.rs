@@ -1,4 +1,4 @@
-//! What tests of mappings share: processes of their own, and the machine's 2 MiB pages.
+//! Shared by the tests of mappings: separate processes, and the machine's 2 MiB pages.
 #![allow(dead_code, reason = "each test takes what it needs")]
 
 mod hugepages;
@@ -18,7 +18,7 @@ pub fn base_page() -> usize {
     usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap()
 }
 
-/// This program again, to run one of its tests, which finds `role` in `FRAMEPOOL_ROLE`.
+/// Runs one test of this program in another process. The test finds `role` in `FRAMEPOOL_ROLE`.
 pub fn another(test: &str, role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
@@ -27,12 +27,12 @@ pub fn another(test: &str, role: &str) -> Command {
     command
 }
 
-/// What this process was started for, if by [`another`].
+/// The role of this process, if [`another`] started it.
 pub fn role() -> Option<String> {
     std::env::var("FRAMEPOOL_ROLE").ok()
 }
 
-/// That it ended well and ran the one test, whose `SKIPPED` lines are passed on.
+/// Asserts that the process succeeded and ran one test, and prints its `SKIPPED` lines.
 pub fn assert_passed(output: &Output) {
     let said = String::from_utf8_lossy(&output.stdout);
     let skipped = said.lines().filter(|line| line.contains("SKIPPED"));
