@@ -1,1 +1,1 @@
-//! What framepool's types become in a `defmt` log: see `tests/rendered.rs` and `tests/time.rs`.
+//! Empty. The tests show framepool's types in a `defmt` log: see `tests/rendered.rs` and `tests/time.rs`.

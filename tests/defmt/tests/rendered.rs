@@ -1,5 +1,5 @@
-//! Values go through `defmt`'s encoder in this very program, and through its decoder with the strings of
-//! this program's ELF file: what comes out is what a reader of the log sees.
+//! Values go through `defmt`'s encoder in this program, and through its decoder with the strings of this
+//! program's ELF file. The result is the text that a reader of the log sees.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What `time` becomes in a log: figures, not buckets.
+//! The text of `time` in a log: figures, not buckets.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 

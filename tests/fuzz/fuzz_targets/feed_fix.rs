@@ -1,4 +1,4 @@
-//! FIX: on arbitrary bytes, and on bytes made a message of, whose fields lie within it.
+//! FIX, on arbitrary bytes, and on bytes wrapped in a valid message, whose fields lie within it.
 #![no_main]
 
 use framepool::wire::feed::fix::{DATA_FIELDS, Message, Messages};
@@ -29,7 +29,7 @@ fn read(message: &Message<'_>) {
     let mut length = None;
     let mut at = fields.offset();
     while let Some(field) = fields.next() {
-        // Only a field that stands where another should is looked at again.
+        // Only a field in the place of another one is read again.
         let is_missing = |e: &ParseError| matches!(e.reason, Reason::Missing { .. });
         assert!(fields.offset() > at || field.as_ref().is_err_and(is_missing));
         at = fields.offset();
@@ -37,7 +37,7 @@ fn read(message: &Message<'_>) {
             length = None;
             continue;
         };
-        // What ends a value may only be in data, whose length was said.
+        // A separator inside of a value is possible only in data, whose length is stated.
         let is_data = DATA_FIELDS
             .iter()
             .any(|pair| Some(pair.0) == length && pair.1 == field.tag);

@@ -1,4 +1,4 @@
-//! Messages of ITCH: by type and by table the same, and emitted as they were.
+//! Messages of ITCH: typed views and tables agree, and messages are emitted unchanged.
 #![no_main]
 
 use framepool::wire::feed::itch::{Message, Messages, Raw};

@@ -1,4 +1,5 @@
-//! Packets and requests of MoldUDP64: what they say lies within the bytes, and builds the same again.
+//! Packets and requests of MoldUDP64: all fields lie within the bytes, and the builder makes the same bytes
+//! again.
 #![no_main]
 
 use framepool::wire::feed::moldudp64::{Builder, Kind, Packet, Request};

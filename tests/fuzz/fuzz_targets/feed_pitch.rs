@@ -1,4 +1,4 @@
-//! Units of PITCH: what they say lies within the bytes, and messages are emitted as they were.
+//! Units of PITCH: all fields lie within the bytes, and messages are emitted unchanged.
 #![no_main]
 
 use framepool::wire::feed::pitch::{Message, Packet};

@@ -1,4 +1,5 @@
-//! Sequence tracking: whatever comes, ends and begins anew, every message is judged once and everything adds up.
+//! Sequence tracking: whatever arrives, ends and restarts, each message gets one verdict, and all counts add
+//! up.
 #![no_main]
 
 use framepool::wire::feed::{SequenceTracker, Verdict, Width};
@@ -23,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
             let stats = tracker.stats();
             assert_eq!(stats.new + stats.duplicates + stats.stale + stats.after_end, sum);
             assert_eq!(stats.resets, resets);
-            // Sums stay where they are once they are as large as can be.
+            // Sums stay at their maximum.
             let known = stats.filled.saturating_add(stats.lost).saturating_add(tracker.outstanding());
             assert!(stats.missing == known || stats.missing == u64::MAX);
             assert!(tracker.outstanding() <= window);
@@ -39,7 +40,7 @@ fn accepts(tracker: &mut SequenceTracker<3>, first: u64, count: u64) -> u64 {
     let runs: Vec<_> = tracker.accept(first, count).collect();
     assert_eq!(runs.iter().map(|run| run.count).sum::<u64>(), count);
     assert!(is_over || runs.iter().all(|run| run.verdict != Verdict::AfterEnd));
-    // Nothing moves an end.
+    // No message moves the end of a session.
     assert!(!is_over || tracker.next() == next);
     count
 }

@@ -1,4 +1,4 @@
-//! Packets of SoupBinTCP, cut anywhere: none is lost, none is made up.
+//! Packets of SoupBinTCP, cut anywhere: none is lost, none is invented.
 #![no_main]
 
 use framepool::wire::feed::soupbintcp::{Packet, Packets};

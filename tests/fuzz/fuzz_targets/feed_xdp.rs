@@ -1,4 +1,4 @@
-//! Packets of XDP: what they say lies within the bytes, and messages are emitted as they were.
+//! Packets of XDP: all fields lie within the bytes, and messages are emitted unchanged.
 #![no_main]
 
 use framepool::wire::feed::xdp::{Message, Packet};

@@ -1,4 +1,4 @@
-//! Expressions: any text is a filter or an error. A line feed ends it; behind it is a frame.
+//! Expressions: any text is a filter or an error. A line feed ends it; a frame follows.
 #![no_main]
 
 use framepool::wire::*;

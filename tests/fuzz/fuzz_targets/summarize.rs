@@ -1,4 +1,4 @@
-//! All ways to sum up a frame agree, and what they say lies within it.
+//! All ways to summarize a frame agree, and all offsets lie within the frame.
 #![no_main]
 
 use framepool::wire::*;

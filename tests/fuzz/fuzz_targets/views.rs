@@ -1,4 +1,5 @@
-//! Each protocol's view: what it reads can be written and read again. The first byte chooses the protocol.
+//! Each protocol's view: a header that is read can be written and read again. The first byte selects the
+//! protocol.
 #![no_main]
 
 use framepool::wire::*;
@@ -19,7 +20,7 @@ macro_rules! again {
     };
 }
 
-/// A checksum that was made holds.
+/// A computed checksum verifies.
 macro_rules! holds {
     ($bytes:expr, $view:ident, $fill:ident, $verify:ident $(, $address:expr)*) => {
         let mut bytes = $bytes.to_vec();

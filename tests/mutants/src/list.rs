@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// One change that a test must notice.
 #[derive(Debug, Default)]
 pub struct Mutant {
-    /// The list's name, a colon, and its own.
+    /// The list's name, a colon, and the mutant's name.
     pub name: String,
     pub file: String,
     pub old: String,
@@ -14,7 +14,7 @@ pub struct Mutant {
     pub command: String,
 }
 
-/// The mutants of a list in order, or what is wrong with it.
+/// The mutants of a list in order, or an error in the list.
 pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     let (head, entries) = split(text, "=== ");
     let shorts: BTreeMap<_, _> = head
@@ -37,10 +37,10 @@ pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
             return Err(format!("{name}: more than four sections"));
         };
         if old.is_empty() || old == new {
-            return Err(format!("{name}: nothing changes"));
+            return Err(format!("{name}: the mutant changes nothing"));
         }
         if mutants.iter().any(|other| other.name == name) {
-            return Err(format!("{name}: there are two of this name"));
+            return Err(format!("{name}: two mutants have this name"));
         }
         mutants.push(Mutant {
             name,
@@ -53,8 +53,8 @@ pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     Ok(mutants)
 }
 
-/// What comes before the first line that starts with `mark`; and for each such line, the rest of it and the lines up to
-/// the next one.
+/// Returns the text before the first line that starts with `mark`, and for each such line its rest and the lines up
+/// to the next one.
 fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
     let mut parts = vec![(String::new(), Vec::new())];
     for line in text.lines() {
@@ -71,7 +71,7 @@ fn split(text: &str, mark: &str) -> (String, Vec<(String, String)>) {
     (head, parts.collect())
 }
 
-/// A command whose first word may be short for another.
+/// Replaces a command's first word if it is an abbreviation.
 fn expand(command: &str, shorts: &BTreeMap<&str, &str>) -> String {
     let (first, rest) = command.split_once(' ').unwrap_or((command, ""));
     match shorts.get(first) {

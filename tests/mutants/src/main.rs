@@ -1,8 +1,8 @@
-//! Breaks framepool in one place at a time and runs the test that must fail: `cargo run -- [FILTER...]` in
-//! this folder. A filter is a part of a mutant's name; with several, each of them runs what it names.
+//! Breaks framepool in one place at a time and runs the test that must fail: `cargo run -- [FILTER...]` in this
+//! folder. A filter is a part of a mutant's name; with several filters, each adds its mutants.
 //!
-//! The files in `list` say which; `list/README.md` documents their format. They are applied to a copy of the
-//! repository, in `target/mutants`, which keeps its builds from run to run:
+//! The files in `list` contain the mutants; `list/README.md` documents their format. They are applied to a copy of
+//! the repository in `target/mutants`, which keeps its builds from run to run:
 //!
 //! 1. Every command passes on the unchanged copy, and runs at least one test.
 //! 2. For each mutant: its text is replaced, the tests are built, and the command runs. If it fails or hangs, the
@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 use list::Mutant;
 
-/// How long a run may take: this, and [`SLOWER`] times what the unchanged copy takes.
+/// Time limit of a run: this, plus [`SLOWER`] times the time of the unchanged copy.
 const AT_LEAST: Duration = Duration::from_secs(30);
 const SLOWER: u32 = 5;
 const BUILD: Duration = Duration::from_secs(1800);
@@ -52,11 +52,11 @@ fn run() -> Result<bool, String> {
                 .any(|part| mutant.name.contains(part.as_str()))
     });
     if mutants.is_empty() {
-        return Err("no mutant has such a name".into());
+        return Err("no mutant's name matches".into());
     }
     let scratch = Scratch::copy(root).map_err(|e| format!("cannot copy the repository: {e}"))?;
 
-    // First of all, as it takes no time: does every text match?
+    // First check that every text matches, because this is fast.
     let mut errors = Vec::new();
     mutants.retain(|mutant| match scratch.mutated(mutant) {
         Ok(_) => true,
@@ -139,8 +139,8 @@ struct Scratch {
 }
 
 impl Scratch {
-    /// Copies what git knows or would add. Files that are the same stay as they are, so that builds of an earlier run
-    /// are of use.
+    /// Copies the files that git tracks or would add. Unchanged files are not written, so that builds of an earlier
+    /// run are reused.
     fn copy(root: &Path) -> io::Result<Self> {
         let folder = root.join("target/mutants");
         let (tree, log) = (folder.join("tree"), folder.join("log"));
@@ -160,7 +160,7 @@ impl Scratch {
         let listed = String::from_utf8_lossy(&listed.stdout);
         let mut files = BTreeSet::new();
         for name in listed.split_terminator('\0') {
-            // What was deleted is listed still.
+            // Deleted files are still listed.
             if let Ok(bytes) = fs::read(root.join(name)) {
                 let to = tree.join(name);
                 if fs::read(&to).ok().as_ref() != Some(&bytes) {
@@ -186,7 +186,7 @@ impl Scratch {
         Ok((text, mutated))
     }
 
-    /// How long a command may take on a mutant; an error if it fails without one.
+    /// Returns the time limit of a command on a mutant, or an error if it fails without a mutant.
     fn limit(&self, test: &str) -> Result<Duration, String> {
         self.build(test)?;
         let began = Instant::now();
@@ -217,7 +217,7 @@ impl Scratch {
         verdict
     }
 
-    /// Builds what a command runs. That it fails is no kill.
+    /// Builds what a command runs. A mutant that does not build is not killed.
     fn build(&self, test: &str) -> Result<(), String> {
         let build = test.replacen(" test ", " test --no-run ", 1);
         match self.shell(&build, BUILD)? {
@@ -233,9 +233,9 @@ impl Scratch {
         let mut child = Command::new("bash")
             .args(["-c", command])
             .current_dir(&self.tree)
-            // Of the cargo that runs this.
+            // A variable of the cargo that runs this program.
             .env_remove("CARGO_TARGET_DIR")
-            // Optimised tests: most of their time is the compiler's.
+            // For optimised tests most of the time is compilation.
             .envs([
                 ("CARGO_PROFILE_RELEASE_LTO", "off"),
                 ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
@@ -252,7 +252,7 @@ impl Scratch {
                 return Ok(Some(status.success()));
             }
             if began.elapsed() > limit {
-                // The group: cargo's children as well.
+                // Ends the process group, with cargo's children.
                 let group = format!("-{}", child.id());
                 let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
                 child.wait().map_err(told)?;

@@ -1,4 +1,4 @@
-//! Hands the linker the memory map.
+//! Passes the memory map to the linker.
 
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");

@@ -1,4 +1,4 @@
-//! Instructions that the hosted build executes, as valgrind's callgrind counts them.
+//! The instructions that the hosted build executes, counted by valgrind's callgrind.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -6,14 +6,14 @@ use std::process::{Command, Stdio};
 
 use crate::cargo;
 
-/// Whether there is a valgrind to run.
+/// Whether valgrind is installed.
 pub fn is_installed() -> bool {
     let mut version = Command::new("valgrind");
     version.arg("--version").stdout(Stdio::null());
     version.status().is_ok_and(|status| status.success())
 }
 
-/// Builds the program whose functions are counted, everything below `target_dir`, and says where it is.
+/// Builds the program whose functions are counted, below `target_dir`, and returns its path.
 ///
 /// # Panics
 /// If it does not build.
@@ -62,7 +62,7 @@ fn inclusive(profile: &str) -> HashMap<String, u64> {
     costs.into_iter().filter_map(named).collect()
 }
 
-/// A name is spelled out once, as `(id) name`, and `(id)` from then on.
+/// A name is written once as `(id) name`, and later as `(id)`.
 fn intern<'a>(function: &'a str, names: &mut HashMap<&'a str, &'a str>) -> &'a str {
     match function.split_once(' ') {
         Some((id, name)) => {
@@ -73,7 +73,7 @@ fn intern<'a>(function: &'a str, names: &mut HashMap<&'a str, &'a str>) -> &'a s
     }
 }
 
-/// The cost in a line like `12 345`: where, absolute or relative, then how much.
+/// The cost in a line like `12 345`: first the position, absolute or relative, then the cost.
 fn cost(line: &str) -> Option<u64> {
     let (place, cost) = line.split_once(' ')?;
     let is_place = place.starts_with(|c: char| c.is_ascii_digit() || "+-*".contains(c));

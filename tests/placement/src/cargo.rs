@@ -1,14 +1,14 @@
-//! Builds of the packages beside this one.
+//! Builds the neighbouring packages.
 
 use std::path::Path;
 use std::process::Command;
 
-/// Builds a package of this workspace with `arguments`, everything below `target_dir`.
+/// Builds a package of this workspace with `arguments`, below `target_dir`.
 ///
 /// # Panics
-/// If it does not build: a test cannot go on.
+/// If it does not build, because the test cannot continue.
 pub(crate) fn build(package: &str, arguments: &[&str], target_dir: &Path) {
-    // Asked for when it runs: a target directory may be shared with a copy of this one.
+    // Read at run time: a target directory may be shared with a copy of this package.
     let of_cargo = |name| std::env::var_os(name).expect("run by `cargo test`");
     let directory = Path::new(&of_cargo("CARGO_MANIFEST_DIR")).join(package);
     let status = Command::new(of_cargo("CARGO"))
@@ -17,7 +17,7 @@ pub(crate) fn build(package: &str, arguments: &[&str], target_dir: &Path) {
         .args(arguments)
         .arg("--target-dir")
         .arg(target_dir)
-        // Flags of whoever runs the tests would make other images, and override the packages' own.
+        // The caller's flags would make other images, and override those of the packages.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()

@@ -1,10 +1,10 @@
-//! What must be true of an image. Each check returns what it found wrong.
+//! The checks of an image. Each returns the errors that it found.
 
 use crate::Findings;
 use crate::code::Reach;
 use crate::image::{Encoding, Image, Symbol};
 
-/// Where RAM begins, as the linker script has it.
+/// The start of RAM, as in the linker script.
 const RAM: u64 = 0x2000_0000;
 
 /// Bytes of the blocks of the firmware's pool, and of a link and a place in a magazine for each.
@@ -67,14 +67,14 @@ fn must_be_in(symbol: &Symbol, section: &str) -> Option<String> {
     (found != section).then(|| format!("{name} is in {found} instead of {section}"))
 }
 
-/// The image holds no code to panic with: neither `core`'s, nor the handler.
+/// The image contains no panic code: neither `core`'s nor the handler.
 pub fn no_panic_code(image: &Image) -> Findings {
     let all = image.functions().filter(|f| panics(&f.name));
     all.map(|f| format!("{} is in the image", f.name)).collect()
 }
 
-/// No probe reaches a function that panics, an instruction that traps, or anything by way of a
-/// register, which could lead anywhere: the user's wakers and callback apart.
+/// No probe reaches a function that panics, an instruction that traps, or a call through a register,
+/// which could lead anywhere. The user's wakers and callback are exceptions.
 pub fn no_panic_path(image: &Image) -> Findings {
     let probes = image.probes().collect::<Vec<_>>();
     match probes.len() {
@@ -86,20 +86,20 @@ pub fn no_panic_path(image: &Image) -> Findings {
     }
 }
 
-/// Whether a function is one of the two whose purpose is to call the user's code.
+/// Whether a function is one of the two that call the user's code.
 fn calls_users(name: &str) -> bool {
     let pressure = name.contains("framepool::pool::pressure");
     pressure && (name.ends_with("::wake_all") || name.ends_with("::note_low"))
 }
 
-/// The worst and shortest of the ways from a function to what [`no_panic_path`] forbids.
+/// The shortest path from a function to something that [`no_panic_path`] forbids, the worst kind first.
 fn panic_path(image: &Image, root: &Symbol) -> Option<String> {
     let reach = Reach::of(image, root);
     let wrong = reach.functions().filter_map(|(name, body)| {
         let (rank, why) = match () {
             () if panics(name) => (0, "panics"),
             () if body.is_indirect() && !calls_users(name) => (1, "goes where a register says"),
-            // The compiler puts traps behind calls that do not return: those come first.
+            // The compiler puts traps after calls that do not return, so the calls are reported first.
             () if body.traps() => (2, "traps"),
             () => return None,
         };

@@ -1,32 +1,33 @@
-//! Functions as graphs of instructions: what they reach, and the shortest way through them.
+//! Functions as graphs of instructions: the functions that they reach, and the shortest path through
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::image::{Encoding, Image, Symbol};
 use crate::{thumb, x86};
 
-/// Where an instruction goes.
+/// The successors of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// To the next one.
+    /// The next one.
     Next,
-    /// To the next one, and the `n` from there on are executed or not.
+    /// The next one; the `n` instructions from there are executed or skipped.
     Predicate(u32),
-    /// There.
+    /// The given address.
     Jump(u64),
-    /// There or to the next one.
+    /// The given address or the next one.
     Branch(u64),
-    /// There, and then to the next one.
+    /// The given address, and then the next one.
     Call(u64),
-    /// As [`Jump`](Self::Jump), where the 64-bit word at this address says.
+    /// As [`Jump`](Self::Jump), to the target in the 64-bit word at this address.
     JumpThrough(u64),
-    /// As [`Call`](Self::Call), where the 64-bit word at this address says.
+    /// As [`Call`](Self::Call), to the target in the 64-bit word at this address.
     CallThrough(u64),
-    /// Out of the function.
+    /// A return from the function.
     Return,
-    /// Nowhere: it traps.
+    /// None: it traps.
     Trap,
-    /// Where a register or a table says.
+    /// A target from a register or a table.
     Indirect,
 }
 
@@ -35,25 +36,25 @@ pub enum Flow {
 pub struct Instruction {
     /// Bytes.
     pub len: u64,
-    /// Where it goes.
+    /// Its successors.
     pub flow: Flow,
 }
 
-/// What can follow an instruction.
+/// A step after an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Edge {
-    /// Another one of the same function.
+    /// Another instruction of the same function.
     To(u64),
-    /// A function, then another instruction of this one.
+    /// A call of a function, then another instruction of this one.
     Call(u64, u64),
-    /// A function that returns for this one.
+    /// A tail call: the function returns in place of this one.
     TailCall(u64),
     Return,
     Trap,
     Indirect,
 }
 
-/// The instructions of one function that can be reached from its first.
+/// The instructions of a function that are reachable from its first.
 #[derive(Debug)]
 pub struct Body {
     start: u64,
@@ -61,7 +62,7 @@ pub struct Body {
 }
 
 impl Body {
-    /// Walks a function. Data between its instructions is never looked at.
+    /// Walks a function. Data between its instructions is not read.
     pub fn of(image: &Image, function: &Symbol) -> Self {
         let inside = function.address..function.address + function.size;
         let mut edges = BTreeMap::new();
@@ -94,7 +95,7 @@ impl Body {
         }
     }
 
-    /// Instructions in it.
+    /// Number of instructions.
     pub fn instructions(&self) -> usize {
         self.edges.len()
     }
@@ -109,7 +110,7 @@ impl Body {
         .collect()
     }
 
-    /// Whether a register or a table says where it goes: then what it reaches is not known.
+    /// Whether it jumps through a register or a table. Then the functions that it reaches are not known.
     pub fn is_indirect(&self) -> bool {
         self.edges.values().flatten().any(|e| *e == Edge::Indirect)
     }
@@ -119,10 +120,10 @@ impl Body {
         self.edges.values().flatten().any(|e| *e == Edge::Trap)
     }
 
-    /// The shortest way from the first instruction to a return that calls only what `may_call`
+    /// The shortest path from the first instruction to a return that calls only functions that `may_call`
     /// allows; `None` if there is none.
     ///
-    /// This is the fast path, where what is rare or fails is out of line and must not be called.
+    /// This is the fast path, if rare and failing cases are out of line and not allowed.
     pub fn shortest_way(&self, may_call: impl Fn(u64) -> bool) -> Option<Way> {
         let mut seen = BTreeSet::from([self.start]);
         let mut open = VecDeque::from([(self.start, Way::default())]);
@@ -144,12 +145,12 @@ impl Body {
     }
 }
 
-/// What is executed between a function's first instruction and its return.
+/// The instructions executed between a function's first instruction and its return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Way {
     /// Instructions of the function itself.
     pub instructions: usize,
-    /// Functions called, whose instructions are not counted.
+    /// Number of called functions, whose instructions are not counted.
     pub calls: usize,
 }
 
@@ -178,8 +179,8 @@ fn decode(image: &Image, at: u64) -> Instruction {
     decoded.unwrap_or_else(|| panic!("no instruction at {at:#x}"))
 }
 
-/// Where constants say where it goes. The linker's table of addresses is constant in an image that is
-/// not relocated.
+/// The target of a jump through constants. The linker's table of addresses is constant in an image that
+/// is not relocated.
 fn resolve(image: &Image, flow: Flow) -> Flow {
     match flow {
         Flow::JumpThrough(at) => image.word_at(at).map_or(Flow::Indirect, Flow::Jump),
@@ -204,10 +205,10 @@ fn follow(flow: Flow, next: u64, inside: &std::ops::Range<u64>) -> Vec<Edge> {
     }
 }
 
-/// The functions that one reaches by calls, itself included.
+/// The functions that a function reaches by calls, itself included.
 #[derive(Debug)]
 pub struct Reach<'a> {
-    /// Each function, and the name of the one that was first seen to call it.
+    /// Each function, and the name of the first caller that was found.
     found: BTreeMap<&'a str, (Body, &'a str)>,
 }
 
@@ -215,7 +216,7 @@ impl<'a> Reach<'a> {
     /// Walks the calls from `root`.
     ///
     /// # Panics
-    /// If a call leads to no function: then the image is not understood.
+    /// If a call leads to no function, because then the image is not understood.
     pub fn of(image: &'a Image, root: &'a Symbol) -> Self {
         let mut found = BTreeMap::new();
         let mut open = vec![(root, &*root.name)];
@@ -239,7 +240,7 @@ impl<'a> Reach<'a> {
         self.found.iter().map(|(name, (body, _))| (*name, body))
     }
 
-    /// Who calls whom on the way to `name`, as `root > … > name`.
+    /// The chain of calls to `name`, as `root > … > name`.
     pub fn chain_to(&self, name: &'a str) -> String {
         let mut chain = vec![name];
         let mut at = name;

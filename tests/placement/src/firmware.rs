@@ -1,12 +1,11 @@
-//! Builds the firmware, as a user would: with cargo, for a target, linked and stripped of what nothing
-//! reaches.
+//! Builds the firmware as a user would: with cargo, for a target, linked, without unreachable code.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::cargo;
 
-/// One image: a target, how it is optimised, and what the firmware holds.
+/// One image: a target, a profile, and the firmware's features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Build {
     /// The target's triple.
@@ -18,16 +17,16 @@ pub struct Build {
 }
 
 impl Build {
-    /// What tables call it.
+    /// Its name in tables.
     pub fn name(&self) -> String {
         let target = self.target.split('-').next().unwrap_or(self.target);
         format!("{target} {}", self.profile)
     }
 
-    /// Builds the image, with everything that comes with it below `target_dir`, and says where it is.
+    /// Builds the image below `target_dir`, and returns its path.
     ///
     /// # Panics
-    /// If it does not build: a test cannot go on.
+    /// If it does not build, because the test cannot continue.
     pub fn run(&self, target_dir: &Path) -> PathBuf {
         let (profile, target, features) = (self.profile, self.target, &*self.features);
         let arguments = [
@@ -42,7 +41,7 @@ impl Build {
         target_dir.join(target).join(profile).join("firmware")
     }
 
-    /// Whether `core` is there for the target.
+    /// Whether `core` is installed for the target.
     pub fn target_is_installed(&self) -> bool {
         let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
         let output = Command::new(rustc)

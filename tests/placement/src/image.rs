@@ -5,7 +5,7 @@ use std::path::Path;
 
 use object::{Architecture, Object, ObjectSection, ObjectSymbol, SectionFlags, SymbolKind, elf};
 
-/// How instructions are encoded.
+/// The encoding of instructions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Thumb and Thumb-2.
@@ -14,10 +14,10 @@ pub enum Encoding {
     X86,
 }
 
-/// What takes memory when the image runs.
+/// A section that takes memory when the image runs.
 #[derive(Debug, Clone)]
 pub struct Section {
-    /// As the linker script calls it.
+    /// Its name in the linker script.
     pub name: String,
     /// Bytes.
     pub size: u64,
@@ -29,7 +29,7 @@ pub struct Section {
 /// A function or a static.
 #[derive(Debug, Clone)]
 pub struct Symbol {
-    /// As the source has it, without the hash.
+    /// Its name in the source, without the hash.
     pub name: String,
     /// The first byte, or instruction.
     pub address: u64,
@@ -39,12 +39,12 @@ pub struct Symbol {
     pub section: String,
 }
 
-/// Everything that the checks want to know of an ELF file.
+/// The facts of an ELF file that the checks need.
 #[derive(Debug)]
 pub struct Image {
-    /// How its functions are encoded.
+    /// The encoding of its functions.
     pub encoding: Encoding,
-    /// What takes memory.
+    /// The sections that take memory.
     pub sections: Vec<Section>,
     functions: BTreeMap<u64, Symbol>,
     statics: Vec<Symbol>,
@@ -54,7 +54,7 @@ impl Image {
     /// Reads a file.
     ///
     /// # Panics
-    /// If it is no ELF file for one of the two architectures.
+    /// If it is not an ELF file for one of the two architectures.
     pub fn read(path: &Path) -> Self {
         let data = std::fs::read(path).expect("the image is there");
         let file = object::File::parse(&*data).expect("the image is an ELF file");
@@ -82,7 +82,7 @@ impl Image {
         named.map(|s| s.size).sum()
     }
 
-    /// The static that is called exactly this.
+    /// The static with exactly this name.
     pub fn variable(&self, name: &str) -> Option<&Symbol> {
         self.statics.iter().find(|s| s.name == name)
     }
@@ -92,12 +92,12 @@ impl Image {
         self.functions.values()
     }
 
-    /// The function that is called exactly this.
+    /// The function with exactly this name.
     pub fn function(&self, name: &str) -> Option<&Symbol> {
         self.functions().find(|s| s.name == name)
     }
 
-    /// The functions in the table that keeps them in the image.
+    /// The functions in the table of probes.
     pub fn probes(&self) -> impl Iterator<Item = &Symbol> {
         let tables = self.sections.iter().filter(|s| s.name == ".probes");
         tables
@@ -108,7 +108,7 @@ impl Image {
             .filter_map(|address| self.function_at(address))
     }
 
-    /// The function that the instruction at `address` is part of.
+    /// The function that contains the instruction at `address`.
     pub fn function_at(&self, address: u64) -> Option<&Symbol> {
         let (_, symbol) = self.functions.range(..=address).next_back()?;
         (address - symbol.address < symbol.size).then_some(symbol)
@@ -130,7 +130,7 @@ impl Image {
     }
 }
 
-/// A table of addresses of `N` bytes, less what says how the function is encoded.
+/// A table of addresses of `N` bytes, without the bit that states the encoding.
 fn addresses<const N: usize>(table: &[u8], mark: u64) -> Vec<u64> {
     let little_endian = |word: &[u8]| word.iter().rev().fold(0, |n, b| n << 8 | u64::from(*b));
     table
@@ -157,7 +157,7 @@ fn placed<'a>(
     sections: &[Section],
 ) -> Option<Symbol> {
     let address = match encoding {
-        // The lowest bit of a function's address says Thumb.
+        // The lowest bit of a function's address stands for Thumb.
         Encoding::Thumb if symbol.kind() == SymbolKind::Text => symbol.address() & !1,
         _ => symbol.address(),
     };

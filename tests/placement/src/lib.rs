@@ -1,13 +1,13 @@
-//! Looks at framepool where its promises come true or do not: in a linked image.
+//! Checks framepool's promises in a linked image.
 //!
 //! | module | what |
 //! |---|---|
 //! | [`firmware`] | builds an image for a target |
 //! | [`image`] | its sections and symbols |
-//! | [`code`] | what a function is made of, what it reaches, its shortest way through |
-//! | [`thumb`], [`x86`] | one instruction: its length, and where it goes |
+//! | [`code`] | the instructions of a function, the functions that it reaches, its shortest path |
+//! | [`thumb`], [`x86`] | one instruction: its length, and its successors |
 //! | [`checks`] | what must be true of an image |
-//! | [`callgrind`] | instructions executed, for the hosted build |
+//! | [`callgrind`] | executed instructions of the hosted build |
 
 pub mod callgrind;
 mod cargo;
@@ -18,5 +18,5 @@ pub mod image;
 pub mod thumb;
 pub mod x86;
 
-/// What a check found wrong, as sentences.
+/// The errors that a check found, as sentences.
 pub type Findings = Vec<String>;

@@ -1,4 +1,4 @@
-//! Thumb and Thumb-2, as far as control flow goes (Armv7-M Architecture Reference Manual, A5 and A7).
+//! Decodes the control flow of Thumb and Thumb-2 (Armv7-M Architecture Reference Manual, A5 and A7).
 
 use crate::code::{Flow, Instruction};
 
@@ -23,7 +23,7 @@ fn short(i: u32, address: u64) -> Flow {
     match i {
         // BX LR, MOV PC LR, POP {…, PC}
         0x4770 | 0x46F7 | 0xBD00..=0xBDFF => Flow::Return,
-        // IT: as many instructions as its mask has bits above the lowest that is set.
+        // IT: the number of instructions is the number of mask bits above the lowest set bit.
         0xBF00..=0xBFFF if i & 0xF != 0 => Flow::Predicate(4 - (i & 0xF).trailing_zeros()),
         // BKPT, UDF
         0xBE00..=0xBEFF | 0xDE00..=0xDEFF => Flow::Trap,
@@ -76,12 +76,12 @@ fn branch(i: u32, j: u32, address: u64) -> Flow {
         // UDF.W; the rest are barriers, hints, and special registers
         0x0000 if i & 0xFFF0 == 0xF7F0 && j & 0xF000 == 0xA000 => Flow::Trap,
         0x0000 => Flow::Next,
-        // BLX to Arm code: there is none on M profiles
+        // BLX to Arm code, which M profiles do not have
         _ => Flow::Indirect,
     }
 }
 
-/// Where a branch at `address` by the lowest `bits` of `offset`, signed, leads.
+/// The target of a branch at `address` by the lowest `bits` of `offset`, signed.
 fn target(address: u64, offset: u32, bits: u32) -> u64 {
     let unused = u32::BITS - bits;
     let signed = (offset << unused) as i32 >> unused;

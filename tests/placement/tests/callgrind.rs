@@ -1,5 +1,5 @@
-//! Instructions per operation on the host, as callgrind counts them: within bounds, and no more of
-//! them in a large pool than in a small one. Prints its table whether it passes or fails.
+//! Instructions per operation on the host, counted by callgrind: within bounds, and equally many in a
+//! large pool as in a small one. Prints its table in any case.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,12 +9,12 @@ use placement::callgrind;
 /// Operations in each function of the program.
 const OPERATIONS: u64 = 100_000;
 
-/// Blocks in the pools, by layout of the depot's word: up to 65,535 blocks it has room for the depth
-/// of the stack, beyond the depot counts that beside it.
+/// Blocks in the pools, by layout of the depot's word. For up to 65,535 blocks the word contains the
+/// depth of the stack; above that the depot counts the depth separately.
 const POOLS: [[usize; 2]; 2] = [[1 << 10, 32 << 10], [64 << 10, 1 << 20]];
 
-/// The most instructions of an operation, loop included, for each row of [`POOLS`]. What is there now,
-/// with the compiler that `rust-toolchain.toml` pins, is the bound.
+/// The maximum number of instructions of an operation, loop included, for each row of [`POOLS`]. The
+/// bounds are the current counts with the compiler of `rust-toolchain.toml`.
 const BOUNDS: [(&str, [u64; 2]); 3] = [
     ("cache_lifo", [24, 24]),
     ("cache_burst32", [62, 62]),
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The cost of all operations, for each pool, in the shape of [`POOLS`].
+/// The cost of all operations for each pool, in the shape of [`POOLS`].
 fn measure() -> [[[u64; BOUNDS.len()]; 2]; 2] {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("callgrind");
     let program = callgrind::build(&directory);

@@ -1,5 +1,5 @@
-//! Where a static pool lies in a linked image, that no operation can panic, and how many instructions
-//! the hot ones are. Prints its tables whether it passes or fails.
+//! Checks linked images: the place of a static pool, that no operation can panic, and the number of
+//! instructions of the hot ones. Prints its tables in any case.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -9,7 +9,7 @@ use placement::code::{Body, Way};
 use placement::firmware::Build;
 use placement::image::Image;
 
-/// Set where the targets cannot be installed.
+/// Set if the targets cannot be installed.
 const SKIP: &str = "FRAMEPOOL_SKIP_PLACEMENT";
 
 /// The targets, in the order of the columns of [`COUNTS`].
@@ -19,16 +19,17 @@ const TARGETS: [(&str, &str); 3] = [
     ("x86_64-unknown-none", ""),
 ];
 
-/// The most bytes of `.text`, optimised for speed and for size: all probes and what they reach,
-/// `memcpy` and `memmove` of the target's runtime included.
+/// The maximum bytes of `.text`, optimised for speed and for size: all probes and the functions that they
+/// reach, with `memcpy` and `memmove` of the target's runtime.
 const TEXT: [(u64, u64); 3] = [(12282, 9096), (11732, 9074), (9871, 7279)];
 
-/// The most instructions of a probe, optimised for speed.
+/// The maximum number of instructions of a probe, optimised for speed.
 #[derive(Clone, Copy)]
 struct Bound {
-    /// On the shortest way that calls nothing of framepool: 0 where that is not the usual one, or none is.
+    /// On the shortest path that calls no function of framepool; 0 if that is not the usual path, or if
+    /// there is none.
     fast: usize,
-    /// In all.
+    /// In the whole function.
     whole: usize,
 }
 
@@ -36,8 +37,8 @@ const fn most(fast: usize, whole: usize) -> Bound {
     Bound { fast, whole }
 }
 
-/// What is there now, with the compiler that `rust-toolchain.toml` pins, is the bound: whoever changes
-/// a count sees it.
+/// The bounds are the current counts with the compiler of `rust-toolchain.toml`, so that every change of
+/// a count is noticed.
 #[rustfmt::skip]
 const COUNTS: [(&str, [Bound; 3]); 16] = [
     //                     thumbv7m       thumbv6m        x86_64
@@ -59,7 +60,7 @@ const COUNTS: [(&str, [Bound; 3]); 16] = [
     ("channel_record",    [most( 0, 146), most( 0, 228), most( 0,  94)]),
 ];
 
-/// The same of the ring, for values of four bytes.
+/// The same for the ring, with values of four bytes.
 #[rustfmt::skip]
 const RING_COUNTS: [(&str, [Bound; 3]); 8] = [
     //                     thumbv7m       thumbv6m        x86_64
@@ -73,11 +74,11 @@ const RING_COUNTS: [(&str, [Bound; 3]); 8] = [
     ("ring_peek",         [most(23,  55), most(25,  72), most(23,  62)]),
 ];
 
-/// What was found so far.
+/// The results so far.
 #[derive(Default)]
 struct Report {
     wrong: Vec<String>,
-    /// Bounds that no longer say what is there.
+    /// Bounds that are above the current count.
     loose: Vec<String>,
 }
 
@@ -87,7 +88,7 @@ impl Report {
         self.wrong.extend(findings);
     }
 
-    /// Compares a figure with its bound, and gives it as the tables show it.
+    /// Compares a figure with its bound, and returns it as the tables show it.
     fn judge(&mut self, subject: &str, count: u64, most: u64) -> String {
         if count > most {
             self.wrong.push(format!("{subject}: {count}, bound {most}"));
@@ -171,8 +172,8 @@ fn check_images(report: &mut Report) {
     }
 }
 
-/// The rest of the interface cannot panic either, nor does it bring data. Jump tables are fine here:
-/// where there is no panic code none of them leads to it.
+/// The rest of the interface cannot panic either, and has no initialised data. Jump tables are allowed
+/// here: without panic code in the image, none of them leads to it.
 fn check_the_rest(report: &mut Report) {
     for profile in ["release", "small"] {
         for mut build in builds(profile) {
@@ -188,7 +189,8 @@ fn check_the_rest(report: &mut Report) {
     }
 }
 
-/// Nor can the ring, whose ends call the user's wakers when they go: no panic code is in the image.
+/// The ring cannot panic either, whose ends call the user's wakers when they are dropped: no panic code
+/// is in the image.
 fn check_the_ring(report: &mut Report) {
     for profile in ["release", "small"] {
         for mut build in builds(profile) {
@@ -200,8 +202,7 @@ fn check_the_ring(report: &mut Report) {
     }
 }
 
-/// In firmware with a panic path and an initialised static the checks find these, and no path
-/// where there is none.
+/// In firmware with a panic path and an initialised static the checks find both, and no other panic path.
 fn check_the_checks(report: &mut Report) {
     for mut build in builds("release") {
         build.features += ",control";

@@ -1,5 +1,5 @@
-//! Operations of framepool, [`OPERATIONS`] of each in a function of its own, on a pool of as many blocks
-//! as the argument says.
+//! Runs operations of framepool on a pool whose number of blocks is the argument. Each function runs one
+//! operation [`OPERATIONS`] times.
 
 use std::hint::black_box;
 
@@ -10,10 +10,11 @@ const OPERATIONS: usize = 100_000;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let blocks = std::env::args().nth(1).ok_or("how many blocks?")?.parse()?;
-    // One size of magazine, so that caches look around as often, whatever the number of blocks.
+    // The same size of magazines for each number of blocks, so that caches access the depot equally
+    // often.
     let pool = Pool::allocate(PoolConfig::new(64, blocks).magazine(512))?;
     let mut cache = pool.cache();
-    // What is measured is the usual case: the cache has blocks, and so has the depot.
+    // The usual case is measured: both the cache and the depot have blocks.
     drop(cache.alloc_burst::<32>(32)?);
     cache_lifo(&mut cache)?;
     cache_burst32(&mut cache)?;
@@ -22,15 +23,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// One block out of the cache and back. Nothing is known of either in between, as between any two
-/// operations of a program that does something.
+/// Allocates one block from the cache and frees it. The compiler knows nothing about either in between,
+/// as in a real program.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn cache_lifo(cache: &mut Cache<'_>) -> Result<(), Exhausted> {
     let cache = black_box(cache);
     for _ in 0..OPERATIONS {
         let block = black_box(cache.alloc()?);
-        // A refused block is freed all the same.
+        // A refused block is freed nevertheless.
         let _ = cache.free(block);
     }
     Ok(())
@@ -43,14 +44,14 @@ fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), AllocManyError> {
     let cache = black_box(cache);
     for _ in 0..OPERATIONS {
         let mut burst = cache.alloc_burst::<32>(32)?;
-        // By reference: moving it through the box would cost two copies.
+        // By reference, because moving it through the box would cost two copies.
         black_box(&mut burst);
         let _ = cache.drain_burst(&mut burst);
     }
     Ok(())
 }
 
-/// One block out of the depot and back.
+/// Allocates one block from the depot and frees it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn depot_lifo(pool: &Pool<'_>) -> Result<(), Exhausted> {

@@ -1,12 +1,12 @@
-//! What the checks must find, or they find nothing.
+//! Errors that the checks must find, to show that they work.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
-/// Belongs into `.data`, as it starts at 1.
+/// Lies in `.data`, because it starts at 1.
 static INITIALISED: AtomicU32 = AtomicU32::new(1);
 
 crate::probes! {
-    /// Panics where `at` is out of bounds.
+    /// Panics if `at` is out of bounds.
     fn control_panics(bytes: &&[u8], at: usize) -> u8 {
         bytes[at]
     }

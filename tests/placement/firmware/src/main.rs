@@ -1,8 +1,8 @@
-//! One symbol for each operation of framepool that a hot path would use, in firmware without anything
-//! else: what is in the image, these operations brought.
+//! One symbol for each operation of framepool that a hot path would use. The firmware has no other code,
+//! so everything in the image belongs to these operations.
 //!
-//! A probe is a C function so that its registers are those of the platform's calling convention, and is
-//! reached from a table that the linker keeps, so that nothing is known of its arguments.
+//! A probe is a C function, so that its registers are those of the platform's calling convention. A table
+//! that the linker keeps refers to it, so that nothing is known about its arguments.
 #![no_std]
 #![no_main]
 // Nothing calls the probes, from C or otherwise.
@@ -70,7 +70,7 @@ probes! {
         leaving_refused(cache.free_burst(burst).map_err(|refused| refused.into_inner()))
     }
 
-    /// [`Pool::alloc`], of any pool.
+    /// [`Pool::alloc`] on any pool.
     fn pool_alloc(pool: &'static Pool<'static>) -> Option<Block<'static>> {
         pool.alloc().ok()
     }
@@ -95,13 +95,13 @@ probes! {
         unsafe { burst.assume_init_drop() };
     }
 
-    /// [`Pool::alloc`], of a pool whose shape is known where it is used.
+    /// [`Pool::alloc`] on a pool whose shape is a constant.
     fn static_alloc() -> Option<Block<'static>> {
         RX.alloc().ok()
     }
 }
 
-/// Hands a burst out through memory, as no register holds it.
+/// Returns a burst through memory, because no register holds it.
 #[inline(always)]
 fn written(out: &mut MaybeUninit<Frames>, burst: Option<Frames>) -> bool {
     match burst {
@@ -113,26 +113,26 @@ fn written(out: &mut MaybeUninit<Frames>, burst: Option<Frames>) -> bool {
     }
 }
 
-/// Whether a free was accepted. A refused handle is leaked: to drop it would be another operation in
-/// the same probe.
+/// Whether a free was accepted. A refused handle is leaked, because dropping it would be another
+/// operation in the same probe.
 #[inline(always)]
 fn leaving_refused<T>(freed: Result<(), T>) -> bool {
     freed.map_err(mem::forget).is_ok()
 }
 
-/// Where an image starts; the probes are looked at, not run.
+/// The entry point of an image. The probes are inspected, not run.
 #[unsafe(no_mangle)]
 pub extern "C" fn _start() -> ! {
     stop()
 }
 
-/// The linker drops this unless something can panic.
+/// The linker removes this function unless some code can panic.
 #[panic_handler]
 fn on_panic(_: &PanicInfo<'_>) -> ! {
     placement_panicked()
 }
 
-/// Has a name that the test looks for.
+/// Has a name for which the test looks.
 #[unsafe(no_mangle)]
 #[inline(never)]
 pub extern "C" fn placement_panicked() -> ! {

@@ -1,4 +1,4 @@
-//! The rest of `time`: what is read from histograms and trackers now and then.
+//! The rest of `time`: operations on histograms and trackers that are used sometimes.
 
 use framepool::time::{
     AtomicHistogram, Backwards, Calibration, Calibrator, Monotonic, Scale, Span, Summary, Tracker,
@@ -65,7 +65,7 @@ crate::probes! {
         tracker.merge(other);
     }
 
-    /// [`Tracker::channel`], and what it says.
+    /// [`Tracker::channel`], and its figures.
     fn tracker_channel(tracker: &Latencies, at: usize, percentile: f64) -> Option<u64> {
         let channel = tracker.channel(at).ok()?;
         channel.recent().next().max(channel.percentile(percentile).ok())
@@ -86,7 +86,7 @@ crate::probes! {
         scale.ticks(ns)
     }
 
-    /// [`Calibrator`], from one moment to the other.
+    /// [`Calibrator`], from the first reading to the last.
     fn calibrate(ticks: fn() -> u64, ns: fn() -> u64) -> Option<Calibration> {
         Calibrator::start(ticks, ns).finish().ok()
     }

@@ -1,4 +1,4 @@
-//! The ring: what both ends do for each value, and what they do once.
+//! The ring: the operations of both ends for each value, and those that happen once.
 
 use core::mem::MaybeUninit;
 
@@ -40,7 +40,7 @@ crate::probes! {
         rx.pop_array().map(|values| out.write(values)).is_some()
     }
 
-    /// [`Producer::reserve`], and a commit of what was written.
+    /// [`Producer::reserve`], and a commit of the written values.
     fn ring_reserve(tx: &mut Tx, value: u32) -> usize {
         let Ok(mut room) = tx.reserve(2) else {
             return 0;

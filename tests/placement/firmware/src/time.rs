@@ -22,7 +22,7 @@ pub struct Timer(*const u32);
 impl Clock for Timer {
     #[inline(always)]
     fn now(&self) -> u64 {
-        // SAFETY: whoever made it gave a register that may be read.
+        // SAFETY: the creator of the counter passed a register that may be read.
         unsafe { self.0.read_volatile() }.into()
     }
 
@@ -38,7 +38,7 @@ impl Clock for Timer {
 }
 
 crate::probes! {
-    /// [`Clock::now`] of the processor's counter: the instruction, and what makes 64 bits of it.
+    /// [`Clock::now`] of the processor's counter: the instruction, and its extension to 64 bits.
     fn cycles_now(clock: &Cycles) -> u64 {
         clock.now()
     }
@@ -48,7 +48,7 @@ crate::probes! {
         clock.now()
     }
 
-    /// [`Clock::now`] of one that is made wide.
+    /// [`Clock::now`] of a widened counter.
     fn widened_now(clock: &Widened<Timer>) -> u64 {
         clock.now()
     }
