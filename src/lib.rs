@@ -50,7 +50,7 @@
 //! | to give a block to C, a device or a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`] |
 //! | to take it back | [`Pool::free_raw`], [`Pool::block_from_raw`], [`Pool::block_from_id`] |
 //! | contiguous pages | [`PageRun`], from [`PageRuns::alloc`] |
-//! | physical addresses (Linux) | [`region::Iova`], [`region::iova::translate`] |
+//! | physical addresses (Linux) | [`region::Iova`], [`region::PhysAddr::of`] |
 //! | memory that several processes map (Linux) | [`SharedRegion`] |
 //!
 //! ## Beside the pool
@@ -126,6 +126,9 @@ extern crate std;
 
 #[macro_use]
 mod describe;
+#[macro_use]
+mod sync;
+
 pub mod error;
 #[cfg(feature = "defmt")]
 mod log;
@@ -133,7 +136,6 @@ pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]
 pub mod ring;
-mod sync;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use sync::counters::explore_counters;

@@ -25,6 +25,28 @@ compile_error!(
 
 pub(crate) use core::sync::atomic::Ordering;
 
+/// Declares a function that is `const`, except under loom, which makes its atomics at run time:
+///
+/// ```text
+/// loom_const! {
+///     /// An empty cell.
+///     pub(super) fn new() -> Self { … }
+/// }
+/// ```
+macro_rules! loom_const {
+    ($(#[$meta:meta])* $vis:vis $(const)? fn $name:ident($($args:tt)*) -> $ret:ty $body:block) => {
+        $(#[$meta])*
+        #[cfg(not(loom))]
+        $vis const fn $name($($args)*) -> $ret $body
+
+        $(#[$meta])*
+        #[cfg(loom)]
+        $vis fn $name($($args)*) -> $ret $body
+    };
+}
+#[allow(unused_imports, reason = "used where a feature needs it")]
+pub(crate) use loom_const;
+
 /// The word that one compare-and-swap covers: as wide as a pointer.
 #[cfg(target_pointer_width = "64")]
 pub(crate) type Word = u64;
@@ -125,14 +147,10 @@ macro_rules! atomic {
         // Not every type uses every method.
         #[allow(dead_code)]
         impl $name {
-            #[cfg(not(loom))]
-            pub(crate) const fn new(value: $value) -> Self {
-                Self($raw::new(value))
-            }
-
-            #[cfg(loom)]
-            pub(crate) fn new(value: $value) -> Self {
-                Self($raw::new(value))
+            loom_const! {
+                pub(crate) fn new(value: $value) -> Self {
+                    Self($raw::new(value))
+                }
             }
 
             #[inline(always)]
@@ -322,22 +340,20 @@ pub(crate) fn spin_loop() {
     core::hint::spin_loop();
 }
 
+#[cfg(not(loom))]
+use core::cell::UnsafeCell;
+#[cfg(loom)]
+use loom::cell::UnsafeCell;
+
 /// Memory that the surrounding protocol gives to one thread at a time. Loom checks the protocol.
 #[repr(transparent)]
-pub(crate) struct Exclusive<T>(
-    #[cfg(not(loom))] core::cell::UnsafeCell<T>,
-    #[cfg(loom)] loom::cell::UnsafeCell<T>,
-);
+pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
 impl<T> Exclusive<T> {
-    #[cfg(not(loom))]
-    pub(crate) const fn new(value: T) -> Self {
-        Self(core::cell::UnsafeCell::new(value))
-    }
-
-    #[cfg(loom)]
-    pub(crate) fn new(value: T) -> Self {
-        Self(loom::cell::UnsafeCell::new(value))
+    loom_const! {
+        pub(crate) fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
     }
 
     /// # Safety

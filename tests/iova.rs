@@ -8,8 +8,7 @@ use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
 
-use framepool::region::iova::{self, Iova, IovaError, PhysAddr};
-use framepool::region::{PageRuns, PageWord, RunRequest};
+use framepool::region::{Iova, IovaError, IovaRange, PageRuns, PageWord, PhysAddr, RunRequest};
 use framepool::{MappedRegion, PageSize, SharedRegion};
 use support::{HUGE, HugePages, another, assert_passed, base_page, role};
 
@@ -51,7 +50,7 @@ fn single_addresses_are_what_the_kernel_says() {
     let region = base_region(8 * base_page(), true);
     for offset in [0, 1, base_page() - 1, base_page(), 8 * base_page() - 1] {
         let ptr = region.as_ptr().as_ptr().wrapping_add(offset);
-        assert_eq!(iova::translate(ptr), Ok(expected(ptr.addr())));
+        assert_eq!(PhysAddr::of(ptr), Ok(expected(ptr.addr())));
     }
 }
 
@@ -79,7 +78,7 @@ fn a_table_covers_the_region_and_agrees_page_by_page() {
             assert_eq!(found, Ok(expected(addr)));
         }
         let pieces: Vec<_> = table.ranges().collect();
-        let apart = |w: &[iova::IovaRange]| w[0].phys.0 + w[0].len as u64 != w[1].phys.0;
+        let apart = |w: &[IovaRange]| w[0].phys.0 + w[0].len as u64 != w[1].phys.0;
         assert!(pieces.windows(2).all(apart), "merged where possible");
         table.recheck().unwrap();
     }
@@ -149,7 +148,7 @@ fn pages_that_are_not_there_are_refused() {
     let mut region = base_region(4 * base_page(), false);
     let addr = region.as_ptr().addr().get();
     assert_eq!(
-        iova::translate(region.as_ptr().as_ptr()),
+        PhysAddr::of(region.as_ptr().as_ptr()),
         Err(IovaError::NotPresent { addr })
     );
     assert_eq!(region.iova().unwrap_err(), IovaError::NotPresent { addr });
@@ -173,9 +172,9 @@ fn a_page_of_zeros_that_was_only_read_is_refused() {
     assert_eq!(unsafe { start.read_volatile() }, 0);
     assert_ne!(frame(addr), 0, "the kernel does name a frame");
     let refused = Err(IovaError::CopyOnWrite { addr });
-    assert_eq!(iova::translate(start.as_ptr()), refused);
+    assert_eq!(PhysAddr::of(start.as_ptr()), refused);
     region.as_uninit_mut()[0].write(1);
-    assert_eq!(iova::translate(start.as_ptr()), Ok(expected(addr)));
+    assert_eq!(PhysAddr::of(start.as_ptr()), Ok(expected(addr)));
 }
 
 #[test]
@@ -221,10 +220,10 @@ fn addresses_of_nobody_are_refused() {
     if !permitted("addresses_of_nobody_are_refused") {
         return;
     }
-    let null = iova::translate(ptr::null());
+    let null = PhysAddr::of(ptr::null());
     assert_eq!(null, Err(IovaError::NotPresent { addr: 0 }));
     for addr in [usize::MAX, usize::MAX - base_page()] {
-        let found = iova::translate(ptr::without_provenance(addr));
+        let found = PhysAddr::of(ptr::without_provenance(addr));
         assert_eq!(found, Err(IovaError::Outside { addr }));
     }
     let start = NonNull::<u8>::dangling();
@@ -273,12 +272,15 @@ fn without_the_privilege_the_refusal_says_so() {
     }
     let region = base_region(4 * base_page(), true);
     assert_eq!(
-        iova::translate(region.as_ptr().as_ptr()),
+        PhysAddr::of(region.as_ptr().as_ptr()),
         Err(IovaError::NotPermitted)
     );
     let error = region.iova().unwrap_err();
     assert_eq!(error, IovaError::NotPermitted);
-    assert_eq!(error.to_string(), "physical addresses take CAP_SYS_ADMIN");
+    assert_eq!(
+        error.to_string(),
+        "physical addresses require CAP_SYS_ADMIN"
+    );
     // Absent memory is not described in any other way either.
-    assert_eq!(iova::translate(ptr::null()), Err(IovaError::NotPermitted));
+    assert_eq!(PhysAddr::of(ptr::null()), Err(IovaError::NotPermitted));
 }

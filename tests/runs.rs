@@ -132,18 +132,26 @@ fn requests_that_can_never_be_met_are_refused_as_such() {
             .unwrap_err();
         assert_eq!(error, RunError::BadAlign { asked });
     }
-    for (pages, asked) in [(1, 0), (1, 100), (2, PAGE), (3, 2 * PAGE)] {
-        let request = RunRequest::new(pages).within(asked);
-        let run = pages * PAGE;
+    for asked in [0, 100, PAGE + 1] {
+        let request = RunRequest::new(2).within(asked);
         let error = runs.alloc_with(request).unwrap_err();
-        assert_eq!(error, RunError::BadBoundary { asked, run });
+        assert_eq!(error, RunError::BadBoundary { asked });
+        let text = format!("boundary {asked} is not a power of two");
+        assert_eq!(error.to_string(), text);
     }
-    let run = usize::MAX;
-    let error = runs.alloc_with(RunRequest::new(usize::MAX).within(4096));
-    assert_eq!(
-        error.unwrap_err(),
-        RunError::BadBoundary { asked: 4096, run }
-    );
+    let max = usize::MAX;
+    let long = [
+        (2, PAGE, 2 * PAGE),
+        (3, 2 * PAGE, 3 * PAGE),
+        (max, 4096, max),
+    ];
+    for (pages, boundary, run) in long {
+        let request = RunRequest::new(pages).within(boundary);
+        let error = runs.alloc_with(request).unwrap_err();
+        assert_eq!(error, RunError::BoundaryTooSmall { boundary, run });
+        let text = format!("a run of {run} bytes must cross a boundary of {boundary}");
+        assert_eq!(error.to_string(), text);
+    }
     assert_eq!(runs.stats().exhaustions, 0);
     let free = runs.pages();
     for requested in [free + 1, usize::MAX / PAGE + 1, usize::MAX] {
@@ -243,7 +251,7 @@ fn a_run_is_its_bytes_and_says_where_they_are() {
     // SAFETY: the first byte of the run.
     assert_eq!(unsafe { run.as_mut_ptr().read() }, 0);
     let text = format!("{run:?} {runs:?} {}", runs.stats());
-    for fact in ["first_page: 1", "pages: 3", "2 runs out (0 raw)"] {
+    for fact in ["first_page: 1", "pages: 3", "2 runs (0 raw)"] {
         assert!(text.contains(fact), "{text}");
     }
 }

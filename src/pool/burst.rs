@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 
 use crate::error::PushError;
 use crate::pool::audit::AuditKind;
-use crate::pool::exchange::assume_init;
+use crate::pool::depot::assume_init;
 use crate::pool::{Block, BlockId, Pool};
 
 /// Owns up to `N` blocks of one pool: one pool reference and four bytes a block.

@@ -3,10 +3,9 @@
 use core::mem::MaybeUninit;
 
 use crate::error::{CheckError, ResetError};
-use crate::pool::exchange::assume_init;
+use crate::pool::depot::assume_init;
 use crate::pool::meta::{Header, RAW};
 use crate::pool::reserve::Withdrawn;
-use crate::pool::word::Slots;
 use crate::pool::{BlockId, Pool};
 use crate::sync::Ordering::*;
 
@@ -61,14 +60,14 @@ impl Pool<'_> {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn check(&mut self) -> Result<Census, CheckError> {
-        if self.shared {
+        if self.depot.shared {
             return Err(CheckError::Shared);
         }
-        let frontier = self.header().hot.frontier.load(Relaxed) as u32;
-        if frontier > self.capacity {
+        let frontier = self.header().stack.frontier.load(Relaxed) as u32;
+        if frontier > self.depot.capacity() {
             return Err(CheckError::BadIndex {
                 found: frontier,
-                limit: self.capacity + 1,
+                limit: self.depot.capacity() + 1,
             });
         }
         let in_magazines = self.check_magazines(frontier)?;
@@ -83,14 +82,14 @@ impl Pool<'_> {
                 _ => {}
             }
         }
-        balance(stacked, self.stacked() as usize)?;
-        balance(in_magazines, self.held().in_magazines() as usize)?;
+        balance(stacked, self.depot.stack().depth() as usize)?;
+        balance(in_magazines, self.depot.held().in_magazines() as usize)?;
         balance(raw, self.raw_out())?;
         // Places exclude each other, so their sum is at most the frontier.
         let out = frontier as usize - stacked - in_magazines - raw;
-        let reserved = (self.lent() as usize).min(out);
+        let reserved = (self.depot.lent() as usize).min(out);
         Ok(Census {
-            never_used: (self.capacity - frontier) as usize,
+            never_used: (self.depot.capacity() - frontier) as usize,
             stacked,
             in_magazines,
             raw,
@@ -101,32 +100,33 @@ impl Pool<'_> {
 
     /// Walks the full magazines and marks what is in them.
     fn check_magazines(&mut self, frontier: u32) -> Result<usize, CheckError> {
-        let slots = Slots(self.header().exchange.slots.load(Relaxed));
+        let magazines = self.depot.magazines();
+        let tops = magazines.tops();
         let mut found = 0;
-        let mut next = slots.full();
+        let mut next = tops.full();
         let mut visited = 0;
-        while let Some(slot) = self.checked_slot(next, &mut visited)? {
-            let (below, len) = self.slot_contents(&slot);
+        while let Some(magazine) = magazines.checked(next, &mut visited)? {
+            let (below, len) = magazines.contents(&magazine);
             if len > self.magazine() {
                 return Err(CheckError::BadIndex {
                     found: len as u32,
-                    limit: u32::from(self.magazine) + 1,
+                    limit: u32::from(self.depot.magazine) + 1,
                 });
             }
             for at in 0..len {
                 let mut id = [MaybeUninit::uninit()];
-                // SAFETY: the slot is in the stack of full ones, `&mut self` stands in for its
+                // SAFETY: the magazine is in the stack of full ones, `&mut self` stands in for its
                 // owner, and `at` is below its length.
-                unsafe { self.read_slot(&slot, at, &mut id) };
+                unsafe { magazines.read(&magazine, at, &mut id) };
                 // SAFETY: just read.
                 self.mark(unsafe { assume_init(&id) }, frontier)?;
             }
             found += len;
             next = below;
         }
-        let mut next = slots.empty();
-        while let Some(slot) = self.checked_slot(next, &mut visited)? {
-            next = self.slot_contents(&slot).0;
+        let mut next = tops.empty();
+        while let Some(magazine) = magazines.checked(next, &mut visited)? {
+            next = magazines.contents(&magazine).0;
         }
         Ok(found)
     }
@@ -152,7 +152,7 @@ impl Pool<'_> {
     /// Walks the stack; a block that was marked, or a walk longer than the pool, is in two places.
     fn check_stack(&mut self, frontier: u32) -> Result<usize, CheckError> {
         let mut found = 0;
-        let mut top = self.shape().top(self.header().hot.stack.load(Relaxed));
+        let mut top = self.depot.stack().top();
         while let Some(id) = top.checked_sub(1) {
             if id >= frontier {
                 return Err(CheckError::BadIndex {
@@ -180,10 +180,10 @@ impl Pool<'_> {
     /// [`ResetError`] with the number of blocks that are out as raw blocks, or went with a reservation that
     /// was forgotten; nothing is changed.
     pub fn reset(&mut self) -> Result<(), ResetError> {
-        if self.shared {
+        if self.depot.shared {
             return self.reset_shared();
         }
-        match self.raw_out() + self.lent() as usize {
+        match self.raw_out() + self.depot.lent() as usize {
             0 => {}
             outstanding => return Err(ResetError { outstanding }),
         }
@@ -222,7 +222,7 @@ impl Pool<'_> {
     }
 
     fn reset_shared(&self) -> Result<(), ResetError> {
-        let own = self.capacity().saturating_sub(self.lent() as usize);
+        let own = self.capacity().saturating_sub(self.depot.lent() as usize);
         let mut withdrawn = Withdrawn::nothing(self);
         while withdrawn.take_some(64) > 0 {}
         let outstanding = own.saturating_sub(withdrawn.len());
@@ -231,7 +231,7 @@ impl Pool<'_> {
         if outstanding > 0 {
             return Err(ResetError { outstanding });
         }
-        self.header().hot.peak.store(0, Relaxed);
+        self.header().stack.peak.store(0, Relaxed);
         self.note_burst();
         Ok(())
     }

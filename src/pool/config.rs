@@ -1,8 +1,8 @@
 //! What a pool is to look like, and where its parts lie in a region.
 
 use crate::error::ConfigError;
-use crate::pool::meta::{self, LINE};
-use crate::pool::word;
+use crate::pool::geometry::{LINE, MAX_BLOCKS, align_up};
+use crate::pool::meta;
 
 /// The largest block, stride and alignment: what a `u32` of bytes carries.
 const MAX_BYTES: usize = 1 << 31;
@@ -159,10 +159,10 @@ impl PoolConfig {
         if count == 0 {
             return Err(ConfigError::ZeroBlocks);
         }
-        if count > word::MAX_BLOCKS {
+        if count > MAX_BLOCKS {
             return Err(ConfigError::TooManyBlocks {
                 asked: count,
-                max: word::MAX_BLOCKS,
+                max: MAX_BLOCKS,
             });
         }
         let (stride, align) = match self.spacing() {
@@ -209,8 +209,8 @@ impl PoolConfig {
             Some(count) => count,
             None => 0,
         };
-        if count > word::MAX_BLOCKS {
-            count = word::MAX_BLOCKS;
+        if count > MAX_BLOCKS {
+            count = MAX_BLOCKS;
         }
         loop {
             let layout = match self.layout_of(if count == 0 { 1 } else { count }) {
@@ -387,23 +387,9 @@ pub(crate) const fn default_magazine(capacity: usize) -> usize {
     }
 }
 
-/// `n` rounded up to a multiple of `align`, a power of two, if that is a `usize`.
-pub(crate) const fn align_up(n: usize, align: usize) -> usize {
-    // In this order: on 32-bit targets the largest block and the largest alignment add up to 2^32.
-    (n + (align - 1)) & !(align - 1)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_aligned_as_far_as_a_word_reaches_stays_as_it_is() {
-        let top = 1 << (usize::BITS - 1);
-        assert_eq!(align_up(top, top), top);
-        assert_eq!(align_up(top - 1, top), top);
-        assert_eq!(align_up(usize::MAX, 1), usize::MAX);
-    }
 
     #[test]
     fn the_largest_block_at_the_largest_alignment_has_a_layout_or_an_error() {
@@ -450,7 +436,7 @@ mod tests {
                     continue;
                 };
                 assert!(layout.size() <= available);
-                if layout.capacity() == word::MAX_BLOCKS {
+                if layout.capacity() == MAX_BLOCKS {
                     continue;
                 }
                 let one_more = PoolConfig::new(block_size, layout.capacity() + 1)
@@ -470,7 +456,7 @@ mod tests {
     #[test]
     fn metadata_stays_in_its_budget() {
         for count in [1, 3, 16, 1000, 32_767, 65_535, 65_536, 1 << 20] {
-            if count > word::MAX_BLOCKS {
+            if count > MAX_BLOCKS {
                 continue;
             }
             let with = PoolConfig::new(64, count).layout().unwrap();

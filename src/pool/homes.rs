@@ -2,11 +2,13 @@
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use crate::error::ConfigError;
-use crate::pool::exchange::assume_init;
-use crate::pool::meta::{Base, LINE};
+use crate::pool::depot::{Depot, assume_init};
+use crate::pool::geometry::LINE;
+use crate::pool::meta::Base;
 use crate::pool::{Pool, PoolConfig, PoolLayout};
 use crate::sync::{self, Word};
 
@@ -130,18 +132,21 @@ impl<'m> Pool<'m> {
         // SAFETY: the caller's promise.
         let base = unsafe {
             let (capacity, magazine) = (layout.capacity() as u32, layout.magazine() as u16);
-            prepare_metadata(site.metadata, site.zeroed, capacity, magazine, site.slack)
+            Base::write(site.metadata, site.zeroed, capacity, magazine, site.slack)
         };
         // A checked layout: every figure fits its field.
         Self {
-            base,
+            depot: Depot {
+                base,
+                // SAFETY: a layout has blocks.
+                capacity: unsafe { NonZeroU32::new_unchecked(layout.capacity() as u32) },
+                magazine: layout.magazine() as u16,
+                align_log2: layout.block_align().trailing_zeros() as u8,
+                shared: false,
+            },
             blocks: site.blocks,
             block_size: layout.block_size() as u32,
             stride: layout.stride() as u32,
-            capacity: layout.capacity() as u32,
-            magazine: layout.magazine() as u16,
-            align_log2: layout.block_align().trailing_zeros() as u8,
-            shared: false,
             _memory: PhantomData,
         }
     }
@@ -161,7 +166,7 @@ impl Pool<'_> {
             // Told first, so that it does not look like use.
             let most = ids.len() as Word;
             self.lend(most);
-            let n = sync::section(|s| self.take_new(s, &mut ids));
+            let n = sync::section(|s| self.depot.take_new(s, &mut ids));
             // SAFETY: as many were written.
             let taken = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
             if taken.is_empty() {
@@ -177,7 +182,7 @@ impl Pool<'_> {
             awaited |= unsafe { self.give_quietly(taken) };
             self.lend(most.wrapping_neg());
         }
-        self.prefault_magazines();
+        self.depot.prefault_magazines();
         self.look_if(awaited);
     }
 
@@ -197,45 +202,6 @@ impl Pool<'_> {
             start.add(self.block_size() - 1).write_volatile(0);
         }
     }
-}
-
-/// Writes the header and, unless they are zeros already, the links. Magazines are never read before
-/// they are written.
-///
-/// # Safety
-/// `metadata` is aligned to a line, and has room for what `capacity` and `magazine` ask for.
-#[cfg(not(loom))]
-pub(crate) unsafe fn prepare_metadata(
-    metadata: NonNull<u8>,
-    zeroed: bool,
-    capacity: u32,
-    _magazine: u16,
-    slack: usize,
-) -> NonNull<Base> {
-    let base: NonNull<Base> = metadata.cast();
-    // SAFETY: the metadata starts aligned, with the header and then the links.
-    unsafe {
-        base.write(Base::new(slack));
-        if !zeroed {
-            base.add(1)
-                .cast::<u8>()
-                .write_bytes(0, 4 * capacity as usize);
-        }
-    }
-    base
-}
-
-/// Loom's atomics are no plain words: they are boxed, and freed by the pool's `Drop`.
-#[cfg(loom)]
-pub(crate) unsafe fn prepare_metadata(
-    _: NonNull<u8>,
-    _: bool,
-    capacity: u32,
-    magazine: u16,
-    slack: usize,
-) -> NonNull<Base> {
-    let base = Base::new(capacity, magazine, slack);
-    NonNull::from(std::boxed::Box::leak(std::boxed::Box::new(base)))
 }
 
 /// The first aligned `size` bytes of a slice, and how many it has besides.
@@ -261,18 +227,22 @@ impl Drop for Pool<'_> {
     fn drop(&mut self) {
         // A static that others may share owns nothing.
         #[cfg(feature = "audit")]
-        if !self.shared {
+        if !self.depot.shared {
             self.drop_ledger();
         }
         #[cfg(feature = "std")]
-        let owner = if self.shared { None } else { self.take_owner() };
+        let owner = if self.depot.shared {
+            None
+        } else {
+            self.take_owner()
+        };
         // After the owner is taken: it runs the user's code, and if that unwinds, memory goes back.
-        if !self.shared {
+        if !self.depot.shared {
             self.forget_waiters();
         }
         #[cfg(loom)]
-        // SAFETY: made by `prepare_metadata`, and freed here only.
-        drop(unsafe { std::boxed::Box::from_raw(self.base().as_ptr()) });
+        // SAFETY: made by `Base::write`, and freed here only.
+        drop(unsafe { std::boxed::Box::from_raw(self.depot.base.as_ptr()) });
         // Last: the header lies in the memory that goes with it.
         #[cfg(feature = "std")]
         drop(owner);

@@ -33,9 +33,9 @@
 //! | file | what |
 //! |---|---|
 //! | `config` | the shape asked for, and the checked layout |
-//! | `meta` | where header, links and magazines lie |
-//! | `word` | the tagged words and what their tags are good for |
-//! | `depot`, `exchange` | the lock-free stack and frontier; magazines |
+//! | `geometry`, `meta` | sizes; where header, links and magazines lie |
+//! | `depot` | the lock-free stack and frontier; magazines; the tagged words and what their tags are good for |
+//! | `direct` | allocating and freeing without a cache |
 //! | `block`, `burst`, `boxed`, `raw` | what users hold |
 //! | `cache` | the per-worker front |
 //! | `pressure` | waiting for a block, being told that few are left |
@@ -46,6 +46,9 @@
 //! | `stats`, `check` | what is where, and the proof of it |
 //! | `audit` | who holds what, and what happened before |
 
+// First, so that its methods are the first on the page of `Pool`.
+mod direct;
+
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
 mod allocator;
 mod audit;
@@ -55,8 +58,8 @@ mod burst;
 mod cache;
 mod check;
 pub(crate) mod config;
-mod depot;
-mod exchange;
+pub(crate) mod depot;
+pub(crate) mod geometry;
 mod global;
 mod homes;
 mod layouts;
@@ -71,7 +74,6 @@ mod reserve;
 #[cfg(not(loom))]
 mod statics;
 mod stats;
-pub(crate) mod word;
 
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
@@ -85,6 +87,7 @@ pub use burst::{Burst, IntoIter};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
+use depot::Depot;
 pub use global::PoolAlloc;
 pub use pressure::{AllocAsync, WAITERS};
 pub use reserve::Reservation;
@@ -94,11 +97,6 @@ pub use statics::{Align, AlignTo, StaticPool};
 #[doc(hidden)]
 pub use statics::{static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};
-
-#[cfg(not(feature = "audit"))]
-use audit::AuditKind;
-
-use crate::error::{AllocManyError, Exhausted, WrongPool};
 
 /// Fixed blocks in memory that someone else supplied, handed out and taken back in bounded time, from
 /// any thread, core or interrupt.
@@ -135,22 +133,16 @@ use crate::error::{AllocManyError, Exhausted, WrongPool};
 /// ```
 ///
 /// # Invariants
-/// - `base` points at a header, followed by `capacity` links and, if `magazine` is not 0, as many
-///   words of magazines (see `meta`), valid for the life of the pool and reached through pools only.
 /// - `blocks` points at `capacity` blocks of `stride` bytes (the last of `block_size`), valid for the
 ///   life of the pool, aligned to `2^align_log2`, reached through the handle that owns each only.
-/// - Every index in the metadata is below `capacity`, and in one place.
+/// - Every index in the metadata is below the capacity, and in one place.
+// The depot first, so that it has the pool's address.
+#[repr(C)]
 pub struct Pool<'m> {
-    base: NonNull<meta::Base>,
+    depot: Depot,
     blocks: NonNull<u8>,
     block_size: u32,
     stride: u32,
-    capacity: u32,
-    magazine: u16,
-    align_log2: u8,
-    /// Whether other descriptors of the same pool may be there, made by safe code: then `&mut self` is
-    /// no proof of being alone.
-    shared: bool,
     _memory: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
 
@@ -166,15 +158,10 @@ unsafe impl Send for Pool<'_> {}
 unsafe impl Sync for Pool<'_> {}
 
 impl<'m> Pool<'m> {
-    #[inline(always)]
-    fn base(&self) -> NonNull<meta::Base> {
-        self.base
-    }
-
     /// Blocks in the pool. In a [`Reservation`], one more than the highest name of its blocks.
     #[inline]
     pub const fn capacity(&self) -> usize {
-        self.capacity as usize
+        self.depot.capacity() as usize
     }
 
     /// Bytes in a block.
@@ -192,13 +179,13 @@ impl<'m> Pool<'m> {
     /// Bytes that every block is aligned to, a power of two.
     #[inline]
     pub const fn block_align(&self) -> usize {
-        1 << self.align_log2
+        1 << self.depot.align_log2
     }
 
     /// Indices that move between a [`Cache`] and the depot at once; 0 without magazines.
     #[inline]
     pub const fn magazine(&self) -> usize {
-        self.magazine as usize
+        self.depot.magazine as usize
     }
 
     /// The first block's first byte.
@@ -259,128 +246,6 @@ impl<'m> Pool<'m> {
         // SAFETY: the caller's promise.
         let start = unsafe { self.block_start(id) };
         NonNull::slice_from_raw_parts(start.cast(), self.block_size())
-    }
-}
-
-/// Without a cache: straight to the depot.
-impl<'m> Pool<'m> {
-    /// Takes one block. O(1): one compare-and-swap where the free stack has one, which is where blocks
-    /// freed without a cache are; a block never handed out costs the counting of the peak besides, and
-    /// where only full magazines are left, one is broken up, O([`magazine`](Self::magazine)).
-    ///
-    /// # Errors
-    /// [`Exhausted`] if the depot has none; blocks in workers' caches do not count.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc(&self) -> Result<Block<'_>, Exhausted> {
-        match self.take_one() {
-            Some(id) => {
-                self.note(id, AuditKind::Allocated);
-                // SAFETY: the block was just taken from the depot.
-                Ok(unsafe { Block::own(self, id) })
-            }
-            None => Err(self.exhausted(1, 0)),
-        }
-    }
-
-    /// Gives a block back. Dropping it does the same; this tells a wrong pool.
-    ///
-    /// # Errors
-    /// [`WrongPool`] with the block in it, if it came from another pool.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn free<'p>(&self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
-        if block.is_of(self) {
-            let id = block.disown();
-            self.note(id, AuditKind::Freed);
-            // SAFETY: the handle owned the block, and gave it up.
-            unsafe { self.give_one(id) };
-            Ok(())
-        } else {
-            self.count_refusal();
-            Err(WrongPool(block))
-        }
-    }
-
-    /// Takes `n` blocks, all or none: one compare-and-swap where the free stack holds them.
-    ///
-    /// # Errors
-    /// [`AllocManyError::Exhausted`] if there are fewer, [`AllocManyError::TooMany`] if `n` is greater
-    /// than `N`.
-    ///
-    /// ```
-    /// use framepool::AllocManyError;
-    ///
-    /// framepool::pool!(static FRAMES: [64; 4]);
-    ///
-    /// assert_eq!(FRAMES.alloc_burst::<8>(4)?.len(), 4);
-    /// match FRAMES.alloc_burst::<8>(9).unwrap_err() {
-    ///     AllocManyError::TooMany { requested, limit } => assert_eq!((requested, limit), (9, 8)),
-    ///     error => return Err(error),
-    /// }
-    /// # Ok::<(), AllocManyError>(())
-    /// ```
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_burst<const N: usize>(&self, n: usize) -> Result<Burst<'_, N>, AllocManyError> {
-        if n > N {
-            return Err(self.too_many(n, N));
-        }
-        let mut burst = self.take_burst(n);
-        let taken = burst.len();
-        if taken == n {
-            burst.note(AuditKind::AllocatedInBurst);
-            self.note_burst();
-            return Ok(burst);
-        }
-        // What is given back was no allocation.
-        self.uncount(taken);
-        // SAFETY: the burst owned these blocks and gives them up.
-        unsafe { self.give_many(burst.disown()) };
-        self.note_burst();
-        Err(self.exhausted(n, taken).into())
-    }
-
-    /// Takes up to `n` blocks (at most `N`), as many as there are, down to none.
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn alloc_up_to<const N: usize>(&self, n: usize) -> Burst<'_, N> {
-        let n = n.min(N);
-        let burst = self.take_burst(n);
-        if burst.is_empty() && n > 0 {
-            self.exhausted(n, 0);
-        }
-        burst.note(AuditKind::AllocatedInBurst);
-        self.note_burst();
-        burst
-    }
-
-    /// Gives a burst back by one compare-and-swap. Dropping it does the same; this tells a wrong pool.
-    ///
-    /// # Errors
-    /// [`WrongPool`] with the burst in it, if it came from another pool.
-    #[cfg_attr(feature = "audit", track_caller)]
-    pub fn free_burst<'p, const N: usize>(
-        &self,
-        mut burst: Burst<'p, N>,
-    ) -> Result<(), WrongPool<Burst<'p, N>>> {
-        if burst.is_of(self) {
-            burst.note(AuditKind::Freed);
-            // SAFETY: the burst owned the blocks, and gives them up.
-            unsafe { self.give_many(burst.disown()) };
-            Ok(())
-        } else {
-            self.count_refusal();
-            Err(WrongPool(burst))
-        }
-    }
-
-    fn take_burst<const N: usize>(&self, n: usize) -> Burst<'_, N> {
-        let mut burst = Burst::new(self);
-        let ids = burst.ids_mut().get_mut(..n).unwrap_or_default();
-        let (taken, awaited) = self.take_many(ids);
-        // SAFETY: `taken` indices were written, and their blocks pass to the burst.
-        unsafe { burst.set_len(taken) };
-        self.look_if(awaited);
-        burst
     }
 }
 

@@ -90,36 +90,34 @@ struct Place {
     state: Word,
 }
 
-macro_rules! news {
-    ($($konst:ident)?) => {
-        impl Pressure {
-            pub(crate) $($konst)? fn new() -> Self {
-                Self {
-                    slots: [Slot::new(), Slot::new(), Slot::new(), Slot::new()],
-                    waiting: AtomicWord::new(0),
-                    low: AtomicWord::new(0),
-                    call: Callback::new(),
-                }
+impl Pressure {
+    loom_const! {
+        pub(crate) fn new() -> Self {
+            Self {
+                slots: [Slot::new(), Slot::new(), Slot::new(), Slot::new()],
+                waiting: AtomicWord::new(0),
+                low: AtomicWord::new(0),
+                call: Callback::new(),
             }
         }
+    }
 
-        impl Slot {
-            $($konst)? fn new() -> Self {
-                Self {
-                    state: AtomicWord::new(FREE),
-                    waker: Exclusive::new(MaybeUninit::zeroed()),
-                }
-            }
-        }
-    };
+    /// The mark that [`on_low_water`](Pool::on_low_water) set.
+    pub(crate) fn low_mark(&self) -> Word {
+        self.low.load(Relaxed)
+    }
 }
 
-#[cfg(not(loom))]
-news!(const);
-#[cfg(loom)]
-news!();
-
 impl Slot {
+    loom_const! {
+        fn new() -> Self {
+            Self {
+                state: AtomicWord::new(FREE),
+                waker: Exclusive::new(MaybeUninit::zeroed()),
+            }
+        }
+    }
+
     /// Leaves a waker here, or gives it back where the slot is not free.
     fn fill(&self, waker: Waker) -> Result<Word, Waker> {
         let state = self.state.load(Relaxed);
@@ -223,12 +221,7 @@ impl<'m> Pool<'m> {
         // Release: pairs with the acquire in `note_low`. `note_peak` sees it by the swap below.
         pressure.low.store(below as Word, Release);
         // So that the next allocation looks. It calls, not this: the call may have come here.
-        sync::section(|s| self.note_peak(s));
-    }
-
-    /// The mark that [`on_low_water`](Self::on_low_water) set.
-    pub(crate) fn low_mark(&self) -> Word {
-        self.header().pressure.low.load(Relaxed)
+        sync::section(|s| self.depot.note_peak(s));
     }
 
     /// Calls back if there is need. Outside of sections: it runs the user's code.
@@ -308,8 +301,7 @@ impl<'m> Pool<'m> {
 
     /// Step 1 and 2 of who waits. `None` if there is no room for the waker, which is dropped.
     fn wait_as(&self, mut waker: Waker) -> Option<Place> {
-        let header = self.header();
-        let pressure = &header.pressure;
+        let pressure = &self.header().pressure;
         // Before the waker can be found: whoever takes it counts it out, and must not count out another.
         // Relaxed: the releases of `fill` and of the swaps below come after it.
         sync::section(|s| pressure.waiting.fetch_add(s, 1, Relaxed));
@@ -317,26 +309,13 @@ impl<'m> Pool<'m> {
             match slot.fill(waker) {
                 Err(back) => waker = back,
                 Ok(state) => {
-                    self.swap_for_the_same(&header.hot.stack);
-                    self.swap_for_the_same(&header.exchange.slots);
+                    self.depot.mark_order();
                     return Some(Place { slot: at, state });
                 }
             }
         }
         self.uncount_waiter();
         None
-    }
-
-    /// Puts a mark into the order of changes of a word, without a change. What this thread reads of the word
-    /// afterwards is no older.
-    fn swap_for_the_same(&self, word: &AtomicWord) {
-        sync::section(|s| {
-            let mut seen = word.load(Relaxed);
-            // Release: pairs with the fence of `look_for_waiters`.
-            while let Err(now) = word.compare_exchange_weak(s, seen, seen, Release, Relaxed) {
-                seen = now;
-            }
-        });
     }
 
     /// Drops the wakers of futures that were forgotten. `&mut self` shows that no other future is

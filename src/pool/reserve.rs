@@ -15,6 +15,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
@@ -22,9 +23,10 @@ use crate::error::{ConfigError, ReserveError};
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::config::default_magazine;
-use crate::pool::exchange::assume_init;
-use crate::pool::homes::{carve, prepare_metadata};
-use crate::pool::meta::{LINE, RAW, size_of_parts};
+use crate::pool::depot::{Depot, assume_init};
+use crate::pool::geometry::LINE;
+use crate::pool::homes::carve;
+use crate::pool::meta::{Base, RAW, size_of_parts};
 #[cfg(feature = "std")]
 use crate::pool::owner::{Allocation, Owner};
 use crate::sync::{self, Ordering::*, Word};
@@ -178,13 +180,13 @@ impl Reservation<'_> {
     /// Returns the number of blocks of the quota that are not lent to reservations of this one.
     fn own(&self) -> Word {
         // What is lent includes the names below the capacity that were never in the quota.
-        (self.pool.capacity as Word).saturating_sub(self.pool.lent())
+        (self.pool.depot.capacity() as Word).saturating_sub(self.pool.depot.lent())
     }
 
     /// Makes the blocks that are out as raw blocks the parent's. O(capacity).
     #[cold]
     fn bequeath_raw(&self) {
-        for id in 0..self.pool.capacity {
+        for id in 0..self.pool.depot.capacity() {
             // SAFETY: below the capacity of either, which shares its names with the parent.
             let (own, parents) = unsafe { (self.pool.link(id), self.parent.link(id)) };
             if own.load(Acquire) == RAW {
@@ -288,22 +290,25 @@ impl<'p> Withdrawn<'p> {
         let (parent, quota) = (self.pool, self.n);
         let magazine = default_magazine(quota as usize) as u16;
         // SAFETY: the caller's promise.
-        let base = unsafe { prepare_metadata(metadata, zeroed, self.capacity, magazine, 0) };
+        let base = unsafe { Base::write(metadata, zeroed, self.capacity, magazine, 0) };
         let pool = Pool {
-            base,
-            magazine,
-            capacity: self.capacity,
+            depot: Depot {
+                base,
+                // SAFETY: it has blocks: `take` refuses none.
+                capacity: unsafe { NonZeroU32::new_unchecked(self.capacity) },
+                magazine,
+                align_log2: parent.depot.align_log2,
+                shared: false,
+            },
             blocks: parent.blocks,
             block_size: parent.block_size,
             stride: parent.stride,
-            align_log2: parent.align_log2,
-            shared: false,
             _memory: PhantomData,
         };
         // Nothing of it is new; what is not withdrawn is elsewhere.
         let names = self.capacity as Word;
-        let hot = &pool.header().hot;
-        sync::section(|s| hot.frontier.fetch_add(s, names, Relaxed));
+        let frontier = &pool.header().stack.frontier;
+        sync::section(|s| frontier.fetch_add(s, names, Relaxed));
         pool.uncount(self.capacity as usize);
         // All of them at first, so that none looks like use before it is given up below.
         pool.lend(names);
@@ -340,7 +345,7 @@ impl Pool<'_> {
         let lent = &self.header().cold.lent;
         sync::section(|s| {
             lent.fetch_add(s, n, Relaxed);
-            self.note_peak(s);
+            self.depot.note_peak(s);
         });
     }
 }

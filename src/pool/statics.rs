@@ -4,10 +4,13 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
 use crate::error::ConfigError;
-use crate::pool::meta::{Header, LINE};
+use crate::pool::depot::Depot;
+use crate::pool::geometry::LINE;
+use crate::pool::meta::Header;
 use crate::pool::{Pool, PoolConfig, PoolLayout, Stride};
 
 /// Alignment as a type: `Align<64>`, for any power of two up to 2 MiB.
@@ -167,14 +170,17 @@ where
             )
         };
         Pool {
-            base,
+            depot: Depot {
+                base,
+                // SAFETY: the layout, which is checked when it is compiled, has blocks.
+                capacity: unsafe { NonZeroU32::new_unchecked(Self::LAYOUT.capacity() as u32) },
+                magazine: Self::LAYOUT.magazine() as u16,
+                align_log2: Self::LAYOUT.block_align().ilog2() as u8,
+                shared: false,
+            },
             blocks,
             block_size: SIZE as u32,
             stride: STRIDE as u32,
-            capacity: COUNT as u32,
-            magazine: Self::LAYOUT.magazine() as u16,
-            align_log2: Self::LAYOUT.block_align().ilog2() as u8,
-            shared: false,
             _memory: PhantomData,
         }
     }
@@ -207,7 +213,7 @@ pub const fn static_pool<
 ) -> Pool<'static> {
     // SAFETY: a second descriptor is harmless where none takes `&mut self` for being alone.
     let mut pool = unsafe { memory.pool() };
-    pool.shared = true;
+    pool.depot.shared = true;
     pool
 }
 

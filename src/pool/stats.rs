@@ -143,19 +143,16 @@ impl Pool<'_> {
     /// ```
     pub fn stats(&self) -> Stats {
         let header = self.header();
-        let capacity = u64::from(self.capacity);
-        let in_use = u64::from(self.in_use());
-        let cached = u64::from(self.held().cached()).min(capacity);
-        let reserved = wide(self.lent()).min(capacity);
-        let popped = wide(self.shape().tag(header.hot.stack.load(Relaxed)))
-            .wrapping_add(read(&header.hot.tag_wraps).wrapping_mul(self.shape().tag_span()));
-        let allocations = (popped as Word)
-            .wrapping_add(header.hot.frontier.load(Relaxed))
-            .wrapping_add(header.exchange.allocations_beside.load(Relaxed));
+        let capacity = u64::from(self.depot.capacity());
+        let in_use = u64::from(self.depot.in_use());
+        let cached = u64::from(self.depot.held().cached()).min(capacity);
+        let reserved = wide(self.depot.lent()).min(capacity);
+        let beside = header.exchange.allocations_beside.load(Relaxed);
+        let allocations = self.depot.stack().taken().wrapping_add(beside);
         // Negative by less than the capacity where a cache has told the blocks that it hands out, and
         // not yet that it did.
         let frees = match allocations.wrapping_sub(in_use as Word) {
-            frees if frees > Word::MAX - self.capacity as Word => 0,
+            frees if frees > Word::MAX - self.depot.capacity() as Word => 0,
             frees => frees,
         };
         Stats {
@@ -165,7 +162,7 @@ impl Pool<'_> {
             cached,
             reserved,
             waiting: self.waiters(),
-            peak: read(&header.hot.peak).max(in_use),
+            peak: read(&header.stack.peak).max(in_use),
             allocations: wide(frees.wrapping_add(in_use as Word)),
             frees: wide(frees),
             exhaustions: read(&header.cold.exhaustions),
@@ -176,10 +173,7 @@ impl Pool<'_> {
     /// Blocks in the depot: what a caller without a cache can have. O(1).
     #[inline(never)]
     pub fn available(&self) -> usize {
-        let header = self.header();
-        let never = (self.capacity as Word).saturating_sub(header.hot.frontier.load(Relaxed));
-        let full = self.held().in_magazines() as Word;
-        (self.stacked() as Word + never + full).min(self.capacity as Word) as usize
+        self.depot.available()
     }
 
     #[inline(always)]
@@ -192,7 +186,7 @@ impl Pool<'_> {
     #[inline(never)]
     fn count_exhaustion(&self) -> usize {
         sync::section(|s| self.header().cold.exhaustions.fetch_add(s, 1, Relaxed));
-        self.held().cached() as usize
+        self.depot.held().cached() as usize
     }
 
     /// More blocks were asked for at once than fit what they were asked for.

@@ -1,110 +1,54 @@
-//! Where memory comes from: mappings on Linux, with the pages they got and the reasons why; and runs of
-//! pages out of any memory.
+//! Where memory comes from: mappings on Linux, with a report of what the kernel granted, and runs of
+//! contiguous pages out of any memory.
 //!
-//! A pool takes any memory. This layer makes memory that never faults once it is there:
+//! A pool takes any memory. This module makes memory whose accesses cause no page fault: a
+//! [`MappedRegion`]. [`MapBuilder`] tries one page size after another:
 //!
 //! ```text
-//!                      refused at: by what                              else
+//!                      falls back when                                  otherwise you get
 //!   ┌─────────────┐
-//!   │ 1 GiB       │    only for who asks: as 2 MiB below            ──►  1 GiB pages, each there
+//!   │ 1 GiB       │    only if requested; reasons as for 2 MiB      ──►  1 GiB pages, all resident
 //!   ├─────────────┤
 //!   │     │ fall_back
-//!   │     ▼       │    map: ENOMEM, fewer set aside than asked for
-//!   │ 2 MiB       │         EINVAL, not on this machine
-//!   ├─────────────┤    fork: EINVAL, never wiped                    ──►  2 MiB pages, each there
-//!   │     │       │    populate: ENOMEM, EFAULT, they ran out
-//!   │     │       │    populate: EINVAL, ENOSYS, EPERM, cannot be verified
+//!   │     ▼       │    map: ENOMEM, fewer pages set aside than needed
+//!   │ 2 MiB       │         EINVAL, this machine has no such pages
+//!   ├─────────────┤    fork: EINVAL, such pages are never wiped     ──►  2 MiB pages, all resident
+//!   │     │       │    populate: ENOMEM, EFAULT, no page is left
+//!   │     │       │    populate: EINVAL, ENOSYS, EPERM, not verifiable
 //!   │     │ fall_back
 //!   │     ▼       │    map: ENOMEM, out of memory or of addresses
-//!   │ transparent │    advise: EINVAL, not in this kernel           ──►  aligned to 2 MiB; the report
-//!   ├─────────────┤    populate: ENOMEM, out of memory                   counts the huge ones
+//!   │ transparent │    advise: EINVAL, not in this kernel           ──►  memory aligned to 2 MiB; the
+//!   ├─────────────┤    populate: ENOMEM, out of memory                   report counts the huge pages
 //!   │     │ fall_back
 //!   │     ▼       │    map: ENOMEM
 //!   │ base        │    populate: ENOMEM                             ──►  base pages
 //!   └─────────────┘
 //!         │
-//!         ▼ MapError::Unavailable, with one Step for each rung tried; `force` comes here at once
+//!         ▼ MapError::Unavailable, with one Step for each rung tried; with `force`, after the first
 //! ```
 //!
-//! A mapping that succeeds promises nothing: hugepages are overcommitted, and the first touch of one
-//! that is not there is a SIGBUS. So residency is established with `MADV_POPULATE_WRITE` (Linux 5.14),
-//! which answers with an error instead, before a [`MappedRegion`] is handed out, and the
-//! [`RegionReport`] says what is known and what is not.
+//! A mapping that succeeds guarantees no memory: the kernel overcommits hugepages, and the first touch of
+//! a missing one is a SIGBUS. So `MADV_POPULATE_WRITE` (Linux 5.14) makes all pages resident, or fails with
+//! an error, before you get the [`MappedRegion`]. The [`RegionReport`] says what is known and what is not.
 //!
-//! A lock that was asked for and is over the limit (ENOMEM) is a step down on every rung, as larger pages
-//! round the length up; after the last rung it is [`MapError::Lock`]. A node that does not exist does not
-//! depend on the rung: it is [`MapError::Node`], before any page is touched.
+//! A requested lock that exceeds the limit (ENOMEM) is a step down on every rung, because larger pages
+//! round the length up; after the last rung it is [`MapError::Lock`]. A node that does not exist concerns
+//! all rungs: it is [`MapError::Node`], before any page is touched.
 //!
-//! | File | Holds |
-//! |---|---|
-//! | `builder.rs` | [`MapBuilder`]: what can be asked for, and the ladder |
-//! | `mapped.rs` | [`MappedRegion`]: the safe face |
-//! | `mapping.rs` | the owner of the address range, and the unsafe calls about it |
-//! | `prefault.rs` | making pages resident, on one thread or several |
-//! | `lock.rs`, `hints.rs` | pages that stay; children and core dumps |
-//! | `numa.rs` | the nodes of the machine, and of each page |
-//! | `report.rs`, `error.rs` | what became of it, and why not |
-//! | `smaps.rs` | how many bytes are in huge pages, as the kernel counts them |
-//! | `iova.rs` | [`Iova`]: where pages lie in physical memory |
-//! | `shared/` | [`SharedRegion`]: a sealed memfd that several processes map |
-//! | `runs/` | [`PageRuns`]: runs of contiguous pages out of any region, on any target |
-//!
-//! Sources: mmap(2), madvise(2), mlock2(2), move_pages(2), numa(7), proc_pid_smaps(5),
-//! Documentation/admin-guide/mm/hugetlbpage.rst and transhuge.rst of the Linux kernel.
+//! [`SharedRegion`] is memory that several processes map, [`Iova`] has the physical addresses of pages,
+//! and [`PageRuns`] hands out contiguous pages for DMA, on any target.
 #![cfg_attr(
     not(all(feature = "mmap", target_os = "linux")),
     allow(rustdoc::broken_intra_doc_links, reason = "most of it is not there")
 )]
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-mod builder;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod error;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod hints;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub mod iova;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod lock;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod mapped;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod mapping;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod numa;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod prefault;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod report;
-pub mod runs;
-#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
-pub mod shared;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-mod smaps;
+pub(crate) mod linux;
+mod runs;
 
 #[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use builder::MapBuilder;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use error::{MapError, Refused, ReleaseError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use hints::{Fork, HintError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use iova::{Iova, IovaError, IovaRange, PhysAddr};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use lock::{Lock, LockError};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use mapped::MappedRegion;
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use numa::{NodeError, NodeRun, online_nodes};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use prefault::{PrefaultError, Progress};
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use report::{PageSize, Placed, RegionReport, Residency, Stage, Step};
+pub use linux::*;
 pub use runs::{
     PageRun, PageRuns, PageWord, RunCheckError, RunError, RunFreeError, RunRequest, RunStats,
     RunsError,
-};
-#[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
-pub use shared::{
-    AccessError, AttachError, Seal, SharedBuilder, SharedError, SharedRegion, SharedStage,
 };

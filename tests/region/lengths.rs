@@ -53,8 +53,8 @@ fn more_than_the_address_space_holds_is_an_error_that_names_every_rung() {
     let error = MappedRegion::builder(1 << 48).map().unwrap_err();
     assert_eq!(refusals(&error), ALL.map(no_memory));
     let text = error.to_string();
-    let (bytes, rungs) = text.split_once(" bytes cannot be mapped: ").unwrap();
-    assert_eq!(bytes, "281474976710656");
+    let rungs = text.strip_prefix("could not map 281474976710656 bytes: ");
+    let rungs = rungs.unwrap();
     for (rung, page) in rungs.split("; ").zip(ALL) {
         assert!(rung.starts_with(&format!("no {page} (map: ")), "{rung}");
     }

@@ -84,7 +84,7 @@ fn more_than_the_limit_is_an_error_with_the_limit() {
             let expected = (LEN, Some(64 << 10), ENOMEM);
             let error = forced(LEN, Base).lock().map().unwrap_err();
             let text = error.to_string();
-            let start = "1048576 bytes cannot be locked (RLIMIT_MEMLOCK is 65536 bytes: ";
+            let start = "could not lock 1048576 bytes (RLIMIT_MEMLOCK is 65536 bytes: ";
             assert!(text.starts_with(start), "{text}");
             let MapError::Lock(error) = error else {
                 panic!("{error:?}");

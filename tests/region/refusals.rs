@@ -18,7 +18,7 @@ fn forced_2_mib_pages_that_are_not_there_are_an_error_with_the_reason() {
         let error = builder.map().unwrap_err();
         assert_eq!(refusals(&error), [no_memory(Huge2M)]);
         let text = error.to_string();
-        let start = "16777215 bytes cannot be mapped: no 2 MiB pages (map: ";
+        let start = "could not map 16777215 bytes: no 2 MiB pages (map: ";
         assert!(text.starts_with(start), "{text}");
         let error: Box<dyn std::error::Error> = Box::new(error.clone());
         assert_eq!(error.to_string(), text);
@@ -204,5 +204,5 @@ fn a_count_that_cannot_be_read_is_none() {
     assert_eq!(kind(region.report()), (Transparent, Verified));
     assert_eq!(region.report().huge_bytes(), None);
     let text = region.report().to_string();
-    assert!(text.ends_with("unknown how many in huge pages"), "{text}");
+    assert!(text.ends_with("unknown number in huge pages"), "{text}");
 }

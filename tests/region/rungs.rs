@@ -63,8 +63,8 @@ fn advice_that_goes_unheeded_is_not_passed_off_as_huge_pages() {
             assert_eq!(region.report().huge_bytes(), Some(0));
             assert_eq!(transparent_bytes(&region), Some(0));
             let text = region.report().to_string();
-            let start = "16777216 bytes in base pages, resident (verified), asked for huge pages, \
-                         none came (collapse: ";
+            let start = "16777216 bytes in base pages, resident (verified), huge pages requested, \
+                         none granted (collapse: ";
             assert!(text.starts_with(start), "{text}");
             let refused = region.report().collapse_refused().unwrap();
             assert!(text.ends_with(&format!("{start}{refused})")), "{text}");

@@ -206,7 +206,7 @@ impl Pool<'_> {
 
     /// Before a reset: no handle is alive, so what is out was forgotten.
     pub(crate) fn note_reset(&mut self) {
-        for id in 0..self.capacity {
+        for id in 0..self.depot.capacity() {
             let last = self.header().cold.ledger.last(self.capacity(), id);
             if last.is_some_and(|event| event.kind().is_out() || event.kind().is_cached()) {
                 self.note(id, AuditKind::Reset);

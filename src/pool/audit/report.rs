@@ -191,7 +191,7 @@ impl<'p> AuditReport<'p> {
 
     fn holdings(&self, which: fn(AuditKind) -> bool) -> impl Iterator<Item = Holding> + use<'p> {
         let (pool, now) = (self.pool, self.now);
-        (0..pool.capacity).filter_map(move |id| {
+        (0..pool.depot.capacity()).filter_map(move |id| {
             let last = pool.header().cold.ledger.last(pool.capacity(), id)?;
             which(last.kind).then(|| Holding {
                 id: BlockId(id),
@@ -261,7 +261,7 @@ impl Pool<'_> {
 
     /// The last events of a block, wherever it is; `None` if there is no such block. O(1).
     pub fn history(&self, id: BlockId) -> Option<AuditHistory> {
-        (id.0 < self.capacity).then(|| self.history_of(id.0))
+        (id.0 < self.depot.capacity()).then(|| self.history_of(id.0))
     }
 
     fn history_of(&self, id: u32) -> AuditHistory {

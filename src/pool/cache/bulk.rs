@@ -9,7 +9,7 @@ use core::mem::{self, MaybeUninit};
 use super::Cache;
 use crate::error::{AllocManyError, Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
-use crate::pool::exchange::assume_init;
+use crate::pool::depot::assume_init;
 use crate::pool::{Block, Burst};
 
 impl<'p, const N: usize> Cache<'p, N> {

@@ -27,7 +27,7 @@ use core::mem;
 use super::Cache;
 use crate::error::Exhausted;
 use crate::pool::audit::AuditKind;
-use crate::pool::exchange::{Unloaded, assume_init};
+use crate::pool::depot::{Unloaded, assume_init};
 use crate::sync::{self, Ordering::*, Word};
 
 /// Frees after which a cache looks whether someone waits for a block.
@@ -47,7 +47,7 @@ impl<const N: usize> Cache<'_, N> {
         while !self.is_empty() {
             self.flush_coldest(self.share());
         }
-        sync::section(|s| self.pool.return_slot(s, &mut self.books.slot));
+        sync::section(|s| self.pool.depot.return_empty(s, &mut self.books.slot));
     }
 
     /// Blocks per exchange: a magazine, or half the cache where that is less.
@@ -96,24 +96,24 @@ impl<const N: usize> Cache<'_, N> {
         // A magazine of a larger cache may exceed the share.
         let most = room.len().min(share);
         let (want, room) = (want.min(most), room.get_mut(..most).unwrap_or_default());
-        let (pool, books) = (self.pool, &mut self.books);
+        let (depot, books) = (&self.pool.depot, &mut self.books);
         let (drawn, in_magazines, awaited) = sync::section(|s| {
             let mut unloaded = None;
             if whole {
-                unloaded = pool.unload(s, &mut books.slot, room);
+                unloaded = depot.take_magazine(s, &mut books.slot, room);
             }
             if unloaded.is_none() {
                 let some = room.get_mut(..want).unwrap_or_default();
-                let mut n = pool.pop_chain(s, some);
+                let mut n = depot.stack().pop_chain(s, some);
                 if n == 0 {
-                    n = pool.take_new(s, some);
+                    n = depot.take_new(s, some);
                 }
                 if n > 0 {
                     books.counted_by_depot += n as u64;
                     return (n, 0, false);
                 }
                 // Last: what is not taken of it goes to the stack.
-                unloaded = pool.unload(s, &mut books.slot, some);
+                unloaded = depot.take_magazine(s, &mut books.slot, some);
             }
             match unloaded {
                 Some(Unloaded { len, fits, awaited }) => (fits, -(len as isize), awaited),
@@ -133,8 +133,8 @@ impl<const N: usize> Cache<'_, N> {
         let kept = self.len().checked_sub(n).unwrap_or(self.len());
         let cached = self.tell_len(kept);
         sync::section(|s| {
-            self.pool.tell_held(s, cached, in_magazines);
-            self.pool.note_exchange(s);
+            self.pool.depot.tell_held(s, cached, in_magazines);
+            self.pool.depot.note_exchange(s);
         });
         if in_magazines == 0 {
             // What the depot has just counted as allocated is none yet.
@@ -205,8 +205,10 @@ impl<const N: usize> Cache<'_, N> {
         sync::section(|s| unsafe {
             let cold = assume_init(cold);
             self.pool.note_all(cold, AuditKind::Given);
-            self.pool.load(s, &mut self.books.slot, cold, cached);
-            self.pool.note_exchange(s);
+            self.pool
+                .depot
+                .give_magazine(s, &mut self.books.slot, cold, cached);
+            self.pool.depot.note_exchange(s);
         });
         // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it, too.
         if let Some(all) = self.ids.get_mut(..len) {
@@ -222,8 +224,8 @@ impl<const N: usize> Cache<'_, N> {
         let cached = self.untold();
         if cached != 0 {
             sync::section(|s| {
-                self.pool.tell_held(s, cached, 0);
-                self.pool.note_exchange(s);
+                self.pool.depot.tell_held(s, cached, 0);
+                self.pool.depot.note_exchange(s);
             });
         }
     }

@@ -19,7 +19,7 @@ use core::mem::{self, MaybeUninit};
 
 use crate::error::{Exhausted, WrongPool};
 use crate::pool::audit::AuditKind;
-use crate::pool::exchange::Slot;
+use crate::pool::depot::magazines::Magazine;
 use crate::pool::stats::CacheStats;
 use crate::pool::{Block, Pool};
 use tally::Tally;
@@ -93,7 +93,7 @@ struct Books {
     /// Blocks that frees fill it to. Invariant: at most `N`.
     fill: usize,
     /// An empty magazine kept for the next flush.
-    slot: Option<Slot>,
+    slot: Option<Magazine>,
     /// The length as the pool last heard of it, less what was to be handed out at once.
     told_len: usize,
     /// Allocations, less what is in the tally still.
@@ -264,4 +264,4 @@ impl<const N: usize> Drop for Cache<'_, N> {
 
 describe!(impl[const N: usize] Cache<'_, N> as Cache { capacity = |_| N, len });
 
-const _: () = assert!(mem::size_of::<Option<Slot>>() == 4);
+const _: () = assert!(mem::size_of::<Option<Magazine>>() == 4);

@@ -1,14 +1,13 @@
-//! Two bits for each page, a word of each kind at a time.
+//! The marks of pages: two bits for each page, in two words at a time.
 
 use core::cell::Cell;
-use core::fmt;
 
 /// Pages that one [`PageWord`] describes.
 pub(super) const BITS: usize = usize::BITS as usize;
 
-/// Metadata of [`PageRuns`](super::PageRuns), for as many pages as a `usize` has bits: two words.
+/// Metadata of [`PageRuns`](super::PageRuns): two words for as many pages as a `usize` has bits.
 ///
-/// What it holds is the allocator's own. It is made to be laid out in the caller's memory:
+/// Only the allocator reads it. The caller provides the memory for it:
 ///
 /// ```
 /// use framepool::region::{PageRuns, PageWord};
@@ -20,13 +19,13 @@ pub(super) const BITS: usize = usize::BITS as usize;
 #[repr(C)]
 #[derive(Default)]
 pub struct PageWord {
-    /// With `head`, the page's [`Mark`]: this is its low bit.
+    // A bit of each word makes a page's `Mark`.
     body: Cell<usize>,
     head: Cell<usize>,
 }
 
 impl PageWord {
-    /// Pages that are all free.
+    /// Makes metadata of pages that are all free.
     pub const fn new() -> Self {
         Self {
             body: Cell::new(0),
@@ -47,33 +46,30 @@ impl PageWord {
     }
 }
 
-impl fmt::Debug for PageWord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PageWord({:#x} taken)", self.taken())
-    }
-}
+// As `u64`: defmt cuts a `usize` to 32 bits.
+describe!(PageWord as PageWord { taken = |word| word.taken() as u64 });
 
-/// What a page is. A run is a head and the middles behind it, so its length is nowhere else.
+/// The mark of a page. A run is a head and the middles after it; its length is stored nowhere else.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mark {
-    /// In no run: neither bit.
+    /// In no run: neither bit is set.
     Free,
-    /// In a run, behind its head: `body`.
+    /// In a run, after its head: `body` is set.
     Middle,
-    /// The first page of a run that a handle owns: both bits.
+    /// The first page of a run that a handle owns: both bits are set.
     Owned,
-    /// The first page of a run that is out without a handle: `head`.
+    /// The first page of a raw run: `head` is set.
     Raw,
 }
 
-/// The marks of `pages` pages. Marks at and past that number are never looked at.
+/// The marks of `pages` pages. Marks from that number on are ignored.
 #[derive(Clone, Copy)]
-pub(super) struct PageMap<'m> {
+pub(super) struct PageMarks<'m> {
     words: &'m [PageWord],
     pages: usize,
 }
 
-impl<'m> PageMap<'m> {
+impl<'m> PageMarks<'m> {
     /// Frees all pages. O(words).
     pub(super) fn new(words: &'m mut [PageWord], pages: usize) -> Self {
         words.fill_with(PageWord::new);
@@ -129,7 +125,7 @@ impl<'m> PageMap<'m> {
         self.next(from, PageWord::taken)
     }
 
-    /// The page behind the run that starts at `head`.
+    /// The page after the run that starts at `head`.
     pub(super) fn end_of(&self, head: usize) -> usize {
         self.next(head + 1, PageWord::not_middle)
     }
@@ -157,7 +153,7 @@ mod tests {
     fn marks_across_words_are_what_was_set_and_the_searches_agree() {
         let pages = 2 * BITS + 7;
         let mut words = [const { PageWord::new() }; 3];
-        let map = PageMap::new(&mut words, pages);
+        let map = PageMarks::new(&mut words, pages);
         let edges = [
             0,
             1,
@@ -191,7 +187,7 @@ mod tests {
     #[test]
     fn a_run_ends_where_its_middles_do() {
         let mut words = [const { PageWord::new() }; 2];
-        let map = PageMap::new(&mut words, BITS + 3);
+        let map = PageMarks::new(&mut words, BITS + 3);
         map.set(BITS - 2, BITS - 1, Mark::Owned);
         map.set(BITS - 1, BITS + 2, Mark::Middle);
         assert_eq!(map.end_of(BITS - 2), BITS + 2);
@@ -203,7 +199,7 @@ mod tests {
     #[test]
     fn pages_past_the_last_are_free_and_never_found() {
         let mut words = [const { PageWord::new() }; 1];
-        let map = PageMap::new(&mut words, 3);
+        let map = PageMarks::new(&mut words, 3);
         map.set(0, 3, Mark::Middle);
         assert_eq!(map.get(1000), Mark::Free);
         for from in [0, 3, 4, BITS, 1000] {

@@ -1,31 +1,31 @@
-//! Why no allocator, no run, or no return.
+//! Errors of allocators of page runs, of requests, and of returns.
 
 use core::fmt;
 
-/// A page-run allocator cannot be made of what was given.
+/// An allocator of page runs could not be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunsError {
-    /// The page size is no power of two, or less than `min`.
+    /// The page size is not a power of two, or less than `min`.
     BadPage {
-        /// Bytes asked for.
+        /// Bytes requested.
         asked: usize,
-        /// The smallest page.
+        /// The smallest page size.
         min: usize,
     },
-    /// The region holds no page, with what it costs to align it and to describe it.
+    /// The region has no room for one page, its alignment and its metadata.
     RegionTooSmall {
-        /// Bytes needed from the region's start, its misalignment included.
+        /// Bytes needed from the start of the region, alignment included.
         required: usize,
         /// Bytes the region has.
         available: usize,
     },
-    /// The map describes fewer pages than the region holds.
+    /// The map has too few words for the pages of the region.
     MapTooSmall {
         /// [`PageWord`](super::PageWord)s needed.
         required: usize,
-        /// Those that were given.
+        /// Words of the map.
         available: usize,
     },
 }
@@ -36,7 +36,7 @@ impl fmt::Display for RunsError {
             Self::BadPage { asked, min } => {
                 write!(
                     f,
-                    "a page of {asked} bytes is no power of two from {min} up"
+                    "page size {asked} is not a power of two of at least {min}"
                 )
             }
             Self::RegionTooSmall {
@@ -44,43 +44,48 @@ impl fmt::Display for RunsError {
                 available,
             } => write!(
                 f,
-                "one page needs {required} bytes, the region has {available}"
+                "one page and its metadata need {required} bytes, the region has {available}"
             ),
             Self::MapTooSmall {
                 required,
                 available,
-            } => write!(f, "the map needs {required} words and has {available}"),
+            } => write!(f, "the map needs {required} words, it has {available}"),
         }
     }
 }
 
-/// No run was handed out. Nothing was taken.
+/// A request for a run failed. Nothing was allocated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunError {
-    /// A run of no pages was asked for.
+    /// The request was for 0 pages.
     ZeroPages,
-    /// The alignment is no power of two.
+    /// The alignment is not a power of two.
     BadAlign {
-        /// Bytes asked for.
+        /// Bytes requested.
         asked: usize,
     },
-    /// The boundary is no power of two, or the run is longer than what lies between two of them.
+    /// The boundary is not a power of two.
     BadBoundary {
-        /// Bytes asked for.
+        /// Bytes requested.
         asked: usize,
+    },
+    /// The run is longer than the boundary, so it must cross one.
+    BoundaryTooSmall {
+        /// Bytes of the boundary.
+        boundary: usize,
         /// Bytes of the run; `usize::MAX` if they exceed the address space.
         run: usize,
     },
-    /// No free run is long enough where the request allows it to lie.
+    /// No free run is long enough, with the requested alignment and boundary.
     Exhausted {
-        /// Pages asked for.
+        /// Pages requested.
         requested: usize,
-        /// Pages of the largest free run, wherever it lies: not less than `requested` if it was
-        /// alignment or a boundary that could not be met.
+        /// Pages of the largest free run. If it is not less than `requested`, no free run satisfies the
+        /// alignment or the boundary.
         largest: usize,
-        /// Pages that are free in all.
+        /// Free pages in all.
         free: usize,
     },
 }
@@ -89,38 +94,41 @@ impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ZeroPages => write!(f, "a run must have at least one page"),
-            Self::BadAlign { asked } => write!(f, "an alignment of {asked} is no power of two"),
-            Self::BadBoundary { asked, run } => write!(
-                f,
-                "a run of {run} bytes cannot lie within a boundary of {asked}, or that is no power of two"
-            ),
+            Self::BadAlign { asked } => write!(f, "alignment {asked} is not a power of two"),
+            Self::BadBoundary { asked } => write!(f, "boundary {asked} is not a power of two"),
+            Self::BoundaryTooSmall { boundary, run } => {
+                write!(
+                    f,
+                    "a run of {run} bytes must cross a boundary of {boundary}"
+                )
+            }
             Self::Exhausted {
                 requested,
                 largest,
                 free,
             } => write!(
                 f,
-                "no run of {requested} pages: {free} are free, {largest} of them in the largest run"
+                "no free run of {requested} pages fits: {free} pages are free, {largest} in the largest run"
             ),
         }
     }
 }
 
-/// A run that came back raw was refused. The allocator is unchanged but for the count of refusals.
+/// A raw run was refused when it was returned. Only the count of refusals changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunFreeError {
-    /// The address is in none of this allocator's pages.
+    /// The address is not in a page of this allocator.
     ForeignAddress {
-        /// The address that was given.
+        /// The address.
         addr: usize,
     },
-    /// The address is not where a run starts: inside a page, or in a run's later page.
+    /// No run starts at the address: it is inside a page, or in a later page of a run.
     Interior {
-        /// The page it is in.
+        /// The page that contains the address.
         page: usize,
-        /// Bytes from that page's start.
+        /// Bytes from the start of that page.
         offset: usize,
     },
     /// The page is free: the run was freed already.
@@ -133,13 +141,13 @@ pub enum RunFreeError {
         /// The run's first page.
         page: usize,
     },
-    /// The run has another length than was given.
+    /// The caller passed a wrong number of pages.
     WrongLength {
         /// The run's first page.
         page: usize,
-        /// Pages that were given.
+        /// The number that the caller passed.
         given: usize,
-        /// Pages of the run.
+        /// The number of pages of the run.
         actual: usize,
     },
 }
@@ -148,45 +156,45 @@ impl fmt::Display for RunFreeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
             Self::ForeignAddress { addr } => {
-                write!(f, "address {addr:#x} is in no page of this allocator")
+                write!(f, "address {addr:#x} is not in a page of this allocator")
             }
             Self::Interior { page, offset } => {
                 write!(f, "no run starts {offset} bytes into page {page}")
             }
             Self::DoubleFree { page } => write!(f, "page {page} is free (double free?)"),
-            Self::Owned { page } => write!(f, "the run at page {page} belongs to a handle"),
+            Self::Owned { page } => write!(f, "a handle owns the run at page {page}"),
             Self::WrongLength {
                 page,
                 given,
                 actual,
             } => write!(
                 f,
-                "the run at page {page} has {actual} pages, {given} were given"
+                "the run at page {page} has {actual} pages, the caller passed {given}"
             ),
         }
     }
 }
 
-/// The books of an allocator do not balance: memory that it trusts was overwritten.
+/// The metadata of an allocator is inconsistent: it was overwritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum RunCheckError {
-    /// A page is marked as a run's, and no run reaches it.
+    /// A page is marked as part of a run, but no run contains it.
     Orphan {
         /// The page.
         page: usize,
     },
-    /// A free page lies below the lowest that the allocator looks at.
+    /// A free page lies below the lowest page that the allocator searches.
     Hidden {
         /// The page.
         page: usize,
     },
-    /// A counter and the count behind it differ.
+    /// A counter is wrong.
     Miscount {
-        /// Pages or runs that were found.
+        /// Pages or runs found.
         found: usize,
-        /// What the counter says.
+        /// The value of the counter.
         counted: usize,
     },
 }
@@ -194,10 +202,13 @@ pub enum RunCheckError {
 impl fmt::Display for RunCheckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Orphan { page } => write!(f, "page {page} is of a run that has no first page"),
-            Self::Hidden { page } => write!(f, "page {page} is free and would not be found"),
+            Self::Orphan { page } => write!(f, "page {page} belongs to a run without a first page"),
+            Self::Hidden { page } => write!(
+                f,
+                "page {page} is free, but the allocator does not search it"
+            ),
             Self::Miscount { found, counted } => {
-                write!(f, "{found} found where the counter says {counted}")
+                write!(f, "the counter says {counted}, but there are {found}")
             }
         }
     }

@@ -1,218 +1,101 @@
-//! Runs of contiguous pages out of any region: what DMA wants.
-//!
-//! A device that is told one address and one length needs pages that follow each other. [`PageRuns`]
-//! divides a region into pages of one size and hands out runs of any number of them. It needs no
-//! operating system and no heap; its metadata, two bits a page, lies in the region or in memory of the
-//! caller's, never in the pages.
-//!
-//! ```text
-//!  region  ├ slack ┼───┬───┬───┬───┬───┬───┬───┬───┬─ … ─┬───┼ map ┼ slack ┤
-//!                  │ 0 │ 1 │ 2 │ 3 │ 4 │ 5 │ 6 │ 7 │     │n-1│
-//!                  └───┴───┴───┴───┴───┴───┴───┴───┴─ … ─┴───┘
-//!  head  bit         1   0   0   0   1   0   0   0             a run starts here
-//!  body  bit         1   1   1   0   0   1   0   0             owned, or behind a raw head
-//!                    └ PageRun ┘ ·   └ raw ┘ ·   ·             · free
-//! ```
-//!
-//! **Fit.** The lowest free run that is long enough, from its start: address-ordered first fit. Runs
-//! are as long as asked for, so nothing is lost inside them (a buddy allocator would round 5 pages up to
-//! 8), and neighbours that are free are one run at once, since a run is nothing but bits. What can be lost
-//! between them is bounded: with runs of at most *n* pages and at most *M* out, a region of about
-//! M log₂ n pages always has room, while best fit may need about M n (Robson, "Worst case fragmentation
-//! of first fit and best fit storage allocation strategies", The Computer Journal 20(3), 1977; Knuth, The
-//! Art of Computer Programming 1, 2.5, exercises 38–42).
-//!
-//! **Time.** Words of the map are read from the lowest free page upwards: O(pages / 64), and a step for
-//! each free run that is too short, at most pages / 2 of them: bounded by the size of the region,
-//! whatever came before. Runs are made where rings and queues are set up, not for each packet: that is
-//! what [`Pool`](crate::Pool) is for, over a run if need be.
-//!
-//! **Threads.** [`PageRuns`] works through `&self` with plain cells: it is `Send` and `!Sync`. Where
-//! several contexts share one it goes into a mutex, a spin lock or a critical section, whichever is
-//! right there; raw runs ([`PageRun::into_raw`]) then outlive the lock. That is the shape of
-//! virtio-drivers' `Hal`, whose functions have no `self`:
-//!
-//! ```
-//! use core::mem::MaybeUninit;
-//! use core::ptr::NonNull;
-//! use std::sync::{Mutex, OnceLock};
-//! use framepool::region::{PageRuns, RunFreeError};
-//!
-//! static DMA: OnceLock<Mutex<PageRuns<'static>>> = OnceLock::new();
-//!
-//! fn dma_alloc(pages: usize) -> Option<NonNull<u8>> {
-//!     let runs = DMA.get()?.lock().ok()?;
-//!     let mut run = runs.alloc(pages).ok()?;
-//!     run.zeroed();
-//!     Some(run.into_raw())
-//! }
-//!
-//! /// # Safety
-//! /// The device has let go of the pages, and so has everyone else.
-//! unsafe fn dma_dealloc(start: NonNull<u8>, pages: usize) -> Result<(), RunFreeError> {
-//!     let runs = DMA.get().unwrap().lock().unwrap();
-//!     // SAFETY: the caller's promise.
-//!     unsafe { runs.free_raw(start, pages) }
-//! }
-//!
-//! let window = vec![MaybeUninit::uninit(); 1 << 20].leak();
-//! let _ = DMA.set(Mutex::new(PageRuns::new(window, 4096)?));
-//! let queue = dma_alloc(3).unwrap();
-//! assert_eq!(queue.addr().get() % 4096, 0);
-//! // SAFETY: nobody uses the pages, and the second call finds them freed.
-//! unsafe {
-//!     assert_eq!(dma_dealloc(queue, 2).unwrap_err(), RunFreeError::WrongLength { page: 0, given: 2, actual: 3 });
-//!     dma_dealloc(queue, 3)?;
-//!     assert_eq!(dma_dealloc(queue, 3).unwrap_err(), RunFreeError::DoubleFree { page: 0 });
-//! }
-//! # Ok::<(), Box<dyn core::error::Error>>(())
-//! ```
-//!
-//! **Physical memory.** Pages that follow each other here do so for the program. For the device they do
-//! where the region does: on bare metal, behind an IOMMU that was told so, or inside one hugepage. Over
-//! several hugepages, [`RunRequest::within`] keeps a run inside one.
+//! Runs of contiguous pages out of any region.
 
 mod bits;
 mod error;
+mod request;
 mod run;
+mod stats;
 
 use core::cell::Cell;
-use core::fmt;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, size_of};
 use core::ptr::NonNull;
 
 pub use bits::PageWord;
-use bits::{BITS, Mark, PageMap};
+use bits::{BITS, Mark, PageMarks};
 pub use error::{RunCheckError, RunError, RunFreeError, RunsError};
+pub use request::RunRequest;
 pub use run::PageRun;
+pub use stats::RunStats;
 
-/// The smallest page: a cache line, and enough to align the map.
+/// The smallest page: a cache line, which also aligns the map.
 const MIN_PAGE: usize = 64;
 
-/// What run is wanted: see [`PageRuns::alloc_with`].
+/// Hands out runs of contiguous pages of a region, for DMA.
+///
+/// A device that gets one address and one length needs contiguous pages. `PageRuns` divides a region into
+/// pages of one size and hands out runs of any number of them. It needs no operating system and no heap.
+/// Its metadata, two bits for each page, lies at the end of the region or in other memory of the caller,
+/// never in the pages.
+///
+/// ```text
+///  region  ├ slack ┼───┬───┬───┬───┬───┬───┬───┬───┬─ … ─┬───┼ map ┼ slack ┤
+///                  │ 0 │ 1 │ 2 │ 3 │ 4 │ 5 │ 6 │ 7 │     │n-1│
+///                  └───┴───┴───┴───┴───┴───┴───┴───┴─ … ─┴───┘
+///  head  bit         1   0   0   0   1   0   0   0             a run starts here
+///  body  bit         1   1   1   0   0   1   0   0             owned, or after the first page of a run
+///                    └ PageRun ┘ ·   └ raw ┘ ·   ·             · free
+/// ```
+///
+/// # Fit
+///
+/// A request gets the lowest free run that is long enough, from its start: address-ordered first fit. Runs
+/// have exactly the requested length, so no page inside them is wasted (a buddy allocator would round 5
+/// pages up to 8), and free neighbours form one run immediately. The waste between runs is bounded: with
+/// runs of at most *n* pages and at most *M* pages allocated, a region of about M log₂ n pages always has
+/// room, while best fit may need about M n (Robson, "Worst case fragmentation of first fit and best fit
+/// storage allocation strategies", The Computer Journal 20(3), 1977; Knuth, The Art of Computer
+/// Programming 1, 2.5, exercises 38–42).
+///
+/// # Cost
+///
+/// An allocation reads words of the map from the lowest free page upwards: O(pages / 64), and one step
+/// for each free run that is too short, at most pages / 2 of them. The size of the region is the bound,
+/// whatever happened before. Allocate runs when you set up rings and queues, not for each packet: for
+/// packets make a [`Pool`](crate::Pool), over a run if you like.
+///
+/// # Threads
+///
+/// `PageRuns` works through `&self` with plain cells: it is `Send` and `!Sync`. To share one between
+/// several contexts, put it into a mutex, a spin lock or a critical section; raw runs
+/// ([`PageRun::into_raw`]) then outlive the lock. The functions of virtio-drivers' `Hal` have no `self`;
+/// they look like this:
 ///
 /// ```
-/// use framepool::region::{PageRuns, RunRequest};
+/// use core::mem::MaybeUninit;
+/// use core::ptr::NonNull;
+/// use std::sync::{Mutex, OnceLock};
+/// use framepool::region::{PageRuns, RunFreeError};
 ///
-/// let mut memory = vec![core::mem::MaybeUninit::uninit(); 1 << 20];
-/// let runs = PageRuns::new(&mut memory, 4096)?;
-/// // 5 pages that start at 16 KiB, and do not cross a multiple of 64 KiB.
-/// let run = runs.alloc_with(RunRequest::new(5).align(16 << 10).within(64 << 10))?;
-/// assert_eq!(run.addr() % (16 << 10), 0);
-/// assert_eq!(run.addr() >> 16, (run.addr() + run.len() - 1) >> 16);
+/// static DMA: OnceLock<Mutex<PageRuns<'static>>> = OnceLock::new();
+///
+/// fn dma_alloc(pages: usize) -> Option<NonNull<u8>> {
+///     let runs = DMA.get()?.lock().ok()?;
+///     let mut run = runs.alloc(pages).ok()?;
+///     run.zeroed();
+///     Some(run.into_raw())
+/// }
+///
+/// /// # Safety
+/// /// Neither the device nor any other code uses the pages any more.
+/// unsafe fn dma_dealloc(start: NonNull<u8>, pages: usize) -> Result<(), RunFreeError> {
+///     let runs = DMA.get().unwrap().lock().unwrap();
+///     // SAFETY: the caller's promise.
+///     unsafe { runs.free_raw(start, pages) }
+/// }
+///
+/// let window = vec![MaybeUninit::uninit(); 1 << 20].leak();
+/// let _ = DMA.set(Mutex::new(PageRuns::new(window, 4096)?));
+/// let queue = dma_alloc(3).unwrap();
+/// assert_eq!(queue.addr().get() % 4096, 0);
+/// // SAFETY: no code uses the pages, and the last call finds them free.
+/// unsafe {
+///     assert_eq!(dma_dealloc(queue, 2).unwrap_err(), RunFreeError::WrongLength { page: 0, given: 2, actual: 3 });
+///     dma_dealloc(queue, 3)?;
+///     assert_eq!(dma_dealloc(queue, 3).unwrap_err(), RunFreeError::DoubleFree { page: 0 });
+/// }
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[must_use = "nothing is allocated before `alloc_with`"]
-pub struct RunRequest {
-    pages: usize,
-    align: usize,
-    boundary: Option<usize>,
-}
-
-impl RunRequest {
-    /// `pages` pages, aligned to a page, anywhere.
-    pub const fn new(pages: usize) -> Self {
-        Self {
-            pages,
-            align: 1,
-            boundary: None,
-        }
-    }
-
-    /// The run's address is a multiple of `align` bytes, a power of two; less than a page is a page.
-    pub const fn align(mut self, align: usize) -> Self {
-        self.align = align;
-        self
-    }
-
-    /// The run crosses no address that is a multiple of `boundary` bytes, a power of two and not less
-    /// than the run: what a descriptor of 64 KiB segments wants, or physical memory that is contiguous
-    /// inside each hugepage only.
-    pub const fn within(mut self, boundary: usize) -> Self {
-        self.boundary = Some(boundary);
-        self
-    }
-
-    fn checked(self, page: usize) -> Result<Self, RunError> {
-        if self.pages == 0 {
-            return Err(RunError::ZeroPages);
-        }
-        if !self.align.is_power_of_two() {
-            return Err(RunError::BadAlign { asked: self.align });
-        }
-        let run = self.pages.saturating_mul(page);
-        match self.boundary {
-            Some(asked) if !asked.is_power_of_two() || asked < run => {
-                Err(RunError::BadBoundary { asked, run })
-            }
-            _ => Ok(self),
-        }
-    }
-
-    /// The lowest place in `free`, in addresses, if there is one.
-    fn fit(&self, free: core::ops::Range<usize>, page: usize) -> Option<usize> {
-        let run = self.pages.checked_mul(page)?;
-        let mut start = free.start.checked_next_multiple_of(self.align)?;
-        if let Some(boundary) = self.boundary {
-            let last = start.checked_add(run - 1)?;
-            if (start ^ last) >= boundary {
-                // A multiple of the boundary is one of the alignment: if the alignment were the
-                // larger, `start` would be a multiple of the boundary, and the run not cross it.
-                start = start.checked_next_multiple_of(boundary)?;
-            }
-        }
-        (start.checked_add(run)? <= free.end).then_some(start)
-    }
-}
-
-/// What an allocator has and had: see [`PageRuns::stats`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-#[non_exhaustive]
-pub struct RunStats {
-    /// Bytes of a page.
-    pub page_bytes: usize,
-    /// Pages in all.
-    pub pages: usize,
-    /// Pages in no run.
-    pub free: usize,
-    /// Runs that are out, raw ones included.
-    pub runs: usize,
-    /// Runs that are out as raw ones.
-    pub raw: usize,
-    /// The most pages that were ever out at once.
-    pub peak: usize,
-    /// Runs ever handed out.
-    pub allocations: u64,
-    /// Requests that found no room.
-    pub exhaustions: u64,
-    /// Raw runs that were refused when they came back.
-    pub refusals: u64,
-}
-
-impl fmt::Display for RunStats {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} pages of {} bytes free, {} runs out ({} raw), peak {} pages, {} allocations, \
-             {} exhaustions, {} refusals",
-            self.free,
-            self.pages,
-            self.page_bytes,
-            self.runs,
-            self.raw,
-            self.peak,
-            self.allocations,
-            self.exhaustions,
-            self.refusals
-        )
-    }
-}
-
-/// Hands out runs of contiguous pages of a region: see the [module](self).
 ///
 /// `Send` and `!Sync`:
 ///
@@ -224,41 +107,42 @@ impl fmt::Display for RunStats {
 /// fn shared<T: Sync>() {}
 /// shared::<framepool::region::PageRuns<'static>>();
 /// ```
+///
+/// # Physical memory
+///
+/// The pages of a run are contiguous for the program. For the device they are contiguous if the region
+/// is: on bare metal, through an IOMMU, or inside one hugepage. [`RunRequest::within`] keeps a run inside
+/// one of several hugepages.
 pub struct PageRuns<'m> {
-    /// Invariants: `map.pages() << page_log2` bytes at `start` are this allocator's for `'m`; `start`
-    /// is a multiple of the page size; a page is reached only through the run that it is marked as.
+    // Invariants: this allocator owns `map.pages() << page_log2` bytes at `start` for `'m`; `start` is a
+    // multiple of the page size; a page is accessed only through the run that it is marked as.
     start: NonNull<u8>,
     page_log2: u32,
     slack: usize,
-    map: PageMap<'m>,
+    map: PageMarks<'m>,
     /// No page below this one is free.
     lowest: Cell<usize>,
-    free: Cell<usize>,
-    fewest: Cell<usize>,
-    runs: Cell<usize>,
-    raw: Cell<usize>,
-    allocations: Cell<u64>,
-    exhaustions: Cell<u64>,
-    refusals: Cell<u64>,
+    stats: Cell<RunStats>,
     region: PhantomData<&'m mut [MaybeUninit<u8>]>,
 }
 
-// SAFETY: the region and the words of the map are borrowed exclusively for `'m`, or promised to be
-// (`from_raw`), so they go where this value goes; whatever borrows from it (`PageRun`) keeps it from
-// moving, and holds a `&PageRuns`, which is not `Send`.
+// SAFETY: the region and the words of the map are borrowed exclusively for `'m`, or the caller promised
+// so (`from_raw`): they can move to another thread with this value. A `PageRun` borrows from it, so it
+// cannot move then, and holds a `&PageRuns`, which is not `Send`.
 unsafe impl Send for PageRuns<'_> {}
 
 impl<'m> PageRuns<'m> {
-    /// [`PageWord`]s that describe `pages` pages.
+    /// Returns the number of [`PageWord`]s that describe `pages` pages.
     pub const fn words(pages: usize) -> usize {
         pages.div_ceil(BITS)
     }
 
-    /// An allocator of pages of `page` bytes (a power of two, 64 or more), with the map behind the last
-    /// of them. The region may start anywhere: what is lost is in [`slack`](Self::slack). O(pages / 64).
+    /// Makes an allocator of pages of `page` bytes (a power of two, 64 or more), with the map after the
+    /// last of them. The region may start anywhere: [`slack`](Self::slack) has the unused bytes.
+    /// O(pages / 64).
     ///
     /// # Errors
-    /// [`RunsError`] but `MapTooSmall`.
+    /// [`RunsError`], except `MapTooSmall`.
     pub fn new(region: &'m mut [MaybeUninit<u8>], page: usize) -> Result<Self, RunsError> {
         let lead = lead(region.as_ptr().addr(), page)?;
         let (pages, map_bytes) = split(region.len().saturating_sub(lead), page);
@@ -275,22 +159,22 @@ impl<'m> PageRuns<'m> {
             .ok_or(small)?;
         let memory = memory.get_mut(lead..).ok_or(small)?;
         let map = rest.get_mut(..map_bytes).ok_or(small)?;
-        // SAFETY: `u8`s to words that hold only cells of `usize`, for which every value is one, once
-        // the bytes are initialised, which zeroing does.
+        // SAFETY: zeroing initialises the bytes, and any initialised bytes are a valid `PageWord`, which
+        // contains only cells of `usize`.
         let map = unsafe {
             map.fill(MaybeUninit::new(0));
             let (_, words, _) = map.align_to_mut::<PageWord>();
             words
         };
         let (start, len) = (NonNull::from(&mut *memory).cast(), memory.len());
-        // The map is behind a whole page, so aligned, and whole words long.
+        // The map is aligned, because it starts after a whole page, and its length is a number of words.
         // SAFETY: the slice is valid for writes and exclusively borrowed for 'm.
         let mut runs = unsafe { Self::from_raw(start, len, page, map) }.map_err(|_| small)?;
         runs.slack = available - len - map_bytes;
         Ok(runs)
     }
 
-    /// As [`new`](Self::new), with the map in memory of its own: the whole region is pages.
+    /// As [`new`](Self::new), with the map in other memory, so that the whole region can be pages.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -324,8 +208,8 @@ impl<'m> PageRuns<'m> {
     /// Any [`RunsError`].
     ///
     /// # Safety
-    /// The bytes are valid for reads and writes for `'m`, from every thread that the allocator gets
-    /// to, and nothing else accesses them meanwhile, except through the pointers that runs give out.
+    /// The bytes are valid for reads and writes for `'m`, from every thread that the allocator is moved
+    /// to, and during that time nothing else accesses them, except through pointers of runs.
     pub unsafe fn from_raw(
         start: NonNull<u8>,
         len: usize,
@@ -348,24 +232,18 @@ impl<'m> PageRuns<'m> {
             });
         };
         Ok(Self {
-            // SAFETY: a page fits behind `lead`, so this stays inside the caller's bytes.
+            // SAFETY: a page fits after `lead` bytes, so this stays inside the caller's bytes.
             start: unsafe { start.add(lead) },
             page_log2: page.trailing_zeros(),
             slack: len - pages * page,
-            map: PageMap::new(map, pages),
+            map: PageMarks::new(map, pages),
             lowest: Cell::new(0),
-            free: Cell::new(pages),
-            fewest: Cell::new(pages),
-            runs: Cell::new(0),
-            raw: Cell::new(0),
-            allocations: Cell::new(0),
-            exhaustions: Cell::new(0),
-            refusals: Cell::new(0),
+            stats: Cell::new(RunStats::new(page, pages)),
             region: PhantomData,
         })
     }
 
-    /// A run of `pages` pages: the lowest that is free. For its cost see the [module](self).
+    /// Allocates the lowest free run of `pages` pages. The [cost](Self#cost) depends on the region.
     ///
     /// # Errors
     /// [`RunError::ZeroPages`], [`RunError::Exhausted`].
@@ -390,8 +268,8 @@ impl<'m> PageRuns<'m> {
         self.alloc_with(RunRequest::new(pages))
     }
 
-    /// A run with an alignment or a boundary: the lowest that is free. For its cost see the
-    /// [module](self).
+    /// Allocates the lowest free run with an alignment or a boundary. The [cost](Self#cost) depends on
+    /// the region.
     ///
     /// # Errors
     /// Any [`RunError`].
@@ -400,37 +278,37 @@ impl<'m> PageRuns<'m> {
         match self.find(&request) {
             Ok(first) => {
                 self.take(first, first + request.pages);
-                // SAFETY: `find` answers with pages of ours that are free, and `take` has marked
-                // them as one owned run.
+                // SAFETY: `find` returns free pages of this allocator, and `take` has marked them as one
+                // owned run.
                 Ok(unsafe { PageRun::own(self, first, request.pages) })
             }
             Err(largest) => {
-                bump(&self.exhaustions);
+                self.count(|stats| stats.exhaustions = stats.exhaustions.wrapping_add(1));
                 Err(RunError::Exhausted {
                     requested: request.pages,
                     largest,
-                    free: self.free.get(),
+                    free: self.stats().free,
                 })
             }
         }
     }
 
-    /// Frees a raw run by the address that [`PageRun::into_raw`] gave and its number of pages. Range,
-    /// state and length are always checked. O(pages of the run / 64).
+    /// Frees a raw run, given the address from [`PageRun::into_raw`] and its number of pages. Range, state
+    /// and length are always checked. O(pages of the run / 64).
     ///
     /// # Errors
     /// [`RunFreeError`]; nothing is freed.
     ///
     /// # Safety
-    /// If the address is that of a raw run, it is the caller's to free: no one uses it any more, no
-    /// device either. Anything else is answered with an error.
+    /// If the address is that of a raw run, the caller owns it, and neither other code nor a device uses
+    /// it any more. Any other address is safe: it is an error.
     pub unsafe fn free_raw(&self, ptr: NonNull<u8>, pages: usize) -> Result<(), RunFreeError> {
         let first = self.claim(ptr, pages)?;
         self.release(first, first + pages);
         Ok(())
     }
 
-    /// Makes a raw run a handle again.
+    /// Turns a raw run into a handle again.
     ///
     /// # Errors
     /// [`RunFreeError`]; nothing changes.
@@ -443,17 +321,17 @@ impl<'m> PageRuns<'m> {
         pages: usize,
     ) -> Result<PageRun<'_>, RunFreeError> {
         let first = self.claim(ptr, pages)?;
-        // SAFETY: `claim` found a run of ours of that length and marked it as owned; the caller says
-        // that it is his.
+        // SAFETY: `claim` found a run of this allocator of that length and marked it as owned; the caller
+        // promises to own it.
         Ok(unsafe { PageRun::own(self, first, pages) })
     }
 
-    /// The first byte of the first page: a multiple of the page size.
+    /// The first byte of the first page. Its address is a multiple of the page size.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.start
     }
 
-    /// Pages in all. Never 0.
+    /// Number of pages. Never 0.
     pub fn pages(&self) -> usize {
         self.map.pages()
     }
@@ -463,36 +341,27 @@ impl<'m> PageRuns<'m> {
         1 << self.page_log2
     }
 
-    /// Bytes of the region that are neither page nor map: its misalignment, and what was left over.
+    /// Bytes of the region that are neither page nor map: its misalignment, and a rest that is too small
+    /// for one more page.
     pub fn slack(&self) -> usize {
         self.slack
     }
 
-    /// Pages of the largest free run: what [`alloc`](Self::alloc) can give. O(pages).
+    /// Number of pages of the largest free run, the most that [`alloc`](Self::alloc) can give. O(pages).
     pub fn largest_free(&self) -> usize {
-        // Longer than any run there can be, and so not found.
+        // Longer than any run, so never found.
         self.find(&RunRequest::new(usize::MAX)).err().unwrap_or(0)
     }
 
-    /// What there is and was. O(1).
+    /// Returns the counters. O(1).
     pub fn stats(&self) -> RunStats {
-        RunStats {
-            page_bytes: self.page_bytes(),
-            pages: self.pages(),
-            free: self.free.get(),
-            runs: self.runs.get(),
-            raw: self.raw.get(),
-            peak: self.pages().saturating_sub(self.fewest.get()),
-            allocations: self.allocations.get(),
-            exhaustions: self.exhaustions.get(),
-            refusals: self.refusals.get(),
-        }
+        self.stats.get()
     }
 
-    /// Proves that every page is free or in exactly one run, and that the counters say so. O(pages).
+    /// Proves that every page is free or in exactly one run, and that the counters agree. O(pages).
     ///
     /// # Errors
-    /// [`RunCheckError`] if not, which only a stray write can bring about.
+    /// [`RunCheckError`] if not: only a stray write can cause it.
     pub fn check(&self) -> Result<(), RunCheckError> {
         let (mut at, mut free, mut runs, mut raw) = (0, 0, 0, 0);
         while at < self.pages() {
@@ -512,18 +381,18 @@ impl<'m> PageRuns<'m> {
                 }
             };
         }
-        let counted = [self.free.get(), self.runs.get(), self.raw.get()];
-        match [free, runs, raw]
+        let stats = self.stats();
+        let counters = [(free, stats.free), (runs, stats.runs), (raw, stats.raw)];
+        match counters
             .into_iter()
-            .zip(counted)
-            .find(|(a, b)| a != b)
+            .find(|(found, counted)| found != counted)
         {
             Some((found, counted)) => Err(RunCheckError::Miscount { found, counted }),
             None => Ok(()),
         }
     }
 
-    /// The first page of the lowest place for the request, or the pages of the largest free run.
+    /// The first page of the lowest free run for the request, or the length of the largest free run.
     fn find(&self, request: &RunRequest) -> Result<usize, usize> {
         let base = self.start.addr().get();
         let mut largest = 0;
@@ -531,7 +400,7 @@ impl<'m> PageRuns<'m> {
         self.lowest.set(first);
         while first < self.pages() {
             let end = self.map.next_taken(first);
-            // Inside the region: no overflow.
+            // No overflow: both are inside the region.
             let free = base + (first << self.page_log2)..base + (end << self.page_log2);
             if let Some(start) = request.fit(free, self.page_bytes()) {
                 return Ok((start - base) >> self.page_log2);
@@ -542,40 +411,49 @@ impl<'m> PageRuns<'m> {
         Err(largest)
     }
 
-    // What follows counts modulo 2^n: with a map that was overwritten it counts wrong, and `check`
-    // says so.
+    fn count(&self, change: impl FnOnce(&mut RunStats)) {
+        let mut stats = self.stats.get();
+        change(&mut stats);
+        self.stats.set(stats);
+    }
+
+    // All counts wrap: if the map was overwritten they may be wrong, and `check` reports it.
 
     /// Marks free pages as one owned run.
     fn take(&self, first: usize, end: usize) {
         self.map.set(first, first + 1, Mark::Owned);
         self.map.set(first + 1, end, Mark::Middle);
-        self.free.set(self.free.get().wrapping_sub(end - first));
-        self.fewest.set(self.fewest.get().min(self.free.get()));
-        self.runs.set(self.runs.get().wrapping_add(1));
-        bump(&self.allocations);
+        self.count(|stats| {
+            stats.free = stats.free.wrapping_sub(end - first);
+            stats.peak = stats.peak.max(stats.pages.saturating_sub(stats.free));
+            stats.runs = stats.runs.wrapping_add(1);
+            stats.allocations = stats.allocations.wrapping_add(1);
+        });
     }
 
-    /// Frees the pages of one owned run, whose owner gives it up.
+    /// Frees the pages of one owned run. Its owner must not use it any more.
     fn release(&self, first: usize, end: usize) {
         self.map.set(first, end, Mark::Free);
         self.lowest.set(self.lowest.get().min(first));
-        self.free.set(self.free.get().wrapping_add(end - first));
-        self.runs.set(self.runs.get().wrapping_sub(1));
+        self.count(|stats| {
+            stats.free = stats.free.wrapping_add(end - first);
+            stats.runs = stats.runs.wrapping_sub(1);
+        });
     }
 
-    /// Makes an owned run a raw one; its owner gives it up.
+    /// Turns an owned run into a raw one. Its owner must not use it any more.
     fn disown(&self, first: usize) {
         self.map.set(first, first + 1, Mark::Raw);
-        self.raw.set(self.raw.get().wrapping_add(1));
+        self.count(|stats| stats.raw = stats.raw.wrapping_add(1));
     }
 
-    /// Makes a raw run of `pages` pages an owned one, the caller's, or refuses.
+    /// Turns a raw run of `pages` pages into one that the caller owns, or refuses.
     fn claim(&self, ptr: NonNull<u8>, pages: usize) -> Result<usize, RunFreeError> {
         let first = self
             .locate(ptr, pages)
-            .inspect_err(|_| bump(&self.refusals))?;
+            .inspect_err(|_| self.count(|stats| stats.refusals = stats.refusals.wrapping_add(1)))?;
         self.map.set(first, first + 1, Mark::Owned);
-        self.raw.set(self.raw.get().wrapping_sub(1));
+        self.count(|stats| stats.raw = stats.raw.wrapping_sub(1));
         Ok(first)
     }
 
@@ -604,14 +482,7 @@ impl<'m> PageRuns<'m> {
     }
 }
 
-impl fmt::Debug for PageRuns<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageRuns")
-            .field("start", &self.start)
-            .field("stats", &self.stats())
-            .finish_non_exhaustive()
-    }
-}
+describe!(PageRuns<'_> as PageRuns { slack, stats });
 
 /// Bytes from `addr` to the first page.
 fn lead(addr: usize, page: usize) -> Result<usize, RunsError> {
@@ -624,19 +495,15 @@ fn lead(addr: usize, page: usize) -> Result<usize, RunsError> {
     })
 }
 
-/// How many pages fit into `len` bytes together with the bytes of their map.
+/// The number of pages that fit into `len` bytes together with their map, and the bytes of that map.
 fn split(len: usize, page: usize) -> (usize, usize) {
     let word = size_of::<PageWord>();
-    // Each word and its pages; where they exceed the address space, `len` has no room for them.
+    // One word and its pages. If they exceed the address space, they do not fit into `len`.
     let whole = BITS.saturating_mul(page).saturating_add(word);
     let pages = len / whole * BITS + (len % whole).saturating_sub(word) / page;
     match pages {
-        // No page: ask for one, which does not fit.
+        // No page fits. The caller finds that one page does not.
         0 => (1, word),
         _ => (pages, PageRuns::words(pages) * word),
     }
-}
-
-fn bump(counter: &Cell<u64>) {
-    counter.set(counter.get().wrapping_add(1));
 }

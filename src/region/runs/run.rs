@@ -1,16 +1,15 @@
 //! The handle that owns one run.
 
-use core::fmt;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
 use super::PageRuns;
 
-/// Owns one run of contiguous pages of a [`PageRuns`]. Dropping it gives them back: O(pages / 64).
+/// Owns one run of contiguous pages of a [`PageRuns`]. Dropping it frees them: O(pages / 64).
 ///
-/// The bytes are what their last owner, or a device, left there: [`zeroed`](Self::zeroed) makes them
-/// zeros. `!Send`, as the allocator is `!Sync`; what crosses threads is the raw run
-/// ([`into_raw`](Self::into_raw)).
+/// The bytes are what their last owner, or a device, wrote there: [`zeroed`](Self::zeroed) sets them to
+/// zero. It is `!Send`, because the allocator is `!Sync`; a raw run ([`into_raw`](Self::into_raw)) can move
+/// to another thread.
 ///
 /// ```
 /// use framepool::region::PageRuns;
@@ -32,15 +31,15 @@ use super::PageRuns;
 /// drop(run);
 /// ```
 ///
-/// Nor does it leave its thread:
+/// It cannot move to another thread:
 /// ```compile_fail,E0277
 /// fn sent<T: Send>() {}
 /// sent::<framepool::region::PageRun<'static>>();
 /// ```
 #[must_use = "dropping a run frees it"]
 pub struct PageRun<'a> {
-    /// Invariant, with the two below: `first..first + pages` are pages of this allocator, marked as
-    /// one run that is owned, and this is the only handle that owns it.
+    // Invariant: `first..first + pages` are pages of this allocator, marked as one owned run, and this is
+    // the only handle that owns it.
     runs: &'a PageRuns<'a>,
     first: usize,
     pages: usize,
@@ -48,22 +47,22 @@ pub struct PageRun<'a> {
 
 impl<'a> PageRun<'a> {
     /// # Safety
-    /// `first..first + pages` are pages of `runs`, marked as one owned run that passes to the handle.
+    /// `first..first + pages` are pages of `runs`, marked as one owned run, and no other handle owns it.
     pub(super) unsafe fn own(runs: &'a PageRuns<'a>, first: usize, pages: usize) -> Self {
         Self { runs, first, pages }
     }
 
-    /// The allocator that the run is of.
+    /// The allocator of the run.
     pub fn allocator(&self) -> &'a PageRuns<'a> {
         self.runs
     }
 
-    /// Pages in the run. Never 0.
+    /// Number of pages. Never 0.
     pub fn pages(&self) -> usize {
         self.pages
     }
 
-    /// Bytes in the run. Never 0.
+    /// Number of bytes. Never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.pages * self.runs.page_bytes()
@@ -101,8 +100,8 @@ impl<'a> PageRun<'a> {
 
     /// All bytes, as they are.
     pub fn as_uninit(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: the invariant: these pages are inside the allocator's memory, and nobody but this
-        // handle reaches them. `u8` needs no alignment, `MaybeUninit` no value.
+        // SAFETY: by the invariant these pages are inside the allocator's memory, and only this handle
+        // accesses them. `u8` needs no alignment, `MaybeUninit` no value.
         unsafe { NonNull::slice_from_raw_parts(self.start().cast(), self.len()).as_ref() }
     }
 
@@ -116,17 +115,17 @@ impl<'a> PageRun<'a> {
     pub fn zeroed(&mut self) -> &mut [u8] {
         let len = self.len();
         let start = self.as_mut_ptr();
-        // SAFETY: `len` bytes at `start` are this handle's (the invariant), borrowed from `self` for
-        // as long as the slice lives, and every one is written before the slice is made.
+        // SAFETY: this handle owns `len` bytes at `start` (the invariant), the slice borrows `self`, and
+        // every byte is written before the slice is made.
         unsafe {
             start.write_bytes(0, len);
             core::slice::from_raw_parts_mut(start, len)
         }
     }
 
-    /// Gives up the handle for the address of the first byte. The run stays out until
-    /// [`PageRuns::free_raw`] or [`PageRuns::run_from_raw`], which want the number of pages too.
-    #[must_use = "the run leaks unless the pointer comes back"]
+    /// Turns the handle into the address of the first byte. The run stays allocated until
+    /// [`PageRuns::free_raw`] or [`PageRuns::run_from_raw`]; these need the number of pages too.
+    #[must_use = "the run leaks unless the pointer is passed back"]
     pub fn into_raw(self) -> NonNull<u8> {
         let start = self.start();
         self.runs.disown(self.first);
@@ -141,12 +140,8 @@ impl Drop for PageRun<'_> {
     }
 }
 
-impl fmt::Debug for PageRun<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PageRun")
-            .field("first_page", &self.first)
-            .field("pages", &self.pages)
-            .field("page_bytes", &self.runs.page_bytes())
-            .finish()
-    }
-}
+describe!(PageRun<'_> as PageRun {
+    first_page,
+    pages,
+    page_bytes = |run| run.runs.page_bytes(),
+});

@@ -6,7 +6,7 @@
 mod support;
 
 use framepool::{
-    Burst, ConfigError, Exhausted, MappedRegion, Pool, PoolAlloc, PoolConfig, StaticPool, Stride,
+    Burst, ConfigError, Exhausted, Pool, PoolAlloc, PoolConfig, StaticPool, Stride,
 };
 use support::render;
 
@@ -168,33 +168,26 @@ fn refused_raw_returns_with_block_and_caller() {
 }
 
 #[test]
-fn mappings() {
-    use framepool::region::PageSize;
-    let builder = MappedRegion::builder(100).page(PageSize::Base).force();
+fn runs_of_pages() {
+    use framepool::region::{PageRuns, PageWord, RunRequest};
+    let mut memory = vec![std::mem::MaybeUninit::uninit(); 4096];
+    let mut map = [PageWord::new()];
+    let runs = PageRuns::with_map(&mut memory, 64, &mut map).unwrap();
+    let run = runs.alloc(2).unwrap();
     assert_eq!(
-        render(&builder),
-        "MapBuilder { len: 100, page: Base, force: true, prefault: true, threads: 1, node: None, lock: No, fork: Copied, dump: true, guards: false }"
+        render(&run),
+        "PageRun { first_page: 0, pages: 2, page_bytes: 64 }"
     );
-    let region = builder.prefault(false).map().unwrap();
-    let report = "RegionReport { requested: 100, mapped: 4096, page: Base, huge_bytes: Some(0), \
-                  residency: OnDemand }";
-    assert_eq!(render(region.report()), report);
-    let start = region.as_ptr().addr();
+    let stats = format!("stats: {} }}", render(runs.stats()));
+    let text = render(&runs);
+    assert!(text.starts_with("PageRuns { slack: "), "{text}");
+    assert!(text.ends_with(&stats), "{text}");
+    assert_eq!(render(PageWord::new()), "PageWord { taken: 0 }");
+    let refused = runs.alloc_with(RunRequest::new(3).within(64)).unwrap_err();
     assert_eq!(
-        render(&region),
-        format!("MappedRegion {{ start: {start:#x}, report: {report} }}")
+        render(refused),
+        "BoundaryTooSmall { boundary: 64, run: 192 }"
     );
-    let too_much = MappedRegion::builder(1 << 46)
-        .prefault(false)
-        .page(PageSize::Base)
-        .map();
-    let text = render(too_much.unwrap_err());
-    assert_eq!(
-        text,
-        "70368744177664 bytes cannot be mapped: no base pages (map: Cannot allocate memory (os error 12))"
-    );
-    let config = Pool::map(PoolConfig::new(0, 1)).unwrap_err();
-    assert_eq!(render(config), "Config(ZeroBlockSize)");
 }
 
 #[test]

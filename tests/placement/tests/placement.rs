@@ -268,9 +268,16 @@ fn count(report: &mut Report, subject: &str, image: &Image, probe: &str, most: B
     format!("{fast}{calls} {whole:>8}")
 }
 
-/// Functions of the target's runtime, which fast paths may call to copy.
+/// Functions of the target's runtime, which fast paths may call: to copy, and on thumbv6m to count leading
+/// zeros.
 fn is_runtime(image: &Image, address: u64) -> bool {
-    let runtime = ["memcpy", "memmove", "__aeabi_mem", "compiler_builtins::mem"];
+    let runtime = [
+        "memcpy",
+        "memmove",
+        "__aeabi_mem",
+        "compiler_builtins::mem",
+        "__clzsi2",
+    ];
     let function = image.function_at(address);
     function.is_some_and(|f| runtime.iter().any(|name| f.name.starts_with(name)))
 }

@@ -1,31 +1,30 @@
-//! How a mapping is asked for, and the ladder that it comes down.
+//! The requests for a mapping, and the ladder of page sizes.
 
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 
-use super::error::{MapError, Refused};
+use super::error::MapError;
 use super::hints::Fork;
 use super::lock::{self, Lock, LockError};
 use super::mapped::MappedRegion;
 use super::mapping::{Mapping, Shape};
 use super::numa::{Node, NodeError};
-use super::prefault::{Plan, PrefaultError, Progress};
-use super::report::{PageSize, RegionReport, Residency, Stage, Step, Steps};
+use super::page::PageSize;
+use super::prefault::{PrefaultError, Progress};
+use super::report::{Refused, RegionReport, Residency, Stage, Step};
 
-/// Bytes of a 2 MiB page.
-const HUGE: usize = 2 << 20;
-/// Bytes of a 1 GiB page.
-const GIANT: usize = 1 << 30;
-
-/// Whether a lock was asked for, and how much it matters.
+/// Whether the caller wants a lock, and what a refusal means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum LockWish {
+enum LockRequest {
     No,
     OrError,
     OrReport,
 }
 
-/// How a mapping is to be made: see [`MappedRegion::builder`].
+/// The requests for a mapping: see [`MappedRegion::builder`].
+///
+/// The page sizes are the rungs of a [ladder](crate::region). [`map`](Self::map) starts at the largest one
+/// to try, and steps down if the kernel refuses it.
 ///
 /// ```
 /// use framepool::MappedRegion;
@@ -47,80 +46,86 @@ pub struct MapBuilder {
     prefault: bool,
     threads: usize,
     node: Option<u32>,
-    lock: LockWish,
+    lock: LockRequest,
     fork: Fork,
     dump: bool,
     guards: bool,
 }
 
-impl MapBuilder {
-    pub(super) fn new(len: usize) -> Self {
-        Self {
+impl MappedRegion {
+    /// Starts a mapping of at least `len` bytes. By default it has 2 MiB pages, or the next smaller
+    /// pages that are available, all prefaulted. Nothing is mapped before [`MapBuilder::map`].
+    pub fn builder(len: usize) -> MapBuilder {
+        MapBuilder {
             len,
             page: PageSize::Huge2M,
             force: false,
             prefault: true,
             threads: 1,
             node: None,
-            lock: LockWish::No,
+            lock: LockRequest::No,
             fork: Fork::Copied,
             dump: true,
             guards: false,
         }
     }
+}
 
-    /// The top rung to try. [`PageSize::Huge2M`] unless told.
+impl MapBuilder {
+    /// Largest page size to try. Default: [`PageSize::Huge2M`].
     pub fn page(mut self, page: PageSize) -> Self {
         self.page = page;
         self
     }
 
-    /// That rung or an error.
+    /// Tries no other page size: the mapping has this one, or fails.
     ///
-    /// For [`PageSize::Transparent`] the kernel must take the advice, but may leave it unheeded:
-    /// whether huge pages came of it is what [`RegionReport::huge_bytes`] says.
+    /// For [`PageSize::Transparent`] the kernel must accept the advice, but may ignore it:
+    /// [`RegionReport::huge_bytes`] says how many bytes are in huge pages.
     pub fn force(mut self) -> Self {
         self.force = true;
         self
     }
 
-    /// That rung or one below it, which the report says: the default.
+    /// Tries each smaller page size in turn if a larger one is refused; the report says which one the
+    /// mapping got. This is the default.
     pub fn fall_back(mut self) -> Self {
         self.force = false;
         self
     }
 
-    /// Whether every page is made resident now. `true` unless told.
+    /// Whether `map` makes every page resident. Default: `true`.
     ///
-    /// Without it each page comes with its first touch, a page fault. A page of 2 MiB or 1 GiB that
-    /// cannot be had then (a cgroup's limit, a child of `fork`) is a SIGBUS.
+    /// Without it, the first touch of each page is a page fault. If no page of 2 MiB or 1 GiB is
+    /// available then (a cgroup's limit, a child of `fork`), the touch is a SIGBUS.
     pub fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
 
-    /// How many threads prefault, each 2 MiB (or one larger page) at a time; 0 and 1 mean the calling
-    /// thread. 1 unless told. Threads that cannot be had are done without; the report has the number.
+    /// Number of threads that prefault, each 2 MiB (or one larger page) at a time; 0 and 1 mean the
+    /// calling thread. Default: 1. If a thread cannot be started, the others do its work; the report
+    /// has the number of threads.
     pub fn prefault_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
 
-    /// The NUMA node that every page is to be on: it is touched first from a thread that runs there
-    /// (numa(7)), one more than the calling thread, whose own affinity stays as it is.
+    /// The NUMA node that every page should be on. An extra thread that runs on this node touches the
+    /// pages first (numa(7)); the affinity of the calling thread does not change.
     ///
-    /// The kernel goes to another node where that one is full: [`RegionReport::placed`] counts, with
-    /// one system call for each 512 pages.
+    /// If the node is full, the kernel takes pages from another one: [`RegionReport::placed`] has the
+    /// number of bytes on the node. Counting them takes one system call for each 512 pages.
     pub fn node(mut self, node: u32) -> Self {
         self.node = Some(node);
         self
     }
 
-    /// Keeps every page in memory from the moment it is there (mlock2(2), `MLOCK_ONFAULT`), or an
-    /// error. The lock is taken before the first page is resident.
+    /// Locks every page in memory from the moment it is resident (mlock2(2), `MLOCK_ONFAULT`), or
+    /// fails. The lock is taken before the first page is resident.
     ///
-    /// A rung that cannot be locked is a step down, since smaller pages round the length up less: 32 KiB
-    /// count as 2 MiB on the upper rungs. After a refusal on the last rung, the error is
+    /// A rung that cannot be locked is a step down, because smaller pages round the length up less:
+    /// 32 KiB count as 2 MiB on the upper rungs. If the last rung is refused too, the error is
     /// [`MapError::Lock`] with the facts of that rung.
     ///
     /// ```
@@ -133,69 +138,69 @@ impl MapBuilder {
     /// }
     /// ```
     pub fn lock(mut self) -> Self {
-        self.lock = LockWish::OrError;
+        self.lock = LockRequest::OrError;
         self
     }
 
-    /// As [`lock`](Self::lock), but where that is refused the region is mapped without the lock, and
-    /// [`RegionReport::lock`] has the reason. The page size comes first: a refused lock is not a step
-    /// down.
+    /// As [`lock`](Self::lock), but if the lock is refused the region is mapped without it, and
+    /// [`RegionReport::lock`] has the reason. Page size has priority: a refused lock is not a step down.
     pub fn lock_or_report(mut self) -> Self {
-        self.lock = LockWish::OrReport;
+        self.lock = LockRequest::OrReport;
         self
     }
 
-    /// What a child of `fork` finds at the region's addresses. [`Fork::Copied`] unless told. Where the
-    /// pages of a rung cannot have it, that is a step down: hugetlb pages are not wiped.
+    /// What a child of `fork` finds at the region's addresses. Default: [`Fork::Copied`]. A rung whose
+    /// pages do not support the setting is a step down: hugetlb pages cannot be wiped.
     pub fn fork(mut self, fork: Fork) -> Self {
         self.fork = fork;
         self
     }
 
-    /// Whether core dumps hold the region (`MADV_DONTDUMP` if not). `true` unless told; gigabytes of
-    /// packets are rarely wanted there.
+    /// Whether core dumps contain the region (`MADV_DONTDUMP` if not). Default: `true`. Turn it off for
+    /// gigabytes of packets.
     pub fn dump(mut self, dump: bool) -> Self {
         self.dump = dump;
         self
     }
 
-    /// Whether a base page without access lies right before the region and another right behind it, so
-    /// that running over an end is a SIGSEGV. `false` unless told.
+    /// Whether one base page without access lies right before the region and another right after it, so
+    /// that an access past either end is a SIGSEGV. Default: `false`.
     ///
-    /// Guards are base pages on every rung, and only address space: no memory. Between them hugetlb
-    /// pages need addresses that are reserved first, given up and taken again; `EEXIST` says that other
-    /// threads mapped there first, four times running.
+    /// Guards are base pages on every rung. They take address space, but no memory. For hugetlb pages
+    /// between guards, addresses are reserved, released in the middle and mapped again. `EEXIST` says
+    /// that other threads mapped memory there first, four times in a row.
     pub fn guards(mut self, guards: bool) -> Self {
         self.guards = guards;
         self
     }
 
-    /// Maps, following mmap(2) and madvise(2). Up to ten system calls a rung, one more for each 2 MiB
-    /// of prefault; with prefault O(length), as the kernel zeroes every page, and for transparent huge
-    /// pages one or two reads of `/proc/self/smaps`, O(memory of the process).
+    /// Maps the region, following mmap(2) and madvise(2). Up to ten system calls for each rung, and one
+    /// more for each 2 MiB of prefault. With prefault it takes O(length), because the kernel zeroes every
+    /// page. For transparent huge pages it reads `/proc/self/smaps` once or twice, O(memory of the
+    /// process).
     ///
     /// On a kernel without `MADV_POPULATE_WRITE` (`EINVAL`, before Linux 5.14), and in a sandbox that
     /// refuses it (`ENOSYS`, `EPERM`), pages are prefaulted by touching them, and the report says
-    /// [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never touched unverified: with
-    /// prefault those rungs are refused there at [`Stage::Populate`]; `prefault(false)` maps them.
+    /// [`Residency::Unverified`]. Pages of 2 MiB and 1 GiB (hugetlb) are never touched unverified: on
+    /// such a system their rungs are refused at [`Stage::Populate`], unless prefault is off.
     ///
     /// # Errors
-    /// [`MapError`] with what was asked for and, for each rung that was tried, where it failed and
-    /// the kernel's reason. Nothing stays mapped. No error can tell of the out-of-memory killer, which
-    /// a prefault of more than the machine, or the process's memory cgroup, has free may call up where
-    /// memory is overcommitted.
+    /// [`MapError`] with the request and, for each rung that was tried, the step that failed and the
+    /// kernel's reason. Nothing stays mapped. If memory is overcommitted, a prefault of more than the
+    /// machine, or the memory cgroup of the process, has free may start the out-of-memory killer instead.
     pub fn map(self) -> Result<MappedRegion, MapError> {
         self.map_with(|_| {})
     }
 
-    /// As [`map`](Self::map), and tells `progress` how far the prefault is.
+    /// As [`map`](Self::map), and reports the progress of the prefault to `progress`.
     ///
-    /// It is called by the calling thread, whoever does the work: with 0 bytes done at the start of a
-    /// rung, then after each 2 MiB (or one larger page), in the end with all. A step down starts again,
-    /// with another total where pages are of another size. Without prefault it is never called.
+    /// The calling thread calls it, whichever thread does the work: with 0 bytes done at the start of
+    /// each rung, then after each 2 MiB (or one larger page), and at last with all bytes done. After a
+    /// step down it restarts from 0, and the total changes if the page size does. Without prefault it is
+    /// never called.
     ///
     /// # Errors
-    /// As for `map`. Where `progress` panics, nothing stays mapped either.
+    /// As for `map`. If `progress` panics, nothing stays mapped either.
     ///
     /// ```
     /// use framepool::MappedRegion;
@@ -211,9 +216,9 @@ impl MapBuilder {
             return Err(MapError::ZeroLength);
         }
         let node = self.find_node().map_err(MapError::Node)?;
-        let (mut page, mut steps) = (self.page, Steps::default());
+        let (mut page, mut refused) = (self.page, Refused::NONE);
         loop {
-            let refusal = match self.rung(page, node.as_ref(), steps, &mut progress) {
+            let refusal = match self.rung(page, node.as_ref(), &refused, &mut progress) {
                 Ok(region) => return Ok(region),
                 Err(refusal) => refusal,
             };
@@ -223,24 +228,21 @@ impl MapBuilder {
                 Refusal::TooLong => (Stage::Map, Errno::NOMEM),
                 Refusal::Node(error) => return Err(MapError::Node(error)),
             };
-            steps.add(Step { page, stage, errno });
+            refused.add(Step { page, stage, errno });
             match page.below() {
                 Some(below) if !self.force => page = below,
-                _ => return Err(self.unavailable(&refusal, steps)),
+                _ => return Err(self.unavailable(&refusal, refused)),
             }
         }
     }
 
-    /// The error after the last rung, which was refused like this.
-    fn unavailable(&self, last: &Refusal, steps: Steps) -> MapError {
+    /// The error after the last rung, given its refusal and all steps.
+    fn unavailable(&self, last: &Refusal, refused: Refused) -> MapError {
         let requested = self.len;
         match last {
             Refusal::Lock(error) => MapError::Lock(*error),
             Refusal::TooLong => MapError::TooLong { requested },
-            _ => MapError::Unavailable {
-                requested,
-                refused: Refused(steps),
-            },
+            _ => MapError::Unavailable { requested, refused },
         }
     }
 
@@ -252,22 +254,21 @@ impl MapBuilder {
         }
     }
 
-    /// One rung: maps, advises, locks, populates.
+    /// Tries one rung: maps, advises, locks, populates.
     fn rung(
         &self,
         page: PageSize,
         node: Option<&Node>,
-        steps: Steps,
+        refused: &Refused,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<MappedRegion, Refusal> {
         let requested = self.len;
-        let len = rounded(requested, page).ok_or(Refusal::TooLong)?;
+        let len = page.round_up(requested).ok_or(Refusal::TooLong)?;
         let mapping = self.advised(len, page)?;
         let report = RegionReport {
             requested,
             len,
             page,
-            page_bytes: page_bytes(page),
             huge_bytes: Some(0),
             collapse: None,
             residency: Residency::OnDemand,
@@ -275,7 +276,7 @@ impl MapBuilder {
             lock: self.locked(&mapping)?,
             placed: None,
             guard: mapping.guard(),
-            steps,
+            refused: refused.clone(),
         };
         let mut region = MappedRegion::new(mapping, report, self.node);
         if self.prefault {
@@ -288,14 +289,14 @@ impl MapBuilder {
         let at = |stage| move |errno| Refusal::Rung(stage, errno);
         let shape = Shape {
             len,
-            align: unit(page),
+            align: page.unit(),
             flags: flags(page),
             guarded: self.guards,
         };
         let mapping = Mapping::new(shape).map_err(at(Stage::Map))?;
         match page {
-            // Where transparent huge pages are always on, base pages must be asked for; a kernel
-            // without them refuses, and has nothing but base pages.
+            // If transparent huge pages are always on, base pages need the advice. A kernel without
+            // transparent huge pages refuses it, and gives base pages anyway.
             PageSize::Base => drop(mapping.prefer_base()),
             PageSize::Transparent => mapping.prefer_huge().map_err(at(Stage::Advise))?,
             PageSize::Huge2M | PageSize::Huge1G => {}
@@ -310,16 +311,13 @@ impl MapBuilder {
     }
 
     fn locked(&self, mapping: &Mapping) -> Result<Lock, Refusal> {
-        match (self.lock, || lock::lock(mapping)) {
-            (LockWish::No, _) => Ok(Lock::Unlocked),
-            (LockWish::OrError, lock) => match lock() {
-                Ok(()) => Ok(Lock::Locked),
-                Err(refused) => Err(Refusal::Lock(refused)),
-            },
-            (LockWish::OrReport, lock) => Ok(match lock() {
-                Ok(()) => Lock::Locked,
-                Err(refused) => Lock::Refused(refused),
-            }),
+        if self.lock == LockRequest::No {
+            return Ok(Lock::Unlocked);
+        }
+        match lock::lock(mapping) {
+            Ok(()) => Ok(Lock::Locked),
+            Err(refused) if self.lock == LockRequest::OrReport => Ok(Lock::Refused(refused)),
+            Err(refused) => Err(Refusal::Lock(refused)),
         }
     }
 }
@@ -327,11 +325,11 @@ impl MapBuilder {
 /// Why a rung was not reached.
 enum Refusal {
     Rung(Stage, Errno),
-    /// Pages of this size cannot be locked; smaller ones may be.
+    /// Pages of this size cannot be locked; smaller pages may be.
     Lock(LockError),
     /// Rounded up to pages of this size, the length exceeds the address space.
     TooLong,
-    /// No rung has pages on that node.
+    /// No rung can place pages on that node.
     Node(NodeError),
 }
 
@@ -341,41 +339,6 @@ impl From<PrefaultError> for Refusal {
             PrefaultError::Populate { errno, .. } => Self::Rung(Stage::Populate, errno),
             PrefaultError::Node(error) => Self::Node(error),
         }
-    }
-}
-
-/// How pages of this kind are to be made resident.
-pub(super) fn plan(page: PageSize, threads: usize, node: Option<&Node>) -> Plan<'_> {
-    Plan {
-        threads,
-        node,
-        page: page_bytes(page),
-        // Touching a hugetlb page that is not there would be a SIGBUS.
-        touch: !page.is_hugetlb(),
-    }
-}
-
-/// `len` rounded up to whole pages, if that is an object's length. Transparent huge pages are whole
-/// too: a tail of base pages would be the one that misses the TLB.
-fn rounded(len: usize, page: PageSize) -> Option<usize> {
-    let rounded = len.checked_next_multiple_of(unit(page))?;
-    (rounded <= isize::MAX as usize - HUGE).then_some(rounded)
-}
-
-/// What lengths and addresses are multiples of.
-fn unit(page: PageSize) -> usize {
-    match page {
-        PageSize::Base => page_bytes(page),
-        PageSize::Transparent | PageSize::Huge2M => HUGE,
-        PageSize::Huge1G => GIANT,
-    }
-}
-
-fn page_bytes(page: PageSize) -> usize {
-    match page {
-        PageSize::Base | PageSize::Transparent => rustix::param::page_size(),
-        PageSize::Huge2M => HUGE,
-        PageSize::Huge1G => GIANT,
     }
 }
 

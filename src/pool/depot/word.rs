@@ -16,7 +16,7 @@
 //!
 //! Zero is the empty stack. The tag is the number of blocks popped so far, so that it is a statistic
 //! as well: it moves with every pop and with no push, which is what the proof in
-//! [`depot`](super::depot) needs.
+//! [`stack`](super::stack) needs.
 //!
 //! **Time to wrap.** A thread is fooled only if, between its load and its compare-and-swap, an exact
 //! multiple of 2^tag blocks is popped and the same block is on top again. 64-bit targets have 32 tag
@@ -24,24 +24,17 @@
 //! targets have 32 - k bits, at least 17: with 512 blocks 22 bits, 4 million pops, 0.4 s of a 100 MHz
 //! core; on a single core they would all have to happen in interrupts between two instructions.
 //!
-//! The same holds for the stacks of magazines ([`Slots`]), whose tag counts exchanges: 32 bits on 64-bit
+//! The same holds for the stacks of magazines ([`Tops`]), whose tag counts exchanges: 32 bits on 64-bit
 //! targets, 20 bits on 32-bit ones, where a million exchanges take tens of milliseconds and more. A
 //! 32-bit target with several cores and an operating system that may put a thread aside for that long
 //! bets on the exact multiple not coming up; pools `without_caches` have no magazines. On x86_64 a
-//! thread may start from an earlier head ([`recent_head`](super::meta::Hot::recent_head)): then the
+//! thread may start from an earlier head ([`recent_head`](super::stack::StackWords)): then the
 //! time runs from the swap that made it.
 
-use crate::sync::Word;
+use core::num::NonZeroU32;
 
-/// The most blocks a pool carries on this target.
-///
-/// 64-bit: all that a `u32` names, less the marks of [`meta`](super::meta). 32-bit: what leaves the
-/// tag two bits more than the index, so that the depth can be told from the counters.
-#[cfg(target_pointer_width = "64")]
-pub(crate) const MAX_BLOCKS: usize = u32::MAX as usize - 2;
-/// The most blocks a pool carries on this target.
-#[cfg(target_pointer_width = "32")]
-pub(crate) const MAX_BLOCKS: usize = (1 << 15) - 1;
+use crate::pool::geometry::{MAX_SLOTS, SLOT_BITS};
+use crate::sync::Word;
 
 /// The most blocks whose depth fits into the word beside index and tag.
 #[cfg(target_pointer_width = "64")]
@@ -58,9 +51,9 @@ pub(crate) struct Shape {
 
 impl Shape {
     #[inline(always)]
-    pub(crate) const fn of(capacity: u32) -> Self {
+    pub(crate) const fn of(capacity: NonZeroU32) -> Self {
         #[cfg(target_pointer_width = "64")]
-        return if capacity <= MAX_INLINE_DEPTH {
+        return if capacity.get() <= MAX_INLINE_DEPTH {
             Self {
                 index_bits: 16,
                 depth_one: 1 << 16,
@@ -164,24 +157,14 @@ impl Shape {
     }
 }
 
-/// Bits of a slot number in the word of the magazine stacks. Two of them leave 32 bits of a 64-bit
-/// word to the tag, and 20 of a 32-bit one.
-const SLOT_BITS: u32 = if cfg!(target_pointer_width = "64") {
-    16
-} else {
-    6
-};
-const SLOT_MASK: Word = (1 << SLOT_BITS) - 1;
-
-/// The most magazines a depot can name: 65,535 on 64-bit targets, 63 on 32-bit ones.
-pub(crate) const MAX_SLOTS: usize = SLOT_MASK as usize;
+const SLOT_MASK: Word = MAX_SLOTS as Word;
 
 /// The head of both magazine stacks: `tag | top full slot + 1 | top empty slot + 1`, so that a full
 /// magazine is swapped for an empty one by one compare-and-swap. The tag counts exchanges.
 #[derive(Clone, Copy)]
-pub(crate) struct Slots(pub(crate) Word);
+pub(crate) struct Tops(pub(crate) Word);
 
-impl Slots {
+impl Tops {
     /// Top of the full magazines, plus one.
     #[inline(always)]
     pub(crate) const fn full(self) -> u32 {
@@ -238,21 +221,26 @@ impl Held {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::geometry::MAX_BLOCKS;
+
+    fn shape(capacity: u32) -> Shape {
+        Shape::of(NonZeroU32::new(capacity).unwrap())
+    }
 
     #[test]
     fn zero_is_the_empty_stack() {
         for capacity in [1, 100, MAX_BLOCKS as u32] {
-            let shape = Shape::of(capacity);
+            let shape = shape(capacity);
             assert_eq!(shape.top(0), 0);
             assert_eq!(shape.depth(0, || 0, capacity), 0);
         }
-        assert_eq!((Slots(0).full(), Slots(0).empty()), (0, 0));
+        assert_eq!((Tops(0).full(), Tops(0).empty()), (0, 0));
     }
 
     #[test]
     fn a_push_and_a_pop_move_only_the_tag() {
         for capacity in [1u32, 511, 512, 32_767] {
-            let shape = Shape::of(capacity);
+            let shape = shape(capacity);
             let mut word = 0;
             for round in 1..=3u32 {
                 word = shape.pushed(word, capacity, capacity);
@@ -272,7 +260,7 @@ mod tests {
 
     #[test]
     fn the_tag_wraps_without_touching_its_neighbours() {
-        let shape = Shape::of(5);
+        let shape = shape(5);
         let last = Word::MAX << shape.tag_shift;
         let before = shape.pushed(last, 1, 3);
         let after = shape.popped(before, 1, 0);
@@ -282,8 +270,8 @@ mod tests {
 
     #[test]
     fn an_exchange_keeps_both_tops_and_moves_the_tag() {
-        let slots = Slots(0);
-        let word = Slots(slots.exchanged(MAX_SLOTS as u32, 7));
+        let slots = Tops(0);
+        let word = Tops(slots.exchanged(MAX_SLOTS as u32, 7));
         assert_eq!((word.full(), word.empty()), (MAX_SLOTS as u32, 7));
         assert_ne!(word.exchanged(0, 0), 0);
     }

@@ -1,4 +1,4 @@
-//! Locks: pages that stay in memory, mlock2(2).
+//! Pages locked in memory: mlock2(2).
 
 use core::fmt;
 
@@ -7,17 +7,16 @@ use rustix::process::{Resource, getrlimit};
 
 use super::mapping::Mapping;
 
-/// Whether a region's pages are kept in memory.
+/// Whether a region's pages are locked in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Lock {
-    /// Nobody asked for it: base and transparent huge pages may be swapped out.
+    /// No lock was requested: base and transparent huge pages may be swapped out.
     Unlocked,
-    /// Every page that is there stays until the region is unlocked or dropped, and those that come
-    /// later do.
+    /// Every page stays in memory from the moment it is resident, until the region is unlocked or
+    /// dropped.
     Locked,
-    /// It was asked for and refused, and whoever asked wanted the region all the same.
+    /// A lock was requested and refused. The region was mapped without it, as the caller allowed.
     Refused(LockError),
 }
 
@@ -33,17 +32,17 @@ impl fmt::Display for Lock {
 
 /// The kernel refused to lock a region.
 ///
-/// Who may not lock more than [`limit`](Self::limit) bytes has it raised (`ulimit -l`,
-/// `LimitMEMLOCK=` of a service) or `CAP_IPC_LOCK` given, mlock(2).
+/// If [`limit`](Self::limit) is too low, raise it (`ulimit -l`, or `LimitMEMLOCK=` of a service) or grant
+/// `CAP_IPC_LOCK`, mlock(2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LockError {
     /// Bytes of the region.
     pub requested: usize,
-    /// Bytes that this process may lock in all its mappings together, the soft `RLIMIT_MEMLOCK`;
-    /// `None` if that is without limit.
+    /// Bytes that this process may lock in all its mappings together, the soft `RLIMIT_MEMLOCK`.
+    /// `None`: there is no limit.
     pub limit: Option<u64>,
-    /// The kernel's reason: `ENOMEM` or `EAGAIN` over the limit, `EPERM` where it is 0, `ENOSYS`
+    /// The kernel's reason: `ENOMEM` or `EAGAIN` above the limit, `EPERM` if the limit is 0, `ENOSYS`
     /// before Linux 4.4.
     pub errno: Errno,
 }
@@ -53,7 +52,7 @@ impl fmt::Display for LockError {
         let Self {
             requested, errno, ..
         } = self;
-        write!(f, "{requested} bytes cannot be locked (")?;
+        write!(f, "could not lock {requested} bytes (")?;
         match self.limit {
             Some(limit) => write!(f, "RLIMIT_MEMLOCK is {limit} bytes: {errno})"),
             None => write!(f, "{errno})"),
@@ -63,7 +62,7 @@ impl fmt::Display for LockError {
 
 impl core::error::Error for LockError {}
 
-/// Locks pages as they come: what it costs, and what it is refused for, is known before any is there.
+/// Locks each page when it becomes resident, so that a refusal is known before any page is.
 pub(super) fn lock(mapping: &Mapping) -> Result<(), LockError> {
     mapping.lock().map_err(|errno| LockError {
         requested: mapping.len(),

@@ -1,20 +1,20 @@
-//! What the kernel says about the pages of a mapping: `/proc/self/smaps`, proc_pid_smaps(5).
+//! The number of bytes in huge pages, as the kernel counts them: `/proc/self/smaps`, proc_pid_smaps(5).
 
 use core::ops::Range;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::vec::Vec;
 
-/// Bytes in huge pages, transparent or hugetlb, in `start..start + len`. `None` if the kernel does not
-/// say: the file cannot be read, or the count is of this range and a neighbour that it was merged with.
+/// Bytes in huge pages, transparent or hugetlb, in `start..start + len`. `None`: the file is not readable,
+/// or the count includes a neighbour that the kernel merged this range with.
 ///
-/// The kernel walks the page tables of each mapping up to this one: O(memory of the process).
+/// The kernel walks the page tables of all mappings up to this one: O(memory of the process).
 pub(super) fn huge_bytes(start: usize, len: usize) -> Option<usize> {
     let smaps = BufReader::new(File::open("/proc/self/smaps").ok()?);
     count(smaps, start..start.checked_add(len)?)
 }
 
-/// The sum over the entries that overlap `ours`, if they cover it and each is certain.
+/// The sum over the entries that overlap `ours`, if they cover it and the share of each is certain.
 fn count(mut smaps: impl BufRead, ours: Range<usize>) -> Option<usize> {
     let (mut covered, mut huge) = (0, 0);
     let mut entry: Option<Entry> = None;
@@ -31,7 +31,7 @@ fn count(mut smaps: impl BufRead, ours: Range<usize>) -> Option<usize> {
             }
         }
         match next {
-            // Entries come in order of address.
+            // Entries are sorted by address.
             Some(all) if all.start >= ours.end => break,
             Some(all) => entry = (all.end > ours.start).then_some(Entry { all, huge: None }),
             None if ended => break,
@@ -41,7 +41,7 @@ fn count(mut smaps: impl BufRead, ours: Range<usize>) -> Option<usize> {
     (covered == ours.len()).then_some(huge)
 }
 
-/// One mapping as the kernel lists it.
+/// One mapping in the kernel's list.
 struct Entry {
     all: Range<usize>,
     huge: Option<usize>,
@@ -62,8 +62,8 @@ impl Entry {
         end.saturating_sub(self.all.start.max(ours.start))
     }
 
-    /// The bytes in huge pages that are ours: at least those that the rest of the entry cannot hold,
-    /// at most those that the overlap can. `None` if that leaves a choice.
+    /// The bytes in huge pages that are ours: at least those for which the rest of the entry has no room,
+    /// at most the whole overlap. `None` if these two differ.
     fn huge_within(&self, ours: &Range<usize>) -> Option<usize> {
         let (huge, overlap) = (self.huge?, self.overlap(ours));
         let least = huge.saturating_sub(self.all.len().saturating_sub(overlap));
@@ -71,7 +71,7 @@ impl Entry {
     }
 }
 
-/// The line up to a file name in another encoding.
+/// The line, up to a file name that is not UTF-8.
 fn utf8_part(line: &[u8]) -> &str {
     let valid = match core::str::from_utf8(line) {
         Ok(text) => return text,
@@ -143,10 +143,10 @@ Rss:                2048 kB
 
     #[test]
     fn a_neighbours_share_is_not_claimed() {
-        // 4 of 8 MiB are huge: 2 of them are in any 6 MiB, but which 2 more is not said.
+        // 4 of 8 MiB are huge: any 6 MiB contain 2 of them, but where the others are is unknown.
         assert_eq!(counted(0x40_0000..0x80_0000), None);
         assert_eq!(counted(0x40_0000..0xa0_0000), None);
-        // All of the entry is huge: so is any part of it.
+        // All of the entry is huge, so any part of it is.
         assert_eq!(counted(0x10_0000..0x20_0000), Some(1 << 20));
     }
 

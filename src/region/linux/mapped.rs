@@ -1,4 +1,4 @@
-//! The region that safe code holds.
+//! The mapped region that safe code holds.
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -7,18 +7,19 @@ use std::vec::Vec;
 
 use rustix::io::Errno;
 
-use super::builder::{MapBuilder, plan};
 use super::error::ReleaseError;
 use super::hints::{Fork, HintError};
+use super::iova::{Iova, IovaError};
 use super::lock::{self, Lock, LockError};
 use super::mapping::Mapping;
 use super::numa::{self, Node, NodeRun};
-use super::prefault::{PrefaultError, Progress};
-use super::report::{PageSize, Placed, RegionReport, Residency};
+use super::page::PageSize;
+use super::prefault::{Plan, PrefaultError, Progress};
+use super::report::{Placed, RegionReport, Residency};
 use super::smaps;
 
-/// Owns an anonymous private mapping: zeroed memory, aligned to its pages, that the kernel takes back
-/// on drop. `Send` and `Sync`: a mapping belongs to the process.
+/// Owns an anonymous private mapping: zeroed memory, aligned to its pages, unmapped on drop. `Send` and
+/// `Sync`: a mapping belongs to the process.
 ///
 /// ```
 /// use framepool::{MappedRegion, Pool, PoolConfig};
@@ -28,14 +29,14 @@ use super::smaps;
 /// assert!(region.len() >= 8 << 20);
 /// assert_ne!(region.report().residency(), Residency::OnDemand);
 ///
-/// // A pool owns the mapping, and moves between threads with it.
+/// // The pool owns the mapping; both move to the other thread.
 /// let pool = Pool::over_mapping(region, PoolConfig::fill(2048)).map_err(|(e, _)| e)?;
 /// let sum = std::thread::spawn(move || pool.capacity()).join().unwrap();
 /// assert!(sum > 3900);
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
-/// What is borrowed from a region does not outlive it:
+/// A slice of a region does not outlive it:
 ///
 /// ```compile_fail,E0505
 /// let mut region = framepool::MappedRegion::builder(4096).map().unwrap();
@@ -44,7 +45,7 @@ use super::smaps;
 /// bytes[0].write(1);
 /// ```
 ///
-/// nor do its pages go while something borrows them:
+/// its pages are not released while something borrows them:
 ///
 /// ```compile_fail,E0499
 /// # use framepool::{MappedRegion, Pool, PoolConfig};
@@ -54,7 +55,7 @@ use super::smaps;
 /// drop(pool);
 /// ```
 ///
-/// and a pool that owns its region never gives it out:
+/// and a pool that owns its region keeps it:
 ///
 /// ```compile_fail,E0382
 /// # use framepool::{MappedRegion, Pool, PoolConfig};
@@ -70,12 +71,6 @@ pub struct MappedRegion {
 }
 
 impl MappedRegion {
-    /// A mapping of at least `len` bytes: 2 MiB pages or what there is, prefaulted. Nothing is mapped
-    /// before [`MapBuilder::map`].
-    pub fn builder(len: usize) -> MapBuilder {
-        MapBuilder::new(len)
-    }
-
     pub(super) fn new(mapping: Mapping, report: RegionReport, node: Option<u32>) -> Self {
         Self {
             mapping,
@@ -84,21 +79,21 @@ impl MappedRegion {
         }
     }
 
-    /// The first byte: a multiple of 1 GiB for pages of that size, of 2 MiB for both other kinds of
-    /// huge pages, else of a base page. Good for reads and writes of [`len`](Self::len) bytes until the
-    /// region is dropped, by whoever sees to it that no slice of the region is borrowed meanwhile.
+    /// The first byte. Its address is a multiple of 1 GiB for pages of that size, of 2 MiB for the two
+    /// other kinds of huge pages, otherwise of a base page. Valid for reads and writes of
+    /// [`len`](Self::len) bytes until the region is dropped, while no slice of the region is borrowed.
     pub fn as_ptr(&self) -> NonNull<u8> {
         self.mapping.start()
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages (of 2 MiB for transparent huge pages).
+    /// Bytes mapped: those requested, rounded up to whole pages (to 2 MiB for transparent huge pages).
     /// Never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
         self.mapping.len()
     }
 
-    /// All bytes: zeros where nobody wrote. O(1).
+    /// All bytes; those never written are zero. O(1).
     pub fn as_uninit(&self) -> &[MaybeUninit<u8>] {
         self.mapping.bytes()
     }
@@ -108,17 +103,17 @@ impl MappedRegion {
         self.mapping.bytes_mut()
     }
 
-    /// What the mapping became, and why.
+    /// What the kernel granted, and why.
     pub fn report(&self) -> &RegionReport {
         &self.report
     }
 
-    /// The NUMA node of each page, in order, neighbours on one node together: move_pages(2). One
-    /// system call for each 512 pages.
+    /// Returns the NUMA node of each page, in order, with neighbours on the same node merged:
+    /// move_pages(2). One system call for each 512 pages.
     ///
     /// # Errors
-    /// The kernel's reason, where it does not say and there are several nodes: `EPERM` in some
-    /// containers, `ENOSYS` from a kernel built without.
+    /// The kernel's reason, on a machine with several nodes: `EPERM` in some containers, `ENOSYS` from a
+    /// kernel without the call.
     ///
     /// ```
     /// let region = framepool::MappedRegion::builder(1 << 20).map()?;
@@ -128,41 +123,49 @@ impl MappedRegion {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn page_nodes(&self) -> Result<Vec<NodeRun>, Errno> {
-        numa::runs(&self.mapping, self.report.page_bytes)
+        numa::page_nodes(&self.mapping, self.report.page_bytes())
     }
 
-    /// Keeps every page in memory, those that are there and those to come: mlock2(2) with
-    /// `MLOCK_ONFAULT`. Makes none resident: that is for [`prefault`](Self::prefault). One system
-    /// call, O(pages).
+    /// Reads the physical addresses of all pages: [`Iova::of`].
     ///
     /// # Errors
-    /// [`LockError`] with the limit. The region is as good as before.
+    /// As for [`Iova::of`].
+    pub fn iova(&self) -> Result<Iova, IovaError> {
+        Iova::of(self.as_ptr(), self.len())
+    }
+
+    /// Locks every page in memory, those that are resident now and those that become so later: mlock2(2)
+    /// with `MLOCK_ONFAULT`. It makes no page resident; call [`prefault`](Self::prefault) for that. One
+    /// system call, O(pages).
+    ///
+    /// # Errors
+    /// [`LockError`] with the limit. The region stays usable.
     pub fn lock(&mut self) -> Result<(), LockError> {
         lock::lock(&self.mapping)?;
         self.report.lock = Lock::Locked;
         Ok(())
     }
 
-    /// Takes the lock back, if there is one: munlock(2).
+    /// Unlocks the pages, if they are locked: munlock(2).
     ///
     /// # Errors
-    /// The kernel's reason: `ENOMEM` for a process at its limit of mappings. The region stays locked.
+    /// The kernel's reason: `ENOMEM` in a process at its limit of mappings. The region stays locked.
     pub fn unlock(&mut self) -> Result<(), Errno> {
         self.mapping.unlock()?;
         self.report.lock = Lock::Unlocked;
         Ok(())
     }
 
-    /// What a child of `fork` is to find here from now on. One or two system calls.
+    /// Sets what children of `fork` find here from now on. One or two system calls.
     ///
     /// # Errors
-    /// [`HintError`]; for [`Fork::Wiped`] always, on pages of 2 MiB and 1 GiB.
+    /// [`HintError`]. Pages of 2 MiB and 1 GiB always refuse [`Fork::Wiped`].
     pub fn set_fork(&mut self, fork: Fork) -> Result<(), HintError> {
         let set = self.mapping.set_fork(fork);
         set.map_err(|errno| HintError::Fork { fork, errno })
     }
 
-    /// Whether core dumps hold the region from now on. One system call.
+    /// Sets whether core dumps contain the region from now on. One system call.
     ///
     /// # Errors
     /// [`HintError`].
@@ -171,18 +174,17 @@ impl MappedRegion {
         set.map_err(|errno| HintError::Dump { dump, errno })
     }
 
-    /// Gives all pages back to the machine (`MADV_DONTNEED`, madvise(2)); the addresses stay. Every
-    /// byte is zero afterwards, and its page comes with its first touch again, a page fault;
-    /// [`prefault`](Self::prefault) brings all of them back at once. One system call, O(pages).
+    /// Returns all pages to the kernel (`MADV_DONTNEED`, madvise(2)); the addresses stay mapped. Every
+    /// byte is zero afterwards, also through a pointer from [`as_ptr`](Self::as_ptr). The next touch of
+    /// each page is a page fault; [`prefault`](Self::prefault) makes all pages resident again. One system
+    /// call, O(pages).
     ///
-    /// Pages of 2 MiB and 1 GiB go back to those that are set aside. Newer kernels keep them reserved for
-    /// this region, so that only dropping it lets others have them; where a kernel does not, and others
-    /// took them, a touch is a SIGBUS, and `prefault` an error.
-    ///
-    /// Whoever keeps a pointer from [`as_ptr`](Self::as_ptr) finds zeros there.
+    /// Pages of 2 MiB and 1 GiB return to those that are set aside. Newer kernels keep them reserved for
+    /// this region until it is dropped. On older kernels other processes can take them: then a touch is
+    /// a SIGBUS, and `prefault` an error.
     ///
     /// # Errors
-    /// [`ReleaseError`]: the region is locked, or the kernel refused. Nothing was given back.
+    /// [`ReleaseError`]: the region is locked, or the kernel refused. No page was released.
     ///
     /// ```
     /// use framepool::MappedRegion;
@@ -206,17 +208,19 @@ impl MappedRegion {
         Ok(())
     }
 
-    /// Makes every page resident that is not, on the calling thread, or from a thread on the node that
-    /// [`MapBuilder::node`] named. What the bytes hold stays. O(length) at most.
+    /// Makes every page resident that is not: on the calling thread, or on a thread on the node that
+    /// [`MapBuilder::node`](super::MapBuilder::node) requested. The bytes keep their values. O(length) at
+    /// most.
     ///
     /// # Errors
-    /// [`PrefaultError`] with how far it came. The report says [`Residency::OnDemand`] again.
+    /// [`PrefaultError`] with the number of bytes done. The report then says [`Residency::OnDemand`].
     pub fn prefault(&mut self) -> Result<(), PrefaultError> {
         self.prefault_with(1, |_| {})
     }
 
-    /// As [`prefault`](Self::prefault) on several threads, telling `progress` how far it is: see
-    /// [`MapBuilder::prefault_threads`] and [`MapBuilder::map_with`].
+    /// As [`prefault`](Self::prefault) on several threads, with a callback: see
+    /// [`MapBuilder::prefault_threads`](super::MapBuilder::prefault_threads) and
+    /// [`MapBuilder::map_with`](super::MapBuilder::map_with).
     ///
     /// # Errors
     /// As for `prefault`.
@@ -230,7 +234,7 @@ impl MappedRegion {
         self.populate(threads, node.as_ref(), &mut progress)
     }
 
-    /// Makes every page resident, and enters what came of it in the report.
+    /// Makes every page resident, and updates the report.
     pub(super) fn populate(
         &mut self,
         threads: usize,
@@ -238,7 +242,12 @@ impl MappedRegion {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), PrefaultError> {
         self.on_demand();
-        let plan = plan(self.report.page, threads, node);
+        let page = self.report.page;
+        let plan = Plan {
+            threads,
+            node,
+            page,
+        };
         let done = plan.run(self.mapping.bytes_mut(), progress)?;
         self.report.residency = done.residency;
         self.report.threads = done.threads;
@@ -258,14 +267,14 @@ impl MappedRegion {
         self.report.placed = None;
     }
 
-    /// Bytes in huge pages; base pages that came in place of transparent ones are merged first. The
-    /// kernel is asked only where there can be both.
+    /// Counts the bytes in huge pages, after merging base pages that the kernel gave in place of
+    /// transparent huge pages. Only a transparent mapping can have both, so only there the kernel is asked.
     fn count_huge(&mut self) {
         let len = self.mapping.len();
         let count = || smaps::huge_bytes(self.mapping.start().addr().get(), len);
         self.report.huge_bytes = match self.report.page {
             PageSize::Base => Some(0),
-            // Verified, or not resident at all.
+            // Verified: `populate` touches no such page.
             PageSize::Huge2M | PageSize::Huge1G => Some(len),
             PageSize::Transparent => match count() {
                 Some(huge) if huge == len => Some(len),
@@ -279,7 +288,7 @@ impl MappedRegion {
 
     fn bytes_on(&self, node: u32) -> Option<usize> {
         let runs = self.page_nodes().ok()?;
-        let there = runs.iter().filter(|run| run.node == Some(node));
-        Some(there.map(|run| run.len).sum())
+        let on_node = runs.iter().filter(|run| run.node == Some(node));
+        Some(on_node.map(|run| run.len).sum())
     }
 }

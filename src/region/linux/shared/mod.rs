@@ -1,42 +1,8 @@
-//! Memory that two processes share: a memfd, sealed so that touching it can never be a SIGBUS for want of
-//! file, mapped by each of them wherever its kernel finds room.
-//!
-//! ```text
-//!      process A                        the kernel                       process B
-//!   SharedRegion::builder         memfd, len bytes, sealed:          SharedRegion::attach
-//!        │                        SHRINK │ GROW │ SEAL                     │
-//!        ▼                     ┌───────────────────────┐                   ▼
-//!   0x7f11_… ├─ Window ─┤ ────►│ page 0 │ page 1 │ …   │◄──── ├─ Window ─┤ 0x7fa4_…
-//!                              └───────────────────────┘
-//!        └── as_fd() ── over a Unix socket (SCM_RIGHTS), or inherited ──► OwnedFd
-//! ```
-//!
-//! The addresses differ, so processes name places by offset. The length is part of the file: it is set,
-//! then sealed, then relied on, and a process that attaches checks the seal before it asks for the length:
-//! from then on no one, the creator included, can take a page from under the mapping by making the file
-//! shorter.
-//!
-//! What safe code may do follows from what the other process may do: write anything, anywhere, at any
-//! time. No `&[u8]` of such memory can be given out, nor `&[MaybeUninit<u8>]`: both promise that bytes do
-//! not change meanwhile. There are three ways in:
-//!
-//! | | for |
-//! |---|---|
-//! | [`SharedRegion::atomics`] | positions, flags, sequence numbers: `&[AtomicU64]` at an offset |
-//! | [`SharedRegion::read`], [`SharedRegion::write`] | records: copied out and in, bounds checked |
-//! | [`SharedRegion::as_ptr`] | a protocol of one's own, in unsafe code |
-//!
-//! All safe access goes by whole, aligned 64-bit words. Rust has no meaning for atomic accesses of
-//! different widths to the same bytes at the same time, so two safe ways with two widths would be a
-//! data race that safe code can write.
-//!
-//! **Trust.** Whatever is read is the peer's word: a length or an index must be checked after it was
-//! copied out, not before. A peer with the descriptor can also punch holes into the file (fallocate(2)):
-//! what was there reads as zeros, by a page fault; 2 MiB pages punched out while others are short of them
-//! cannot be had again, which is a SIGBUS. Only a seal against all writing would prevent that.
+//! Memory that several processes share.
 
+mod copy;
 mod error;
-mod window;
+mod mapping;
 
 use core::ops::RangeInclusive;
 use core::ptr::NonNull;
@@ -49,19 +15,17 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
+use super::iova::{Iova, IovaError};
 use super::mapping::cannot_populate;
+use super::page::PageSize;
+use super::report::Residency;
 pub use error::{AccessError, AttachError, Seal, SharedError, SharedStage};
-use window::{WORD, Window};
+use mapping::{SharedMapping, WORD};
 
-use crate::region::{PageSize, Residency};
-
-/// Bytes of a 2 MiB page.
-const HUGE: usize = 2 << 20;
-
-/// `f_type` of a file in huge pages: statfs(2).
+/// `f_type` of a file in hugetlb pages: statfs(2).
 const HUGETLBFS_MAGIC: u32 = 0x9584_58f6;
 
-/// How a shared region is to be made: see [`SharedRegion::builder`].
+/// The requests for a shared region: see [`SharedRegion::builder`].
 #[derive(Debug, Clone)]
 #[must_use = "nothing is made before `create`"]
 pub struct SharedBuilder {
@@ -70,46 +34,46 @@ pub struct SharedBuilder {
 }
 
 impl SharedBuilder {
-    /// [`PageSize::Base`] unless told, or [`PageSize::Huge2M`]: these or an error. The choice is not
-    /// left to a ladder, since it is the file's, and so the peer's as well.
+    /// The page size, [`PageSize::Base`] or [`PageSize::Huge2M`]. Default: `Base`. There is no step down:
+    /// the page size belongs to the file, so it concerns the peers too.
     pub fn page(mut self, page: PageSize) -> Self {
         self.page = page;
         self
     }
 
     /// Makes the file, seals it, maps it, and makes every page resident, following memfd_create(2),
-    /// fcntl(2), mmap(2) and madvise(2). About six system calls; O(length), as the kernel zeroes
+    /// fcntl(2), mmap(2) and madvise(2). About six system calls; O(length), because the kernel zeroes
     /// every page.
     ///
     /// # Errors
     /// [`SharedError`]: `ZeroLength`, `TooLong`, `UnsupportedPage` or `Kernel`. Nothing stays mapped or
-    /// open. No error can tell of the out-of-memory killer, which asking for more than the machine has
-    /// free may call up.
+    /// open. A request for more memory than the machine has free may start the out-of-memory killer instead.
     pub fn create(self) -> Result<SharedRegion, SharedError> {
-        let (unit, flags) = match self.page {
-            PageSize::Base => (rustix::param::page_size(), MemfdFlags::empty()),
-            PageSize::Huge2M => (HUGE, MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB),
+        let flags = match self.page {
+            PageSize::Base => MemfdFlags::empty(),
+            PageSize::Huge2M => MemfdFlags::HUGETLB | MemfdFlags::HUGE_2MB,
             page => return Err(SharedError::UnsupportedPage { page }),
         };
         if self.len == 0 {
             return Err(SharedError::ZeroLength);
         }
         let requested = self.len as u64;
-        let len = rounded(self.len, unit).ok_or(SharedError::TooLong { requested })?;
+        let len = self.page.round_up(self.len);
+        let len = len.ok_or(SharedError::TooLong { requested })?;
         let at = |stage| move |errno| SharedError::Kernel { stage, errno, len };
         let fd = new_memfd(flags).map_err(at(SharedStage::Create))?;
         ftruncate(&fd, len as u64).map_err(at(SharedStage::Resize))?;
         let seals = SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL;
         fcntl_add_seals(&fd, seals).map_err(at(SharedStage::Seal))?;
-        let file = File {
+        let file = SealedFile {
             len,
-            page_bytes: unit,
-            hugetlb: self.page == PageSize::Huge2M,
+            page_bytes: self.page.bytes(),
+            hugetlb: self.page.is_hugetlb(),
         };
-        // SAFETY: the file has just been given its length and sealed against shrinking.
-        let (window, residency) = unsafe { file.map(fd.as_fd()) }?;
+        // SAFETY: the file has this length and is sealed against shrinking.
+        let (mapping, residency) = unsafe { file.map(fd.as_fd()) }?;
         Ok(SharedRegion {
-            window,
+            mapping,
             fd,
             file,
             residency,
@@ -117,8 +81,23 @@ impl SharedBuilder {
     }
 }
 
-/// Owns a mapping of memory that other processes may have mapped too, and a descriptor to hand on. The
-/// memory lives until the last of them is gone. `Send` and `Sync`.
+/// Owns a mapping of memory that several processes share, and a descriptor to pass on. `Send` and `Sync`.
+///
+/// ```text
+///      process A                        the kernel                       process B
+///   SharedRegion::builder         memfd, len bytes, sealed:          SharedRegion::attach
+///        │                        SHRINK │ GROW │ SEAL                     │
+///        ▼                     ┌───────────────────────┐                   ▼
+///   0x7f11_… ├─ mapping ┤ ────►│ page 0 │ page 1 │ …   │◄──── ├─ mapping ┤ 0x7fa4_…
+///                              └───────────────────────┘
+///        └── as_fd() ── over a Unix socket (SCM_RIGHTS), or inherited ──► OwnedFd
+/// ```
+///
+/// The memory is a memfd; it lives until the last process drops it. Each process maps it at another
+/// address, so processes name places by offset. The length belongs to the file, and the file is sealed
+/// against shrinking. A process that attaches checks the seal first and the length afterwards: then no
+/// process, the creator included, can take pages from under the mapping, and no access past the end of the
+/// file can be a SIGBUS.
 ///
 /// ```
 /// use core::sync::atomic::Ordering;
@@ -133,25 +112,47 @@ impl SharedBuilder {
 /// ours.atomics(0, 1)?[0].store(8, Ordering::Release);
 ///
 /// let len = theirs.atomics(0, 1)?[0].load(Ordering::Acquire) as usize;
-/// let mut record = vec![0; len.min(64)]; // whoever else wrote it: checked
+/// let mut record = vec![0; len.min(64)]; // checked: any peer may have written it
 /// theirs.read(4096, &mut record)?;
 /// assert_eq!(record, b"a record");
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
+/// # Access
+///
+/// The other processes may write anything, anywhere, at any time. So safe code gets no `&[u8]` of this
+/// memory and no `&[MaybeUninit<u8>]`: both require that the bytes do not change. There are three ways to
+/// access it:
+///
+/// | | for |
+/// |---|---|
+/// | [`atomics`](Self::atomics) | positions, flags, sequence numbers: `&[AtomicU64]` at an offset |
+/// | [`read`](Self::read), [`write`](Self::write) | records: copied out and in, bounds checked |
+/// | [`as_ptr`](Self::as_ptr) | your own protocol, in unsafe code |
+///
+/// All safe access is by whole, aligned 64-bit words. Rust does not define concurrent atomic accesses of
+/// different widths to the same bytes; with two widths safe code could make a data race.
+///
+/// # Trust
+///
+/// A peer may have written any value: copy a length or an index out first, and check the copy. A peer with
+/// the descriptor can also punch holes into the file (fallocate(2)): the bytes there then read as zeros,
+/// after a page fault. For 2 MiB pages the access is a SIGBUS if no page is left. Only a seal against all
+/// writing would prevent that.
+///
 /// # A pool over shared memory
 ///
-/// One process can run a [`Pool`](crate::Pool) over the region and tell its peers offsets
-/// ([`Block::offset`](crate::Block::offset)), which they read. That takes a promise that no type can
-/// make, about what the peers' programs do:
+/// One process can make a [`Pool`](crate::Pool) over the region and tell its peers the offsets of blocks
+/// ([`Block::offset`](crate::Block::offset)), which they read. That takes `unsafe`: no type can guarantee
+/// what the peers' programs do.
 ///
 /// ```
 /// use framepool::{Pool, PoolConfig, SharedRegion};
 ///
 /// let region = SharedRegion::builder(1 << 20).create()?;
 /// let (start, len) = (region.as_ptr(), region.len());
-/// // SAFETY: the region outlives the pool. No other code here touches it. The peers run programs that
-/// // write nowhere, and read a block only between being told of it and answering.
+/// // SAFETY: the region outlives the pool. No other code here touches it. The peers' programs do not
+/// // write, and read a block only after they were told its offset and before they answer.
 /// let pool = unsafe { Pool::from_raw(start, len, PoolConfig::fill(2048)) }?;
 /// let mut block = pool.alloc()?;
 /// block.write(b"seen by the peer at this offset")?;
@@ -160,18 +161,18 @@ impl SharedBuilder {
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
 ///
-/// The pool's metadata lies in the region as well and is trusted: a peer that writes there makes the
-/// pool hand out anything. Two processes cannot each build a pool over the same bytes.
+/// The pool's metadata lies in the region too, and the pool trusts it: a peer that writes there corrupts
+/// the pool. Two processes must not both make a pool over the same bytes.
 #[derive(Debug)]
 pub struct SharedRegion {
-    window: Window,
+    mapping: SharedMapping,
     fd: OwnedFd,
-    file: File,
+    file: SealedFile,
     residency: Residency,
 }
 
 impl SharedRegion {
-    /// A region of at least `len` bytes, zeroed. Nothing is made before [`SharedBuilder::create`].
+    /// Starts a region of at least `len` zeroed bytes. Nothing is made before [`SharedBuilder::create`].
     pub fn builder(len: usize) -> SharedBuilder {
         SharedBuilder {
             len,
@@ -179,23 +180,23 @@ impl SharedRegion {
         }
     }
 
-    /// Maps what another process made, all of it, and makes every page resident here too. No byte
-    /// changes. About six system calls; O(pages).
+    /// Maps the whole file of a region that another process made, and makes every page resident in this
+    /// process too. No byte changes. About six system calls; O(pages).
     ///
-    /// Any descriptor may be tried, whoever sent it; but a file of any length is made resident, and one
-    /// that is sealed can be as long as its sender likes and have no page yet. From a peer that is not
-    /// trusted: [`attach_within`](Self::attach_within).
+    /// Every descriptor is safe to try. But the whole file is made resident, and a sealed file can have any
+    /// length without any pages yet. If the peer is not trusted, use
+    /// [`attach_within`](Self::attach_within).
     ///
     /// # Errors
-    /// [`AttachError`] with the descriptor and the reason: it is of no memfd, lacks
-    /// [`Seal::Shrink`], is sealed against writing or not open for it, is empty or no whole pages, or
+    /// [`AttachError`] with the descriptor and the reason: it is not a memfd, lacks [`Seal::Shrink`], is
+    /// sealed against writing or not open for it, its length is 0 or not a multiple of its page size, or
     /// the kernel refused.
     pub fn attach(fd: OwnedFd) -> Result<Self, AttachError> {
         Self::attach_within(fd, 0..=usize::MAX)
     }
 
-    /// As [`attach`](Self::attach), for a file of so many bytes only: checked before a page of it is
-    /// touched, or charged to this process.
+    /// As [`attach`](Self::attach), and refuses a file whose length is not in `lengths`, before any page
+    /// of it is touched or charged to this process.
     ///
     /// # Errors
     /// As for [`attach`](Self::attach), and [`SharedError::UnexpectedLength`].
@@ -215,14 +216,14 @@ impl SharedRegion {
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn attach_within(fd: OwnedFd, lengths: RangeInclusive<usize>) -> Result<Self, AttachError> {
-        let file = match File::checked(fd.as_fd()).and_then(|file| file.within(&lengths)) {
+        let file = match SealedFile::checked(fd.as_fd()).and_then(|file| file.within(&lengths)) {
             Ok(file) => file,
             Err(reason) => return Err(AttachError { reason, fd }),
         };
-        // SAFETY: `checked` has seen the seal, and the length after it.
+        // SAFETY: `checked` has read the seal, and then the length.
         match unsafe { file.map(fd.as_fd()) } {
-            Ok((window, residency)) => Ok(Self {
-                window,
+            Ok((mapping, residency)) => Ok(Self {
+                mapping,
                 fd,
                 file,
                 residency,
@@ -231,18 +232,18 @@ impl SharedRegion {
         }
     }
 
-    /// The first byte: a multiple of [`page_bytes`](Self::page_bytes). Good for reads and writes of
-    /// [`len`](Self::len) bytes until the region is dropped, by whoever sees to it that neither this
-    /// process nor a peer accesses the same bytes meanwhile in a way that conflicts.
+    /// The first byte. Its address is a multiple of [`page_bytes`](Self::page_bytes). Valid for reads and
+    /// writes of [`len`](Self::len) bytes until the region is dropped, while neither this process nor a
+    /// peer makes a conflicting access to the same bytes.
     pub fn as_ptr(&self) -> NonNull<u8> {
-        self.window.start()
+        self.mapping.start()
     }
 
-    /// Bytes mapped: those asked for, rounded up to whole pages; for an attached region those of the
+    /// Bytes mapped: those requested, rounded up to whole pages; for an attached region those of the
     /// file. Never 0.
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> usize {
-        self.window.len()
+        self.mapping.len()
     }
 
     /// Bytes of one page.
@@ -250,23 +251,33 @@ impl SharedRegion {
         self.file.page_bytes
     }
 
-    /// Whether the pages were set aside by the administrator (hugetlb): never swapped.
+    /// Whether the administrator set the pages aside (hugetlb). Such pages are never swapped.
     pub fn is_hugetlb(&self) -> bool {
         self.file.hugetlb
     }
 
-    /// What is known about the pages' being there: `Verified`, or `Unverified` without
-    /// `MADV_POPULATE_WRITE` (before Linux 5.14, or in a sandbox that refuses it), where the file was given its pages by fallocate(2)
-    /// and each was written to once. Base pages may be swapped out later.
+    /// What is known about the residency of the pages: `Verified`, or `Unverified` without
+    /// `MADV_POPULATE_WRITE` (before Linux 5.14, or in a sandbox that refuses it). There, fallocate(2)
+    /// allocated the pages of the file, and each was written to once. Base pages may be swapped out
+    /// later.
     pub fn residency(&self) -> Residency {
         self.residency
     }
 
-    /// `count` words from `offset` bytes on, which is a multiple of 8. O(1). For a position that is
-    /// published, store with `Release` and load with `Acquire`.
+    /// Reads the physical addresses of all pages: [`Iova::of`]. They are the same in every process that
+    /// attached the region.
     ///
-    /// Safe code in this process never conflicts with them; a peer that writes parts of a word makes it
-    /// hold anything.
+    /// # Errors
+    /// As for [`Iova::of`].
+    pub fn iova(&self) -> Result<Iova, IovaError> {
+        Iova::of(self.as_ptr(), self.len())
+    }
+
+    /// Returns `count` words from `offset` bytes on; the offset is a multiple of 8. O(1). To publish a
+    /// position, store it with `Release` and load it with `Acquire`.
+    ///
+    /// Safe code in this process never conflicts with them. If a peer writes parts of a word, the word may
+    /// hold any value.
     ///
     /// # Errors
     /// [`AccessError`].
@@ -291,27 +302,26 @@ impl SharedRegion {
         self.covering(offset, count.saturating_mul(WORD))
     }
 
-    /// Copies bytes out, by one relaxed load for each word that they lie in. What the peer writes
-    /// meanwhile may be half there: an acquire load of whatever tells that they are complete comes
-    /// before.
+    /// Copies bytes out, with one relaxed load for each word. Bytes that a peer writes at the same time may
+    /// be partly old: first load with `Acquire` the flag or position that says that they are complete.
     ///
     /// # Errors
-    /// [`AccessError::OutOfBounds`]; `out` is as it was.
+    /// [`AccessError::OutOfBounds`]; `out` is unchanged.
     pub fn read(&self, offset: usize, out: &mut [u8]) -> Result<(), AccessError> {
         let words = self.covering(offset, out.len())?;
-        window::read(words, offset % WORD, out);
+        copy::read(words, offset % WORD, out);
         Ok(())
     }
 
-    /// Copies bytes in, by one relaxed store for each word, and a compare-and-swap for a word at
-    /// either end of which only a part is written. A release store of whatever tells that they are
-    /// complete comes after.
+    /// Copies bytes in, with one relaxed store for each word, and a compare-and-swap for a partly written
+    /// word at either end. Afterwards store with `Release` the flag or position that says that they are
+    /// complete.
     ///
     /// # Errors
     /// [`AccessError::OutOfBounds`]; nothing is written.
     pub fn write(&self, offset: usize, bytes: &[u8]) -> Result<(), AccessError> {
         let words = self.covering(offset, bytes.len())?;
-        window::write(words, offset % WORD, bytes);
+        copy::write(words, offset % WORD, bytes);
         Ok(())
     }
 
@@ -319,7 +329,7 @@ impl SharedRegion {
     fn covering(&self, offset: usize, len: usize) -> Result<&[AtomicU64], AccessError> {
         let end = offset.checked_add(len).filter(|&end| end <= self.len());
         let words = end.and_then(|end| {
-            let words = self.window.words();
+            let words = self.mapping.words();
             words.get(offset / WORD..end.div_ceil(WORD))
         });
         words.ok_or(AccessError::OutOfBounds {
@@ -331,23 +341,23 @@ impl SharedRegion {
 }
 
 impl AsFd for SharedRegion {
-    /// The memfd, to be passed on. It is closed on exec unless the flag is cleared.
+    /// The memfd, to pass to other processes. It is closed on exec, unless you clear the flag.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 }
 
-/// What is known of a memfd that is sealed against shrinking.
+/// The properties of a memfd that is sealed against shrinking.
 #[derive(Debug, Clone, Copy)]
-struct File {
-    /// Bytes: whole pages, not 0, at most `isize::MAX`.
+struct SealedFile {
+    /// Bytes: a multiple of the page size, not 0, at most `isize::MAX`.
     len: usize,
     page_bytes: usize,
     hugetlb: bool,
 }
 
-impl File {
-    /// Asks the kernel whether the file can be mapped and relied on.
+impl SealedFile {
+    /// Asks the kernel for the file's properties, and refuses a file that is not safe to map.
     fn checked(fd: BorrowedFd<'_>) -> Result<Self, SharedError> {
         let inspect = |errno| {
             let (stage, len) = (SharedStage::Inspect, 0);
@@ -371,7 +381,7 @@ impl File {
         if fcntl_getfl(fd).map_err(inspect)? & OFlags::ACCMODE != OFlags::RDWR {
             return Err(SharedError::NotWritable);
         }
-        // A seal is for ever: having seen it, the length can only grow.
+        // No process can remove the seal, so from here on the length can only grow.
         let size = u64::try_from(fstat(fd).map_err(inspect)?.st_size).unwrap_or(0);
         let system = fstatfs(fd).map_err(inspect)?;
         let hugetlb = system.f_type as u32 == HUGETLBFS_MAGIC;
@@ -397,7 +407,7 @@ impl File {
         }
     }
 
-    /// It, if its length is one of those.
+    /// Refuses a length that is not in `lengths`.
     fn within(self, lengths: &RangeInclusive<usize>) -> Result<Self, SharedError> {
         if lengths.contains(&self.len) {
             return Ok(self);
@@ -409,41 +419,35 @@ impl File {
         })
     }
 
-    /// Maps all of it and makes it resident.
+    /// Maps the whole file and makes it resident.
     ///
     /// # Safety
-    /// This is what `fd` is: at least `len` bytes, sealed against shrinking.
-    unsafe fn map(&self, fd: BorrowedFd<'_>) -> Result<(Window, Residency), SharedError> {
+    /// `fd` has these properties: at least `len` bytes, sealed against shrinking.
+    unsafe fn map(&self, fd: BorrowedFd<'_>) -> Result<(SharedMapping, Residency), SharedError> {
         let len = self.len;
         let at = |stage| move |errno| SharedError::Kernel { stage, errno, len };
-        // SAFETY: the caller's promise, and what `len` is.
-        let window = unsafe { Window::new(fd, len) }.map_err(at(SharedStage::Map))?;
-        match window.populate() {
-            Ok(()) => Ok((window, Residency::Verified)),
-            // The file can be asked for its pages instead, which are then there to be touched.
+        // SAFETY: the caller's promise, and the documented properties of `len`.
+        let mapping = unsafe { SharedMapping::new(fd, len) }.map_err(at(SharedStage::Map))?;
+        match mapping.populate() {
+            Ok(()) => Ok((mapping, Residency::Verified)),
+            // Instead, allocate the pages of the file; then it is safe to touch them.
             Err(errno) if cannot_populate(errno) => {
                 fallocate(fd, FallocateFlags::empty(), 0, len as u64)
                     .map_err(at(SharedStage::Populate))?;
-                window.touch(self.page_bytes);
-                Ok((window, Residency::Unverified))
+                mapping.touch(self.page_bytes);
+                Ok((mapping, Residency::Unverified))
             }
             Err(errno) => Err(at(SharedStage::Populate)(errno)),
         }
     }
 }
 
-/// A memfd that is closed on exec, can be sealed and, where the kernel knows that (Linux 6.3), never be
-/// executed: some systems make no other (`vm.memfd_noexec`).
+/// Makes a memfd that is closed on exec, can be sealed and, since Linux 6.3, can never be executed: some
+/// systems refuse any other (`vm.memfd_noexec`).
 fn new_memfd(flags: MemfdFlags) -> Result<OwnedFd, Errno> {
     let flags = flags | MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     match memfd_create("framepool", flags | MemfdFlags::NOEXEC_SEAL) {
         Err(Errno::INVAL) => memfd_create("framepool", flags),
         other => other,
     }
-}
-
-/// `len` rounded up to whole pages, if that is an object's length.
-fn rounded(len: usize, page: usize) -> Option<usize> {
-    let rounded = len.checked_next_multiple_of(page)?;
-    (rounded <= isize::MAX as usize).then_some(rounded)
 }

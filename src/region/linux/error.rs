@@ -1,4 +1,4 @@
-//! Why no mapping could be had, or given back.
+//! Errors of mapping a region and of releasing its pages.
 
 use core::fmt;
 
@@ -6,9 +6,10 @@ use rustix::io::Errno;
 
 use super::lock::LockError;
 use super::numa::NodeError;
-use super::report::{PageSize, Step, Steps};
+use super::page::PageSize;
+use super::report::Refused;
 
-/// No mapping could be had. Nothing stays mapped.
+/// The region could not be mapped. Nothing stays mapped.
 ///
 /// ```
 /// use framepool::{MapError, MappedRegion};
@@ -27,42 +28,25 @@ use super::report::{PageSize, Step, Steps};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum MapError {
-    /// A mapping of zero bytes was asked for.
+    /// The requested length is 0.
     ZeroLength,
-    /// The length exceeds the address space, rounded up to whole pages of the last rung that was tried.
+    /// The length, rounded up to whole pages of the last rung that was tried, exceeds the address space.
     TooLong {
-        /// Bytes asked for.
+        /// Bytes requested.
         requested: usize,
     },
-    /// Every rung that was allowed was refused.
+    /// Every rung that was tried was refused.
     Unavailable {
-        /// Bytes asked for.
+        /// Bytes requested.
         requested: usize,
-        /// Why, from the top rung down.
+        /// The reasons, from the top rung down.
         refused: Refused,
     },
-    /// The last rung that was tried cannot be locked, and a lock was asked for: see
+    /// The last rung that was tried cannot be locked, and the caller requires a lock: see
     /// [`MapBuilder::lock_or_report`](super::MapBuilder::lock_or_report).
     Lock(LockError),
-    /// No page can be placed on the node that was asked for.
+    /// Pages cannot be placed on the requested node.
     Node(NodeError),
-}
-
-/// The rungs that were refused, from the top. Never empty in an error.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refused(pub(super) Steps);
-
-impl Refused {
-    /// One entry a rung that was tried.
-    pub fn iter(&self) -> impl Iterator<Item = &Step> {
-        self.0.iter()
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
 }
 
 impl fmt::Display for MapError {
@@ -76,7 +60,7 @@ impl fmt::Display for MapError {
                 )
             }
             Self::Unavailable { requested, refused } => {
-                write!(f, "{requested} bytes cannot be mapped: {refused}")
+                write!(f, "could not map {requested} bytes: {refused}")
             }
             Self::Lock(error) => error.fmt(f),
             Self::Node(error) => error.fmt(f),
@@ -86,13 +70,13 @@ impl fmt::Display for MapError {
 
 impl core::error::Error for MapError {}
 
-/// A region's pages were not given back. They hold what they held.
+/// The pages of a region were not released. Their content is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReleaseError {
-    /// The region is locked: [`MappedRegion::unlock`](super::MappedRegion::unlock) comes first.
+    /// The region is locked: call [`MappedRegion::unlock`](super::MappedRegion::unlock) first.
     Locked,
-    /// The kernel refused: `EINVAL` for 2 MiB and 1 GiB pages before Linux 5.18, or where the process
+    /// The kernel refused: `EINVAL` for 2 MiB and 1 GiB pages before Linux 5.18, or in a process that
     /// locks all of its memory (mlockall(2)).
     Refused {
         /// The pages of the region.
@@ -105,8 +89,10 @@ pub enum ReleaseError {
 impl fmt::Display for ReleaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Locked => f.write_str("a locked region keeps its pages: unlock it first"),
-            Self::Refused { page, errno } => write!(f, "{page} cannot be given back: {errno}"),
+            Self::Locked => {
+                f.write_str("the region is locked: unlock it before releasing its pages")
+            }
+            Self::Refused { page, errno } => write!(f, "could not release {page}: {errno}"),
         }
     }
 }

@@ -1,21 +1,21 @@
-//! Why no shared region, or no access to it.
+//! Errors of shared regions and of access to them.
 
 use core::fmt;
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 
-use crate::region::PageSize;
+use crate::region::linux::page::PageSize;
 
-/// A promise about a memfd that no process can take back: fcntl(2), "File sealing".
+/// A restriction on a memfd that no process can remove: fcntl(2), "File sealing".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Seal {
     /// `F_SEAL_SHRINK`: the file never becomes shorter.
     Shrink,
-    /// `F_SEAL_WRITE`: the file never changes, and can be mapped for reading only.
+    /// `F_SEAL_WRITE`: the file never changes, and can only be mapped for reading.
     Write,
-    /// `F_SEAL_FUTURE_WRITE`: as `Write`, but for mappings that were there before.
+    /// `F_SEAL_FUTURE_WRITE`: as `Write`, except for mappings that existed before.
     FutureWrite,
 }
 
@@ -35,16 +35,16 @@ impl fmt::Display for Seal {
 pub enum SharedStage {
     /// Making the file: memfd_create(2).
     Create,
-    /// Giving it its length: ftruncate(2).
+    /// Setting its length: ftruncate(2).
     Resize,
     /// Sealing it: `F_ADD_SEALS` in fcntl(2).
     Seal,
-    /// Asking for its seals, access, length and pages: fcntl(2), fstat(2), fstatfs(2).
+    /// Reading its seals, access mode, length and page size: fcntl(2), fstat(2), fstatfs(2).
     Inspect,
     /// The mapping: mmap(2).
     Map,
-    /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2), or fallocate(2)
-    /// where the kernel or a sandbox refuses that.
+    /// Making the pages resident: `MADV_POPULATE_WRITE` in madvise(2), or fallocate(2) if the kernel or
+    /// a sandbox refuses that.
     Populate,
 }
 
@@ -61,59 +61,59 @@ impl fmt::Display for SharedStage {
     }
 }
 
-/// No shared region could be had. Nothing stays mapped.
+/// A shared region could not be made or attached. Nothing stays mapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SharedError {
-    /// A region of zero bytes was asked for, or the file is empty.
+    /// The requested length is 0, or the file is empty.
     ZeroLength,
     /// The length, rounded up to whole pages, exceeds the address space.
     TooLong {
-        /// Bytes asked for, or of the file.
+        /// Bytes requested, or of the file.
         requested: u64,
     },
-    /// Shared regions come in base pages and 2 MiB pages only.
+    /// Shared regions can only have base pages or 2 MiB pages.
     UnsupportedPage {
-        /// The pages asked for.
+        /// The requested pages.
         page: PageSize,
     },
-    /// The descriptor is of no memfd.
+    /// The descriptor is not a memfd.
     NotMemfd,
-    /// The file lacks a seal without which touching the mapping could be a SIGBUS.
+    /// The file lacks a seal. Without it, touching the mapping could be a SIGBUS.
     MissingSeal {
-        /// The seal that is not there.
+        /// The missing seal.
         seal: Seal,
     },
-    /// The file has a seal that forbids to map it for writing.
+    /// The file has a seal that forbids mapping it for writing.
     WriteSealed {
-        /// The seal that is there.
+        /// That seal.
         seal: Seal,
     },
     /// The descriptor is not open for reading and writing.
     NotWritable,
-    /// The file does not end between two of its pages: it was not made as a region.
+    /// The length of the file is not a multiple of its page size: it was not made as a region.
     NotWholePages {
         /// Bytes of the file.
         len: u64,
         /// Bytes of one of its pages.
         page_bytes: usize,
     },
-    /// The file is shorter or longer than was to be accepted.
+    /// The length of the file is outside the range that the caller accepts.
     UnexpectedLength {
         /// Bytes of the file.
         len: usize,
-        /// The fewest to be accepted.
+        /// The smallest accepted length.
         least: usize,
-        /// The most.
+        /// The largest accepted length.
         most: usize,
     },
     /// The kernel refused.
     Kernel {
-        /// Where.
+        /// The step that failed.
         stage: SharedStage,
-        /// Why.
+        /// The kernel's reason.
         errno: Errno,
-        /// Bytes of the region; 0 where they were not known yet.
+        /// Bytes of the region; 0 if they were not known yet.
         len: usize,
     },
 }
@@ -127,9 +127,9 @@ impl fmt::Display for SharedError {
                 "a shared region of {requested} bytes exceeds the address space"
             ),
             Self::UnsupportedPage { page } => {
-                write!(f, "a shared region cannot be asked for in {page}")
+                write!(f, "shared regions cannot have {page}")
             }
-            Self::NotMemfd => write!(f, "the descriptor is of no memfd"),
+            Self::NotMemfd => write!(f, "the descriptor is not a memfd"),
             Self::MissingSeal { seal } => write!(f, "the memfd is not sealed: {seal} is missing"),
             Self::WriteSealed { seal } => {
                 write!(f, "the memfd cannot be mapped for writing: it has {seal}")
@@ -139,10 +139,10 @@ impl fmt::Display for SharedError {
             }
             Self::NotWholePages { len, page_bytes } => write!(
                 f,
-                "the memfd has {len} bytes, which are no whole pages of {page_bytes}"
+                "memfd length {len} is not a multiple of its page size {page_bytes}"
             ),
             Self::UnexpectedLength { len, least, most } => {
-                write!(f, "the memfd has {len} bytes, not {least} to {most}")
+                write!(f, "the memfd has {len} bytes, expected {least} to {most}")
             }
             Self::Kernel { stage, errno, len } => {
                 write!(f, "no shared region of {len} bytes ({stage}: {errno})")
@@ -151,7 +151,7 @@ impl fmt::Display for SharedError {
     }
 }
 
-/// A descriptor was refused. It is in here, as it was.
+/// A descriptor was refused. The error contains it, unchanged.
 #[derive(Debug)]
 pub struct AttachError {
     pub(super) reason: SharedError,
@@ -159,12 +159,12 @@ pub struct AttachError {
 }
 
 impl AttachError {
-    /// Why.
+    /// Returns the reason.
     pub fn reason(&self) -> SharedError {
         self.reason
     }
 
-    /// The descriptor that was refused.
+    /// Returns the descriptor that was refused.
     pub fn into_fd(self) -> OwnedFd {
         self.fd
     }
@@ -176,24 +176,24 @@ impl fmt::Display for AttachError {
     }
 }
 
-/// An access that the region does not have. Nothing was read or written.
+/// An access was refused. Nothing was read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessError {
-    /// It would end behind the region.
+    /// It would end after the region.
     OutOfBounds {
         /// Bytes from the region's start.
         offset: usize,
-        /// Bytes asked for; `usize::MAX` if they exceed the address space.
+        /// Bytes requested; `usize::MAX` if they exceed the address space.
         len: usize,
         /// Bytes of the region.
         available: usize,
     },
-    /// Words lie at multiples of their size.
+    /// The offset is not a multiple of the size of a word.
     Misaligned {
         /// Bytes from the region's start.
         offset: usize,
-        /// Bytes that it must be a multiple of.
+        /// Bytes of a word.
         align: usize,
     },
 }
@@ -207,10 +207,10 @@ impl fmt::Display for AccessError {
                 available,
             } => write!(
                 f,
-                "{len} bytes at offset {offset} are not in a region of {available}"
+                "{len} bytes at offset {offset} exceed a region of {available}"
             ),
             Self::Misaligned { offset, align } => {
-                write!(f, "offset {offset} is no multiple of {align}")
+                write!(f, "offset {offset} is not a multiple of {align}")
             }
         }
     }

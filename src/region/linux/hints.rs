@@ -1,4 +1,4 @@
-//! Advice to the kernel about children and core dumps: madvise(2).
+//! Advice to the kernel about child processes and core dumps: madvise(2).
 
 use core::fmt;
 
@@ -6,17 +6,17 @@ use rustix::io::Errno;
 
 /// What a child of `fork` finds at a region's addresses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Fork {
-    /// The same bytes, copied by whoever of the two writes first: afterwards the parent's next write to
-    /// each page is a page fault too, whatever was prefaulted or locked. The kernel's default.
+    /// The same bytes; the first process to write to a page gets a copy of it. The parent's next write
+    /// to each page is therefore a page fault, even if the page was prefaulted or locked. This is the
+    /// kernel's default.
     #[default]
     Copied,
-    /// Nothing: access in the child is a SIGSEGV (`MADV_DONTFORK`). The parent goes on without a page
-    /// fault. What a region is to have that a device writes to.
+    /// Nothing: an access in the child is a SIGSEGV (`MADV_DONTFORK`). The parent takes no page fault.
+    /// Use this for a region that a device writes to.
     Absent,
-    /// Zeros (`MADV_WIPEONFORK`). Not for 2 MiB and 1 GiB pages: the kernel answers `EINVAL`.
+    /// Zeros (`MADV_WIPEONFORK`). Not for 2 MiB and 1 GiB pages: the kernel returns `EINVAL`.
     Wiped,
 }
 
@@ -30,20 +30,20 @@ impl fmt::Display for Fork {
     }
 }
 
-/// A change to a mapped region that the kernel refused. The region is as good as before.
+/// The kernel refused to change a mapped region. The region stays usable, with its old settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HintError {
-    /// What a child is to find: see [`Fork`].
+    /// What a child of `fork` finds: see [`Fork`].
     Fork {
-        /// What was asked for.
+        /// The requested setting.
         fork: Fork,
         /// The kernel's reason.
         errno: Errno,
     },
-    /// Whether core dumps hold the region.
+    /// Whether core dumps contain the region.
     Dump {
-        /// What was asked for.
+        /// The requested setting.
         dump: bool,
         /// The kernel's reason.
         errno: Errno,
@@ -55,8 +55,8 @@ impl fmt::Display for HintError {
         match self {
             Self::Fork { fork, errno } => write!(f, "the region cannot be {fork}: {errno}"),
             Self::Dump { dump, errno } => {
-                let what = if *dump { "put into" } else { "kept out of" };
-                write!(f, "the region cannot be {what} core dumps: {errno}")
+                let change = if *dump { "added to" } else { "kept out of" };
+                write!(f, "the region cannot be {change} core dumps: {errno}")
             }
         }
     }

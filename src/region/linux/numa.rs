@@ -1,8 +1,8 @@
-//! NUMA nodes: where they are, threads that run there, and which node a page is on.
+//! NUMA nodes: the list of them, threads that run on one, and the node of each page.
 //!
-//! The kernel takes a page from the node of the CPU that first touches it (numa(7)). So pages are
-//! placed by threads of their own that run on that node's CPUs, and what came of it is asked page by
-//! page (move_pages(2) without target nodes).
+//! The kernel takes a page from the node of the CPU that first touches it (numa(7)). So extra threads
+//! on that node's CPUs touch the pages first, and move_pages(2) without target nodes tells afterwards
+//! which node each page is on.
 
 use core::fmt;
 use core::ptr;
@@ -15,42 +15,42 @@ use rustix::thread::{CpuSet, sched_setaffinity};
 
 use super::mapping::{Mapping, last_errno};
 
-/// sysfs, as in Documentation/ABI/stable/sysfs-devices-node.
+/// A directory of sysfs: Documentation/ABI/stable/sysfs-devices-node.
 const NODES: &str = "/sys/devices/system/node";
 
-/// Pages that are asked about at once.
+/// Pages that one system call asks about.
 const BATCH: usize = 512;
 
-/// As wide as an argument of syscall(2) is.
+/// A zero as wide as an argument of syscall(2).
 const ZERO: libc::c_long = 0;
 
-/// Pages cannot be placed on the node that was asked for.
+/// Pages cannot be placed on the requested node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NodeError {
-    /// This machine has no such node, or it is off.
+    /// This machine has no such node, or the node is offline.
     Absent {
-        /// The node asked for.
+        /// The requested node.
         node: u32,
-        /// Those that are on: [`online_nodes`].
+        /// The nodes that are online: [`online_nodes`].
         online: Vec<u32>,
     },
-    /// The node has memory but no CPU to touch it from.
+    /// The node has memory, but no CPU that could touch it first.
     NoCpus {
-        /// The node asked for.
+        /// The requested node.
         node: u32,
     },
-    /// No thread could be run on the node's CPUs: the process is confined to others (cpuset(7)), or
-    /// may have no more threads.
+    /// No thread could run on the node's CPUs: the process is confined to other CPUs (cpuset(7)), or is
+    /// at its limit of threads.
     Refused {
-        /// The node asked for.
+        /// The requested node.
         node: u32,
         /// The kernel's reason: `EINVAL` for a confined process.
         errno: Errno,
     },
-    /// A node was asked for, and no prefault: pages go where they are touched first.
+    /// A node was requested without prefault: then the first touch decides where a page is.
     OnDemand {
-        /// The node asked for.
+        /// The requested node.
         node: u32,
     },
 }
@@ -61,12 +61,15 @@ impl fmt::Display for NodeError {
             Self::Absent { node, online } => {
                 write!(f, "there is no node {node}, only {online:?}")
             }
-            Self::NoCpus { node } => write!(f, "node {node} has no CPU to touch its memory from"),
+            Self::NoCpus { node } => write!(
+                f,
+                "node {node} has no CPU, so its memory cannot be touched first"
+            ),
             Self::Refused { node, errno } => {
                 write!(f, "no thread can run on node {node}: {errno}")
             }
             Self::OnDemand { node } => {
-                write!(f, "without prefault no page can be placed on node {node}")
+                write!(f, "pages cannot be placed on node {node} without prefault")
             }
         }
     }
@@ -74,8 +77,8 @@ impl fmt::Display for NodeError {
 
 impl core::error::Error for NodeError {}
 
-/// The NUMA nodes that are on, in order. A machine, or a kernel, that knows none has node 0 alone.
-/// One file read.
+/// Returns the NUMA nodes that are online, in order: node 0 alone if the machine or the kernel has no
+/// NUMA. Reads one file.
 ///
 /// ```
 /// use framepool::MappedRegion;
@@ -84,7 +87,7 @@ impl core::error::Error for NodeError {}
 /// for node in online_nodes() {
 ///     match MappedRegion::builder(1 << 20).node(node).map() {
 ///         Ok(region) => println!("{}", region.report()), // …, 2097152 bytes on node 0
-///         Err(refused) => println!("{refused}"), // memory without CPUs, or out of bounds
+///         Err(refused) => println!("{refused}"), // no CPUs, or not allowed
 ///     }
 /// }
 /// ```
@@ -96,7 +99,7 @@ pub fn online_nodes() -> Vec<u32> {
         .unwrap_or_else(|| std::vec![0])
 }
 
-/// `0-1,3`, as the kernel prints sets. `None` for anything else.
+/// Parses a set as the kernel prints it, like `0-1,3`. `None` for anything else.
 fn list(text: &str) -> Option<Vec<u32>> {
     let mut all = Vec::new();
     for part in text.trim().split(',').filter(|part| !part.is_empty()) {
@@ -110,12 +113,12 @@ fn list(text: &str) -> Option<Vec<u32>> {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) id: u32,
-    /// Where to touch its memory from; `None` where there is one node only.
+    /// The CPUs that touch its memory first; `None` if there is only one node.
     cpus: Option<CpuSet>,
 }
 
 impl Node {
-    /// The node and its CPUs.
+    /// Finds the node and its CPUs.
     pub(super) fn find(id: u32) -> Result<Self, NodeError> {
         let online = online_nodes();
         if !online.contains(&id) {
@@ -135,23 +138,23 @@ impl Node {
         }
     }
 
-    /// Moves the calling thread to the node's CPUs, its new pages to their node. For threads that do
-    /// nothing else.
+    /// Moves the calling thread to the node's CPUs, so that its new pages are on that node. For threads
+    /// that do nothing else.
     pub(super) fn enter(&self) -> Result<(), NodeError> {
         let Some(cpus) = &self.cpus else {
             return Ok(());
         };
         let node = self.id;
         sched_setaffinity(None, cpus).map_err(|errno| NodeError::Refused { node, errno })?;
-        // A policy that the process was started under (`numactl --interleave`) is not for this thread.
-        // Where the call is not allowed, the report of the pages says what the policy did.
+        // Overrides a policy that the process was started under (`numactl --interleave`). If the call is
+        // not allowed, the report still counts the pages that are on the node.
         // SAFETY: sets the default policy (0) of this thread; without a mask no memory is read.
         unsafe { libc::syscall(libc::SYS_set_mempolicy, ZERO, ptr::null::<u8>(), ZERO) };
         Ok(())
     }
 }
 
-/// `None` if no CPU is among those that an affinity can name.
+/// `None` if an affinity can name none of the CPUs.
 fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
     let mut set = CpuSet::new();
     let named = cpus.iter().filter_map(|&cpu| usize::try_from(cpu).ok());
@@ -161,7 +164,7 @@ fn cpu_set(cpus: &[u32]) -> Option<CpuSet> {
     (set.count() > 0).then_some(set)
 }
 
-/// Neighbouring pages of a region on the same node.
+/// Neighbouring pages of a region that are on the same node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeRun {
@@ -169,12 +172,12 @@ pub struct NodeRun {
     pub offset: usize,
     /// Bytes, whole pages.
     pub len: usize,
-    /// The node that the pages are on; `None`: they are not there yet, or swapped out.
+    /// The node of the pages; `None`: they are not resident yet, or swapped out.
     pub node: Option<u32>,
 }
 
-/// The nodes of all pages, each `page` bytes.
-pub(super) fn runs(mapping: &Mapping, page: usize) -> Result<Vec<NodeRun>, Errno> {
+/// The nodes of all pages of `page` bytes.
+pub(super) fn page_nodes(mapping: &Mapping, page: usize) -> Result<Vec<NodeRun>, Errno> {
     let mut runs: Vec<NodeRun> = Vec::new();
     let mut status = [0; BATCH];
     let mut offset = 0;
@@ -182,7 +185,7 @@ pub(super) fn runs(mapping: &Mapping, page: usize) -> Result<Vec<NodeRun>, Errno
         let count = (mapping.len() - offset).div_ceil(page).min(BATCH);
         let status = status.get_mut(..count).unwrap_or_default();
         if let Err(errno) = query(mapping, offset, page, status) {
-            return alone(mapping.len()).ok_or(errno);
+            return only_node(mapping.len()).ok_or(errno);
         }
         for &node in status.iter() {
             let node = u32::try_from(node).ok();
@@ -200,8 +203,8 @@ pub(super) fn runs(mapping: &Mapping, page: usize) -> Result<Vec<NodeRun>, Errno
     Ok(runs)
 }
 
-/// Where the kernel does not say but there is one node, pages can be nowhere else.
-fn alone(len: usize) -> Option<Vec<NodeRun>> {
+/// On a machine with one node all pages are on it, even if the kernel does not tell.
+fn only_node(len: usize) -> Option<Vec<NodeRun>> {
     let nodes = online_nodes();
     let [only] = nodes.as_slice() else {
         return None;
@@ -213,7 +216,7 @@ fn alone(len: usize) -> Option<Vec<NodeRun>> {
     }])
 }
 
-/// The node of each page from `offset` on, or a negative number.
+/// Writes the node of each page from `offset` on to `status`, or a negative number.
 fn query(
     mapping: &Mapping,
     offset: usize,
@@ -226,8 +229,8 @@ fn query(
         *at = start.wrapping_add(offset + i * page);
     }
     let count = status.len().min(BATCH);
-    // SAFETY: `count` addresses are read and as many numbers written; without target nodes no page
-    // moves.
+    // SAFETY: the call reads `count` addresses and writes `count` numbers, and both arrays are that long;
+    // without target nodes no page moves.
     let failed = unsafe {
         libc::syscall(
             libc::SYS_move_pages,

@@ -1,5 +1,4 @@
-//! The owner of a mapping: the calls that map, protect, advise, lock and unmap are here, and nowhere
-//! else.
+//! The owner of a private mapping: all calls that map, protect, advise, lock and unmap it are here.
 //!
 //! ```text
 //!   Span  ├─ guard ─┼──────────── len ────────────┼─ guard ─┤   unmapped as one
@@ -19,21 +18,21 @@ use rustix::param::page_size;
 
 use super::hints::Fork;
 
-/// `MADV_COLLAPSE` (Linux 6.1), which neither rustix nor libc names; the same on every architecture
-/// that Rust's std runs on.
+/// `MADV_COLLAPSE` (Linux 6.1): neither rustix nor libc has a name for it. It has the same number on
+/// every architecture that Rust's std supports.
 const MADV_COLLAPSE: libc::c_int = 25;
 
-/// Times that guards are tried anew when another thread maps into the gap between them.
+/// Attempts to make guards, each of which fails if another thread maps into the gap between them.
 const GUARD_TRIES: usize = 4;
 
 const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);
 
-/// Addresses of this process that are ours alone, unmapped on drop.
+/// Addresses of this process that this value owns; unmapped on drop.
 ///
 /// # Invariants
 /// 1. `len` bytes at `start` are mapped, by anonymous private mappings.
-/// 2. Both ends lie between pages of the kind that was mapped there, so `munmap` takes the range (for
-///    hugetlb pages it refuses any other).
+/// 2. Both ends are page boundaries of the kind of page that is mapped there, so `munmap` accepts the
+///    range (for hugetlb pages it refuses any other).
 /// 3. Nothing else unmaps, remaps or protects any of it: the kernel chose it where nothing was mapped,
 ///    and its address leaves this module only as a pointer or in a borrow.
 /// 4. `0 < len <= isize::MAX`.
@@ -44,30 +43,30 @@ struct Span {
 }
 
 impl Span {
-    /// `len` zeroed bytes, where the kernel finds room. `len` is whole pages of the kind that `flags`
-    /// ask for.
+    /// Maps `len` zeroed bytes at an address that the kernel chooses. `len` is a multiple of the size of
+    /// the pages that `flags` request.
     fn new(len: usize, access: ProtFlags, flags: MapFlags) -> Result<Self, Errno> {
         if isize::try_from(len).is_err() {
             return Err(Errno::NOMEM);
         }
         let flags = MapFlags::PRIVATE | flags.difference(MapFlags::FIXED);
-        // SAFETY: without an address and `MAP_FIXED` the kernel picks a free range: no memory that
-        // Rust knows of is replaced.
+        // SAFETY: without an address and `MAP_FIXED` the kernel picks a free range, so the call replaces
+        // no memory that Rust knows of.
         let start = unsafe { mmap_anonymous(core::ptr::null_mut(), len, access, flags) }?;
         let start = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
         // The kernel refuses a length of 0 (invariant 4).
         Ok(Self { start, len })
     }
 
-    /// As `new`, with its start at `at`. `EEXIST`: something is mapped there.
+    /// As `new`, with its start at `at`. `EEXIST`: memory is mapped there already.
     fn new_at(at: *mut u8, len: usize, flags: MapFlags) -> Result<Self, Errno> {
         let flags = flags.difference(MapFlags::FIXED) | MapFlags::FIXED_NOREPLACE;
         let flags = MapFlags::PRIVATE | flags;
-        // SAFETY: `MAP_FIXED_NOREPLACE` replaces no mapping; kernels before 4.17 take the address for
-        // a hint.
+        // SAFETY: `MAP_FIXED_NOREPLACE` replaces no mapping; kernels before 4.17 treat the address as a
+        // hint.
         let start = unsafe { mmap_anonymous(at.cast(), len, ACCESS, flags) }?;
         let start = NonNull::new(start.cast::<u8>()).ok_or(Errno::NOMEM)?;
-        // If it is elsewhere, dropping it unmaps it.
+        // If it is elsewhere, the drop unmaps it.
         let span = Self { start, len };
         if start.as_ptr() == at {
             Ok(span)
@@ -76,9 +75,9 @@ impl Span {
         }
     }
 
-    /// At least `len` bytes without slack, `before` bytes into which an address is a multiple of
-    /// `align`: maps up to `align` more and gives the rest back. `align` is a power of two; all are
-    /// whole base pages.
+    /// Maps `len` bytes such that the address `before` bytes after the start is a multiple of `align`:
+    /// maps `align` bytes more and unmaps the rest. `align` is a power of two; all three are multiples
+    /// of a base page.
     fn aligned(
         len: usize,
         before: usize,
@@ -90,7 +89,7 @@ impl Span {
         let mut span = Self::new(room, access, flags)?;
         let marked = span.start.addr().get().wrapping_add(before);
         let lead = marked.wrapping_neg() & (align - 1);
-        // Where a cut fails, dropping the span gives back what is left of it.
+        // If a cut fails, the drop unmaps the rest of the span.
         span.cut_front(lead)?;
         span.cut_back(align - lead)?;
         Ok(span)
@@ -114,8 +113,8 @@ impl Span {
         Ok(())
     }
 
-    /// What is left without `bytes`, which are whole pages (the kernel would round them up) and leave
-    /// something (invariant 4).
+    /// The length that remains after cutting off `bytes`. They must be whole pages, because the kernel
+    /// would round them up, and the rest must not be empty (invariant 4).
     fn all_but(&self, bytes: usize) -> Result<usize, Errno> {
         let part_of_page = bytes & (page_size() - 1);
         match self.len.checked_sub(bytes) {
@@ -124,21 +123,21 @@ impl Span {
         }
     }
 
-    /// Unmaps `bytes` from the offset `at`; the caller takes them out of `start` and `len`.
+    /// Unmaps `bytes` at the offset `at`; the caller updates `start` and `len`.
     fn unmap(&mut self, at: usize, bytes: usize) -> Result<(), Errno> {
         if bytes == 0 {
             return Ok(());
         }
-        // SAFETY: the callers pass `at + bytes <= len` and whole pages, so the range is ours alone
-        // (invariants 1 and 3), and `&mut self` shows that nobody borrows from it.
+        // SAFETY: the callers pass `at + bytes <= len` and whole pages, so this span owns the range
+        // (invariants 1 and 3), and `&mut self` shows that nothing borrows from it.
         unsafe { munmap(self.start.add(at).as_ptr().cast(), bytes) }
     }
 
-    /// Puts other pages in place of all but the first and last `guard` bytes. `EEXIST`: another thread
-    /// came between.
+    /// Replaces the pages of all but the first and last `guard` bytes. `EEXIST`: another thread mapped
+    /// memory there first.
     ///
-    /// Not by `MAP_FIXED` over the old mapping: where that fails, it may or may not have unmapped the
-    /// range, and nothing says whose it is from then on.
+    /// It does not use `MAP_FIXED` over the old mapping: if that fails, the range may or may not be
+    /// unmapped, so its owner would be unknown.
     fn refill(mut self, guard: usize, flags: MapFlags) -> Result<(Self, NonNull<u8>), Errno> {
         let len = self.len;
         let middle = match len.checked_sub(2 * guard) {
@@ -147,7 +146,7 @@ impl Span {
         };
         self.unmap(guard, middle)?;
         let front = self.start;
-        // From here on the two ends are spans of their own: the gap is anybody's.
+        // From here on the two ends are separate spans, and any thread can map into the gap.
         mem::forget(self);
         let front = Self {
             start: front,
@@ -162,7 +161,7 @@ impl Span {
         let at = front.start.as_ptr().wrapping_add(guard);
         let pages = Self::new_at(at, middle, flags)?;
         let (start, filled) = (front.start, pages.start);
-        // Three spans that lie end to end are one.
+        // Three adjacent spans become one.
         [front, pages, back].into_iter().for_each(mem::forget);
         Ok((Self { start, len }, filled))
     }
@@ -170,22 +169,22 @@ impl Span {
 
 impl Drop for Span {
     fn drop(&mut self) {
-        // The kernel refuses only when the process is at its limit of mappings and has merged this one
-        // with its neighbours. Then the pages stay mapped, unused: a leak, and no way to report it.
+        // The kernel refuses only if the process is at its limit of mappings and this mapping was merged
+        // with its neighbours. Then the pages stay mapped: a leak that a drop cannot report.
         let _ = self.unmap(0, self.len);
     }
 }
 
-/// How a mapping is to be made.
+/// The properties of a new mapping.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shape {
-    /// Bytes, whole pages of the kind that `flags` ask for, at most `isize::MAX`.
+    /// Bytes: a multiple of the size of the pages that `flags` request, at most `isize::MAX`.
     pub(super) len: usize,
-    /// What the start is to be a multiple of: a power of two, at least the pages' size.
+    /// The start is a multiple of this: a power of two, at least the page size.
     pub(super) align: usize,
     /// Hugetlb flags, or none.
     pub(super) flags: MapFlags,
-    /// Whether a base page without access lies before and behind.
+    /// Whether a base page without access lies before the mapping and another after it.
     pub(super) guarded: bool,
 }
 
@@ -193,7 +192,7 @@ pub(super) struct Shape {
 ///
 /// # Invariants
 /// 1. `len` bytes at `start` lie in `span`, are readable and writable; `start` may access them all.
-/// 2. The rest of `span`, as many bytes before as behind, admits no access.
+/// 2. The rest of `span`, half of it before and half after these bytes, permits no access.
 /// 3. `0 < len <= isize::MAX`.
 #[derive(Debug)]
 pub(super) struct Mapping {
@@ -203,14 +202,14 @@ pub(super) struct Mapping {
 }
 
 // SAFETY: a mapping belongs to the process, not to the thread that made it (invariant 1 holds on any
-// thread), and the span's invariant 3 makes this value the only one to unmap it.
+// thread), and by the span's invariant 3 only this value unmaps it.
 unsafe impl Send for Mapping {}
-// SAFETY: through `&Mapping` the bytes can be read, and the kernel be given advice that changes none
-// of them; writing, releasing and unmapping need `&mut Mapping` or the value.
+// SAFETY: `&Mapping` permits reading the bytes, and advice to the kernel that changes none of them;
+// writing, releasing and unmapping need `&mut Mapping` or the value.
 unsafe impl Sync for Mapping {}
 
 impl Mapping {
-    /// Zeroed bytes of that shape, where the kernel finds room.
+    /// Maps zeroed bytes of that shape at an address that the kernel chooses.
     pub(super) fn new(shape: Shape) -> Result<Self, Errno> {
         let Shape {
             len, align, flags, ..
@@ -228,7 +227,7 @@ impl Mapping {
         Ok(Self { span, start, len })
     }
 
-    /// The same between guards: the address space is reserved first, then opened in the middle.
+    /// The same between guards: reserves the address space, then makes the middle accessible.
     fn guarded(shape: Shape) -> Result<Self, Errno> {
         let Shape {
             len, align, flags, ..
@@ -244,7 +243,7 @@ impl Mapping {
             // SAFETY: `room` is more than `guard`, so this stays inside.
             let start = unsafe { span.start.add(guard) };
             let access = MprotectFlags::READ | MprotectFlags::WRITE;
-            // SAFETY: the range is the span's, which nobody has seen yet.
+            // SAFETY: the range lies in the span, which no other code has a pointer to yet.
             unsafe { mprotect(start.as_ptr().cast(), len, access) }?;
             return Ok(Self { span, start, len });
         }
@@ -269,14 +268,14 @@ impl Mapping {
         self.len
     }
 
-    /// Bytes without access before the first byte, and behind the last.
+    /// Bytes without access before the first byte, and after the last.
     pub(super) fn guard(&self) -> usize {
         (self.span.len - self.len) / 2
     }
 
     pub(super) fn bytes(&self) -> &[MaybeUninit<u8>] {
-        // SAFETY: invariants 1 and 3, and the span's 3 for as long as the borrow of `self` lasts; `u8`
-        // needs no alignment, `MaybeUninit` no value.
+        // SAFETY: invariants 1 and 3, and the span's invariant 3 as long as `self` is borrowed; `u8` needs
+        // no alignment, `MaybeUninit` no value.
         unsafe { NonNull::slice_from_raw_parts(self.start.cast(), self.len).as_ref() }
     }
 
@@ -285,28 +284,28 @@ impl Mapping {
         unsafe { NonNull::slice_from_raw_parts(self.start.cast(), self.len).as_mut() }
     }
 
-    /// Asks for huge pages (`MADV_HUGEPAGE`).
+    /// Requests huge pages (`MADV_HUGEPAGE`).
     pub(super) fn prefer_huge(&self) -> Result<(), Errno> {
         self.advise(Advice::LinuxHugepage)
     }
 
-    /// Asks for base pages (`MADV_NOHUGEPAGE`).
+    /// Requests base pages (`MADV_NOHUGEPAGE`).
     pub(super) fn prefer_base(&self) -> Result<(), Errno> {
         self.advise(Advice::LinuxNoHugepage)
     }
 
-    /// Makes huge pages of resident base pages, now (`MADV_COLLAPSE`, Linux 6.1). `EINVAL`: not in this
-    /// kernel, or not for this process.
+    /// Merges resident base pages into huge pages now (`MADV_COLLAPSE`, Linux 6.1). `EINVAL`: this kernel
+    /// has no such call, or this process may not have huge pages.
     pub(super) fn collapse(&self) -> Result<(), Errno> {
         let start = self.start.as_ptr().cast::<c_void>();
-        // SAFETY: the range is ours alone; its bytes keep their values and their addresses.
+        // SAFETY: the span owns the range; its bytes keep their values and their addresses.
         match unsafe { libc::madvise(start, self.len, MADV_COLLAPSE) } {
             0 => Ok(()),
             _ => Err(last_errno()),
         }
     }
 
-    /// What a child of `fork` is to find here.
+    /// Sets what a child of `fork` finds here.
     pub(super) fn set_fork(&self, fork: Fork) -> Result<(), Errno> {
         match fork {
             Fork::Copied => {
@@ -321,7 +320,7 @@ impl Mapping {
         }
     }
 
-    /// Whether a core dump holds the bytes.
+    /// Sets whether core dumps contain the bytes.
     pub(super) fn set_dump(&self, dump: bool) -> Result<(), Errno> {
         self.advise(if dump {
             Advice::LinuxDoDump
@@ -330,63 +329,61 @@ impl Mapping {
         })
     }
 
-    /// Private: only advice that leaves every byte of this process as it is may be given through
-    /// `&self`.
+    /// Private, because through `&self` only advice may be given that changes no byte of this process.
     fn advise(&self, advice: Advice) -> Result<(), Errno> {
-        // SAFETY: the range is ours alone (the span's invariants), and none of the kinds of advice that
-        // are passed changes a byte of it in this process. What a child of `fork` may not rely on is
-        // for whoever calls `fork`, which is unsafe.
+        // SAFETY: the span owns the range (its invariants), and no advice that is passed changes a byte of
+        // it in this process. `fork` is unsafe: its caller answers for what the child accesses.
         unsafe { madvise(self.start.as_ptr().cast(), self.len, advice) }
     }
 
-    /// Gives the pages back: all bytes are zeros afterwards (`MADV_DONTNEED`).
+    /// Returns the pages to the kernel: all bytes are zeros afterwards (`MADV_DONTNEED`).
     pub(super) fn release(&mut self) -> Result<(), Errno> {
-        // SAFETY: the range is ours alone, and `&mut self` shows that nobody borrows from it; memory
+        // SAFETY: the span owns the range, and `&mut self` shows that nothing borrows from it; memory
         // that is `MaybeUninit` may change.
         unsafe { madvise(self.start.as_ptr().cast(), self.len, Advice::LinuxDontNeed) }
     }
 
-    /// Keeps every page in memory from the moment it is there (`MLOCK_ONFAULT`, Linux 4.4).
+    /// Locks every page in memory from the moment it is resident (`MLOCK_ONFAULT`, Linux 4.4).
     pub(super) fn lock(&self) -> Result<(), Errno> {
-        // SAFETY: the range is ours; locking changes no byte.
+        // SAFETY: the span owns the range; locking changes no byte.
         unsafe { mlock_with(self.start.as_ptr().cast(), self.len, MlockFlags::ONFAULT) }
     }
 
-    /// Takes the lock back.
+    /// Unlocks the pages.
     pub(super) fn unlock(&self) -> Result<(), Errno> {
         // SAFETY: as for `lock`.
         unsafe { munlock(self.start.as_ptr().cast(), self.len) }
     }
 }
 
-/// Makes every page of a part of a mapping resident and writable, or says that one cannot be had
-/// (`MADV_POPULATE_WRITE`). The part starts and ends between pages. [`cannot_populate`] tells whether
-/// an error is about the call.
+/// Makes every page of a part of a mapping resident and writable, or returns the kernel's reason
+/// (`MADV_POPULATE_WRITE`). The part starts and ends at page boundaries. [`cannot_populate`] tells whether
+/// an error is about the call itself.
 pub(super) fn populate(part: &mut [MaybeUninit<u8>]) -> Result<(), Errno> {
     let start = part.as_mut_ptr().cast();
-    // SAFETY: borrowed exclusively, and the call writes to no byte: it does what a write would, but for
-    // the write.
+    // SAFETY: borrowed exclusively, and the call only causes the page faults of a write: it writes to no
+    // byte.
     unsafe { madvise(start, part.len(), Advice::LinuxPopulateWrite) }
 }
 
-/// Whether `errno` says that this process has no `MADV_POPULATE_WRITE`, and nothing about the pages:
+/// Whether `errno` says that `MADV_POPULATE_WRITE` is not available, and nothing about the pages:
 /// `EINVAL` from a kernel before 5.14, `ENOSYS` or `EPERM` from the filter of a sandbox.
 pub(super) fn cannot_populate(errno: Errno) -> bool {
     matches!(errno, Errno::INVAL | Errno::NOSYS | Errno::PERM)
 }
 
-/// Writes one byte in each `page` bytes, the value that was there. Not for hugetlb pages: one that
-/// cannot be had is a SIGBUS.
+/// Writes one byte in each `page` bytes, with the value that it has. Not for hugetlb pages: if one is
+/// not available, the touch is a SIGBUS.
 pub(super) fn touch(part: &mut [MaybeUninit<u8>], page: usize) {
     for byte in part.iter_mut().step_by(page.max(1)) {
         let byte = core::ptr::from_mut(byte);
-        // SAFETY: a borrow that may be read and written, as what it is: no value is asked for.
-        // Volatile: the write is made for the page fault.
+        // SAFETY: a borrow that permits reads and writes, of `MaybeUninit`, which needs no value.
+        // Volatile: the write is there for its page fault.
         unsafe { byte.write_volatile(byte.read_volatile()) };
     }
 }
 
-/// Why the C library's call just failed.
+/// Why the last call into the C library failed.
 pub(super) fn last_errno() -> Errno {
     let error = std::io::Error::last_os_error();
     Errno::from_io_error(&error).unwrap_or(Errno::INVAL)
@@ -429,7 +426,7 @@ mod tests {
     }
 
     #[test]
-    fn lengths_no_kernel_can_map_are_errors() {
+    fn lengths_that_no_kernel_can_map_are_errors() {
         let new = |len| Mapping::new(shape(len, 1)).map(drop);
         assert_eq!(new(0), Err(Errno::INVAL));
         assert_eq!(new(isize::MAX as usize + 1), Err(Errno::NOMEM));
@@ -458,7 +455,7 @@ mod tests {
     }
 
     fn is_mapped(start: NonNull<u8>) -> bool {
-        // SAFETY: the default advice, which changes nothing whoever has the page.
+        // SAFETY: the default advice changes nothing, whatever is mapped there.
         let there = unsafe { madvise(start.as_ptr().cast(), page_size(), Advice::Normal) };
         there != Err(Errno::NOMEM)
     }
@@ -466,7 +463,7 @@ mod tests {
     #[test]
     fn what_is_cut_off_is_unmapped() {
         let page = page_size();
-        // More than once: another thread may map the page that one cut has freed.
+        // Several attempts: another thread may map the page that a cut has freed.
         let cut = || {
             let mut span = plain(4 * page).unwrap();
             let front = span.start;
@@ -486,7 +483,7 @@ mod tests {
             let pages = [0, page, 3 * page].map(|offset| at(&span, offset));
             (span.refill(page, flags), pages)
         };
-        // Nothing is mapped at a time: no page of 2 MiB fits there.
+        // The gap is smaller than 2 MiB, so no such page fits there.
         let fails = || {
             let (refilled, pages) = refill(MapFlags::HUGETLB | MapFlags::HUGE_2MB);
             assert!(refilled.is_err());
@@ -515,7 +512,8 @@ mod tests {
         assert!(is_mapped(span.start));
     }
 
-    /// Without a reservation the mapping succeeds whatever the machine has: the way to a SIGBUS.
+    /// Without a reservation the mapping succeeds even if the machine has no such pages: a touch would be
+    /// a SIGBUS.
     #[test]
     fn hugetlb_pages_that_are_not_there_are_an_error_when_populated() {
         let shape = Shape {

@@ -1,56 +1,56 @@
 //! Making pages resident: chunk by chunk, on one thread or several.
 //!
 //! ```text
-//!   region │ chunk │ chunk │ chunk │ chunk │ …     each taken by whichever thread is free
+//!   region │ chunk │ chunk │ chunk │ chunk │ …     the next free thread takes the next chunk
 //!              └───────┴───┬───┘
-//!            populate, else touch ──► bytes done ──► the calling thread ──► progress
+//!             populate or touch ──► bytes done ──► the calling thread ──► progress
 //! ```
 
 use core::fmt;
 use core::mem::MaybeUninit;
 use core::slice::ChunksMut;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use rustix::io::Errno;
 
 use super::mapping::{cannot_populate, populate, touch};
 use super::numa::{Node, NodeError};
+use super::page::PageSize;
 use super::report::Residency;
 
-/// Bytes that are made resident by one system call, where pages are not larger: some hundred microseconds,
-/// so that the last of several threads is not long alone.
+/// Bytes that one system call makes resident, unless one page is larger. It takes some hundred
+/// microseconds, so that several threads end at about the same time.
 const CHUNK: usize = 2 << 20;
 
-/// How far a prefault is: what a progress callback is told.
+/// The progress of a prefault, as a callback gets it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Progress {
-    /// Bytes that are resident.
+    /// Bytes made resident so far.
     pub done: usize,
-    /// Bytes that are to be.
+    /// Bytes in all.
     pub total: usize,
 }
 
-/// Pages of a mapped region could not be made resident. The region stays; what was made resident
-/// before stays resident too.
+/// Pages of a mapped region could not be made resident. The region stays mapped, and the pages that were
+/// made resident stay so.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PrefaultError {
-    /// A page is not available: `ENOMEM`, or `EFAULT` where touching it would have been a SIGBUS. Or
-    /// 2 MiB or 1 GiB pages cannot be verified: `EINVAL` before Linux 5.14, `ENOSYS` or `EPERM` in a
-    /// sandbox.
+    /// A page is not available: `ENOMEM`, or `EFAULT` if touching it would have been a SIGBUS. Or
+    /// the residency of 2 MiB or 1 GiB pages cannot be verified: `EINVAL` before Linux 5.14, `ENOSYS` or
+    /// `EPERM` in a sandbox.
     Populate {
-        /// Bytes that were made resident, at least.
+        /// Bytes that were made resident; there may be more.
         done: usize,
         /// Bytes of the region.
         total: usize,
         /// The kernel's reason.
         errno: Errno,
     },
-    /// The pages' node cannot be reached any more.
+    /// Pages can no longer be placed on the requested node.
     Node(NodeError),
 }
 
@@ -58,7 +58,10 @@ impl fmt::Display for PrefaultError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Populate { done, total, errno } => {
-                write!(f, "{done} of {total} bytes made resident: {errno}")
+                write!(
+                    f,
+                    "only {done} of {total} bytes were made resident: {errno}"
+                )
             }
             Self::Node(error) => error.fmt(f),
         }
@@ -67,26 +70,24 @@ impl fmt::Display for PrefaultError {
 
 impl core::error::Error for PrefaultError {}
 
-/// How pages are to be made resident.
+/// How to make pages resident.
 pub(super) struct Plan<'a> {
-    /// Threads that share the work; the calling thread alone for 0 and 1, unless a node is asked for.
+    /// Threads that share the work. For 0 and 1 the calling thread works alone, unless there is a node.
     pub(super) threads: usize,
-    /// Whose CPUs the work is done on.
+    /// The node whose CPUs do the work.
     pub(super) node: Option<&'a Node>,
-    /// Bytes of a page, at least.
-    pub(super) page: usize,
-    /// Whether the pages may be touched where the kernel does not verify them.
-    pub(super) touch: bool,
+    pub(super) page: PageSize,
 }
 
-/// What came of it.
+/// The result of a prefault.
 #[derive(Debug)]
-pub(super) struct Done {
+pub(super) struct Prefaulted {
     pub(super) residency: Residency,
     pub(super) threads: usize,
 }
 
 type Chunk<'a> = &'a mut [MaybeUninit<u8>];
+type Chunks<'a> = Mutex<ChunksMut<'a, MaybeUninit<u8>>>;
 type Outcome = Result<(usize, Residency), Failure>;
 
 enum Failure {
@@ -100,9 +101,9 @@ impl Plan<'_> {
         &self,
         bytes: Chunk<'_>,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<Done, PrefaultError> {
+    ) -> Result<Prefaulted, PrefaultError> {
         let mut tally = Tally::new(bytes.len(), progress);
-        let size = CHUNK.next_multiple_of(self.page.max(1));
+        let size = CHUNK.next_multiple_of(self.page.bytes().max(1));
         let chunks = bytes.len().div_ceil(size);
         let threads = self.threads.clamp(1, chunks.max(1));
         let mut chunks = bytes.chunks_mut(size);
@@ -120,22 +121,22 @@ impl Plan<'_> {
         Ok(tally.done(1))
     }
 
-    /// Has several threads take chunks until none is left. How many there were: 0 if no thread could
-    /// be had and none need be.
-    fn share<'a>(
+    /// Lets several threads take chunks until none is left, and returns the number of threads. 0: no
+    /// thread could be started, and the calling thread may do the work.
+    fn share(
         &self,
-        rest: &Mutex<ChunksMut<'a, MaybeUninit<u8>>>,
+        rest: &Chunks<'_>,
         threads: usize,
         tally: &mut Tally<'_>,
     ) -> Result<usize, PrefaultError> {
         thread::scope(|scope| {
             let (to, from) = channel();
             let (up, all_up) = channel();
-            // Nobody begins before everybody is up: a thread that starts maps a stack, and the kernel
-            // lets it wait for as long as another populates, so that one after the other would work.
-            let gate = rest.lock().unwrap_or_else(PoisonError::into_inner);
+            // No thread works before all have started: a starting thread maps a stack, and the kernel
+            // makes it wait while another thread populates, so the threads would work one by one.
+            let gate = locked(rest);
             let mut started = 0;
-            // The calling thread is one of them, unless they are to run elsewhere.
+            // The calling thread is one of them, unless they must run on a node.
             let own = usize::from(self.node.is_none());
             for _ in own..threads {
                 let (to, up) = (to.clone(), up.clone());
@@ -148,7 +149,7 @@ impl Plan<'_> {
                     self.node,
                 ) {
                     (Ok(_), _) => started += 1,
-                    // Fewer will do.
+                    // Fewer threads do all the work.
                     (Err(_), _) if started > 0 => break,
                     (Err(_), None) => return Ok(0),
                     (Err(e), Some(node)) => {
@@ -161,10 +162,9 @@ impl Plan<'_> {
             drop(to);
             all_up.iter().take(started).for_each(drop);
             drop(gate);
-            // Returning, or unwinding out of the callback, hangs up: the workers stop.
+            // A return, or a panic of the callback, drops the receiver: then the workers stop.
             if own > 0 {
-                let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-                while let Some(chunk) = next() {
+                while let Some(chunk) = next(rest) {
                     tally.add(self.one(chunk))?;
                     from.try_iter().try_for_each(|outcome| tally.add(outcome))?;
                 }
@@ -174,13 +174,12 @@ impl Plan<'_> {
         })
     }
 
-    fn work(&self, rest: &Mutex<ChunksMut<'_, MaybeUninit<u8>>>, to: &Sender<Outcome>) {
+    fn work(&self, rest: &Chunks<'_>, to: &Sender<Outcome>) {
         if let Some(Err(refused)) = self.node.map(Node::enter) {
             let _ = to.send(Err(Failure::Node(refused)));
             return;
         }
-        let next = || rest.lock().unwrap_or_else(PoisonError::into_inner).next();
-        while let Some(chunk) = next() {
+        while let Some(chunk) = next(rest) {
             let outcome = self.one(chunk);
             let failed = outcome.is_err();
             if to.send(outcome).is_err() || failed {
@@ -192,8 +191,9 @@ impl Plan<'_> {
     fn one(&self, chunk: Chunk<'_>) -> Outcome {
         match populate(chunk) {
             Ok(()) => Ok((chunk.len(), Residency::Verified)),
-            Err(errno) if self.touch && cannot_populate(errno) => {
-                touch(chunk, self.page);
+            // An untouched hugetlb page may be missing: touching it would be a SIGBUS.
+            Err(errno) if !self.page.is_hugetlb() && cannot_populate(errno) => {
+                touch(chunk, self.page.bytes());
                 Ok((chunk.len(), Residency::Unverified))
             }
             Err(errno) => Err(Failure::Populate(errno)),
@@ -201,7 +201,15 @@ impl Plan<'_> {
     }
 }
 
-/// Counts, and tells of it, on the calling thread.
+fn locked<'l, 'a>(rest: &'l Chunks<'a>) -> MutexGuard<'l, ChunksMut<'a, MaybeUninit<u8>>> {
+    rest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn next<'a>(rest: &Chunks<'a>) -> Option<Chunk<'a>> {
+    locked(rest).next()
+}
+
+/// Counts the bytes done, and calls the callback, on the calling thread.
 struct Tally<'a> {
     so_far: Progress,
     residency: Residency,
@@ -239,8 +247,8 @@ impl<'a> Tally<'a> {
         from.into_iter().try_for_each(|outcome| self.add(outcome))
     }
 
-    fn done(self, threads: usize) -> Done {
-        Done {
+    fn done(self, threads: usize) -> Prefaulted {
+        Prefaulted {
             residency: self.residency,
             threads,
         }

@@ -1,33 +1,5 @@
-//! Where the pages of a region lie in physical memory, for devices that are told so.
-//!
-//! ```text
-//!  virtual    0        2 MiB      4 MiB      6 MiB
-//!             ├──────────┼──────────┼──────────┤        the region, hugepages
-//!                 │            \         /
-//!                 ▼             ▼       ▼
-//!  physical  0x1_4020_0000   0x1_5a00_0000   (4 MiB)    ranges(): (0, 2 MiB), (2 MiB, 4 MiB)
-//! ```
-//!
-//! The kernel says it in `/proc/self/pagemap`, to a process with `CAP_SYS_ADMIN`; to any other it
-//! says frame 0, which is [`IovaError::NotPermitted`] here and never an address.
-//!
-//! # How long it holds
-//!
-//! A physical address is a fact about the past: the kernel may move a page whenever nothing pins it.
-//! Base pages and transparent huge pages are swapped, merged and compacted, and a page that was not
-//! written yet, or that a forked child shares, is replaced at its first write (refused here:
-//! [`IovaError::CopyOnWrite`]). `mlock` keeps a page in memory, not in place: compaction may move it
-//! (`vm.compact_unevictable_allowed`). Hugetlb pages are neither swapped nor compacted, and move only
-//! when an administrator or the process itself has them moved (memory hot-unplug, move_pages(2)): what
-//! user-space drivers without an IOMMU have always relied on. What a promise takes is a driver that
-//! pins. [`Iova::recheck`] tells whether the addresses still hold; it cannot tell for how long.
-//!
-//! **With an IOMMU do without this file.** The device then sees addresses that the program chooses when
-//! it maps the region through VFIO (`VFIO_IOMMU_MAP_DMA`), which pins it as well; physical addresses mean
-//! nothing to the device, and contiguity of the region is enough.
-//!
-//! Sources: Documentation/admin-guide/mm/pagemap.rst, Documentation/mm/unevictable-lru.rst and
-//! Documentation/driver-api/vfio.rst of the Linux kernel, proc_pid_pagemap(5).
+//! The physical addresses of a region's pages: `/proc/self/pagemap`, proc_pid_pagemap(5),
+//! Documentation/admin-guide/mm/pagemap.rst and Documentation/mm/unevictable-lru.rst of the Linux kernel.
 
 use core::fmt;
 use core::ptr::NonNull;
@@ -37,11 +9,33 @@ use std::vec::Vec;
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, pread};
 
-use crate::region::MappedRegion;
-
-/// A physical address: what a device without an IOMMU puts on the bus. Never 0.
+/// A physical address, as a device without an IOMMU uses it. Never 0. [`Iova`] says how long it holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PhysAddr(pub u64);
+
+impl PhysAddr {
+    /// Returns the physical address of one byte. Opens the kernel's page map and reads two entries: four
+    /// system calls. For more than a few addresses use [`Iova::of`]. The memory is not accessed.
+    ///
+    /// # Errors
+    /// [`IovaError`], except `Split` and `Moved`.
+    ///
+    /// ```
+    /// use framepool::MappedRegion;
+    /// use framepool::region::{IovaError, PhysAddr};
+    ///
+    /// let region = MappedRegion::builder(1 << 20).map()?;
+    /// match PhysAddr::of(region.as_ptr().as_ptr()) {
+    ///     Ok(address) => println!("the device's descriptor gets {address}"),
+    ///     Err(IovaError::NotPermitted) => println!("this process lacks CAP_SYS_ADMIN"),
+    ///     Err(other) => println!("{other}"),
+    /// }
+    /// # Ok::<(), framepool::MapError>(())
+    /// ```
+    pub fn of(ptr: *const u8) -> Result<Self, IovaError> {
+        Pagemap::open()?.translate(ptr.addr())
+    }
+}
 
 impl fmt::Display for PhysAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -49,53 +43,53 @@ impl fmt::Display for PhysAddr {
     }
 }
 
-/// No physical address can be told.
+/// The physical address is not available.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum IovaError {
-    /// The kernel tells frames to processes with `CAP_SYS_ADMIN` only, and this is none.
+    /// The kernel tells physical addresses only to processes with `CAP_SYS_ADMIN`, and this one lacks it.
     NotPermitted,
-    /// The kernel's page map cannot be read.
+    /// The kernel's page map is not readable.
     Unavailable {
-        /// Why.
+        /// The kernel's reason.
         errno: Errno,
     },
-    /// No page is there: the memory is not mapped, or was not touched yet.
+    /// There is no page: the memory is not mapped, or was not touched yet.
     NotPresent {
         /// The address.
         addr: usize,
     },
-    /// The page is swapped out, or on its way to another place.
+    /// The page is swapped out, or is being moved.
     Swapped {
         /// The address.
         addr: usize,
     },
-    /// The page is one that the first write replaces: the page of zeros that stands for memory which
-    /// was only read, or one that a forked child has as well. A device that wrote to it would write
-    /// into somebody else's memory.
+    /// The next write replaces the page: it is the page of zeros that the kernel maps for memory that was
+    /// only read, or a forked child shares it. A device that wrote to it would write to memory of other
+    /// processes.
     CopyOnWrite {
         /// The address.
         addr: usize,
     },
-    /// The address lies outside the table, or where no program has memory.
+    /// The address is outside the table, or outside the memory that a program can have.
     Outside {
         /// The address.
         addr: usize,
     },
-    /// The bytes do not lie in one piece.
+    /// The bytes are not physically contiguous.
     Split {
-        /// Bytes asked for.
+        /// Bytes requested.
         len: usize,
-        /// Bytes that follow each other from the start.
+        /// Bytes from the start that are contiguous.
         contiguous: usize,
     },
     /// The page has moved since the table was made.
     Moved {
         /// Bytes from the table's start.
         offset: usize,
-        /// Where it was.
+        /// Its address in the table.
         was: PhysAddr,
-        /// Where it is.
+        /// Its address now.
         now: PhysAddr,
     },
 }
@@ -103,17 +97,20 @@ pub enum IovaError {
 impl fmt::Display for IovaError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::NotPermitted => write!(f, "physical addresses take CAP_SYS_ADMIN"),
-            Self::Unavailable { errno } => write!(f, "{PAGEMAP} cannot be read: {errno}"),
-            Self::NotPresent { addr } => write!(f, "no page is there at {addr:#x}"),
+            Self::NotPermitted => write!(f, "physical addresses require CAP_SYS_ADMIN"),
+            Self::Unavailable { errno } => write!(f, "could not read {PAGEMAP}: {errno}"),
+            Self::NotPresent { addr } => write!(f, "there is no page at {addr:#x}"),
             Self::Swapped { addr } => write!(f, "the page at {addr:#x} is swapped out"),
             Self::CopyOnWrite { addr } => {
-                write!(f, "the page at {addr:#x} is replaced when it is written to")
+                write!(f, "the next write replaces the page at {addr:#x}")
             }
-            Self::Outside { addr } => write!(f, "address {addr:#x} is outside"),
+            Self::Outside { addr } => write!(
+                f,
+                "address {addr:#x} is outside the table or the address space"
+            ),
             Self::Split { len, contiguous } => write!(
                 f,
-                "of {len} bytes only the first {contiguous} lie in one piece"
+                "only the first {contiguous} of {len} bytes are contiguous"
             ),
             Self::Moved { offset, was, now } => {
                 write!(
@@ -127,37 +124,14 @@ impl fmt::Display for IovaError {
 
 impl core::error::Error for IovaError {}
 
-/// The physical address of one byte. Opens the kernel's page map and reads two entries: four system
-/// calls; for more than a few, [`Iova::of`]. The memory is not accessed. For how long the answer
-/// holds, see the [module](self).
-///
-/// # Errors
-/// [`IovaError`], but for `Split` and `Moved`.
-///
-/// ```
-/// use framepool::MappedRegion;
-/// use framepool::region::{IovaError, iova};
-///
-/// let region = MappedRegion::builder(1 << 20).map()?;
-/// match iova::translate(region.as_ptr().as_ptr()) {
-///     Ok(address) => println!("the device may be told {address}"),
-///     Err(IovaError::NotPermitted) => println!("not without CAP_SYS_ADMIN"),
-///     Err(other) => println!("{other}"),
-/// }
-/// # Ok::<(), framepool::MapError>(())
-/// ```
-pub fn translate(ptr: *const u8) -> Result<PhysAddr, IovaError> {
-    PageMap::open()?.translate(ptr.addr())
-}
-
-/// Bytes of a region that follow each other in physical memory.
+/// Bytes of a region that are contiguous in physical memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IovaRange {
     /// Bytes from the region's start.
     pub offset: usize,
-    /// Where the first of them is.
+    /// The physical address of the first.
     pub phys: PhysAddr,
-    /// How many there are. Never 0.
+    /// Number of bytes. Never 0.
     pub len: usize,
 }
 
@@ -167,8 +141,34 @@ impl IovaRange {
     }
 }
 
-/// The physical addresses of a whole region, as they were when it was made: see the [module](self) for
-/// how long they hold.
+/// A table of the physical addresses of a whole region, for devices without an IOMMU.
+///
+/// ```text
+///  virtual    0        2 MiB      4 MiB      6 MiB
+///             ├──────────┼──────────┼──────────┤        the region, hugepages
+///                 │            \         /
+///                 ▼             ▼       ▼
+///  physical  0x1_4020_0000   0x1_5a00_0000   (4 MiB)    ranges(): (0, 2 MiB), (2 MiB, 4 MiB)
+/// ```
+///
+/// The kernel tells the addresses in `/proc/self/pagemap`, proc_pid_pagemap(5), to a process with
+/// `CAP_SYS_ADMIN`. To other processes it tells frame 0; that is [`IovaError::NotPermitted`] here, and
+/// never an address.
+///
+/// # How long the addresses hold
+///
+/// The kernel may move a page at any time, unless the page is pinned. Base pages and transparent huge
+/// pages are swapped, merged and compacted. The first write replaces a page that was never written, or
+/// that a forked child shares; such pages are refused ([`IovaError::CopyOnWrite`]). `mlock` keeps a page
+/// in memory, but compaction may still move it (`vm.compact_unevictable_allowed`). Hugetlb pages are
+/// neither swapped nor compacted. They move only on request of an administrator or of the process itself
+/// (memory hot-unplug, move_pages(2)); user-space drivers without an IOMMU rely on that. Only a kernel
+/// driver that pins the pages gives a guarantee. [`recheck`](Self::recheck) tells whether the addresses
+/// still hold now.
+///
+/// **With an IOMMU you need no physical addresses.** The program maps the region through VFIO
+/// (`VFIO_IOMMU_MAP_DMA`, Documentation/driver-api/vfio.rst of the Linux kernel), which also pins it, and
+/// chooses the addresses that the device sees. It is enough that the region is contiguous.
 ///
 /// ```
 /// use framepool::MappedRegion;
@@ -190,23 +190,23 @@ impl IovaRange {
 pub struct Iova {
     start: usize,
     len: usize,
-    /// In order of their offsets, without gaps; merged where they could be.
+    /// Sorted by offset, without gaps; contiguous neighbours are merged.
     ranges: Vec<IovaRange>,
 }
 
 impl Iova {
-    /// The addresses of `len` bytes from `start` on. The memory is not accessed. O(pages).
+    /// Reads the addresses of `len` bytes from `start` on. The memory is not accessed. O(pages).
     ///
     /// # Errors
-    /// [`IovaError`], but for `Split` and `Moved`; the address is that of the first page that is not
-    /// as it should be.
+    /// [`IovaError`], except `Split` and `Moved`, with the address of the first page that has no usable
+    /// physical address.
     pub fn of(start: NonNull<u8>, len: usize) -> Result<Self, IovaError> {
         let start = start.addr().get();
-        let ranges = ranges(&PageMap::open()?, start, len)?;
+        let ranges = ranges(&Pagemap::open()?, start, len)?;
         Ok(Self { start, len, ranges })
     }
 
-    /// The physical address of a byte of the region. O(log ranges).
+    /// Returns the physical address of a byte of the region. O(log ranges).
     ///
     /// # Errors
     /// [`IovaError::Outside`].
@@ -214,7 +214,7 @@ impl Iova {
         self.at(ptr.addr().wrapping_sub(self.start))
     }
 
-    /// The physical address of the byte at an offset, for example
+    /// Returns the physical address of the byte at an offset, for example
     /// [`Block::offset`](crate::Block::offset). O(log ranges).
     ///
     /// # Errors
@@ -223,12 +223,12 @@ impl Iova {
         self.contiguous(offset, 1)
     }
 
-    /// The physical address of `len` bytes (at least one) from an offset on, all in one piece.
+    /// Returns the physical address of `len` contiguous bytes (at least one) from an offset on.
     /// O(log ranges).
     ///
     /// # Errors
-    /// [`IovaError::Split`] if they are not in one piece, [`IovaError::Outside`] if they are not all in
-    /// the region.
+    /// [`IovaError::Split`] if they are not contiguous, [`IovaError::Outside`] if they are not all in the
+    /// region.
     pub fn contiguous(&self, offset: usize, len: usize) -> Result<PhysAddr, IovaError> {
         let outside = IovaError::Outside {
             addr: self.start.wrapping_add(offset),
@@ -246,23 +246,23 @@ impl Iova {
         }
     }
 
-    /// The pieces, in order of their offsets: they cover the region, and no two that follow each other
-    /// in both kinds of memory are apart.
+    /// Returns the contiguous ranges, sorted by offset. They cover the region; neighbours that are also
+    /// physically contiguous are merged.
     pub fn ranges(&self) -> impl ExactSizeIterator<Item = IovaRange> {
         self.ranges.iter().copied()
     }
 
-    /// Whether every page is still where it was. O(pages).
+    /// Checks that every page still has the address in the table. O(pages).
     ///
     /// # Errors
-    /// [`IovaError::Moved`] with the first that is not, or whatever [`of`](Self::of) would say.
+    /// [`IovaError::Moved`] with the first page that has moved, or an error of [`of`](Self::of).
     pub fn recheck(&self) -> Result<(), IovaError> {
         let mut now = self.clone();
-        now.ranges = ranges(&PageMap::open()?, self.start, self.len)?;
-        // Where the two begin to differ, a piece of one of them begins.
+        now.ranges = ranges(&Pagemap::open()?, self.start, self.len)?;
+        // At the first difference a range of one of the two tables starts.
         let starts = self.ranges().chain(now.ranges()).map(|range| range.offset);
-        let places = |offset| Some((offset, self.at(offset).ok()?, now.at(offset).ok()?));
-        let moved = starts.filter_map(places).filter(|(_, was, now)| was != now);
+        let both = |offset| Some((offset, self.at(offset).ok()?, now.at(offset).ok()?));
+        let moved = starts.filter_map(both).filter(|(_, was, now)| was != now);
         match moved.min() {
             Some((offset, was, now)) => Err(IovaError::Moved { offset, was, now }),
             None => Ok(()),
@@ -270,45 +270,23 @@ impl Iova {
     }
 }
 
-impl MappedRegion {
-    /// The physical addresses of all pages: [`Iova::of`].
-    ///
-    /// # Errors
-    /// As for [`Iova::of`].
-    pub fn iova(&self) -> Result<Iova, IovaError> {
-        Iova::of(self.as_ptr(), self.len())
-    }
-}
-
-#[cfg(target_has_atomic = "64")]
-impl crate::region::SharedRegion {
-    /// The physical addresses of all pages: [`Iova::of`]. They are the same for every process that has
-    /// the region attached.
-    ///
-    /// # Errors
-    /// As for [`Iova::of`].
-    pub fn iova(&self) -> Result<Iova, IovaError> {
-        Iova::of(self.as_ptr(), self.len())
-    }
-}
-
-/// The pieces of `len` bytes from `start` on.
-fn ranges(map: &PageMap, start: usize, len: usize) -> Result<Vec<IovaRange>, IovaError> {
+/// The contiguous ranges of `len` bytes from `start` on.
+fn ranges(map: &Pagemap, start: usize, len: usize) -> Result<Vec<IovaRange>, IovaError> {
     let mut ranges: Vec<IovaRange> = Vec::new();
     let end = start.checked_add(len);
     let end = end.ok_or(IovaError::Outside { addr: start })?;
     let mut addr = start;
-    let mut entries = Entries::default();
+    let mut entries = Entries::none();
     while addr < end {
         let (entry, page_end) = entries.at(map, addr, end)?;
-        let piece = IovaRange {
+        let next = IovaRange {
             offset: addr - start,
             phys: map.phys(entry, addr)?,
             len: page_end.min(end) - addr,
         };
         match ranges.last_mut() {
-            Some(last) if last.end() == piece.phys.0 => last.len += piece.len,
-            _ => ranges.push(piece),
+            Some(last) if last.end() == next.phys.0 => last.len += next.len,
+            _ => ranges.push(next),
         }
         addr = page_end.min(end);
     }
@@ -321,30 +299,30 @@ const PAGEMAP: &str = "/proc/self/pagemap";
 const ENTRY: usize = 8;
 /// Bits 0–54: the frame, if the page is present.
 const FRAME: u64 = (1 << 55) - 1;
-/// Bit 56: mapped here and nowhere else.
+/// Bit 56: no other process maps the page.
 const EXCLUSIVE: u64 = 1 << 56;
-/// Bit 61: of a file or of shared memory.
+/// Bit 61: a page of a file or of shared memory.
 const FILE: u64 = 1 << 61;
-/// Bit 62.
+/// Bit 62: swapped out.
 const SWAPPED: u64 = 1 << 62;
-/// Bit 63.
+/// Bit 63: resident.
 const PRESENT: u64 = 1 << 63;
 
 /// The kernel's table: one entry for each base page of the address space.
-struct PageMap {
+struct Pagemap {
     file: OwnedFd,
     page: usize,
 }
 
-impl PageMap {
-    /// Opens it, and finds out whether it tells frames.
+impl Pagemap {
+    /// Opens the table, and checks that it tells frames.
     fn open() -> Result<Self, IovaError> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let map = Self {
             file: open(PAGEMAP, flags, Mode::empty()).map_err(refused)?,
             page: rustix::param::page_size(),
         };
-        // A page that is there: the one under this variable.
+        // The page of this variable is resident.
         let probe = 1_u8;
         match map.translate(core::ptr::from_ref(core::hint::black_box(&probe)).addr()) {
             Err(e @ (IovaError::NotPermitted | IovaError::Unavailable { .. })) => Err(e),
@@ -353,11 +331,11 @@ impl PageMap {
     }
 
     fn translate(&self, addr: usize) -> Result<PhysAddr, IovaError> {
-        let (entry, _) = Entries::default().at(self, addr, addr)?;
+        let (entry, _) = Entries::none().at(self, addr, addr)?;
         self.phys(entry, addr)
     }
 
-    /// What an entry says about the address that it is for.
+    /// The physical address of `addr`, from its entry.
     fn phys(&self, entry: u64, addr: usize) -> Result<PhysAddr, IovaError> {
         if entry & PRESENT == 0 {
             return Err(match entry & SWAPPED {
@@ -366,7 +344,7 @@ impl PageMap {
             });
         }
         match entry & FRAME {
-            // No page of a program is there: the frame is withheld.
+            // No page of a program has frame 0: the kernel withholds the number.
             0 => Err(IovaError::NotPermitted),
             _ if entry & (FILE | EXCLUSIVE) == 0 => Err(IovaError::CopyOnWrite { addr }),
             frame => {
@@ -377,27 +355,25 @@ impl PageMap {
     }
 }
 
-/// Entries of neighbouring pages, as many as one read brings.
+/// Entries of neighbouring pages, from one read.
 struct Entries {
     first_page: usize,
     bytes: [u8; 512 * ENTRY],
     len: usize,
 }
 
-impl Default for Entries {
-    fn default() -> Self {
+impl Entries {
+    fn none() -> Self {
         Self {
             first_page: 0,
             bytes: [0; 512 * ENTRY],
             len: 0,
         }
     }
-}
 
-impl Entries {
-    /// The entry for `addr`, and the address behind its page. If it is not here, it is read, with those
-    /// that follow it up to `end`.
-    fn at(&mut self, map: &PageMap, addr: usize, end: usize) -> Result<(u64, usize), IovaError> {
+    /// The entry for `addr`, and the address after its page. Reads it if necessary, together with the
+    /// entries that follow it, up to `end`.
+    fn at(&mut self, map: &Pagemap, addr: usize, end: usize) -> Result<(u64, usize), IovaError> {
         let page = addr / map.page;
         let outside = IovaError::Outside { addr };
         if self.get(page).is_none() {
@@ -408,7 +384,7 @@ impl Entries {
             self.len = pread(&map.file, into, from).map_err(refused)?;
             self.first_page = page;
         }
-        // Nothing is read where no program has memory.
+        // The read returns nothing for addresses that no program can have.
         let entry = self.get(page).ok_or(outside)?;
         let page_end = (page + 1).checked_mul(map.page).ok_or(outside)?;
         Ok((entry, page_end))
@@ -416,8 +392,8 @@ impl Entries {
 
     fn get(&self, page: usize) -> Option<u64> {
         let from = page.checked_sub(self.first_page)?.checked_mul(ENTRY)?;
-        let there = self.bytes.get(..self.len)?;
-        let entry = there.get(from..from.checked_add(ENTRY)?)?;
+        let read = self.bytes.get(..self.len)?;
+        let entry = read.get(from..from.checked_add(ENTRY)?)?;
         entry.try_into().ok().map(u64::from_ne_bytes)
     }
 }
@@ -434,7 +410,7 @@ mod tests {
     use super::*;
 
     fn phys(entry: u64) -> Result<u64, IovaError> {
-        let map = PageMap {
+        let map = Pagemap {
             file: open("/dev/null", OFlags::RDONLY, Mode::empty()).unwrap(),
             page: 4096,
         };
@@ -471,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn offsets_and_pieces_are_found() {
+    fn offsets_and_contiguous_pieces_are_found() {
         let table = table(&[(0x9000, 0x2000), (0x4000, 0x1000), (0x8000, 0x1000)]);
         let at = |offset| table.at(offset).map(|p| p.0);
         assert_eq!(at(0), Ok(0x9000));
