@@ -126,9 +126,6 @@ extern crate std;
 
 #[macro_use]
 mod describe;
-#[macro_use]
-mod sync;
-
 pub mod error;
 #[cfg(feature = "defmt")]
 mod log;
@@ -136,6 +133,7 @@ pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]
 pub mod ring;
+mod sync;
 #[cfg(loom)]
 #[doc(hidden)]
 pub use sync::counters::explore_counters;

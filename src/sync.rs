@@ -44,7 +44,6 @@ macro_rules! loom_const {
         $vis fn $name($($args)*) -> $ret $body
     };
 }
-#[allow(unused_imports, reason = "used where a feature needs it")]
 pub(crate) use loom_const;
 
 /// The word that one compare-and-swap covers: as wide as a pointer.

@@ -29,7 +29,7 @@ use crate::pool::geometry::links_size;
 #[cfg(loom)]
 use crate::pool::geometry::slot_count;
 use crate::pool::pressure::Pressure;
-use crate::sync::{AtomicU32, AtomicWord, Counter};
+use crate::sync::{AtomicU32, AtomicWord, Counter, loom_const};
 
 /// The link of a block that is out as a raw block. No index plus one reaches it.
 pub(crate) const RAW: u32 = u32::MAX;

@@ -28,7 +28,7 @@ use core::task::{Context, Poll, Waker};
 
 use crate::pool::audit::AuditKind;
 use crate::pool::{Block, Pool};
-use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word};
+use crate::sync::{self, AtomicWord, Exclusive, Ordering::*, Word, loom_const};
 
 /// The most who wait for blocks of one pool at once and sleep. Whoever comes beyond is polled again
 /// and again.

@@ -28,7 +28,7 @@ use super::word::Tops;
 use crate::error::CheckError;
 #[cfg(not(loom))]
 use crate::pool::geometry::LINE;
-use crate::sync::{self, AtomicU32, AtomicWord, Ordering::*, Section, Word};
+use crate::sync::{AtomicU32, AtomicWord, Ordering::*, Section, Word, loom_const};
 
 /// The words of the magazines: what an exchange touches.
 pub(crate) struct MagazineWords {
@@ -149,7 +149,7 @@ impl<'a> Memory<'a> {
         // SAFETY: the caller's promise; nothing is read.
         let first = unsafe { self.slot(slot) }.cast::<u8>();
         for line in 0..=4 * self.size / LINE {
-            sync::prefetch(first.as_ptr().wrapping_add(line * LINE));
+            crate::sync::prefetch(first.as_ptr().wrapping_add(line * LINE));
         }
     }
 

@@ -41,7 +41,9 @@ use core::ptr::NonNull;
 
 use super::Ids;
 use super::word::Shape;
-use crate::sync::{AtomicU32, AtomicWord, Counter, Ordering, Ordering::*, Section, Word};
+use crate::sync::{
+    AtomicU32, AtomicWord, Counter, Ordering, Ordering::*, Section, Word, loom_const,
+};
 
 /// The words of a stack: what an allocation without a cache touches.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
