@@ -2,7 +2,7 @@
 //!
 //! | group | one iteration | elements |
 //! |---|---|---|
-//! | `cache` | blocks out of a [`Cache`] and back: one; 32 one by one; 32 as a burst; 32 as an array | blocks |
+//! | `cache` | allocate from a [`Cache`] and free: one; 32 one by one; 32 as a burst; 32 as an array | blocks |
 //! | `depot` | blocks out of the pool without a cache, and dropped: one; 32 as a burst | blocks |
 //! | `value` | a value of 64 bytes moved into a block and dropped, with and without a cache | values |
 //! | `raw` | a block made raw, and freed by its address or its id | blocks |
@@ -42,7 +42,7 @@ macro_rules! take {
     ($alloc:expr) => {
         match $alloc {
             Ok(taken) => taken,
-            Err(_) => unreachable!("the pool is larger than what the bench takes"),
+            Err(_) => unreachable!("the pool has more blocks than the bench uses"),
         }
     };
 }
@@ -165,7 +165,7 @@ fn raw(c: &mut Criterion) {
 fn size(c: &mut Criterion) {
     let mut group = c.benchmark_group("size");
     for (name, count) in [("1 Ki", 1 << 10), ("64 Ki", 1 << 16), ("1 Mi", 1 << 20)] {
-        let pool = Pool::allocate(PoolConfig::new(64, count)).expect("72 MiB at the most");
+        let pool = Pool::allocate(PoolConfig::new(64, count)).expect("at most 72 MiB are needed");
         shuffle(&pool);
         // A cache of the default size would hold half of the smallest pool.
         let mut cache: Cache<'_, 128> = Cache::new(&pool);

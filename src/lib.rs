@@ -1,19 +1,20 @@
-//! Fixed blocks over memory you own: handed out and taken back in bounded time, from any thread, core or
-//! interrupt.
+//! A memory pool of fixed-size blocks over memory you own. Blocks are handed out and taken back in bounded
+//! time, from any thread, core or interrupt.
 //!
 //! A [`Pool`] divides memory that the caller supplies (a static, a linker section, a slice, a hugepage
-//! mapping) into blocks of one size. Allocating is taking an index off a lock-free stack; freeing is
-//! dropping the handle. A worker that does so often takes a [`Cache`] and pays no atomic at all. Nothing
-//! faults, locks, calls the system or panics on the way.
+//! mapping) into blocks of one size. An allocation takes an index from a lock-free stack; dropping the
+//! handle frees the block. A worker that allocates often uses a [`Cache`] of its own, where most operations
+//! need no atomic instruction. Operations on blocks take no lock, make no system call and do not panic. Once
+//! the memory is resident, they cause no page fault.
 //!
 //! ```
-//! // 512 blocks of 2 KiB in .bss: there is nothing to initialise.
+//! // 512 blocks of 2 KiB in .bss, ready without initialisation.
 //! framepool::pool!(static FRAMES: [2048; 512]);
 //!
 //! let mut frame = FRAMES.alloc()?;
 //! let header = frame.write(b"\x01\x00\x5e\x00\x00\x01")?;
 //! assert_eq!(header[0], 1);
-//! // Sending is moving, freeing is dropping, on whichever thread.
+//! // Sending a block is moving it. Freeing it is dropping it, on any thread.
 //! std::thread::spawn(move || drop(frame)).join().unwrap();
 //! assert_eq!(FRAMES.stats().in_use, 0);
 //! # Ok::<(), Box<dyn core::error::Error>>(())
@@ -21,72 +22,105 @@
 //!
 //! # Which type do I want
 //!
-//! | I have, or want | take |
+//! ## A pool and its blocks
+//!
+//! | you need | take |
 //! |---|---|
 //! | a pool in a `static`, on bare metal or hosted | [`pool!`], which declares a [`StaticPool`] |
-//! | memory of my own: a slice, a linker section, a mailbox of a device | [`Pool::new`], [`Pool::from_parts`], [`Pool::from_raw`] |
-//! | hugepages, prefaulted, and the truth about what I got (Linux) | `Pool::map`, or `MappedRegion` and `Pool::over_mapping` |
-//! | a pool in a test or a tool | `Pool::allocate` |
+//! | a pool over your own memory: a slice, a linker section, a device's mailbox | [`Pool::new`], [`Pool::from_parts`], [`Pool::from_raw`] |
+//! | a pool in a test or a tool | [`Pool::allocate`] |
 //! | one block | [`Block`], from [`Pool::alloc`] |
-//! | a value of mine in a block, destructor and all | [`PoolBox`], from [`Pool::alloc_value`] |
-//! | 32 blocks that travel together | [`Burst`] |
-//! | to sleep until there is a block, or to be told that few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
-//! | blocks that nobody else can use up | a [`Reservation`], from [`Pool::reserve_in`] or `Pool::reserve` |
-//! | a worker that allocates or frees millions a second | a [`Cache`] of its own |
-//! | to hand a block to C, a device, a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`], and back by [`Pool::free_raw`] or [`Pool::block_from_raw`] |
-//! | memory that two processes share (Linux) | `SharedRegion` |
-//! | pages that follow each other, for DMA | a [`PageRun`], from [`PageRuns::alloc`] |
+//! | a value in a block, with its destructor | [`PoolBox`], from [`Pool::alloc_value`] |
+//! | many blocks that travel together | [`Burst`], from [`Pool::alloc_burst`] |
+//! | a worker that allocates or frees millions of blocks per second | a [`Cache`] of its own, from [`Pool::cache`] |
+//! | the same without a variable for the cache | [`Pool::local_alloc`], [`Pool::with_local`] |
+//! | a guaranteed quota of blocks | [`Reservation`], from [`Pool::reserve`] or [`Pool::reserve_in`] |
+//! | to sleep until a block is free, or to be called when few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
+//! | to see how many blocks are in use, free and cached; to verify it | [`Pool::stats`], [`Pool::check`] |
+//! | to find the code that leaked a block or freed it twice | [`Pool::report`] (feature `audit`) |
 //! | a `Vec` or a `Box` whose memory is a block | `&Pool` as its `Allocator` (feature `allocator-api2`) |
-//! | what fits a block to come from a pool, and everything else from elsewhere | [`PoolAlloc`] as the `#[global_allocator]` |
-//! | a cache without carrying one around | `Pool::with_local`, `Pool::local_alloc` |
-//! | to know where the blocks are | [`Pool::stats`]; [`Pool::check`] proves it |
-//! | to know who leaked one, or freed it twice | `Pool::report` (feature `audit`) |
-//! | blocks, or anything else, on another core | a `ring::Ring` (feature `ring`) |
-//! | to know what that took, and at the 99.9th percentile | `time::HostClock`, `time::Histogram`, `time::Tracker` (feature `time`) |
-//! | to know what a frame is, at the price of a few ns | `wire::summarize` (feature `wire`) |
-//! | only some frames | a `wire::Filter` |
-//! | the messages of an exchange's feed | `feed`: ITCH, PITCH, XDP, FIX, and their framings |
+//! | a `#[global_allocator]` with a pool in front | [`PoolAlloc`] |
+//!
+//! ## Drivers and DMA
+//!
+//! | you need | take |
+//! |---|---|
+//! | a pool in hugepages, prefaulted (Linux) | [`Pool::map`] |
+//! | hugepages, and a report of what the kernel granted (Linux) | [`MappedRegion`], then [`Pool::over_mapping`] |
+//! | to give a block to C, a device or a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`] |
+//! | to take it back | [`Pool::free_raw`], [`Pool::block_from_raw`], [`Pool::block_from_id`] |
+//! | contiguous pages | [`PageRun`], from [`PageRuns::alloc`] |
+//! | physical addresses (Linux) | [`region::Iova`], [`region::PhysAddr::of`] |
+//! | memory that several processes map (Linux) | [`SharedRegion`] |
+//!
+//! ## Beside the pool
+//!
+//! | you need | take |
+//! |---|---|
+//! | to pass blocks or other values to another core | [`ring::Ring`], [`ring::flags::Ring`] |
+//! | to pass values to another process (Linux) | [`ring::SharedRing`] |
+//! | to measure latency, tail percentiles included | [`time::HostClock`], [`time::Histogram`], [`time::Tracker`] |
+//! | to classify a frame in a few ns | [`wire::summarize`] |
+//! | to read or write one header | [`wire::Udp`], [`wire::UdpHeader`] and their like |
+//! | to select frames | [`wire::Filter`] |
+//! | the messages of an exchange feed | [`feed`]: ITCH, PITCH, XDP, FIX, and their framings |
 //!
 //! # Features
 //!
-//! | feature | what |
+//! | feature | what it adds |
 //! |---|---|
 //! | `std` (default) | pools that allocate their own memory; the current thread's caches |
 //! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
 //! | `ring` | the single-producer, single-consumer ring |
 //! | `time` | cycle clocks, histograms, latency by venue |
 //! | `wire` | packet parsing, filters |
-//! | `feed` | exchange feeds; enables `wire` |
-//! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
-//! | `defmt` | `defmt::Format` for every public type |
+//! | `feed` | the messages of exchange feeds; enables `wire` |
+//! | `critical-section` | pools on targets without compare-and-swap; no effect elsewhere |
+//! | `defmt` | `defmt::Format` for every public type that exists without `std` |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
-//! | `audit` | who holds which block since when, and what happened to it before; needs `std` |
-//! | `hdrhistogram` | histograms to and from the crate of that name; needs `std` |
+//! | `audit` | the owner of each block, since when, and its earlier events; needs `std` |
+//! | `hdrhistogram` | conversion of histograms to and from the crate `hdrhistogram`; needs `std` |
 //!
-//! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`, which is no feature:
-//! all features together build on stable.
+//! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`. This is not a feature,
+//! so that `--all-features` builds on stable.
 //!
-//! With `default-features = false` the crate needs `core` alone. Features only add. What backs the
-//! atomics follows the target, never a feature.
+//! With `default-features = false` the crate needs `core` alone. Features only add. The target, not a
+//! feature, decides what implements the atomics.
 //!
-//! # What it promises, and what not
+//! # What it promises
 //!
-//! - Memory safety from safe code, whatever is forgotten, leaked or freed where. Handles know their pool,
-//!   and every way back compares it.
-//! - O(1) for every operation on one block, whatever the size of the pool; bursts take O(their length),
-//!   and meetings with the depot O(a magazine), at most 512 blocks unless asked for more.
-//!   Lock-free: whatever a thread or an interrupt was stopped in the middle of, the others go on.
-//! - A failed operation gives its argument back and says why with the facts. What a pool or a cache
-//!   refuses, and requests that find too few blocks, are counted.
-//! - Not that a block's bytes are zero: they are what its last owner, or a device, left there, and
-//!   [`MaybeUninit`](core::mem::MaybeUninit) says so.
-//! - Not wait-freedom: a compare-and-swap may have to be repeated under contention.
-//! - Not that a block freed by one worker can be had by another at once: it may be in the first one's
-//!   [`Cache`], which says how many it hides.
+//! - **Memory safety** from safe code, whatever is forgotten or leaked, and wherever a block is freed. A
+//!   handle knows its pool, and every safe way back compares the pool.
+//! - **O(1)** for every operation on one block, whatever the size of the pool. A burst takes O(its length).
+//!   An exchange between a cache and the pool takes O(a magazine): at most 512 blocks, unless the pool was
+//!   configured with larger magazines.
+//! - **Lock-free**: if a thread or an interrupt handler is stopped at any point, the others still proceed.
+//! - **No lost arguments**: a failed operation returns its argument and an error with the facts. A pool and a
+//!   cache count what they refuse, and the requests that find too few blocks.
+//!
+//! # What it does not promise
+//!
+//! - That a block's bytes are zero. They are what the last owner or a device left there; the type of the
+//!   bytes, [`MaybeUninit`](core::mem::MaybeUninit), says so.
+//! - Wait-freedom. Under contention a compare-and-swap may have to be repeated.
+//! - That a block freed by one worker is available to another at once. It may lie in the first worker's
+//!   [`Cache`], which reports how many blocks it holds.
 #![no_std]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![cfg_attr(framepool_nightly, feature(allocator_api))]
+// The front page links to types of every feature.
+#![cfg_attr(
+    not(all(
+        feature = "audit",
+        feature = "feed",
+        feature = "mmap",
+        feature = "ring",
+        feature = "time",
+        target_os = "linux"
+    )),
+    allow(rustdoc::broken_intra_doc_links)
+)]
 
 #[cfg(any(feature = "std", loom, test))]
 extern crate std;

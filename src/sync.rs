@@ -1,18 +1,18 @@
-//! The one shim over atomics: `core` on targets with compare-and-swap, a critical section on those
-//! without, [loom](https://docs.rs/loom) when its models run.
+//! The only module with atomics: those of `core` on targets with compare-and-swap (CAS), critical sections
+//! on targets without, and those of [loom](https://docs.rs/loom) in its models.
 //!
-//! Everything shared that a pool's algorithms read is an [`AtomicU32`], an [`AtomicWord`] or a [`Counter`]
-//! of this module, or [`Exclusive`] to one thread at a time; and every step that reads, decides and writes
-//! takes a [`Section`]. The token is how one algorithm serves three worlds:
+//! All shared memory of a pool's algorithms is an [`AtomicU32`], an [`AtomicWord`] or a [`Counter`] of this
+//! module, or [`Exclusive`] to one thread at a time. Every step that reads, decides and writes takes a
+//! [`Section`]. With this token one algorithm serves three environments:
 //!
 //! | target | a [`Section`] is | `compare_exchange` is |
 //! |---|---|---|
-//! | with CAS | nothing, and costs nothing | the instruction |
+//! | with CAS | empty, without cost | the instruction |
 //! | without CAS (`thumbv6m`, `riscv32imc`) | a [`critical_section`] entered once per *operation* | load, compare, store |
-//! | `--cfg loom` | nothing | loom's, so that every interleaving is explored |
+//! | `--cfg loom` | empty | loom's, so that every interleaving is explored |
 //!
-//! Which of them applies follows `cfg(target_has_atomic)`, never a feature: a feature of some distant
-//! dependency must not be able to change what an interrupt handler may do.
+//! `cfg(target_has_atomic)` selects the row, never a feature: a feature that another dependency enables
+//! must not change what an interrupt handler may do.
 
 #[cfg(not(any(target_pointer_width = "32", target_pointer_width = "64")))]
 compile_error!("framepool needs a target with 32- or 64-bit pointers");
@@ -53,7 +53,7 @@ pub(crate) type Word = u64;
 #[cfg(target_pointer_width = "32")]
 pub(crate) type Word = u32;
 
-/// A word as the `u64` that statistics show.
+/// A word as `u64`, for statistics.
 #[allow(
     clippy::unnecessary_cast,
     reason = "a word is a u64 on some targets only"
@@ -93,28 +93,28 @@ pub(crate) struct Section<'cs>(core::marker::PhantomData<&'cs ()>);
 #[derive(Clone, Copy)]
 pub(crate) struct Section<'cs>(#[allow(dead_code)] critical_section::CriticalSection<'cs>);
 
-/// Runs one operation. With compare-and-swap this is a plain call; without, interrupts are off for
-/// its whole length, so `f` must be short and must not call the user's code.
+/// Runs one operation. With compare-and-swap this is a plain call. Without it, interrupts are off until
+/// `f` returns, so `f` must be short and must not call the user's code.
 #[cfg(any(loom, target_has_atomic = "32"))]
 #[inline(always)]
 pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
     f(Section(core::marker::PhantomData))
 }
 
-/// Runs one operation. With compare-and-swap this is a plain call; without, interrupts are off for
-/// its whole length, so `f` must be short and must not call the user's code.
+/// Runs one operation. With compare-and-swap this is a plain call. Without it, interrupts are off until
+/// `f` returns, so `f` must be short and must not call the user's code.
 #[cfg(not(any(loom, target_has_atomic = "32")))]
 #[inline]
 pub(crate) fn section<R>(f: impl FnOnce(Section<'_>) -> R) -> R {
     critical_section::with(|cs| f(Section(cs)))
 }
 
-/// Asks for the cache line at `at`, where the target has an instruction for that in reach.
+/// Prefetches the cache line at `at`, if the target has an instruction for that.
 #[cfg(any(not(loom), feature = "wire"))]
 #[inline(always)]
 pub(crate) fn prefetch(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
-    // SAFETY: a hint; no address is wrong, and every x86_64 has the instruction.
+    // SAFETY: a hint that is valid for every address, and every x86_64 has the instruction.
     unsafe {
         use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         _mm_prefetch::<_MM_HINT_T0>(at.cast());
@@ -123,13 +123,13 @@ pub(crate) fn prefetch(at: *const u8) {
     let _ = at;
 }
 
-/// Asks for the cache line at `at`, to write to it, where the target has an instruction for that in reach.
+/// Prefetches the cache line at `at` for a write, if the target has an instruction for that.
 #[cfg(feature = "ring")]
 #[inline(always)]
 pub(crate) fn prefetch_write(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]
-    // SAFETY: a hint; no address is wrong. Where PREFETCHW is not known its encoding, 0F 0D of 3DNow!, does
-    // nothing; only Intel's first 64-bit processors, before 2006, may take it for no instruction at all.
+    // SAFETY: a hint that is valid for every address. Processors without PREFETCHW ignore its encoding, 0F
+    // 0D of 3DNow!. Only Intel's first 64-bit processors, before 2006, may raise an exception.
     unsafe {
         core::arch::asm!("prefetchw [{}]", in(reg) at, options(nostack, preserves_flags, readonly));
     }
@@ -143,7 +143,7 @@ macro_rules! atomic {
         #[repr(transparent)]
         pub(crate) struct $name($raw);
 
-        // Some widths use only some of these.
+        // Not every type uses every method.
         #[allow(dead_code)]
         impl $name {
             loom_const! {
@@ -162,8 +162,8 @@ macro_rules! atomic {
                 self.0.store(value, order)
             }
 
-            /// Replaces `current` by `new`, or says what was there. Never fails spuriously where
-            /// a critical section stands behind it; may elsewhere, so callers loop.
+            /// Replaces `current` by `new`, or returns the actual value. May fail spuriously on targets
+            /// with compare-and-swap, so callers loop.
             #[cfg(any(loom, target_has_atomic = "32"))]
             #[inline(always)]
             pub(crate) fn compare_exchange_weak(
@@ -209,8 +209,8 @@ macro_rules! atomic {
             }
         }
 
-        // Interrupts are off for as long as a `Section` lives, and a target without
-        // compare-and-swap has one core: nothing can come between the load and the store.
+        // Interrupts are off while a `Section` lives, and a target without compare-and-swap has one core.
+        // So nothing happens between the load and the store.
         #[cfg(not(any(loom, target_has_atomic = "32")))]
         #[allow(dead_code)]
         impl $name {
@@ -280,10 +280,9 @@ atomic!(
     Word
 );
 atomic!(
-    /// A shared [`Word`] that is shown, or hints: whatever it holds, no block is lost or had twice, and no
-    /// one sleeps for ever.
-    /// Loom explores the orders in which such words are read and written where a model asks for it
-    /// (`explore_counters`); the others are kept to what they are about.
+    /// A shared [`Word`] for statistics or hints. Whatever its value, no block is lost or handed out twice,
+    /// and no task sleeps for ever. Loom explores the order of accesses to such words only if a model
+    /// requests it (`explore_counters`), so that the other models stay small.
     Counter,
     RawCounter,
     Word
@@ -291,7 +290,7 @@ atomic!(
 
 #[cfg(feature = "ring")]
 impl AtomicU32 {
-    /// What it holds, where no other thread has it. Loom checks that every access comes before this one.
+    /// The value, when no other thread has access. Loom checks that every access happens before this one.
     pub(crate) fn exclusive(&mut self) -> u32 {
         #[cfg(loom)]
         return self.0.with_mut(|value| *value);
@@ -300,7 +299,7 @@ impl AtomicU32 {
     }
 }
 
-/// What an earlier swap read becomes acquired.
+/// An acquire fence for the value that an earlier swap read.
 #[inline(always)]
 pub(crate) fn acquire_fence() {
     #[cfg(loom)]
@@ -309,8 +308,8 @@ pub(crate) fn acquire_fence() {
     core::sync::atomic::fence(Ordering::Acquire);
 }
 
-/// Loom takes SeqCst accesses for AcqRel ones. Between two such accesses of a thread this says to it what
-/// they mean; elsewhere it is nothing.
+/// Loom treats SeqCst accesses as AcqRel. Between two such accesses of a thread, this fence gives loom the
+/// SeqCst order. Without loom it does nothing.
 #[inline(always)]
 pub(crate) fn seq_cst_under_loom() {
     #[cfg(loom)]
@@ -319,7 +318,8 @@ pub(crate) fn seq_cst_under_loom() {
     }
 }
 
-/// Of two threads that each store, call this, and load what the other stores, one sees the other's.
+/// If two threads each store a value, call this, and load the other's value, at least one of them sees the
+/// other's store.
 #[cfg(feature = "ring")]
 #[inline(always)]
 pub(crate) fn full_fence() {
@@ -329,7 +329,7 @@ pub(crate) fn full_fence() {
     core::sync::atomic::fence(Ordering::SeqCst);
 }
 
-/// Tells the processor that this is a loop that waits, and loom that another thread must go on.
+/// Tells the processor that this loop waits, and loom that another thread must run.
 #[cfg(feature = "ring")]
 #[inline(always)]
 pub(crate) fn spin_loop() {
@@ -344,7 +344,7 @@ use core::cell::UnsafeCell;
 #[cfg(loom)]
 use loom::cell::UnsafeCell;
 
-/// Memory that a protocol around it gives to one thread at a time; loom checks that it does.
+/// Memory that the surrounding protocol gives to one thread at a time. Loom checks the protocol.
 #[repr(transparent)]
 pub(crate) struct Exclusive<T>(UnsafeCell<T>);
 
@@ -356,7 +356,7 @@ impl<T> Exclusive<T> {
     }
 
     /// # Safety
-    /// It is the caller's alone for as long as `f` runs.
+    /// The caller has exclusive access while `f` runs.
     pub(crate) unsafe fn with<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
         #[cfg(loom)]
         return self.0.with_mut(f);
@@ -365,7 +365,7 @@ impl<T> Exclusive<T> {
     }
 }
 
-/// Counters under loom: plain words, or, in models about them, words that loom explores.
+/// Counters under loom: plain words, or words that loom explores in models about counters.
 #[cfg(loom)]
 pub mod counters {
     use core::sync::atomic::Ordering;
@@ -377,8 +377,7 @@ pub mod counters {
         pub(super) static EXPLORED: Cell<bool> = const { Cell::new(false) };
     }
 
-    /// Has loom explore the counters of pools that this thread, and the model that it runs, makes from
-    /// here on; or not any more.
+    /// Sets whether loom explores the counters of pools that this thread and its model create from now on.
     pub fn explore_counters(explored: bool) {
         EXPLORED.set(explored);
     }

@@ -16,7 +16,7 @@ struct Counting;
 
 static PASSED_ON: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: `System` does it all.
+// SAFETY: all calls go to `System`.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         PASSED_ON.fetch_add(1, Relaxed);
@@ -37,7 +37,7 @@ static GLOBAL: PoolAlloc<Counting> = PoolAlloc::new(&SMALL, Counting);
 /// Miri is a thousand times slower.
 const ROUNDS: usize = if cfg!(miri) { 20 } else { 20_000 };
 
-/// Taken for writing by tests that count blocks or need one, for reading by those that hold many.
+/// Locked for writing by tests that count blocks or need one, for reading by tests that hold many.
 static ALONE: RwLock<()> = RwLock::new(());
 
 fn in_pool<T>(at: *const T) -> bool {
@@ -206,7 +206,7 @@ fn threads_that_come_and_go_leave_no_block_behind() {
         assert_eq!(spawn(), 25);
     }
     let after = SMALL.stats().in_use;
-    // The harness allocates, too, but not a block a thread.
+    // The harness also allocates, but less than a block per thread.
     assert!(
         after < before + ROUNDS as u64 / 40 + 16,
         "{before} then {after}"
@@ -222,7 +222,7 @@ fn the_audit_names_who_holds_memory_and_allocates_none_of_it_here() {
     let named = thread::Builder::new().name("hoarder".into());
     let kept = named.spawn(|| {
         framepool::pool!(static OTHER: [64; 4]);
-        // From the first handle of this thread on its name is known.
+        // A thread's name is known after its first handle.
         drop(OTHER.alloc().unwrap());
         Box::new([7_u64; 16])
     });

@@ -176,7 +176,7 @@ impl<'p> Block<'p> {
         }
     }
 
-    /// The first `len` bytes (at most all), taken for initialised.
+    /// Returns the first `len` bytes (at most all) as initialised.
     ///
     /// # Safety
     /// They are initialised: by [`write`](Self::write), [`zeroed`](Self::zeroed), a system call or a
@@ -188,7 +188,7 @@ impl<'p> Block<'p> {
         unsafe { NonNull::slice_from_raw_parts(self.start(), len).as_ref() }
     }
 
-    /// The first `len` bytes (at most all), taken for initialised, for writing.
+    /// Returns the first `len` bytes (at most all) as initialised, for writing.
     ///
     /// # Safety
     /// As for [`assume_init`](Self::assume_init).

@@ -16,8 +16,8 @@ use crate::sync;
 
 impl Pool<'_> {
     /// Takes one block. O(1), one compare-and-swap, if the free stack has one: blocks freed without a cache are
-    /// there. A block that was never allocated costs the counting of the peak in addition. If only full magazines
-    /// are left, one is split, O([`magazine`](Self::magazine)).
+    /// there. For a block that was never allocated, the pool also updates the peak. If only full magazines are
+    /// left, one is split, O([`magazine`](Self::magazine)).
     ///
     /// # Errors
     /// [`Exhausted`] if the depot has none. Blocks in workers' caches do not count.
@@ -53,7 +53,7 @@ impl Pool<'_> {
         }
     }
 
-    /// Takes `n` blocks, all or none: one compare-and-swap if the free stack has them.
+    /// Takes `n` blocks, all or none. One compare-and-swap, if the free stack has that many.
     ///
     /// # Errors
     /// [`AllocManyError::Exhausted`] if fewer are free, [`AllocManyError::TooMany`] if `n` is greater

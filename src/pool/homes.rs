@@ -29,7 +29,7 @@ impl<'m> Pool<'m> {
     /// statics, allocations and new mappings they are zero already.
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `OutOfMemory`.
+    /// Any [`ConfigError`] except `OutOfMemory`.
     ///
     /// ```
     /// use core::mem::MaybeUninit;
@@ -53,7 +53,7 @@ impl<'m> Pool<'m> {
     /// misaligned. `config` must state the number of blocks: [`PoolConfig::new`].
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `OutOfMemory`.
+    /// Any [`ConfigError`] except `OutOfMemory`.
     pub fn from_parts(
         blocks: &'m mut [MaybeUninit<u8>],
         metadata: &'m mut [MaybeUninit<u8>],
@@ -75,7 +75,7 @@ impl<'m> Pool<'m> {
     /// A pool in `len` bytes at `start`: a linker section, a DMA window, or a mapping.
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `OutOfMemory`.
+    /// Any [`ConfigError`] except `OutOfMemory`.
     ///
     /// # Safety
     /// The bytes are valid for reads and writes for `'m`, from every thread, core and interrupt that uses the

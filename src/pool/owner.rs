@@ -53,7 +53,7 @@ impl Pool<'static> {
     /// [`prefault`](Self::prefault) touches them.
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `RegionTooSmall`.
+    /// Any [`ConfigError`] except `RegionTooSmall`.
     pub fn allocate(config: PoolConfig) -> Result<Self, ConfigError> {
         let layout = config.layout()?;
         let memory = Allocation::zeroed(layout.size(), layout.align())?;

@@ -35,9 +35,9 @@ impl Block<'_> {
         pool.note(id, AuditKind::IntoRaw);
         sync::section(|s| {
             pool.header().cold.raw.fetch_add(s, 1, Relaxed);
-            // Release: pairs with the acquire in `claim_raw`, so that what was written to the block
-            // comes before what its next owner does.
-            // SAFETY: the block is in range, and its owner may write its link.
+            // Release: pairs with the acquire in `claim_raw`, so that writes to the block happen before
+            // all accesses of its next owner. SAFETY: the block is in range, and its owner may write its
+            // link.
             unsafe { pool.link(id) }.store(RAW, Release);
         });
         BlockId(id)
@@ -76,7 +76,7 @@ impl Pool<'_> {
         Ok(())
     }
 
-    /// Frees a raw block by its name. A name from another pool is not detected.
+    /// Frees a raw block, given its [`BlockId`]. An id of another pool is not detected.
     ///
     /// # Errors
     /// As for [`free_raw`](Self::free_raw).
@@ -107,7 +107,7 @@ impl Pool<'_> {
         Ok(unsafe { Block::own(self, id.0) })
     }
 
-    /// Converts a raw block into a handle again, by its name.
+    /// Converts a raw block into a handle again, given its [`BlockId`].
     ///
     /// # Errors
     /// As for [`free_raw`](Self::free_raw).

@@ -177,7 +177,7 @@ impl Drop for Reservation<'_> {
 impl Reservation<'_> {
     /// Returns the number of blocks of the quota that are not lent to reservations of this one.
     fn own(&self) -> Word {
-        // What is lent includes the names below the capacity that were never in the quota.
+        // The lent blocks include the indices below the capacity that were never in the quota.
         (self.pool.depot.capacity() as Word).saturating_sub(self.pool.depot.lent())
     }
 
@@ -285,7 +285,7 @@ impl<'p> Withdrawn<'p> {
         let pool = Pool {
             depot: Depot {
                 base,
-                // SAFETY: it has blocks: `take` refuses none.
+                // SAFETY: the capacity is not 0, because `take` refuses 0 blocks.
                 capacity: unsafe { NonZeroU32::new_unchecked(self.capacity) },
                 magazine,
                 align_log2: parent.depot.align_log2,

@@ -30,10 +30,10 @@ pub struct Stats {
     pub cached: u64,
     /// Blocks of the capacity that do not belong to this pool: withdrawn by [`Pool::reserve`].
     pub reserved: u64,
-    /// The largest number of blocks that were in use at once. Too low by the blocks that caches handed out and
-    /// took back between two exchanges: a block out of a cache counts from the cache's next exchange with the
-    /// depot on. Without caches it is too low by at most one for each other thread that was in the middle of an
-    /// allocation at that moment.
+    /// The largest number of blocks that were in use at once. Does not include blocks that a cache handed out
+    /// and took back between two exchanges with the depot, because a block from a cache counts from the cache's
+    /// next exchange. Without caches it may be too low by one for each other thread that was in the middle of
+    /// an allocation.
     pub peak: u64,
     /// Tasks [waiting](Pool::alloc_async) for a block.
     pub waiting: u64,

@@ -10,8 +10,8 @@ use crate::ring::error::{Abandoned, Full};
 use crate::ring::producer::Producer;
 use crate::ring::waker::WakeCell;
 
-/// Makes ends that wake each other. Takes both ends: a producer that wakes nobody would let an asynchronous
-/// consumer sleep for ever.
+/// Makes ends that wake each other. Takes both ends, because next to a producer that wakes no task, an asynchronous
+/// consumer would sleep for ever.
 ///
 /// Each operation that changes the ring then costs an extra full fence (about 20 cycles on x86-64), to see whether
 /// the other end sleeps. The ring itself stores one waker for each end.
@@ -48,7 +48,7 @@ use crate::ring::waker::WakeCell;
 /// ```
 ///
 /// # Errors
-/// The ends, if they are not of one ring.
+/// The ends, if they belong to different rings.
 #[allow(clippy::result_large_err, reason = "the error returns both ends")]
 pub fn asynchronous<'r, T>(
     ends: Ends<'r, T>,

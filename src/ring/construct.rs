@@ -85,8 +85,7 @@ pub fn in_memory<'m, T: 'm>(
 /// ```
 ///
 /// # Safety
-/// `len` bytes from `start` on are good for reads and writes. Nothing but the ends uses them for as long as one of
-/// the ends lives.
+/// `len` bytes from `start` on are valid for reads and writes. Only the ends use them while one of the ends lives.
 ///
 /// # Errors
 /// As for [`in_memory`].

@@ -216,7 +216,7 @@ impl<'r, T> Consumer<'r, T> {
     }
 
     /// Takes values one by one for as long as there are any, also those that are pushed meanwhile. Values that the
-    /// iterator was not asked for stay.
+    /// iterator did not return stay.
     pub fn drain(&mut self) -> Drain<'_, Self> {
         Drain(self)
     }
@@ -234,7 +234,8 @@ impl<'r, T> Consumer<'r, T> {
         self.memory.control().is_gone(PRODUCER)
     }
 
-    /// Returns the minimum number of values in the ring: the producer may be pushing some. One load of its position.
+    /// Returns a lower bound of the number of values in the ring, because the producer may be pushing some. One load
+    /// of its position.
     pub fn len(&self) -> usize {
         // Relaxed: the slots are not touched, so an acquire would promise nothing. After `is_abandoned`, whose
         // acquire comes first, this is the producer's last position.

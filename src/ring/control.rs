@@ -45,7 +45,7 @@ pub(super) struct Control {
 
 impl Control {
     loom_const! {
-        /// An empty ring at this position, of which nobody has an end.
+        /// An empty ring at this position, whose ends were not taken yet.
         pub(super) fn new(position: Word) -> Self {
             Self {
                 tail: Padded(AtomicWord::new(position)),

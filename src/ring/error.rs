@@ -11,12 +11,12 @@ pub enum RingError {
     ZeroCapacity,
     /// The capacity is not a power of two.
     NotPowerOfTwo {
-        /// Number of slots asked for.
+        /// Requested number of slots.
         asked: usize,
     },
     /// The slots exceed the address space, or half of the positions that a word can count.
     CapacityTooLarge {
-        /// Number of slots asked for.
+        /// Requested number of slots.
         asked: usize,
         /// Size of one slot in bytes: of a value, and of its flag if slots have one.
         element: usize,
@@ -32,7 +32,7 @@ pub enum RingError {
     AlreadySplit,
     /// The allocator could not allocate `size` bytes.
     OutOfMemory {
-        /// Number of bytes asked for.
+        /// Requested number of bytes.
         size: usize,
     },
 }
@@ -88,11 +88,11 @@ impl<T> fmt::Display for Full<T> {
 
 impl<T> core::error::Error for Full<T> {}
 
-/// The ring has less room than was asked for. Nothing was reserved.
+/// The ring has less room than requested. Nothing was reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoRoom {
-    /// Number of slots asked for.
+    /// Requested number of slots.
     pub requested: usize,
     /// Number of free slots.
     pub available: usize,

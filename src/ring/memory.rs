@@ -74,8 +74,8 @@ impl<'r, S: Slot> Memory<'r, S> {
     /// are not used.
     ///
     /// # Safety
-    /// `len` bytes from `start` on are good for reads and writes, and nobody but the ends uses them for as long as
-    /// one of them lives.
+    /// `len` bytes from `start` on are valid for reads and writes, and only the ends use them while one of them
+    /// lives.
     ///
     /// # Errors
     /// As for [`layout`], and `RegionTooSmall`.
@@ -124,7 +124,7 @@ impl<'r, S: Slot> Memory<'r, S> {
         let start = NonNull::new(unsafe { std::alloc::alloc(layout) });
         let size = layout.size();
         let start = start.ok_or(RingError::OutOfMemory { size })?;
-        // SAFETY: that many bytes are there, aligned, and nobody else knows of them until `free`.
+        // SAFETY: that many bytes are there, aligned, and no other code uses them until `free`.
         Ok(unsafe { Self::make(start, offset, capacity, Some(free::<S>), position) })
     }
 
@@ -206,7 +206,7 @@ impl<'r, S: Slot> Memory<'r, S> {
     }
 }
 
-/// The values that nobody took. Drops them, and then frees the memory.
+/// The values that were not taken. Drops them, and then frees the memory.
 ///
 /// # Invariant
 /// Both ends have left. Of the slots, those of `at..end` may hold values.

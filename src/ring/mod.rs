@@ -29,10 +29,10 @@
 //!
 //! | producer | consumer | what holds |
 //! |---|---|---|
-//! | writes slot `t` | | `t` is not in `head..tail`: nobody reads it |
+//! | writes slot `t` | | `t` is not in `head..tail`: no thread reads it |
 //! | stores `tail = t + 1`, **release** | | |
 //! | | loads `tail`, **acquire** | sees `t + 1`: then slot `t` was written before. Sees `t`: finds nothing, looks again later |
-//! | | reads slot `t` | `t` is in `head..tail`: nobody writes it |
+//! | | reads slot `t` | `t` is in `head..tail`: no thread writes it |
 //! | | stores `head = t + 1`, **release** | |
 //! | loads `head`, **acquire** | | sees `t + 1`: then slot `t` was read before. Sees `t`: finds less room than there is |
 //! | writes slot `t + slots`, the same one | | |

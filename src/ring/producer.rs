@@ -217,8 +217,8 @@ impl<'r, T> Producer<'r, T> {
     }
 
     /// Moves values in for as long as there is room, and publishes them together when the iterator ends or the ring
-    /// is full. Returns the number of values pushed. The iterator is not asked for a value that has no room, so
-    /// nothing counts as refused. If it panics, the values that it has given are dropped and nothing is published.
+    /// is full. Returns the number of values pushed. `next` is called only while there is room, so nothing counts as
+    /// refused. If it panics, the values that it has given are dropped and nothing is published.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let room = self.room(usize::MAX);
         let mut reserved = Reserved::new(self, room);
@@ -293,13 +293,14 @@ impl<'r, T> Producer<'r, T> {
         self.push_or_wait::<W>(value)
     }
 
-    /// Whether the consumer is gone. Pushes still succeed until the ring is full; values that nobody took are
+    /// Whether the consumer is gone. Pushes still succeed until the ring is full; values that were not taken are
     /// dropped with this end.
     pub fn is_abandoned(&self) -> bool {
         self.memory.control().is_gone(CONSUMER)
     }
 
-    /// Returns the maximum number of values in the ring: the consumer may be taking some. One load of its position.
+    /// Returns an upper bound of the number of values in the ring, because the consumer may be taking some. One load
+    /// of its position.
     pub fn len(&self) -> usize {
         // Relaxed: the slots are not touched, so an acquire would promise nothing.
         let head = self.memory.control().head.0.load(Ordering::Relaxed);

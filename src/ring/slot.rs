@@ -168,7 +168,7 @@ impl<T> Memory<'_, ValueSlot<T>> {
                 )
             });
         }
-        // From here on the memory is the other end's, or nobody's.
+        // From here on the memory belongs to the other end, or is freed.
         if let Some(sleeper) = sleeper {
             sleeper.wake();
         }

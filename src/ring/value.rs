@@ -125,7 +125,7 @@ impl<S: Slot, const N: usize> Inline<S, N> {
     }
 
     /// # Safety
-    /// Nothing but the ends that are made of this uses the ring while it is borrowed.
+    /// Only the ends made from this use the ring while it is borrowed.
     unsafe fn memory(&self) -> Memory<'_, S> {
         let (control, slots) = (NonNull::from(&self.control), NonNull::from(&self.slots));
         // SAFETY: the memory lives as long as the borrow; the caller's promise. Words and slots may be written

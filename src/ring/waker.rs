@@ -5,9 +5,9 @@ use core::task::Waker;
 
 use crate::sync::{AtomicU32, Exclusive, Ordering, full_fence, loom_const, section};
 
-/// No waker is in the cell, and nobody uses it. All zeros.
+/// There is no waker in the cell, and no thread uses the cell. All zeros.
 const EMPTY: u32 = 0;
-/// A waker is in the cell, and nobody uses it.
+/// There is a waker in the cell, and no thread uses the cell.
 const READY: u32 = 1;
 /// The thread that stored this has the cell.
 const BUSY: u32 = 2;

@@ -7,9 +7,9 @@ use crate::sync::{AtomicU32, Ordering, acquire_fence, loom_const, section};
 /// 54. Of a wider clock it takes the lower 32 bits.
 ///
 /// Interrupts and other cores may read it at the same time: it is `Sync` if the clock is. A *round* is one pass through
-/// the counter's range. In every 7/16 of a round (11 s of 32 bits at 168 MHz) a reading must begin and complete: let a
-/// periodic interrupt read the clock. Under this condition a reader may be interrupted inside [`now`](Clock::now) for
-/// any time.
+/// the counter's range. In every 7/16 of a round (11 s for 32 bits at 168 MHz) a reading must begin and complete, so
+/// let a periodic interrupt read the clock. Under this condition a reader may be interrupted inside [`now`](Clock::now)
+/// for any time.
 ///
 /// The counters of two cores may differ by up to 1/16 of a round (1.6 s at 168 MHz), and a processor may read the
 /// counter earlier than program order says. A *late* reading is one from just before the counter's middle or end that
@@ -21,9 +21,9 @@ use crate::sync::{AtomicU32, Ordering, acquire_fence, loom_const, section};
 /// and advances the stored half by a compare-and-swap (a critical section on targets without one), twice a round. All
 /// other readers load the half before and after the counter, and repeat if it has changed.
 ///
-/// **Cost.** A compare-and-swap twice a round, and for the first reading. Any other reading costs the counter's, two
-/// loads, a comparison and a shift: on x86_64 a few cycles, too few to measure beside `rdtsc`; on a Cortex-M three to
-/// four times the instructions of a register read, two of them barriers.
+/// **Cost.** A compare-and-swap twice a round, and for the first reading. Any other reading costs that of the
+/// counter, two loads, a comparison and a shift: on x86_64 a few cycles, too few to measure next to `rdtsc`; on a
+/// Cortex-M three to four times the instructions of a register read, two of them barriers.
 ///
 /// ```text
 ///   counter    0 .......... 7/16 1/2 ......... 15/16 1 = 0 ........

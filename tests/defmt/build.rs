@@ -3,7 +3,7 @@
 fn main() {
     let directory = std::env::var("CARGO_MANIFEST_DIR").expect("cargo sets it");
     println!("cargo::rustc-link-arg-tests=-T{directory}/hosted.x");
-    // An index is the low 16 bits of a symbol's address, which must not move when the program is loaded.
+    // An index is the low 16 bits of a symbol's address, so the program must not be relocated.
     println!("cargo::rustc-link-arg-tests=-no-pie");
     println!("cargo::rerun-if-changed=hosted.x");
 }

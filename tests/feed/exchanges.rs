@@ -1,7 +1,7 @@
-//! Captures of real exchanges, where they are: every message of every one is in the tables, and other
-//! exchanges' packets are not taken for any.
+//! Captures of real exchanges, if available: every message of each is in the tables, and packets of other
+//! exchanges are not mistaken for it.
 //!
-//! The captures are in the directory `exchange` of what `FRAMEPOOL_DATA` names, or of `../shared/data`.
+//! The captures are in `exchange` under the directory in `FRAMEPOOL_DATA`, or under `../shared/data`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,7 +17,7 @@ struct Datagram {
     payload: Vec<u8>,
 }
 
-/// The directory of captures, or says which test goes without.
+/// Returns the directory of captures, or prints which test is skipped.
 fn data(test: &str) -> Option<PathBuf> {
     let root = std::env::var_os("FRAMEPOOL_DATA").map(PathBuf::from);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -96,7 +96,7 @@ fn datagram(ip: &[u8]) -> Option<Datagram> {
     Some(Datagram { is_tcp, payload })
 }
 
-/// Every message of a payload, by its name; or what is wrong.
+/// The names of all messages of a payload, or the error.
 type Names = Result<Vec<String>, ParseError>;
 
 fn name(debug: impl std::fmt::Debug) -> String {
@@ -144,7 +144,7 @@ fn of_xdp(payload: &[u8]) -> Names {
         let message = xdp::Message::parse(bytes)?;
         let mut out = [0; 256];
         let len = message.emit(&mut out).unwrap();
-        // What a version adds is in the tail, which is not written.
+        // Fields that a later version added are in the tail, which is not written.
         assert_eq!(&out[2..len], &bytes[2..len], "{message:?}");
         assert!(len == bytes.len() || matches!(message, xdp::Message::Quote(_)));
         names.push(name(message));
@@ -152,7 +152,7 @@ fn of_xdp(payload: &[u8]) -> Names {
     nothing_left(messages.rest(), names)
 }
 
-/// A payload whose framing leaves bytes over is not this feed's.
+/// A payload with bytes left over after its frames belongs to another feed.
 fn nothing_left(rest: &[u8], names: Vec<String>) -> Names {
     match rest.len() {
         0 => Ok(names),
@@ -337,9 +337,9 @@ fn other_exchanges_are_taken_for_none_of_these() {
                     ("XDP", of_xdp),
                 ] {
                     let has_messages = of(payload).is_ok_and(|names| !names.is_empty());
-                    assert!(!has_messages, "{file} is no {feed}");
+                    assert!(!has_messages, "{file} is not {feed}");
                 }
-                assert!(fix::Message::parse(payload).is_err(), "{file} is no FIX");
+                assert!(fix::Message::parse(payload).is_err(), "{file} is not FIX");
                 read += 1;
             }
         }

@@ -1,4 +1,4 @@
-//! FIX tag=value: what the writer makes is read back, and what is wrong is said.
+//! FIX tag=value: the reader reads what the writer wrote, and reports each error.
 
 use framepool::feed::fix::{
     DATA_FIELDS, Decimal, MAX_BODY_LENGTH, MAX_OVERHEAD, Message, Messages, Version, Writer,
@@ -19,7 +19,7 @@ const VERSIONS: [Version; 9] = [
     Version::Fixt11,
 ];
 
-/// A message with `body` between MsgType and CheckSum, `|` standing for separators.
+/// A message with `body` between MsgType and CheckSum. `|` stands for the separator.
 fn message(body: &str) -> Vec<u8> {
     framed(body.replace('|', "\x01").as_bytes())
 }
@@ -124,7 +124,7 @@ fn a_body_length_that_lies_is_found_out() {
     for lie in [b"9", b"8", b"5"] {
         let mut bytes = right.clone();
         bytes.splice(12..14, *lie);
-        // The body ends elsewhere, where no checksum is.
+        // The body ends at another place, without a checksum.
         assert!(matches!(reason(&bytes).1, Reason::Missing { wanted: 10 }));
     }
     let mut bytes = right.clone();
@@ -265,7 +265,7 @@ fn a_length_field_without_its_data_is_said() {
             "35=B|354=1|96=a|",
             vec![ok("35=B"), ok("354=1"), Err(11), ok("96=a")],
         ),
-        // What stands there makes no sense itself, which is said.
+        // The bytes at this place are invalid themselves, and the error says so.
         (
             "35=B|95=2|x=1|1=2|",
             vec![ok("35=B"), ok("95=2"), Err(10), ok("1=2")],
@@ -316,7 +316,7 @@ fn values_are_numbers_where_they_are() {
     assert_eq!(message.get(999), None);
 }
 
-/// What is told of a number is the number, or there is none.
+/// A number is read exactly, or refused.
 #[test]
 fn decimals_with_more_places_than_fit_are_none() {
     let zeros = "0".repeat(300);
@@ -373,7 +373,7 @@ fn a_count_that_is_no_number_is_told_by_what_is_wrong_with_it() {
     }
 }
 
-/// Lengths beyond 32 bits are told as they are, and those beyond 64 as that or more.
+/// Lengths beyond 32 bits are reported exactly, lengths beyond 64 bits as the maximum.
 #[test]
 fn lengths_are_told_as_they_are_stated() {
     let stated = |bytes: &[u8]| match reason(bytes).1 {
@@ -408,9 +408,9 @@ fn a_message_type_is_not_empty() {
     let good = message("35=0|49=A|");
     let empty = message("35=|49=A|");
     assert_eq!(reason(&empty), (17, Reason::BadValue { found: 1 }));
-    // Nothing but that.
+    // Nothing else.
     assert_eq!(reason(&message("35=|")).1, Reason::BadValue { found: 1 });
-    // Its end is known: what is in it is no message of its own.
+    // The end of the message is known, so its content is not taken for another message.
     let around = framed(&[b"35=\x0196=".as_slice(), &good, b"\x01"].concat());
     let stream = [&around[..], &good].concat();
     let mut messages = Messages::new(&stream);
@@ -420,7 +420,7 @@ fn a_message_type_is_not_empty() {
     assert!(messages.next().is_none());
 }
 
-/// As in a log with time stamps: each is told once, with its length, and nothing is taken for a field.
+/// As in a log with time stamps: each is reported once, with its length, and nothing is taken for a field.
 #[test]
 fn noise_between_messages_is_told_with_its_length() {
     let good = message("35=0|49=A|");
@@ -451,7 +451,7 @@ fn noise_between_messages_is_told_with_its_length() {
         error.to_string(),
         "FIX at byte 0: 16 bytes belong to no message"
     );
-    // What could be the start of a message is waited for, and no noise.
+    // Bytes that could be the start of a message are not noise: the reader waits for more.
     let mut messages = Messages::new(b"xyz8=F");
     let error = messages.next().unwrap().unwrap_err();
     assert_eq!(error.reason, Reason::Noise { len: 3 });
@@ -481,7 +481,7 @@ fn a_log_is_read_by_its_own_separator_only() {
         matches!(error.reason, Reason::BadChecksum { .. }),
         "{error}"
     );
-    // A lying length is found out by the limit, as with SOH.
+    // A false length is found by the limit, as with SOH.
     let lying = b"8=FIX.4.2|9=9000|35=0|10=161|8=FIX.4.2|9=5|35=0|10=161|";
     assert!(
         Messages::<b'|'>::separated(lying, MAX_BODY_LENGTH)
@@ -568,7 +568,7 @@ fn a_stream_goes_on_behind_what_is_no_message() {
     ));
 }
 
-/// A length that could be true holds back what is behind it, until it is more than there is room for.
+/// A length that may be right delays the messages after it, until it exceeds the room.
 #[test]
 fn a_lying_body_length_holds_back_no_more_than_the_limit() {
     let good = message("35=0|49=A|");
@@ -599,7 +599,7 @@ fn a_lying_body_length_holds_back_no_more_than_the_limit() {
     assert!(limited.next().is_none() && limited.rest().is_empty());
 }
 
-/// A buffer holds every message whose body is within the limit that goes with it.
+/// A buffer holds every message whose body is within the buffer's limit.
 #[test]
 fn a_message_at_the_limit_fits_into_its_buffer() {
     for (begin, digits) in [("FIX.4.0", "200"), ("FIX.5.0SP2", "00000000000000000200")] {
@@ -618,7 +618,7 @@ fn a_message_at_the_limit_fits_into_its_buffer() {
     assert_eq!(longest.len(), MAX_OVERHEAD);
 }
 
-/// What is summed up is left behind: a message in it is a part of it, and is not summed up again.
+/// Bytes that were summed are skipped: a message inside of them is a part of them, and is not summed again.
 #[test]
 fn a_message_in_a_message_without_a_type_is_none() {
     let good = message("35=0|49=A|");
@@ -704,7 +704,7 @@ proptest! {
         prop_assert_eq!(message.as_bytes(), &bytes[..]);
         let found: Vec<_> = message.fields().map(|f| f.unwrap()).map(|f| (f.tag, f.value.to_vec())).collect();
         prop_assert_eq!(found, expect);
-        // One bit of the body or checksum, and it is not the message any more.
+        // A change of one bit in the body or checksum makes the message invalid.
         let at = bytes.len() - 8;
         let mut broken = bytes;
         broken[at - 1] ^= 0x40;
@@ -719,10 +719,10 @@ proptest! {
         let bytes = framed(&with_type);
         let (message, len) = Message::parse(&bytes).unwrap();
         prop_assert_eq!(len, bytes.len());
-        // Fields are what lies between separators: none is left out, but for those inside of data.
+        // Fields are the bytes between separators. None is left out, except separators inside of data.
         let ends = with_type.iter().filter(|byte| **byte == 1).count();
         let mut fields = message.fields();
-        // What stands where data should is said to, and follows.
+        // A field in the place of data is reported as such, and follows.
         let is_missing = |e: &ParseError| matches!(e.reason, Reason::Missing { .. });
         let count = fields.by_ref().filter(|f| !f.as_ref().is_err_and(is_missing)).count();
         prop_assert!(count <= ends && count > 0);
@@ -783,7 +783,7 @@ fn a_body_length_of_zeros_without_end_is_not_waited_for() {
     assert!(matches!(error.reason, Reason::BadValue { .. }), "{error}");
 }
 
-/// The longest body that counts for no lie.
+/// The longest body that is not refused as false.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
 fn a_maximal_message_arrives() {

@@ -1,5 +1,5 @@
-//! MoldUDP64, SoupBinTCP, the headers of PITCH and XDP, and streams: what is sent arrives, whatever is cut
-//! off or lies is said.
+//! MoldUDP64, SoupBinTCP, the headers of PITCH and XDP, and streams: all that is sent arrives, and bytes that
+//! are cut off or false are reported.
 
 use framepool::feed::soupbintcp::{Login, Packet as Soup, Packets};
 use framepool::feed::{Alpha, EmitError, StreamBuffer, itch, moldudp64, pitch, xdp};
@@ -249,7 +249,7 @@ fn a_whole_soupbintcp_packet_of_a_wrong_length_is_not_waited_for() {
     assert_eq!(error.offset, 0);
 }
 
-/// By the iterator as by [`Soup::parse`]: the length is wrong, and the next packet follows.
+/// The iterator and [`Soup::parse`] agree: the length is wrong, and the next packet follows.
 #[test]
 fn soupbintcp_packets_of_every_wrong_length_are_skipped() {
     for packet in soups() {
@@ -400,7 +400,7 @@ fn pitch_units_and_xdp_packets_say_what_is_cut_off() {
 
 #[test]
 fn lengths_that_cannot_be_end_a_unit() {
-    // Two messages promised: the first states one byte, or more than there are.
+    // Two messages are promised. The first states one byte, or more bytes than there are.
     for (first, reason) in [
         (
             1,
@@ -436,7 +436,7 @@ fn lengths_that_cannot_be_end_a_unit() {
     };
     assert_eq!((error.offset, error.reason), (16, reason));
     assert!(messages.next().is_none());
-    // Headers that state less than themselves.
+    // Headers that state less than their own length.
     let error = pitch::Packet::parse(&[7, 0, 0, 0, 0, 0, 0, 0]).unwrap_err();
     assert_eq!(
         error.reason,
@@ -522,7 +522,7 @@ fn builders_refuse_what_they_cannot_count() {
     );
 }
 
-/// From the start of the unit, not from where the message would be.
+/// Offsets count from the start of the unit, not from the place of the message.
 #[test]
 fn a_lack_of_room_is_told_of_the_whole_unit() {
     let mut buffer = [0; 40];
@@ -548,7 +548,7 @@ fn a_lack_of_room_is_told_of_the_whole_unit() {
     let due = Err(no_room(Layer::NyseXdp, needed));
     assert_eq!(packet.push(|out| delete.emit(out)), due);
 
-    // Where the length field is the limit, more room would not help.
+    // If the length field is the limit, more room does not help.
     let mut buffer = vec![0; 1 << 17];
     let mut unit = pitch::Builder::new(&mut buffer, 4, 9).unwrap();
     unit.push(|_| Ok(65_535 - 8 - 3)).unwrap();
@@ -599,7 +599,7 @@ fn an_offset_in_a_large_file_is_told_as_it_is() {
     );
 }
 
-/// As short and as long as each framing can say.
+/// The shortest and the longest message of each framing.
 #[test]
 fn empty_and_maximal_messages_arrive() {
     let longest = vec![0x5A; 65_535];
@@ -625,7 +625,7 @@ fn empty_and_maximal_messages_arrive() {
         }
     ));
 
-    // A unit of nothing, and one full of the longest message there is room for.
+    // An empty unit, and a unit filled by the longest message that fits.
     let copy = |message: Vec<u8>| {
         move |out: &mut [u8]| {
             out[..message.len()].copy_from_slice(&message);
@@ -745,7 +745,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_parser_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        // What is consumed and what is left make up all there was.
+        // The consumed and the remaining bytes are all bytes.
         let mut packets = Packets::new(&bytes);
         packets.by_ref().for_each(drop);
         prop_assert_eq!(packets.consumed() + packets.rest().len(), bytes.len());

@@ -5,13 +5,13 @@ use framepool::feed::{itch, pitch, xdp};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
 
-/// A feed's messages, as this test needs them.
+/// The messages of a feed, for this test.
 trait Feed {
     const LAYER: Layer;
     fn types() -> Vec<(u32, usize)>;
     /// Makes `bytes` a message of this type.
     fn stamp(kind: u32, bytes: &mut [u8]);
-    /// Parses, emits, and gives back what was emitted.
+    /// Parses and emits, and returns the emitted bytes.
     fn round(bytes: &[u8]) -> Result<Vec<u8>, ParseError>;
 }
 
@@ -56,7 +56,7 @@ feed!(Xdp, xdp, NyseXdp, |kind, bytes| {
     bytes[2..4].copy_from_slice(&(kind as u16).to_le_bytes());
 });
 
-/// Every byte of a message is in a field: what is emitted is what was parsed.
+/// Every byte of a message is in a field: the emitted bytes equal the parsed ones.
 fn every_byte_survives<F: Feed>(noise: &[u8]) {
     for (kind, len) in F::types() {
         let mut bytes = noise[..len].to_vec();
@@ -180,7 +180,7 @@ fn a_view_refuses_another_type() {
     assert!(itch::OrderDelete::parse(&delete).is_ok());
 }
 
-/// What is read through tables is what the typed views say.
+/// Tables and typed views read the same values.
 fn by_table_as_by_type(bytes: &[u8]) {
     use itch::Message::*;
     let raw = itch::Raw::parse(bytes).unwrap();
@@ -234,7 +234,7 @@ fn by_table_as_by_type(bytes: &[u8]) {
     }
 }
 
-/// What the text of a value says of one of its fields.
+/// The value of a field in the text of a message.
 fn named<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     let mut starts = names.iter().filter_map(|name| {
         let (_, rest) = text.split_once(&format!(" {name}: "))?;
@@ -246,7 +246,7 @@ fn named<'a>(text: &'a str, names: &[&str]) -> Option<&'a str> {
     Some(value.trim_end_matches([' ', '"']))
 }
 
-/// What `Raw` says of each field, one by one and all together, is what the typed view has under that name.
+/// `Raw` reads each field, one by one and all together, as the typed view does under the same name.
 macro_rules! raw_as_typed {
     ($module:ident, $bytes:expr, $( $field:ident [$($name:literal),*] )*) => {{
         let raw = $module::Raw::parse($bytes).unwrap();
@@ -403,7 +403,7 @@ fn a_contract_date_is_in_front_of_what_offsets_point_to() {
     assert_eq!(of(0, 0, &date), Some(20_260_105));
     assert_eq!(of(45, 0, &date), Some(20_260_105));
     assert_eq!(of(0, 255, &date), Some(20_260_105));
-    // Versions without it have legs, the variance block, or nothing there.
+    // Versions without this field have legs, the variance block, or nothing at its place.
     assert_eq!(of(41, 0, &date), None);
     assert_eq!(of(44, 0, &date), None);
     assert_eq!(of(0, 41, &date), None);

@@ -1,5 +1,5 @@
-//! MoldUDP64, SoupBinTCP and FIX beside another parser's opinion: every field that tshark shows of frames
-//! which the emitters make, and of the captures where they are, is what the parsers say of the same bytes.
+//! MoldUDP64, SoupBinTCP and FIX compared with tshark: every field that it shows of emitted frames, and of
+//! captures if available, equals what the parsers read from the same bytes.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,15 +9,15 @@ use crate::{captures, frames, tshark};
 use framepool::feed::{fix, moldudp64, soupbintcp};
 use framepool::wire::{Reason, Transport, summarize};
 
-/// What a frame says: for each field its values, in the order of the wire.
+/// The content of a frame: the values of each field, in the order of the wire.
 type Row = Vec<Vec<String>>;
 
-/// What has arrived of each stream and is not used up.
+/// The bytes of each stream that arrived and are not consumed.
 #[derive(Default)]
 struct Streams(HashMap<(u16, u16), Vec<u8>>);
 
 impl Streams {
-    /// Appends what a frame carries, and hands on the stream that it belongs to.
+    /// Appends a frame's payload to its stream, and passes the stream on.
     fn arrived(&mut self, frame: &[u8]) -> &mut Vec<u8> {
         let summary = summarize(frame).unwrap();
         assert_eq!(summary.transport(), Transport::Tcp);
@@ -39,7 +39,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// Asks tshark, and compares line by line. Of a value without bytes it shows nothing, or that it is missing.
+/// Runs tshark and compares line by line. For an empty value tshark shows nothing, or that it is missing.
 fn compare(file: &Path, decode: &str, fields: &[&str], ours: &[Row]) {
     let lines = tshark::lines(file, &["-d", decode, "-E", "aggregator=|"], fields);
     assert_eq!(lines.len(), ours.len(), "{}", file.display());
@@ -64,7 +64,7 @@ const MOLDUDP64: [&str; 6] = [
     "moldudp64.msgdata",
 ];
 
-/// What a MoldUDP64 packet says.
+/// The content of a MoldUDP64 packet.
 fn moldudp64_row(frame: &[u8]) -> Row {
     let summary = summarize(frame).unwrap();
     let packet = moldudp64::Packet::parse(&frame[summary.payload()]).unwrap();
@@ -128,7 +128,7 @@ const SOUPBINTCP: [&str; 8] = [
     "soupbintcp.session",
 ];
 
-/// What a packet says, in the order of the fields.
+/// The content of a packet, in the order of the fields.
 fn soupbintcp_values(packet: &soupbintcp::Packet<'_>, len: usize) -> [String; 8] {
     use soupbintcp::Packet as P;
     let mut values = <[String; 8]>::default();
@@ -149,7 +149,7 @@ fn soupbintcp_values(packet: &soupbintcp::Packet<'_>, len: usize) -> [String; 8]
     values
 }
 
-/// What the packets say that are whole with this frame.
+/// The content of the packets that this frame completes.
 fn soupbintcp_row(frame: &[u8], streams: &mut Streams) -> Row {
     let stream = streams.arrived(frame);
     let mut row = vec![Vec::new(); SOUPBINTCP.len()];
@@ -199,8 +199,8 @@ fn soupbintcp_beside_tshark() {
         return;
     }
     let mut dice = Dice(410);
-    // Each ends with an accepted login, behind which tshark begins a conversation of its own: it forgets
-    // what it has of a packet that is not whole.
+    // Each ends with an accepted login. After it tshark begins a new conversation and forgets the bytes of an
+    // incomplete packet.
     let pieces: Vec<Vec<u8>> = (0..40)
         .map(|_| {
             let kinds = (2..10).chain([0, 1]);
@@ -228,7 +228,7 @@ fn soupbintcp_beside_tshark() {
     assert_eq!(soupbintcp_numbers(&frames), soupbintcp_shown(&theirs));
 }
 
-/// The sequence numbers of logins: of the wanted message, and of the next one.
+/// The sequence numbers of logins: of the requested message, and of the next one.
 fn soupbintcp_numbers(frames: &[Vec<u8>]) -> (Vec<u64>, Vec<u64>) {
     use soupbintcp::Packet as P;
     let (mut wanted, mut next) = (Vec::new(), Vec::new());
@@ -250,7 +250,7 @@ fn soupbintcp_numbers(frames: &[Vec<u8>]) -> (Vec<u64>, Vec<u64>) {
     (wanted, next)
 }
 
-/// The same as tshark shows them: as a field they have no value.
+/// The same as tshark shows them. As fields they have no value.
 fn soupbintcp_shown(text: &str) -> (Vec<u64>, Vec<u64>) {
     let of = |name: &str| {
         text.lines()
@@ -261,7 +261,7 @@ fn soupbintcp_shown(text: &str) -> (Vec<u64>, Vec<u64>) {
     (wanted, of("Next sequence number: "))
 }
 
-/// What is no field of the body.
+/// Fields that are not part of the body.
 const FIX: [&str; 4] = [
     "fix.BeginString",
     "fix.BodyLength",
@@ -303,7 +303,7 @@ const VERSIONS: [fix::Version; 9] = [
     fix::Version::Fixt11,
 ];
 
-/// What the messages say that are whole with this frame.
+/// The content of the messages that this frame completes.
 fn fix_row(frame: &[u8], streams: &mut Streams) -> Row {
     let stream = streams.arrived(frame);
     let mut row = vec![Vec::new(); FIX.len() + TAGS.len()];
@@ -422,7 +422,7 @@ fn fix_checksums_beside_tshark() {
 /// A capture's name, the lower port of its first frame (the server's), and its frames.
 type Captured = (PathBuf, u16, Vec<Vec<u8>>);
 
-/// The captures of one of Nasdaq's feeds, if they and tshark are there.
+/// The captures of one of Nasdaq's feeds, if they and tshark are available.
 fn captured(test: &str, feed: &str) -> Option<Vec<Captured>> {
     let folder = captures::folder(test)?.join("exchange/Nasdaq").join(feed);
     if !tshark::is_there(test) {
@@ -441,7 +441,7 @@ fn captured(test: &str, feed: &str) -> Option<Vec<Captured>> {
 #[test]
 fn captured_moldudp64_beside_tshark() {
     let test = "captured_moldudp64_beside_tshark";
-    // BX's captures have no ports, by which tshark would know what they are.
+    // BX's captures do not have the ports by which tshark would recognise them.
     let Some(found) = captured(test, "Nasdaq.Equities.TotalView.Itch.v5.0") else {
         return;
     };

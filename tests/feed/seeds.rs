@@ -1,5 +1,5 @@
-//! The seed corpus of the fuzz targets of feeds: one file a case, in the folder that `FRAMEPOOL_SEEDS`
-//! names, which is `tests/fuzz/corpus` for a run of fuzzing.
+//! The seed corpus of the feeds' fuzz targets: one file per case, in the folder that `FRAMEPOOL_SEEDS` names.
+//! For a fuzz run this is `tests/fuzz/corpus`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -72,7 +72,7 @@ fn soupbintcp() -> Seeds {
     seeds
 }
 
-/// Copies a message out, as builders want it.
+/// Copies a message, because builders need it as bytes.
 fn copy(message: &[u8]) -> impl FnOnce(&mut [u8]) -> Result<usize, EmitError> {
     move |out| {
         out[..message.len()].copy_from_slice(message);

@@ -98,7 +98,7 @@ fn heartbeats_and_the_end_show_what_is_missing_at_the_end() {
     );
     assert_eq!(tracker.stats().after_end, 1);
     assert_eq!(tracker.observe(100, 0), 0);
-    assert!(tracker.is_complete(), "a heartbeat behind the end");
+    assert!(tracker.is_complete(), "a heartbeat after the end");
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn what_leaves_the_window_is_lost() {
         runs(&mut tracker, 2, 2),
         [(2, 1, Verdict::Stale), (3, 1, Verdict::Filled)]
     );
-    // A jump past all of the window leaves the window's worth.
+    // After a jump over the whole window, as many numbers as the window holds remain.
     tracker.observe(1000, 1);
     assert_eq!(tracker.outstanding(), 9);
     assert_eq!(
@@ -191,7 +191,7 @@ fn too_many_gaps_cost_the_oldest() {
         [Gap { first: 4, count: 1 }]
     );
     assert_eq!(tracker.stats().lost, 1);
-    // Without room for any, each is lost at once.
+    // Without room for gaps, each gap is lost at once.
     let mut tracker = SequenceTracker::<0>::new(Width::Bits64);
     tracker.observe(1, 1);
     tracker.observe(5, 1);
@@ -223,11 +223,11 @@ enum Step {
     Heartbeat {
         ahead: u64,
     },
-    /// The session ends, so far ahead.
+    /// The session ends, that many numbers ahead.
     End {
         ahead: u64,
     },
-    /// Numbers begin anew.
+    /// Numbers restart.
     Reset {
         start: u64,
     },
@@ -257,7 +257,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     )
 }
 
-/// Sees every message once, wherever the numbers start: compared with a set of all that came since they began.
+/// Every message is seen once, wherever the numbers start: compared with a set of all messages since the
+/// start.
 fn follows_the_model(width: Width, mut start: u64, steps: &[Step]) {
     let mut arbiter = Arbiter::<2, 64>::over(SequenceTracker::new(width).starting_at(start));
     let narrow = |n: u64| match width {

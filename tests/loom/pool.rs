@@ -12,8 +12,8 @@ use loom::thread;
 
 use crate::model;
 
-/// A pool, and beside each block a cell that loom watches: whoever has a block uses its cell as its own
-/// memory. Two owners at once, or an owner that does not come after the last one, fail the model.
+/// A pool, and for each block a cell that loom watches. The owner of a block uses the block's cell as its own
+/// memory. The model fails if two owners overlap, or if an owner is not ordered after the last one.
 struct Shared {
     pool: Pool<'static>,
     payload: Vec<UnsafeCell<u8>>,
@@ -28,7 +28,7 @@ impl Shared {
 
     fn touch(&self, id: BlockId, who: u8) {
         self.payload[id.index()].with_mut(|cell| {
-            // SAFETY: the caller has the block, and loom checks that nobody else is here.
+            // SAFETY: the caller has the block, and loom checks that no other thread is here.
             unsafe { *cell = who }
         });
     }
@@ -44,10 +44,10 @@ impl Shared {
         }
     }
 
-    /// All threads are done: every block is in one place, and `free` of them in the depot.
+    /// Asserts, after all threads, that every block is in one place and `free` of them are in the depot.
     fn settle(this: Arc<Self>, free: usize) {
         let Ok(mut shared) = Arc::try_unwrap(this) else {
-            panic!("a thread still has it");
+            panic!("a thread still has the pool");
         };
         assert_eq!(shared.pool.check().unwrap().free(), free);
         assert_eq!(
@@ -99,11 +99,11 @@ fn aba_a_popper_sleeps_while_its_block_goes_and_returns() {
         drop(shared.pool.alloc_burst::<4>(4).unwrap());
         let other = shared.clone();
         let t = thread::spawn(move || {
-            // Takes two, then returns the held one and the first: the same block is on top of as many
-            // as before, but over another link.
+            // Takes two, then returns the held one and the first. The same block is on top of as many blocks as
+            // before, but its link differs.
             let first = other.pool.alloc().unwrap();
             let second = other.pool.alloc().unwrap();
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { other.pool.free_id(held) }.unwrap();
             other.touch(first.id(), 1);
             drop(first);
@@ -129,12 +129,12 @@ fn frontier_and_stack_race_for_the_last_block() {
         let other = shared.clone();
         let t = thread::spawn(move || {
             let got = other.pool.alloc().is_ok();
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { other.pool.free_id(held) }.unwrap();
             got
         });
         let got = shared.pool.alloc().is_ok();
-        // Two blocks, at most one of them held for good: someone gets one.
+        // Two blocks, at most one of them held to the end: one thread gets a block.
         assert!(t.join().unwrap() || got);
         Shared::settle(shared, 2);
     });
@@ -169,7 +169,7 @@ fn with_a_full_magazine() -> Arc<Shared> {
     shared
 }
 
-/// Draws a magazine or what there is, uses its blocks, and gives all back.
+/// Draws a magazine or the blocks that there are, uses them, and gives all back.
 fn draw_and_give_back(shared: &Shared, who: u8) {
     let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
     let magazine: Burst<'_, 2> = cache.alloc_up_to(2);
@@ -259,7 +259,7 @@ fn of_two_who_claim_a_raw_block_one_succeeds() {
         let shared = Shared::new(PoolConfig::new(8, 2).without_caches());
         let id = shared.pool.alloc().unwrap().into_id();
         let other = shared.clone();
-        // SAFETY: nobody uses the block; the second attempt is what is tested.
+        // SAFETY: no code uses the block; the second attempt is tested.
         let t = thread::spawn(move || unsafe { other.pool.free_id(id) }.is_ok());
         // SAFETY: as above.
         let here = unsafe { shared.pool.free_id(id) }.is_ok();
@@ -319,8 +319,8 @@ fn the_next_owner_of_a_raw_block_of_a_reservation_comes_after_the_last() {
     });
 }
 
-/// A thread that allocates starts from the head that another stored, which has acquired nothing of what lies
-/// below what it pushed.
+/// A thread allocates from a head that another thread stored. That thread has not acquired the links below the
+/// block that it pushed.
 #[test]
 fn what_two_threads_freed_is_had_after_both() {
     model(3, || {
@@ -330,7 +330,7 @@ fn what_two_threads_freed_is_had_after_both() {
             let other = shared.clone();
             thread::spawn(move || {
                 other.touch(id, 1);
-                // SAFETY: this thread alone has the name.
+                // SAFETY: only this thread has the id.
                 unsafe { other.pool.free_id(id) }.unwrap();
             })
         });
@@ -359,7 +359,7 @@ fn an_allocation_finds_the_block_that_comes_while_the_magazine_goes() {
         let (shared, ids) = with_a_magazine_and_names();
         let other = shared.clone();
         let t = thread::spawn(move || {
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { other.pool.free_id(ids[0]) }.unwrap();
             draw_and_give_back(&other, 1);
         });
@@ -376,7 +376,7 @@ fn an_allocation_finds_the_block_that_comes_while_the_magazine_goes() {
 fn give_a_magazine(shared: &Shared, ids: &[BlockId]) {
     let mut cache: Cache<'_, 4> = Cache::new(&shared.pool);
     for &id in ids {
-        // SAFETY: this thread alone has the name.
+        // SAFETY: only this thread has the id.
         let block = unsafe { shared.pool.block_from_id(id) }.unwrap();
         assert!(cache.free(block).is_ok());
     }
@@ -387,12 +387,12 @@ fn a_cache_finds_the_magazine_that_comes_while_the_blocks_go() {
     model(3, || {
         let (shared, ids) = with_a_magazine_and_names();
         let two: Burst<'_, 2> = shared.pool.alloc_burst(2).unwrap();
-        // SAFETY: this thread alone has the name.
+        // SAFETY: only this thread has the id.
         unsafe { shared.pool.free_id(ids[0]) }.unwrap();
         let other = shared.clone();
         let t = thread::spawn(move || {
             give_a_magazine(&other, &ids[1..3]);
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { other.pool.free_id(ids[3]) }.unwrap();
             let both: Burst<'_, 2> = other.pool.alloc_up_to(2);
             other.touch_all(&both, 1);
@@ -425,7 +425,7 @@ fn a_magazine_is_counted_before_it_can_be_taken() {
     });
 }
 
-/// Sleeps until it is woken. If nobody does, loom says that all threads are blocked.
+/// Sleeps until it is woken. If no thread wakes it, loom reports that all threads are blocked.
 struct Signal(Mutex<bool>, Condvar);
 
 impl Wake for Signal {
@@ -459,7 +459,7 @@ fn a_drop_wakes_who_waits() {
         let held = shared.pool.alloc().unwrap().into_id();
         let other = shared.clone();
         let t = thread::spawn(move || {
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             let block = unsafe { other.pool.block_from_id(held) }.unwrap();
             other.touch(held, 1);
             drop(block);
@@ -496,7 +496,7 @@ fn two_wait_for_one_block() {
             let block = wait(&other.pool);
             other.touch(block.id(), 1);
         });
-        // SAFETY: this thread alone has the name.
+        // SAFETY: only this thread has the id.
         unsafe { shared.pool.free_id(held) }.unwrap();
         let block = wait(&shared.pool);
         shared.touch(block.id(), 2);
@@ -516,7 +516,7 @@ fn a_magazine_that_a_cache_gives_wakes_who_waits() {
         let t = thread::spawn(move || {
             let mut cache: Cache<'_, 4> = Cache::new(&other.pool);
             for &id in &ids[..2] {
-                // SAFETY: this thread alone has the name.
+                // SAFETY: only this thread has the id.
                 let block = unsafe { other.pool.block_from_id(id) }.unwrap();
                 other.touch(id, 1);
                 assert!(cache.free(block).is_ok());
@@ -529,7 +529,7 @@ fn a_magazine_that_a_cache_gives_wakes_who_waits() {
         drop(block);
         let ids = t.join().unwrap();
         for &id in &ids[2..] {
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { shared.pool.free_id(id) }.unwrap();
         }
         Shared::settle(shared, 6);
@@ -545,11 +545,11 @@ fn what_a_full_cache_gives_wakes_who_waits() {
         let t = thread::spawn(move || {
             let mut cache: Cache<'_, 2> = Cache::new(&other.pool);
             for id in ids {
-                // SAFETY: this thread alone has the name.
+                // SAFETY: only this thread has the id.
                 let block = unsafe { other.pool.block_from_id(id) }.unwrap();
                 assert!(cache.free(block).is_ok());
             }
-            // It goes on without another look.
+            // It continues without another look.
             std::mem::forget(cache);
         });
         let block = wait(&shared.pool);
@@ -565,7 +565,7 @@ fn who_stops_waiting_and_who_wakes_agree_on_the_waker() {
         let held = shared.pool.alloc().unwrap().into_id();
         let other = shared.clone();
         let t = thread::spawn(move || {
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { other.pool.free_id(held) }.unwrap();
         });
         let signal = std::sync::Arc::new(Signal(Mutex::new(false), Condvar::new()));
@@ -581,7 +581,7 @@ fn who_stops_waiting_and_who_wakes_agree_on_the_waker() {
     });
 }
 
-/// A waker that takes the block that came back, and then has the next one wait.
+/// A waker that takes the freed block, so that the next task must wait.
 struct Executor {
     pool: &'static Pool<'static>,
     next: std::sync::Arc<Count>,
@@ -686,7 +686,7 @@ fn a_low_water_mark_set_beside_an_allocation_calls() {
         });
         shared.pool.on_low_water(4, call);
         t.join().unwrap();
-        // From the stack: nothing but the mark says that it is to be looked at.
+        // From the stack: only the mark makes the thread look.
         drop(shared.pool.alloc().unwrap());
         assert_eq!(CALLS.get(), 1);
     });
@@ -705,7 +705,7 @@ fn a_low_water_mark_set_beside_an_allocation_that_stays_above_it_calls_later() {
         let t = thread::spawn(move || drop(other.pool.alloc_burst::<1>(1).unwrap()));
         shared.pool.on_low_water(3, call);
         t.join().unwrap();
-        // The peak is three: nothing but the mark stops the second pop.
+        // The peak is three: only the mark stops the second pop.
         let held = [shared.pool.alloc().unwrap(), shared.pool.alloc().unwrap()];
         assert_eq!(CALLS.get(), 1);
         drop(held);
@@ -734,12 +734,12 @@ fn a_low_water_mark_set_beside_an_exchange_calls() {
         let id = t.join().unwrap();
         drop(shared.pool.alloc().unwrap());
         assert_eq!(CALLS.get(), 1);
-        // SAFETY: this thread alone has the name.
+        // SAFETY: only this thread has the id.
         unsafe { shared.pool.free_id(id) }.unwrap();
     });
 }
 
-/// An allocation that keeps the peak, and an exchange that changes what the mark is worked out from.
+/// An allocation that keeps the peak, and an exchange that changes the numbers from which the mark is computed.
 #[test]
 fn a_peak_kept_beside_an_exchange_leaves_no_mark_that_is_too_low() {
     model_of_counters(2, || {
@@ -757,14 +757,14 @@ fn a_peak_kept_beside_an_exchange_leaves_no_mark_that_is_too_low() {
         });
         drop(shared.pool.alloc_burst::<4>(4).unwrap());
         let ids = t.join().unwrap();
-        // One by one, by pops that look at the mark only.
+        // One by one, by pops that check the mark only.
         let held: Vec<_> = std::iter::from_fn(|| shared.pool.alloc().ok()).collect();
         assert_eq!(held.len(), 4);
         assert_eq!(shared.pool.stats().in_use, 6);
         drop(held);
         assert_eq!(shared.pool.stats().peak, 6);
         for id in ids {
-            // SAFETY: this thread alone has the name.
+            // SAFETY: only this thread has the id.
             unsafe { shared.pool.free_id(id) }.unwrap();
         }
         Shared::settle(shared, 6);

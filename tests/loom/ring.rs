@@ -216,7 +216,7 @@ fn block_on<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
 fn a_push_wakes_who_sleeps_and_so_does_going() {
     model(2, || {
         let Ok((mut tx, mut rx)) = ring::asynchronous(ring::allocate(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         let t = thread::spawn(move || tx.try_push(7).unwrap());
         assert_eq!(block_on(|c| rx.poll_pop(c)), Some(7));
@@ -229,7 +229,7 @@ fn a_push_wakes_who_sleeps_and_so_does_going() {
 fn a_pop_wakes_who_has_no_room_and_so_does_going() {
     model(2, || {
         let Ok((mut tx, mut rx)) = ring::asynchronous(ring::allocate(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         tx.try_push(1).unwrap();
         let t = thread::spawn(move || assert_eq!(rx.try_pop(), Some(1)));
@@ -248,7 +248,7 @@ fn ends_that_go_at_once_keep_no_waker() {
         let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
         let waker = Waker::from(signal.clone());
         let Ok((tx, mut rx)) = ring::asynchronous(ring::allocate::<u8>(1).unwrap()) else {
-            panic!("the ends of one ring");
+            panic!("these are the ends of one ring");
         };
         let t = thread::spawn(move || drop(tx));
         let _ = rx.poll_pop(&mut Context::from_waker(&waker));

@@ -5,8 +5,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
-/// Explores what `f` does, with at most so many preemptions. One interleaving is none: loom may take a model that
-/// it cannot see into for done.
+/// Explores `f` with at most that many preemptions. A single interleaving is an error: loom ends early if it
+/// sees no atomics in a model.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     use std::sync::atomic::AtomicUsize;
     let mut builder = loom::model::Builder::new();
@@ -83,11 +83,11 @@ fn the_next_recorder_adds_to_what_the_last_one_had() {
     });
 }
 
-/// A counter of 32 bits, and the time that it is the lower half of.
+/// A 32-bit counter, and the time of which it is the lower half.
 struct Device(Arc<AtomicU64>);
 
-/// As a register is read: it never goes back for one that has seen a later time, and that is all. The processor
-/// orders nothing else by it.
+/// As a register is read: a thread that has seen a later time never reads an earlier one. The processor gives
+/// no other order.
 fn present(time: &AtomicU64) -> u64 {
     time.load(Ordering::Relaxed)
 }
@@ -119,8 +119,8 @@ fn a_reader_of_a_widened_clock_may_be_held_up_for_rounds() {
                 assert!((before..=present(&time)).contains(&seen));
             }
         });
-        // Reads as often as somebody must: the time goes on after the reading that had to come before. Neither the
-        // first time nor the second is one that a late reading has.
+        // Reads as often as some thread must: the time advances after the required reading. Neither the first
+        // time nor the second is one of a late reading.
         for i in 1..=5 {
             let now = START + i * 0x6000_0000;
             time.store(now, Ordering::Release);

@@ -1,4 +1,4 @@
-//! Who holds which block: leaks and double frees are named with file and line.
+//! The owner of each block: leaks and double frees are reported with file and line.
 
 use std::thread;
 
@@ -65,7 +65,7 @@ fn age_is_the_number_of_events_since() {
         drop(pool.alloc().unwrap());
     }
     let age = pool.report().outstanding().next().unwrap().age();
-    // Other tests have events, too.
+    // Other tests also cause events.
     assert!(age >= 20, "{age}");
     assert!(pool.report().events() >= 21);
     drop(held);
@@ -78,7 +78,7 @@ fn a_double_free_is_in_the_history_between_its_two_callers() {
     let raw = pool.alloc().unwrap().into_raw();
     let id = BlockId(0);
     let first = line!() + 2;
-    // SAFETY: from this pool, and used nowhere else; the second is what is tested.
+    // SAFETY: from this pool, and used nowhere else; the second free is tested.
     unsafe { pool.free_raw(raw) }.unwrap();
     let second = line!() + 2;
     // SAFETY: as above.
@@ -138,7 +138,11 @@ fn every_way_out_and_back_is_told_with_its_caller() {
 
     drop(pool.alloc_value(7).unwrap());
     assert_eq!(kinds(&pool, id)[6..], [Allocated, Dropped]);
-    assert_eq!(lines(&pool, id)[7], None, "a destructor knows no caller");
+    assert_eq!(
+        lines(&pool, id)[7],
+        None,
+        "a destructor does not know its caller"
+    );
 
     pool.free_burst(pool.alloc_burst::<4>(2).unwrap()).unwrap();
     drop(pool.alloc_up_to::<4>(2));

@@ -1,4 +1,4 @@
-//! Wrong arguments and wrong returns: each has a documented answer, nothing aborts, nothing is lost.
+//! Wrong arguments and wrong returns: each has a documented result, nothing aborts, and no block is lost.
 
 use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -100,7 +100,7 @@ fn regions_too_small_are_refused_with_what_was_needed() {
             }
         }
     }
-    // What is said to be required is enough.
+    // The required size in the error is enough.
     let mut region = Box::new_uninit_slice(4096);
     let region = &mut region[1..];
     let Err(ConfigError::RegionTooSmall { required, .. }) =
@@ -165,7 +165,7 @@ fn foreign_interior_and_doubly_freed_pointers_are_refused_with_the_reason() {
     let held = pool.alloc().unwrap();
     let raw = pool.alloc().unwrap().into_raw();
     assert_eq!(pool.raw_out(), 1);
-    // SAFETY: no one else has `raw`, and every other address is answered with an error.
+    // SAFETY: no other code has `raw`, and every other address is refused with an error.
     unsafe {
         let foreign = other.alloc().unwrap();
         let foreign = NonNull::new(foreign.as_ptr().cast_mut()).unwrap();
@@ -245,7 +245,7 @@ fn reset_is_refused_while_raw_blocks_are_out() {
     let id = pool.alloc().unwrap().into_id();
     assert_eq!(pool.reset().unwrap_err().outstanding, 1);
     assert_eq!(pool.check().unwrap().raw, 1);
-    // SAFETY: nobody else has it.
+    // SAFETY: no other code has it.
     unsafe { pool.free_id(id) }.unwrap();
     pool.reset().unwrap();
 }
@@ -278,7 +278,7 @@ fn a_block_freed_into_another_pools_cache_comes_back() {
 
 #[test]
 fn a_second_descriptor_of_a_static_is_alone_with_nothing() {
-    // What `pool!` calls is safe, so anyone may call it again.
+    // The function that `pool!` calls is safe, so users may call it again.
     static MEMORY: StaticPool<64, 4> = StaticPool::new();
     let mut second = framepool::pool::static_pool(&MEMORY);
     let first = framepool::pool::static_pool(&MEMORY);
@@ -309,8 +309,8 @@ fn a_reset_that_fails_leaves_the_peak_alone() {
     assert_eq!(pool.stats().peak, 0);
 }
 
-/// A worker that has nothing to do with the depot for 2^32 allocations: its count must not reach what
-/// guards the array. A quarter of a second, optimised.
+/// A worker that does not access the depot for 2^32 allocations: the overflow of its counter must not
+/// affect the bounds of the array. Takes a quarter of a second in optimised code.
 #[test]
 fn a_count_of_allocations_that_runs_over_guards_nothing() {
     if cfg!(any(miri, debug_assertions)) {
@@ -406,7 +406,7 @@ fn more_blocks_than_fit_are_refused_and_the_limit_is_named() {
         (cache.len(), of_cache.refills, pool.available()),
         (0, 0, 56)
     );
-    // None of it depends on what the pool has.
+    // These results do not depend on the pool's contents.
     let _all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
     assert_eq!(pool.alloc_burst::<8>(9).unwrap_err(), too_many(9, 8));
 }
@@ -416,7 +416,7 @@ fn exhaustion_tells_what_is_free_and_what_is_cached_and_does_not_wrap() {
     let pool = Pool::allocate(PoolConfig::new(64, 64)).unwrap();
     let mut cache = pool.cache();
     let mut all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
-    // Fills the cache and makes it meet the depot.
+    // Fills the cache and makes it access the depot.
     for block in all.drain(..17) {
         assert!(cache.free(block).is_ok());
     }
@@ -439,7 +439,7 @@ fn exhaustion_tells_what_is_free_and_what_is_cached_and_does_not_wrap() {
     assert_eq!((error.requested(), error.cached()), (Exhausted::MAX, told));
     let or_more = format!("{} or more requested", Exhausted::MAX);
     assert!(error.to_string().contains(&or_more));
-    // Larger than a block, it would slow every allocation down.
+    // An error larger than a block would slow every allocation down.
     assert_eq!(size_of::<Exhausted>(), 8);
     #[cfg(target_pointer_width = "64")]
     assert_eq!(size_of::<Result<framepool::Block<'_>, Exhausted>>(), 16);
@@ -514,7 +514,7 @@ fn values_that_do_not_fit_come_back() {
     assert_eq!(error.into_inner(), "second");
     assert_eq!(boxed.into_inner(), "first");
     assert_eq!(pool.stats().in_use, 0);
-    // A value of no size takes a block all the same: a box is a block.
+    // A value of size 0 also takes a block, because a box is a block.
     let unit = pool.alloc_value(()).unwrap();
     assert_eq!(pool.stats().in_use, 1);
     drop(unit);
@@ -591,14 +591,14 @@ fn check_names_a_block_that_a_stray_write_put_in_two_places() {
     let layout = config.layout().unwrap();
     let mut region = vec![MaybeUninit::<u8>::uninit(); layout.size() + 64];
     let start = NonNull::new(region.as_mut_ptr().cast::<u8>()).unwrap();
-    // SAFETY: the vector outlives the pool; the stray write below is what is being tested, and is made
-    // while nobody uses the pool.
+    // SAFETY: the vector outlives the pool. The stray write below is the test, and no code uses the pool
+    // meanwhile.
     unsafe {
         let mut pool = Pool::from_raw(start, region.len(), config).unwrap();
         let blocks: Vec<_> = (0..4).map(|_| pool.alloc().unwrap()).collect();
         drop(blocks);
         pool.check().unwrap();
-        // The links are the last line but the magazines: make block 0 lie under itself.
+        // The links are the last line before the magazines. Block 0 becomes its own successor.
         let line = if cfg!(target_pointer_width = "64") {
             64
         } else {

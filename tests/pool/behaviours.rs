@@ -1,4 +1,4 @@
-//! The eight behaviours that framepool began with, each promised by name.
+//! The eight basic behaviours of framepool, one test for each.
 
 use framepool::{Block, Pool, PoolConfig};
 
@@ -201,8 +201,8 @@ fn prefault_means_that_no_later_operation_faults() {
         assert!(cache.free(slot.take().unwrap()).is_ok());
     }
     let faults = minor_faults() - before;
-    // 2048 blocks of a page each: without prefault as many faults. What is left is the test's own
-    // stack and the harness's other threads.
+    // 2048 blocks of a page each would be 2048 faults without prefault. The remaining faults are those of
+    // the test's stack and the harness's other threads.
     assert!(faults < 256, "{faults} page faults");
 }
 

@@ -1,4 +1,4 @@
-//! Handles into `heapless::Vec`, all or none, and back.
+//! Handles into a `heapless::Vec`, all or none, and back.
 
 use framepool::{AllocManyError, Block, Cache};
 use heapless::{Vec, VecView};

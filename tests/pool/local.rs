@@ -1,4 +1,4 @@
-//! The current thread's caches: found by the pool, lent, flushed when the thread ends.
+//! The current thread's caches: found by pool, lent, flushed at the end of the thread.
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -6,7 +6,7 @@ use std::thread;
 
 use framepool::{Block, Burst, Cache};
 
-/// A pool of its own for each test: they run at the same time.
+/// A pool for each test, because tests run at the same time.
 macro_rules! pool {
     ($name:ident) => {
         framepool::pool!(static $name: [64; 256]);
@@ -68,7 +68,7 @@ fn inside_a_loan_everything_works_on_the_depot_or_on_a_cache_for_the_occasion() 
         drop(inner);
         POOL.local_flush();
         outer.free(mine).unwrap();
-        assert!(!outer.is_empty(), "the flush was of no cache that is lent");
+        assert!(!outer.is_empty(), "the flush does not touch a lent cache");
     });
     assert!(POOL.with_local(|cache| !cache.is_empty()), "it came back");
     POOL.local_flush();
@@ -149,7 +149,7 @@ fn destructors_of_thread_locals_allocate_and_free() {
 
     for first in [true, false] {
         thread::spawn(move || {
-            // Destructors run in an order that nobody promises: whichever was first used.
+            // The order of destructors is not specified; it depends on which was used first.
             if first {
                 LATE.with_borrow(|_| ());
             }
@@ -159,7 +159,7 @@ fn destructors_of_thread_locals_allocate_and_free() {
         .join()
         .unwrap();
         assert_eq!(POOL.stats().in_use, 0);
-        assert!(POOL.reset_static().is_ok(), "nor is one in a cache");
+        assert!(POOL.reset_static().is_ok(), "no block is in a cache either");
     }
 }
 

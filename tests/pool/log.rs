@@ -1,10 +1,10 @@
-//! Every public type can be logged by `defmt`. What the log says is tested in `tests/defmt`.
+//! Every public type can be logged by `defmt`. `tests/defmt` tests the text of the logs.
 
 use framepool::*;
 
 const fn is_logged<T: defmt::Format>() {}
 
-/// Compiles, or a type cannot be logged.
+/// Does not compile if a type cannot be logged.
 #[allow(dead_code)]
 fn every_public_type<T: defmt::Format, F>() {
     // Handles and pools.

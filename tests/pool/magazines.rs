@@ -1,16 +1,16 @@
-//! Slots for magazines are few, and none is lost on any way.
+//! There are few slots for magazines. No code path loses one.
 
 use framepool::{Burst, Cache, Pool, PoolConfig};
 
-/// Gives two blocks to the depot by a cache.
+/// Gives two blocks to the depot through a cache.
 fn give_two(pool: &Pool<'_>) {
     let mut cache: Cache<'_, 4> = Cache::new(pool);
     let two: Burst<'_, 2> = cache.alloc_burst(2).unwrap();
     assert!(cache.free_burst(two).is_ok());
 }
 
-/// Takes a way as often as it would take to lose every slot several times. Then there are still slots: what
-/// caches give is in magazines.
+/// Repeats a code path so often that it would lose every slot several times. Afterwards there are still
+/// slots: blocks from caches are in magazines.
 fn keeps_slots(way: impl Fn(&Pool<'_>)) {
     // Two slots.
     let mut pool = Pool::allocate(PoolConfig::new(8, 6).magazine(2)).unwrap();
@@ -19,7 +19,7 @@ fn keeps_slots(way: impl Fn(&Pool<'_>)) {
     }
     let all: Burst<'_, 6> = pool.alloc_burst(6).unwrap();
     drop(all);
-    // By two caches at once, so that both slots are needed.
+    // Through two caches at once, so that both slots are needed.
     let mut caches: [Cache<'_, 4>; 2] = [Cache::new(&pool), Cache::new(&pool)];
     let bursts = caches
         .each_mut()

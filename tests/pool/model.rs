@@ -1,11 +1,11 @@
-//! Random streams of operations against a shadow model: a set of the blocks that are out.
+//! Random streams of operations against a shadow model: the set of blocks that are out.
 
 use std::collections::BTreeMap;
 
 use framepool::{AllocManyError, Block, Burst, Cache, Exhausted, Pool, PoolConfig};
 use proptest::prelude::*;
 
-/// One step. Numbers pick among whatever there is to pick from.
+/// One step. Numbers select among the available items.
 #[derive(Debug, Clone)]
 enum Op {
     Alloc,
@@ -69,7 +69,7 @@ const ARRAY: usize = 5;
 const SMALL: usize = BURST;
 const LARGE: usize = 32;
 
-/// The pool, everything taken from it, and what was written into each block.
+/// The pool, everything taken from it, and the bytes written into each block.
 struct World<'p> {
     pool: &'p Pool<'p>,
     small: Cache<'p, SMALL>,
@@ -77,7 +77,7 @@ struct World<'p> {
     blocks: Vec<Block<'p>>,
     bursts: Vec<Burst<'p, BURST>>,
     raw: Vec<framepool::BlockId>,
-    /// What each block that is out was stamped with, by index.
+    /// The stamp of each block that is out, by index.
     shadow: BTreeMap<u32, u32>,
     stamp: u32,
     allocations: u64,
@@ -104,7 +104,7 @@ impl<'p> World<'p> {
         self.shadow.len()
     }
 
-    /// A block comes out: it must not have been out.
+    /// Notes that a block was allocated. It must not have been out.
     fn came_out(&mut self, mut block: Block<'p>) -> Block<'p> {
         self.stamp += 1;
         block.write(&self.stamp.to_le_bytes()).unwrap();
@@ -114,10 +114,13 @@ impl<'p> World<'p> {
         block
     }
 
-    /// A block goes home: it must hold what was written.
+    /// Notes that a block is freed. It must hold its stamp.
     fn goes_home(&mut self, block: &Block<'p>) {
-        let stamp = self.shadow.remove(&block.id().0).expect("it was out");
-        // SAFETY: stamped when it came out.
+        let stamp = self
+            .shadow
+            .remove(&block.id().0)
+            .expect("the block was out");
+        // SAFETY: stamped when it was allocated.
         assert_eq!(unsafe { block.assume_init(4) }, stamp.to_le_bytes());
         self.frees += 1;
     }
@@ -133,8 +136,8 @@ impl<'p> World<'p> {
 
     fn burst_goes_home(&mut self, burst: &Burst<'p, BURST>) {
         for (i, id) in burst.ids().enumerate() {
-            let stamp = self.shadow.remove(&id.0).expect("it was out");
-            // SAFETY: stamped when it came out.
+            let stamp = self.shadow.remove(&id.0).expect("the block was out");
+            // SAFETY: stamped when it was allocated.
             let first = burst.block(i).unwrap()[..4]
                 .iter()
                 .map(|b| unsafe { b.assume_init() });
@@ -344,7 +347,7 @@ impl<'p> World<'p> {
             }
             Op::FreeRaw(i) => {
                 if let Some(id) = Self::pick(&mut self.raw, i) {
-                    // SAFETY: the model has the only copy of the name.
+                    // SAFETY: the model has the only copy of the id.
                     let block = unsafe { self.pool.block_from_id(id) }.unwrap();
                     self.goes_home(&block);
                 }
@@ -353,7 +356,7 @@ impl<'p> World<'p> {
                 if let Some(id) = Self::pick(&mut self.raw, i) {
                     self.shadow.remove(&id.0).unwrap();
                     self.frees += 1;
-                    // SAFETY: the model has the only copy of the name.
+                    // SAFETY: the model has the only copy of the id.
                     unsafe {
                         self.pool.free_id(id).unwrap();
                         assert!(self.pool.free_id(id).is_err());
@@ -374,7 +377,7 @@ impl<'p> World<'p> {
         self.audit();
     }
 
-    /// What the statistics say, against what is known, within the bound that they state.
+    /// Compares the statistics with the model, within their stated bound.
     fn audit(&self) {
         let stats = self.pool.stats();
         let cached = (self.small.len() + self.large.len()) as u64;
@@ -404,7 +407,7 @@ fn run(config: PoolConfig, ops: &[Op]) {
             world.step(op);
         }
         while let Some(id) = world.raw.pop() {
-            // SAFETY: the model has the only copy of the name.
+            // SAFETY: the model has the only copy of the id.
             let block = unsafe { world.pool.block_from_id(id) }.unwrap();
             world.goes_home(&block);
         }
@@ -417,7 +420,7 @@ fn run(config: PoolConfig, ops: &[Op]) {
         assert_eq!(world.out(), 0);
         (world.allocations, world.frees)
     };
-    // Nobody is left: everything is exact.
+    // No cache is left, so everything is exact.
     let stats = pool.stats();
     assert_eq!((stats.in_use, stats.cached), (0, 0), "{stats}");
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Waiting for a block, and being told that few are left.
+//! Waiting for a block, and the low-water callback.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -132,7 +132,7 @@ fn a_cache_that_hides_blocks_gives_them_up_after_so_many_frees() {
     let signal = Signal::new();
     let mut future = pool.alloc_async();
     assert!(poll(&mut future, &signal).is_none());
-    // The worker goes on, and never has anything to do with the depot of its own accord.
+    // The worker continues, and never accesses the depot by itself.
     let mut frees = 0;
     while signal.count() == 0 {
         let block = cache.alloc().unwrap();
@@ -180,7 +180,7 @@ fn while_someone_waits_a_cache_keeps_nothing() {
     assert!(cache.free(all.pop().unwrap()).is_ok());
     let first = poll(&mut futures[0], &signal).unwrap();
     assert!(poll(&mut futures[1], &signal).is_none());
-    // Still waited for: the very next free goes to the depot, too.
+    // A task still waits: the next free also goes to the depot.
     assert!(cache.free(all.pop().unwrap()).is_ok());
     let second = poll(&mut futures[1], &signal).unwrap();
     assert_ne!(first.id(), second.id());
@@ -312,10 +312,10 @@ fn a_reservation_can_be_waited_for() {
     let mut future = reservation.alloc_async();
     assert!(poll(&mut future, &signal).is_none());
     drop(pool.alloc().unwrap());
-    assert_eq!(signal.count(), 0, "the parent's blocks are not waited for");
+    assert_eq!(signal.count(), 0, "no task waits for the parent's blocks");
     drop(held);
     assert!(poll(&mut future, &signal).is_some());
-    // Those who wait for the parent have what a reservation that ends gives back.
+    // Tasks that wait for the parent get the blocks that a reservation gives back at its end.
     let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
     let mut next = pool.alloc_async();
     assert!(poll(&mut next, &signal).is_none());
@@ -325,7 +325,7 @@ fn a_reservation_can_be_waited_for() {
     drop(all);
 }
 
-/// Calls of the low-water callback of each test's pool, and what was left.
+/// Calls of the low-water callback of each test's pool, and the blocks that were left.
 macro_rules! calls {
     ($calls:ident, $left:ident) => {
         static $calls: AtomicUsize = AtomicUsize::new(0);
@@ -356,7 +356,11 @@ fn the_allocation_that_goes_below_the_mark_calls_once() {
     }
     pool.on_low_water(0, call);
     let all: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
-    assert_eq!((all.len(), CALLS.load(SeqCst)), (32, 2), "taken back");
+    assert_eq!(
+        (all.len(), CALLS.load(SeqCst)),
+        (32, 2),
+        "the callback is disarmed"
+    );
     // Low already: the next allocation calls.
     pool.on_low_water(1, call);
     assert_eq!(CALLS.load(SeqCst), 2);
@@ -388,7 +392,7 @@ fn what_panics_loses_nothing_and_wakes_the_others() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            panic!("a waker");
+            panic!("a waker that panics");
         }
     }
     let mut pool = pool(8);
@@ -416,7 +420,7 @@ fn a_cache_whose_end_a_waker_interrupts_has_told_everything() {
     struct Panics;
     impl Wake for Panics {
         fn wake(self: Arc<Self>) {
-            panic!("a waker");
+            panic!("a waker that panics");
         }
     }
     let pool = pool(4);

@@ -1,4 +1,4 @@
-//! Reservations: their blocks are nobody else's, and come home.
+//! Reservations: no other user gets their blocks, and the blocks return to them.
 
 use std::mem::{self, MaybeUninit};
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ fn who_receives_cannot_starve_who_sends() {
             let sent: Vec<_> = std::iter::from_fn(|| tx.alloc().ok()).collect();
             assert_eq!(sent.len(), 10);
             assert!(pool.alloc().is_err());
-            // Home is where they come from, whoever drops them.
+            // Blocks return to their reservation, on whichever thread they are dropped.
             std::thread::scope(|s| {
                 s.spawn(move || drop(sent));
             });
@@ -67,7 +67,7 @@ fn the_parent_refuses_what_is_reserved_and_the_other_way_round() {
         .into_inner();
     let block = pool.free(block).unwrap_err().into_inner();
     let raw = block.into_raw();
-    // SAFETY: the pointer is used nowhere else; what is tested is the refusal.
+    // SAFETY: the pointer is used nowhere else; the refusal is tested.
     unsafe {
         let error = pool.free_raw(raw).unwrap_err();
         assert!(matches!(error.kind(), FreeErrorKind::DoubleFree { .. }));
@@ -157,7 +157,7 @@ fn what_is_forgotten_is_counted_and_not_reclaimed() {
     mem::forget(pool.reserve_in(&mut books, 4).unwrap());
     let census = pool.check().unwrap();
     assert_eq!((census.leaked, census.reserved, census.free()), (1, 4, 11));
-    // What of it may be out as a raw block is not known.
+    // The reservation does not know which of its blocks are out as raw blocks.
     assert_eq!(pool.reset().unwrap_err().outstanding, 4);
 }
 
@@ -210,7 +210,7 @@ fn a_static_pool_reserves_in_statics() {
     assert_eq!((reservation.available(), FRAMES.available()), (8, 24));
 }
 
-/// Reserves, allocates on both sides and gives back in any order.
+/// Reserves, allocates on both sides and frees in any order.
 #[derive(Debug, Clone)]
 enum Op {
     Reserve(usize),
@@ -242,7 +242,7 @@ proptest! {
     ) {
         let mut pool = Pool::allocate(PoolConfig::new(8, 70)).unwrap();
         {
-            // Each with the blocks that are out of it; `None` once it has ended.
+            // Each reservation with its blocks that are out; `None` after its end.
             let mut reservations = Vec::new();
             for op in &ops {
                 match *op {
@@ -274,7 +274,7 @@ proptest! {
                     Op::End(i) if !reservations.is_empty() => {
                         let (reservation, out) = reservations.swap_remove(i % reservations.len());
                         drop(out);
-                        // SAFETY: from `into_raw` above, with nothing of it left.
+                        // SAFETY: from `into_raw` above, and nothing refers to it any more.
                         drop(unsafe { Box::from_raw(reservation) });
                     }
                     _ => {}
@@ -295,7 +295,7 @@ proptest! {
     }
 }
 
-/// What happens to a pool, a reservation of it, or one of that.
+/// A step on a pool, a reservation of it, or a nested reservation.
 #[derive(Debug, Clone, Copy)]
 enum Event {
     Reserve(usize),
@@ -325,10 +325,10 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A pool with what its statistics must say; reservations of it come after it in the list of all.
+/// A pool with its expected statistics. Its reservations come after it in the list of nodes.
 struct Node {
     pool: &'static Pool<'static>,
-    /// What to drop at its end, and its quota; `None` for the first pool.
+    /// The reservation to drop at its end, and its quota; `None` for the first pool.
     reservation: Option<*mut Reservation<'static>>,
     parent: usize,
     own: usize,
@@ -393,7 +393,7 @@ impl Node {
 /// Reservations that were forgotten. They stay reachable, so that AddressSanitizer reports no leak.
 static FORGOTTEN: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
 
-/// Ends the node `at`, and before it those that came from it.
+/// Ends the node `at`, and before it the nodes that came from it.
 fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
     while let Some(child) = (at + 1..nodes.len()).find(|&i| nodes[i].parent == at) {
         end(nodes, child, forget);
@@ -409,7 +409,7 @@ fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
         let forgotten = node.reservation.unwrap() as usize;
         return FORGOTTEN.lock().unwrap().push(forgotten);
     }
-    // SAFETY: made by `Box::into_raw`, and nothing is left that refers to it.
+    // SAFETY: made by `Box::into_raw`, and nothing refers to it any more.
     drop(unsafe { Box::from_raw(node.reservation.unwrap()) });
     let parent = &mut nodes[node.parent];
     parent.lent -= node.own - node.lent;
@@ -428,7 +428,7 @@ fn happens(nodes: &mut Vec<Node>, at: usize, event: Event) {
                 Ok(reservation) => {
                     node.lent += n;
                     let reservation: *mut _ = Box::into_raw(Box::new(reservation));
-                    // SAFETY: alive until `end` drops it, which drops what refers to it before.
+                    // SAFETY: alive until `end` drops it, after everything that refers to it.
                     let pool: &'static Pool<'static> = unsafe { &*reservation };
                     nodes.push(Node::new(pool, Some(reservation), at, n));
                 }
@@ -462,7 +462,7 @@ fn happens(nodes: &mut Vec<Node>, at: usize, event: Event) {
         }
         Event::FreeRaw | Event::FreeTwice => {
             if let Some(id) = node.raw.pop() {
-                // SAFETY: the model has the only copy of the name; what is tested is the refusal.
+                // SAFETY: the model has the only copy of the id; the refusal is tested.
                 unsafe {
                     pool.free_id(id).unwrap();
                     node.frees += 1;
@@ -480,7 +480,7 @@ fn happens(nodes: &mut Vec<Node>, at: usize, event: Event) {
             }
         }
         Event::End | Event::ForgetReservation if at == 0 => {}
-        // Counted as frees before it ends: what is held goes home.
+        // Held blocks are freed before the reservation ends, and count as frees.
         Event::End => end(nodes, at, false),
         Event::ForgetReservation => end(nodes, at, true),
     }
@@ -493,7 +493,7 @@ proptest! {
         ..ProptestConfig::default()
     })]
 
-    // Not under Miri: reservations that are forgotten are reported as leaks, which they are.
+    // Not under Miri, which reports forgotten reservations as leaks.
     #[cfg(not(miri))]
     #[test]
     fn all_counters_add_up_in_every_order_of_events(
@@ -501,7 +501,7 @@ proptest! {
     ) {
         let pool: *mut Pool<'static> = Box::into_raw(Box::new(pool(50)));
         {
-            // SAFETY: alive until the end of the test, which all nodes come before.
+            // SAFETY: alive until the end of the test, after all nodes.
             let mut nodes = vec![Node::new(unsafe { &*pool }, None, 0, 50)];
             for (at, event) in events {
                 let at = at % nodes.len();

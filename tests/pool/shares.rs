@@ -1,16 +1,16 @@
-//! How much of a pool a cache takes and keeps: workers that come later find blocks.
+//! How many blocks a cache takes and keeps: workers that start later find blocks.
 
 use std::sync::Barrier;
 use std::thread;
 
 use framepool::{Cache, Pool, PoolConfig};
 
-/// Workers with new caches that can have `k` blocks each: what `Cache` guarantees.
+/// The number of workers with new caches that can have `k` blocks each, as `Cache` guarantees.
 fn workers(capacity: usize, k: usize) -> usize {
     capacity / (k + (k - 1) / 8)
 }
 
-/// What happened to a pool before its workers came.
+/// The history of a pool before its workers start.
 const PASTS: [fn(&Pool<'_>); 3] = [
     |_| (),
     // Every block is in the stack.
@@ -37,8 +37,8 @@ const SHAPES: [fn(PoolConfig) -> PoolConfig; 5] = [
     |config| config.magazine(4096),
 ];
 
-/// Every worker of `pool` that the guarantee holds for has `k` blocks, taken `step` at once: worker by
-/// worker, or in turns.
+/// Asserts that every worker of `pool` for which the guarantee holds gets `k` blocks, `step` at once:
+/// worker by worker, or in turns.
 fn all_are_served<const N: usize>(pool: &Pool<'_>, k: usize, step: usize, in_turns: bool) {
     let mut caches: Vec<Cache<'_, N>> = (0..workers(pool.capacity(), k))
         .map(|_| Cache::new(pool))
@@ -101,7 +101,7 @@ fn a_ninth_worker_is_served_while_eight_caches_are_warm() {
         let pool = Pool::allocate(PoolConfig::new(8, 4096)).unwrap();
         past(&pool);
         let mut caches: Vec<Cache<'_>> = (0..8).map(|_| pool.cache()).collect();
-        // Warm: they have handed out so much that they draw whole magazines.
+        // Warm: these caches have handed out so many blocks that they draw whole magazines.
         let rounds = if cfg!(miri) { 600 } else { 10_000 };
         for cache in &mut caches {
             for _ in 0..rounds {
@@ -174,7 +174,7 @@ fn three_hundred_threads_have_eight_of_2400_blocks_each() {
         let each = (0..THREADS).map(|_| {
             scope.spawn(|| {
                 let held: Vec<_> = (0..8).map(|_| POOL.local_alloc()).collect();
-                // No one gives a block back before all have theirs.
+                // No worker gives a block back before all have theirs.
                 gate.wait();
                 held.iter().filter(|block| block.is_err()).count()
             })
@@ -191,7 +191,7 @@ fn a_draw_leaves_half_of_the_depot_to_others_unless_more_is_asked_for() {
         for past in PASTS {
             let pool = Pool::allocate(shape(PoolConfig::new(8, 256))).unwrap();
             let mut cache: Cache<'_, 256> = Cache::new(&pool);
-            // Long warm, and with nothing in it.
+            // Warm for long, and empty.
             for _ in 0..if cfg!(miri) { 256 } else { 4096 } {
                 let block = cache.alloc().unwrap();
                 assert!(cache.free(block).is_ok());
@@ -205,7 +205,7 @@ fn a_draw_leaves_half_of_the_depot_to_others_unless_more_is_asked_for() {
                 let drawn = before - pool.available();
                 assert!(drawn <= 1.max(before / 2), "{drawn} of {before}");
             }
-            // A burst has what it asks for.
+            // A burst gets all the blocks that it requests.
             drop(held);
             cache.flush();
             assert_eq!(cache.alloc_burst::<256>(256).unwrap().len(), 256);
@@ -218,7 +218,7 @@ fn a_draw_of_a_small_cache_from_large_magazines_is_half_of_it_at_most() {
     let blocks = if cfg!(miri) { 256 } else { 4096 };
     let pool = Pool::allocate(PoolConfig::new(8, blocks)).unwrap();
     let mut small: Cache<'_, 8> = Cache::new(&pool);
-    // Warm, and with nothing in it.
+    // Warm, and empty.
     for _ in 0..100 {
         let block = small.alloc().unwrap();
         assert!(small.free(block).is_ok());

@@ -9,7 +9,7 @@ use framepool::{Burst, Cache, Pool, PoolConfig};
 /// Miri is a thousand times slower.
 const ROUNDS: usize = if cfg!(miri) { 40 } else { 20_000 };
 
-/// Marks on each block who has it; two owners at once would meet here.
+/// Marks each block with its owner, to detect two owners at once.
 struct Owners(Vec<AtomicU32>);
 
 impl Owners {
@@ -154,7 +154,7 @@ fn of_many_who_free_one_raw_block_one_succeeds() {
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    // SAFETY: nobody uses the block; the attempts after the first are what is tested.
+                    // SAFETY: no code uses the block; the attempts after the first are tested.
                     if unsafe { pool.free_id(id) }.is_ok() {
                         successes.fetch_add(1, Relaxed);
                     }
@@ -208,8 +208,8 @@ fn a_pool_and_its_cache_move_between_threads() {
     assert_eq!(pool.stats().in_use, 0);
 }
 
-/// A signal handler allocates and frees in the middle of whatever the thread was doing with the same
-/// pool: lock-free means that it gets an answer, whatever that was.
+/// A signal handler allocates and frees while the thread is at any point of an operation on the same
+/// pool. Lock-free means that the handler finishes nevertheless.
 #[cfg(all(target_os = "linux", not(miri)))]
 mod signals {
     use super::*;
@@ -232,7 +232,7 @@ mod signals {
     #[test]
     fn a_storm_of_signals_finds_the_pool_whole() {
         alone(test_name!(a_storm_of_signals_finds_the_pool_whole), || {
-            // What the feature `audit` allocates, the first event of the pool does.
+            // The feature `audit` allocates at the first event of a pool.
             drop(POOL.alloc().unwrap());
             // SAFETY: the handler does nothing but atomics.
             unsafe {
@@ -248,18 +248,20 @@ mod signals {
             thread::scope(|scope| {
                 let stop = &stop;
                 scope.spawn(move || {
-                    // SAFETY: names this thread.
+                    // SAFETY: the value names this thread.
                     send.send(unsafe { libc::pthread_self() }).unwrap();
                     while !stop.load(Relaxed) {
                         let block = POOL.alloc().expect("16 blocks, at most 6 in use");
-                        let burst = POOL.alloc_burst::<4>(1).expect("as before");
+                        let burst = POOL
+                            .alloc_burst::<4>(1)
+                            .expect("16 blocks, at most 6 in use, again");
                         drop(block);
                         drop(burst);
                     }
                 });
                 let victim = receive.recv().unwrap();
-                // Signals that come while one is handled are one: as many as are needed are sent, and where
-                // the victim gets no time, it is given some.
+                // Signals that arrive while one is handled are merged. So signals are sent until enough
+                // were handled, with pauses in which the victim can run.
                 let mut sent = 0;
                 while sent < 20_000 || HANDLED.load(Relaxed) <= 100 {
                     // SAFETY: the thread runs until `stop` is set, below.

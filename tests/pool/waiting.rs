@@ -1,7 +1,7 @@
 //! Every way by which blocks come back to the depot wakes the tasks that wait for one.
 //!
-//! Some of them start from blocks in the depot, which a task that begins to wait would have taken. They are
-//! taken in the waker of another task, which is woken first: meanwhile the second one waits still.
+//! Some of these ways need blocks in the depot, which a task that begins to wait would take. So they are
+//! taken in the waker of another task that is woken first, while the second task still waits.
 
 use std::future::Future;
 use std::mem;
@@ -31,7 +31,7 @@ impl Wake for Count {
     }
 }
 
-/// Runs something when it is woken first.
+/// Runs a function when it is woken for the first time.
 struct Runs(Mutex<Option<Box<dyn FnOnce() + Send>>>);
 
 impl Wake for Runs {
@@ -46,7 +46,7 @@ fn starts_to_wait(future: &mut AllocAsync<'_>, waker: &Waker) {
     assert!(polled.is_pending());
 }
 
-/// The depot is empty and a task waits: `way` wakes it. What it returns is dropped later.
+/// Asserts that `way` wakes a task that waits at an empty depot. Its result is dropped later.
 fn wakes<R>(pool: &Pool<'_>, way: impl FnOnce() -> R) {
     let woken = Count::new();
     let mut future = pool.alloc_async();
@@ -67,8 +67,8 @@ fn take_all<'p>(pool: &'p Pool<'_>) -> Vec<Block<'p>> {
     std::iter::from_fn(|| pool.alloc().ok()).collect()
 }
 
-/// Blocks are in the depot and a task waits: `way` wakes it, before it returns. `come` lets the blocks come
-/// home to an empty depot.
+/// Asserts that `way` wakes a waiting task before it returns, with blocks in the depot. `come` returns
+/// the blocks to an empty depot.
 fn wakes_again(
     pool: &'static Pool<'static>,
     come: impl FnOnce(),
@@ -89,8 +89,8 @@ fn wakes_again(
     assert_eq!(*before_and_after.lock().unwrap(), Some(((0, 1), 1)));
 }
 
-/// The same, where the blocks are a full magazine of four. What `way` drops itself wakes nobody: the stack has the
-/// rest of the magazine.
+/// The same with a full magazine of four blocks. Blocks that `way` drops itself wake no task, because the
+/// stack has the rest of the magazine.
 fn wakes_again_with_a_magazine(pool: &'static Pool<'static>, way: impl FnOnce() + Send + 'static) {
     let mut cache: Cache<'_, 8> = Cache::new(pool);
     let mut all = take_all(pool);
@@ -101,7 +101,7 @@ fn wakes_again_with_a_magazine(pool: &'static Pool<'static>, way: impl FnOnce() 
     wakes_again(pool, || cache.flush(), way);
 }
 
-/// The same, where the blocks are two in the stack.
+/// The same with two blocks in the stack.
 fn wakes_again_with_two_blocks(pool: &'static Pool<'static>, way: impl FnOnce() + Send + 'static) {
     let mut all = take_all(pool);
     let mut two: Burst<'_, 2> = Burst::new(pool);
@@ -131,7 +131,7 @@ fn a_cache_that_makes_room_to_take_a_burst_wakes() {
     for block in all.drain(..20) {
         assert!(cache.free(block).is_ok());
     }
-    // It has four: what lies above them is in the way.
+    // It has four, and the blocks above them are in the way.
     wakes(&pool, || cache.alloc_burst::<32>(4).unwrap());
 }
 
@@ -209,7 +209,7 @@ fn a_cache_that_draws_part_of_a_magazine_wakes_for_the_rest() {
     wakes_again_with_a_magazine(&POOL, || {
         let mut cache: Cache<'_, 2> = Cache::new(&POOL);
         mem::forget(cache.alloc().unwrap());
-        // Its end would look as well.
+        // The end of the cache would also wake the task.
         mem::forget(cache);
     });
 }
@@ -237,7 +237,7 @@ fn a_cache_draws_one_block_and_keeps_none_while_a_task_waits() {
     static LEFT: Mutex<Vec<(usize, usize)>> = Mutex::new(Vec::new());
     fn draw(pool: &'static Pool<'static>) -> impl FnOnce() + Send {
         let mut cache: Cache<'_, 8> = Cache::new(pool);
-        // It may keep some, from before anyone waits.
+        // It may keep some, from the time before a task waits.
         let block = cache.alloc().unwrap();
         assert!(cache.free(block).is_ok());
         cache.flush();

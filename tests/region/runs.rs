@@ -1,4 +1,5 @@
-//! Runs of pages: none twice, all back, refusals with the facts, and a shadow model over random streams.
+//! Runs of pages: no page is handed out twice, all are returned, refusals have the facts; and a shadow
+//! model over random streams.
 
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
@@ -14,7 +15,7 @@ fn memory(bytes: usize) -> Vec<MaybeUninit<u8>> {
     vec![MaybeUninit::uninit(); bytes]
 }
 
-/// Memory of which a part starts where a test wants it.
+/// Memory with a part that starts at an offset of the test's choice.
 #[repr(align(4096))]
 struct Aligned([MaybeUninit<u8>; 4096]);
 
@@ -193,7 +194,7 @@ fn runs_start_at_their_alignment_and_stay_within_their_boundary() {
     // An alignment above the boundary.
     let both = RunRequest::new(2).align(512).within(256);
     assert_eq!(runs.alloc_with(both).unwrap().first_page(), 8);
-    // 14 pages behind a multiple of 1024 bytes are 4 times there, each time taken or not.
+    // There are 4 places for 14 pages after a multiple of 1024 bytes, each of them taken or not.
     let held: Vec<_> =
         std::iter::from_fn(|| runs.alloc_with(RunRequest::new(14).align(1024)).ok()).collect();
     assert_eq!(held.len(), 2);
@@ -284,7 +285,7 @@ fn raw_runs_come_back_once_and_whole() {
         (NonNull::dangling(), 1, foreign(1)),
     ];
     for (i, (ptr, pages, error)) in refused.into_iter().enumerate() {
-        // SAFETY: what is refused need not be ours.
+        // SAFETY: the address is refused, so it need not be a run's.
         unsafe {
             assert_eq!(runs.free_raw(ptr, pages).unwrap_err(), error);
             assert_eq!(runs.run_from_raw(ptr, pages).unwrap_err(), error);
@@ -294,7 +295,7 @@ fn raw_runs_come_back_once_and_whole() {
         runs.check().unwrap();
     }
     mine.zeroed();
-    // SAFETY: it is ours, and goes back once.
+    // SAFETY: the test has the run, and frees it once.
     unsafe {
         let again = runs.run_from_raw(raw, 3).unwrap().into_raw();
         assert_eq!(again, raw);
@@ -340,7 +341,7 @@ fn a_run_of_another_allocator_is_refused() {
 #[test]
 fn an_allocator_moves_to_another_thread_with_its_raw_runs() {
     struct Sent(NonNull<u8>);
-    // SAFETY: a raw run belongs to whoever has it.
+    // SAFETY: a raw run belongs to the thread that has its address.
     unsafe impl Send for Sent {}
     let mut memory = memory(8192);
     let runs = PageRuns::new(&mut memory, PAGE).unwrap();
@@ -348,7 +349,7 @@ fn an_allocator_moves_to_another_thread_with_its_raw_runs() {
     std::thread::scope(|scope| {
         scope.spawn(move || {
             let raw = raw;
-            // SAFETY: it is ours, and goes back once.
+            // SAFETY: the test has the run, and frees it once.
             unsafe { runs.free_raw(raw.0, 2) }.unwrap();
             assert_eq!(runs.largest_free(), runs.pages());
         });
@@ -377,7 +378,7 @@ fn a_map_that_was_overwritten_is_found_out_and_harms_nobody() {
         let words = map.as_mut_ptr().cast::<u8>();
         let runs = PageRuns::with_map(&mut memory.0, 4096 / 32, &mut map).unwrap();
         let keep = runs.alloc(3).unwrap();
-        // SAFETY: the words of the map, which stand still while no one calls the allocator.
+        // SAFETY: the words of the map, which do not change because no thread calls the allocator.
         unsafe { words.write_bytes(pattern, size_of::<PageWord>()) };
         let error: RunCheckError = runs.check().unwrap_err();
         assert!(!error.to_string().is_empty());
@@ -412,7 +413,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// The allocator, what is out of it, and who has each page by stamp.
+/// The allocator, the runs that are out, and the owner of each page by stamp.
 struct World<'a> {
     runs: &'a PageRuns<'a>,
     owned: Vec<(PageRun<'a>, u8)>,
@@ -426,7 +427,7 @@ impl<'a> World<'a> {
         self.runs.as_ptr().addr().get()
     }
 
-    /// The lowest place that the shadow has for a request, found page by page.
+    /// The lowest place in the shadow that fits a request, found page by page.
     fn expected(&self, pages: usize, align: usize, boundary: Option<usize>) -> Option<usize> {
         (0..self.shadow.len()).find(|&first| {
             let start = self.base() + first * PAGE;
@@ -473,9 +474,9 @@ impl<'a> World<'a> {
         self.shadow[first..first + pages].fill(stamp);
     }
 
-    /// A run goes home: every byte holds what was written.
+    /// Notes that a run is freed: every byte holds its stamp.
     fn goes_home(&mut self, start: *const u8, pages: usize, stamp: u8) {
-        // SAFETY: the run is out and ours, and every byte was written when it came out.
+        // SAFETY: the test has the run, and every byte was written when it was allocated.
         let bytes = unsafe { std::slice::from_raw_parts(start, pages * PAGE) };
         assert!(bytes.iter().all(|&b| b == stamp));
         self.mark((start.addr() - self.base()) / PAGE, pages, 0);
@@ -510,7 +511,7 @@ impl<'a> World<'a> {
             Op::FreeRaw(i) => {
                 if let Some((ptr, pages, stamp)) = self.raw_at(i) {
                     self.goes_home(ptr.as_ptr(), pages, stamp);
-                    // SAFETY: a raw run of ours; the second call finds it freed.
+                    // SAFETY: a raw run of the test; the second call finds it freed.
                     unsafe {
                         self.runs.free_raw(ptr, pages).unwrap();
                         self.runs.free_raw(ptr, pages).unwrap_err();
@@ -529,7 +530,7 @@ impl<'a> World<'a> {
             }
             Op::FromRaw(i) => {
                 if let Some((ptr, pages, stamp)) = self.raw_at(i) {
-                    // SAFETY: a raw run of ours.
+                    // SAFETY: a raw run of the test.
                     let run = unsafe { self.runs.run_from_raw(ptr, pages) }.unwrap();
                     self.owned.push((run, stamp));
                 }
@@ -547,7 +548,7 @@ impl<'a> World<'a> {
     }
 }
 
-/// Fewer where each takes long.
+/// Fewer cases where each takes long.
 fn cases() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if cfg!(miri) {

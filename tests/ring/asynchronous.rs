@@ -1,4 +1,4 @@
-//! Ends that sleep, and the wakers that they leave behind: none.
+//! Ends that sleep, and leave no waker behind.
 
 use std::cell::{Cell, RefCell};
 use std::mem::MaybeUninit;
@@ -52,7 +52,7 @@ fn who_sleeps_is_woken_by_what_it_waits_for() {
 fn ends_of_two_rings_are_given_back() {
     let (a, b) = (ring::allocate::<u8>(1).unwrap(), ring::allocate(2).unwrap());
     let Err((tx, rx)) = ring::asynchronous((a.0, b.1)) else {
-        panic!("they are not of one ring");
+        panic!("the ends belong to different rings");
     };
     assert_eq!((tx.capacity(), rx.capacity()), (1, 2));
 }
@@ -98,7 +98,7 @@ fn jealous() -> Waker {
         |_| WAKERS.set(WAKERS.get() - 1),
     );
     WAKERS.set(WAKERS.get() + 1);
-    // SAFETY: the functions use no data. This waker stays on its thread, or its count is not there.
+    // SAFETY: the functions use no data. The waker stays on its thread, where its counter is.
     unsafe { Waker::from_raw(RawWaker::new(std::ptr::null(), &TABLE)) }
 }
 
@@ -106,7 +106,7 @@ fn jealous() -> Waker {
 fn a_peer_that_goes_between_look_and_register_leaves_no_waker_behind() {
     // Memory that is not dropped: a waker that is left in it stays.
     let start = Box::into_raw(Box::new([MaybeUninit::uninit(); 4096]));
-    // SAFETY: nobody else knows of it, until it is dropped below.
+    // SAFETY: no other code refers to it until it is dropped below.
     let memory = unsafe { &mut *start };
     let (tx, mut rx) = ring::asynchronous(ring::in_memory(memory, 2).unwrap()).unwrap();
     PEER.set(Some(tx));

@@ -164,7 +164,7 @@ fn a_static_ring_with_flags_whose_borrowed_ends_were_forgotten_cannot_be_split()
     // SAFETY: never freed before the last use, which is below.
     let split = unsafe { &*ring }.split().map(drop);
     assert_eq!(split, Err(RingError::AlreadySplit));
-    // SAFETY: from `into_raw`, and no end of it is left.
+    // SAFETY: from `into_raw`, and none of its ends is left.
     drop(unsafe { Box::from_raw(ring) });
 }
 

@@ -1,4 +1,4 @@
-//! Where a ring's memory comes from: a static, a borrowed value, the caller's region, an allocation.
+//! The memory of a ring: a static, a borrowed value, the caller's region, an allocation.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -109,7 +109,7 @@ fn a_ring_whose_ends_were_forgotten_is_not_split_for_ever() {
     tx.push(Box::new(1)).unwrap();
     assert_eq!(rx.pop().as_deref(), Some(&1));
     std::mem::forget((tx, rx));
-    // The position is no longer that of a new ring: its ends would find the value that was taken.
+    // The position is not that of a new ring: otherwise the ends would find the value that was taken.
     let ring = Box::into_raw(ring);
     // SAFETY: never freed before the last use, which is below.
     let split = unsafe { &*ring }.split().map(drop);

@@ -1,4 +1,4 @@
-//! What a ring promises, by the public API: order, room, giving back, dropping, abandonment.
+//! What a ring promises, tested through the public API: order, room, returned values, drops, abandonment.
 
 use std::cell::Cell;
 use std::mem::MaybeUninit;
@@ -184,7 +184,7 @@ fn slots_are_those_that_are_left() {
             room.slots().for_each(|slot| *slot = MaybeUninit::uninit());
             if let Some(slot) = room.slots().next() {
                 slot.write(Box::new(7));
-                // SAFETY: just written, and not counted.
+                // SAFETY: just written, and not counted as written.
                 unsafe { slot.assume_init_drop() };
             }
             let value = Box::new(written as u32);
@@ -198,7 +198,7 @@ fn slots_are_those_that_are_left() {
         (1..).zip(room.slots()).for_each(|(i, slot)| {
             slot.write(Box::new(start + i));
         });
-        // SAFETY: one was written, and then both that were left.
+        // SAFETY: one was written, and then the other two.
         assert_eq!(unsafe { room.commit_first(3) }, 3);
         assert!(rx.drain().map(|value| *value).eq(start..start + 3));
         tx.push_iter((0..2).map(Box::new));
@@ -283,7 +283,7 @@ fn a_destructor_that_panics_keeps_no_other_from_running() {
     impl Drop for Bomb {
         fn drop(&mut self) {
             self.0.set(self.0.get() + 1);
-            assert!(!self.1, "the bomb");
+            assert!(!self.1, "this destructor panics");
         }
     }
     let dropped = Rc::new(Cell::new(0));
@@ -309,7 +309,7 @@ fn a_destructor_that_panics_keeps_no_reserved_value_from_being_dropped() {
     impl Drop for Bomb {
         fn drop(&mut self) {
             self.0.set(self.0.get() - 1);
-            assert!(!self.1, "the bomb");
+            assert!(!self.1, "this destructor panics");
         }
     }
     let live = Rc::new(Cell::new(0));

@@ -1,10 +1,10 @@
-//! An interpreter of classic BPF, after its paper and as Linux checks programs: what it does not know, or
-//! what reads memory that was not written, fails.
+//! An interpreter of classic BPF, by its paper and by the checks of Linux. It fails on unknown
+//! instructions and on reads of memory that was not written.
 #![allow(dead_code)]
 
 use framepool::wire::BpfInstruction;
 
-/// What the program returns for a frame; nothing was taken off the frame before.
+/// Returns the program's result for a frame from which no header was removed.
 pub fn run(program: &[BpfInstruction], frame: &[u8]) -> u32 {
     let (mut a, mut x, mut memory) = (0_u32, 0_u32, [None::<u32>; 16]);
     let mut at = 0;
@@ -20,7 +20,7 @@ pub fn run(program: &[BpfInstruction], frame: &[u8]) -> u32 {
             )
         };
         let loaded = match code {
-            // Ancillary data: no tag was taken off.
+            // Ancillary data: no VLAN tag was removed.
             0x20 if k >= 0xFFFF_F000 => Some(0),
             0x20 => load(k, 4),
             0x28 => load(k, 2),
@@ -31,7 +31,7 @@ pub fn run(program: &[BpfInstruction], frame: &[u8]) -> u32 {
             0xB1 => load(k, 1),
             _ => Some(a),
         };
-        // A load from behind the frame ends the program.
+        // A load from after the frame's end ends the program.
         let Some(value) = loaded else { return 0 };
         if code == 0xB1 {
             x = (value & 0xF) * 4;

@@ -1,10 +1,10 @@
-//! Captures of real packets, where they are: in the folder that `FRAMEPOOL_DATA` names, or in `../shared/data`
-//! beside the repository.
+//! Captures of real packets, if available: in the folder that `FRAMEPOOL_DATA` names, or in
+//! `../shared/data` next to the repository.
 #![allow(dead_code)]
 
 use std::path::{Path, PathBuf};
 
-/// Link types (the registry of pcap's).
+/// Link types (from pcap's registry).
 pub const ETHERNET: u32 = 1;
 pub const RAW: u32 = 101;
 pub const IPV4: u32 = 228;
@@ -17,7 +17,7 @@ pub struct Packet {
     pub bytes: Vec<u8>,
 }
 
-/// The folder, or `None` and a line that says that `test` looked at nothing.
+/// Returns the folder. If there is none, prints that `test` was skipped and returns `None`.
 pub fn folder(test: &str) -> Option<PathBuf> {
     let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data");
     let folder = std::env::var_os("FRAMEPOOL_DATA").map_or(beside, PathBuf::from);
@@ -49,7 +49,7 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// The packets of a capture in either format, up to where it is damaged.
+/// The packets of a capture in either format, up to the first damage.
 pub fn packets(file: &Path) -> Vec<Packet> {
     let bytes = std::fs::read(file).unwrap();
     match bytes.get(..4) {
@@ -58,7 +58,7 @@ pub fn packets(file: &Path) -> Vec<Packet> {
     }
 }
 
-/// Writes frames into a classic capture of Ethernet, one a microsecond.
+/// Writes frames into a classic Ethernet capture, one per microsecond.
 pub fn write(file: &Path, frames: &[Vec<u8>]) {
     let mut words = vec![0xA1B2_C3D4, 0x0004_0002, 0, 0, 0x0004_0000, ETHERNET];
     let mut bytes = Vec::new();

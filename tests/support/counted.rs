@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-/// Counts how many of them live; the second is which.
+/// Counts its living instances. The second field is its number.
 #[derive(Debug)]
 pub struct Counted(Rc<Cell<usize>>, pub u32);
 

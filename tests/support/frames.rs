@@ -3,14 +3,14 @@
 
 use framepool::wire::*;
 
-/// Behind `headers`, `payload`.
+/// Returns `headers` followed by `payload`.
 pub fn join(headers: &[&[u8]], payload: &[u8]) -> Vec<u8> {
     let mut all = headers.concat();
     all.extend(payload);
     all
 }
 
-/// What an emitter writes.
+/// Returns the bytes that an emitter writes.
 pub fn emitted(emit: impl FnOnce(&mut [u8]) -> Result<usize, ParseError>) -> Vec<u8> {
     let mut bytes = [0; 3000];
     let len = emit(&mut bytes).unwrap();

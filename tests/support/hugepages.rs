@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::os::fd::AsRawFd;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// One size of them.
+/// One page size.
 struct Size {
     name: &'static str,
     directory: &'static str,
@@ -28,8 +28,8 @@ impl Size {
         text.trim().parse().unwrap_or(0)
     }
 
-    /// A setting as it was made: pages that are counted only because a mapping outlives their number
-    /// (surplus: a test that leaks) are not part of it, or restoring it would make them stay.
+    /// The setting as it was made. Surplus pages, which exist only because a mapping outlives a lowered
+    /// setting (in a test that leaks), are not part of it: restoring them would keep them.
     fn read(&self, name: &str) -> usize {
         match name {
             "nr_hugepages" => self
@@ -45,8 +45,8 @@ impl Size {
     }
 }
 
-/// Holds the machine's pages of one size for one test (other processes of this suite included), and
-/// restores their number. Who holds both takes those of 1 GiB first.
+/// Locks the machine's pages of one size for one test, also against other processes of this suite, and
+/// restores their number. A test that locks both sizes takes 1 GiB first.
 pub struct HugePages {
     size: &'static Size,
     before: [(&'static str, usize); 2],
@@ -59,7 +59,7 @@ impl HugePages {
         Self::hold(&TWO_MIB)
     }
 
-    /// Sees to it that exactly `n` pages of 2 MiB can be had, or says that it cannot be done.
+    /// Makes exactly `n` pages of 2 MiB available, or prints that this is impossible.
     pub fn exactly(n: usize) -> Option<Self> {
         Self::arrange(&TWO_MIB, n)
     }
@@ -71,7 +71,8 @@ impl HugePages {
 
     fn hold(size: &'static Size) -> Self {
         let guard = size.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        // A directory of the kernel's, there for every user; nothing to lock where it is not.
+        // A directory of the kernel that every user can open. If it does not exist, there is nothing to
+        // lock.
         let file = File::open(size.directory).ok();
         if let Some(file) = &file {
             // SAFETY: an open file; the lock goes when it is closed.

@@ -1,5 +1,5 @@
-//! ITCH messages beside another reader of the same specification, the crate itch5: field for field, but for
-//! codes of one byte, which that one gives as enumerations. (tshark's dissector is of ITCH 2.00 and 3.00.)
+//! ITCH messages compared with the crate itch5, field by field, except codes of one byte, which itch5 returns
+//! as enumerations. (tshark's dissector is for ITCH 2.00 and 3.00.)
 
 use std::ops::ControlFlow;
 
@@ -7,7 +7,7 @@ use framepool::feed::{Alpha, Price4, Price8, itch};
 use itch5::messages::{self as theirs, Symbol};
 use itch5::{MessageHandler, Parser};
 
-/// A field's value, whatever its type is.
+/// A field's value, of any type.
 pub trait Value {
     fn value(self) -> u64;
 }
@@ -117,7 +117,7 @@ beside! {
         lower_price_range_collar = lower_collar, upper_price_range_collar = upper_collar;
 }
 
-/// Both read these bytes, or refuse them.
+/// Asserts that both read these bytes equally, or both refuse them.
 pub fn beside(bytes: &[u8]) {
     let framed = [&(bytes.len() as u16).to_be_bytes(), bytes].concat();
     let mut parser = Parser::new(&framed);

@@ -1,4 +1,4 @@
-//! Captures made of chance that is the same in every run.
+//! Captures with random contents, the same in every run.
 #![allow(dead_code)]
 
 use std::path::PathBuf;
@@ -7,10 +7,10 @@ use framepool::wire::{Tcp, TcpHeader};
 
 use crate::{captures, frames};
 
-/// The port that everything comes from or goes to, as `frames::udp` has it.
+/// The port of all packets, as source or destination, as in `frames::udp`.
 pub const PORT: u16 = 26400;
 
-/// Numbers that look like chance, the same ones in every run (splitmix64).
+/// Pseudo-random numbers, the same in every run (splitmix64).
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -52,7 +52,7 @@ impl Dice {
     }
 }
 
-/// A capture that is gone when the test is.
+/// A capture that is removed at the end of the test.
 pub struct Made(pub PathBuf);
 
 impl Made {
@@ -70,7 +70,7 @@ impl Drop for Made {
     }
 }
 
-/// Cuts a stream into segments of TCP: anywhere, and behind each of these pieces.
+/// Cuts a stream into TCP segments: at random places, and after each of these pieces.
 pub fn segments(pieces: &[Vec<u8>], dice: &mut Dice) -> Vec<Vec<u8>> {
     let (mut frames, mut sequence) = (Vec::new(), 1000);
     for piece in pieces {

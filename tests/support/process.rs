@@ -29,7 +29,7 @@ pub fn another(test: &str, role: &str) -> Command {
     command
 }
 
-/// What this process was started for, if by [`another`].
+/// The role of this process, if [`another`] started it.
 pub fn role() -> Option<String> {
     std::env::var("FRAMEPOOL_ROLE").ok()
 }
@@ -42,7 +42,7 @@ pub fn alone(test: &str, body: impl FnOnce()) {
     }
 }
 
-/// That it ended well and ran the one test, whose `SKIPPED` lines are passed on.
+/// Asserts that the process succeeded and ran one test, and prints its `SKIPPED` lines.
 pub fn assert_passed(output: &Output) {
     let said = String::from_utf8_lossy(&output.stdout);
     let skipped = said.lines().filter(|line| line.contains("SKIPPED"));

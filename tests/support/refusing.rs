@@ -1,4 +1,4 @@
-//! Kernels that refuse: seccomp filters on one thread.
+//! Simulates kernels that refuse system calls, with seccomp filters on one thread.
 
 use std::ops::RangeInclusive;
 use std::thread;
@@ -18,7 +18,7 @@ pub const NO_POPULATE: Refuse = Refuse(
     EINVAL,
 );
 
-/// Why there is no `MADV_POPULATE_WRITE`: an old kernel, or the filters of sandboxes.
+/// The reasons for which `MADV_POPULATE_WRITE` fails: an old kernel, or the filter of a sandbox.
 pub const NO_SUCH_CALL: [i32; 3] = [EINVAL, ENOSYS, EPERM];
 
 /// A kernel or a sandbox that refuses `MADV_POPULATE_WRITE`.
@@ -26,7 +26,7 @@ pub fn no_populate(errno: i32) -> Refuse {
     Refuse(NO_POPULATE.0, NO_POPULATE.1, errno)
 }
 
-/// Runs `body` on a thread whose kernel refuses what `rules` say.
+/// Runs `body` on a thread whose kernel refuses the calls in `rules`.
 pub fn refusing<T: Send>(rules: &[Refuse], body: impl FnOnce() -> T + Send) -> Option<T> {
     let line = |code: u32, jt: usize, jf: usize, k: u32| libc::sock_filter {
         code: u16::try_from(code).unwrap(),

@@ -1,10 +1,10 @@
-//! What tshark says of a capture, where it is installed.
+//! Runs tshark on a capture, if it is installed.
 #![allow(dead_code)]
 
 use std::path::Path;
 use std::process::Command;
 
-/// Whether it is there, or a line that says that `test` compared nothing.
+/// Whether tshark is installed. If not, prints that `test` was skipped.
 pub fn is_there(test: &str) -> bool {
     let is_there = Command::new("tshark").arg("-v").output().is_ok();
     if !is_there {
@@ -13,10 +13,11 @@ pub fn is_there(test: &str) -> bool {
     is_there
 }
 
-/// A line for each frame of a file: the values of these fields, tabs between them. `options` are tshark's.
+/// Returns a line for each frame of a file: the values of `fields`, separated by tabs. `options` are
+/// tshark's.
 ///
-/// A damaged capture has lines up to where it is; anything else that tshark refuses, a field it does not
-/// know among them, fails the test.
+/// A damaged capture has lines up to the damage. Any other error of tshark, such as an unknown field,
+/// fails the test.
 pub fn lines(file: &Path, options: &[&str], fields: &[&str]) -> Vec<String> {
     let mut command = Command::new("tshark");
     command.args(["-n", "-T", "fields"]).args(options);
@@ -27,7 +28,7 @@ pub fn lines(file: &Path, options: &[&str], fields: &[&str]) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// All that it shows of a protocol, as text for people.
+/// Returns tshark's full text for a protocol.
 pub fn shown(file: &Path, options: &[&str], protocol: &str) -> String {
     let mut command = Command::new("tshark");
     command.args(["-n", "-V", "-O", protocol]).args(options);

@@ -1,4 +1,4 @@
-//! Clocks, what their ticks are, and what happens when they go back.
+//! Clocks, the length of their ticks, and clocks that go backwards.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -10,7 +10,7 @@ use framepool::time::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A counter of so many bits that shows what it is told.
+/// A counter with a given number of bits that shows given values.
 struct Counter {
     bits: u32,
     now: Cell<u64>,
@@ -39,8 +39,8 @@ impl Clock for Counter {
     }
 }
 
-/// A counter of 32 bits, the reading of which interrupts hold up that read the same clock: each after so
-/// many ticks.
+/// A 32-bit counter whose readings are interrupted by handlers that read the same clock, each after a number of
+/// ticks.
 struct Interrupted {
     total: Cell<u64>,
     before: Cell<Vec<u64>>,
@@ -64,14 +64,14 @@ impl Interrupted {
         for step in steps {
             self.total.set(self.total.get() + step);
             let seen = self.clock.upgrade().unwrap().now();
-            assert_eq!(seen, self.total.get(), "an interrupt sees another time");
+            assert_eq!(seen, self.total.get(), "an interrupt reads a wrong time");
         }
     }
 }
 
 impl Clock for Interrupted {
     fn now(&self) -> u64 {
-        // Both are this reading's; those of the interrupts are completed undisturbed.
+        // Both are for this reading; the readings of the handlers are not interrupted.
         let (before, after) = (self.before.take(), self.after.take());
         self.interrupt(before);
         let now = self.total.get();
@@ -94,7 +94,7 @@ fn interrupts() -> impl Strategy<Value = Vec<u64>> {
 const WITHIN: u64 = 7 << 28;
 const LATE: u64 = 1 << 28;
 
-/// From 1 Hz to 100 GHz, as many of each magnitude.
+/// From 1 Hz to 100 GHz, equally many of each magnitude.
 fn hz() -> impl Strategy<Value = u64> {
     (1_u64..10, 0_u32..11, 0_u64..1 << 32)
         .prop_map(|(digit, power, noise)| digit * 10_u64.pow(power) + noise % 10_u64.pow(power))
@@ -122,7 +122,7 @@ proptest! {
             Ok(exact) => prop_assert!(ns - exact <= 1),
             Err(_) => prop_assert_eq!(ns, u64::MAX),
         }
-        // Short intervals come out exactly.
+        // Short intervals are converted exactly.
         if exact <= u64::MAX.into() && u128::from(ticks) * u128::from(hz) < 1 << 64 {
             prop_assert_eq!(u128::from(ns), exact);
         }
@@ -131,7 +131,7 @@ proptest! {
     #[test]
     fn five_centuries_do_not_overflow(hz in hz(), seconds in 0..years(500), part in 0_u64..1 << 40) {
         let ticks = u128::from(seconds) * u128::from(hz) + u128::from(part % hz);
-        // As long as the counter itself holds them: 58 years at 10 GHz.
+        // Up to the range of the counter itself: 58 years at 10 GHz.
         if let Ok(ticks) = u64::try_from(ticks) {
             let ns = Scale::from_hz(hz).unwrap().ns(ticks);
             let exact = seconds * 1_000_000_000 + u64::try_from(u128::from(part % hz) * 1_000_000_000 / u128::from(hz)).unwrap();
@@ -200,10 +200,10 @@ proptest! {
         let mut latest = i128::from(start & ((1 << used) - 1));
         prop_assert_eq!(i128::from(clock.now()), latest);
         for (step, late) in readings {
-            // Of another core, whose counter may be behind.
+            // A reading on another core, whose counter may be behind.
             let reading = latest + i128::from(step >> (32 - used)) - i128::from(late >> (32 - used));
             clock.get_ref().now.set(reading as u64);
-            // Before the round that the clock began in there is 0.
+            // Times before the round in which the clock began are 0.
             prop_assert_eq!(i128::from(clock.now()), reading.max(0));
             latest = latest.max(reading);
         }
@@ -247,12 +247,12 @@ proptest! {
         hz in prop_oneof![32_768_u64..1_000_000, 1_000_000_u64..10_000_000_000],
         costs in vec((1_u64..200, 1_u64..200), 128),
         apart in 1_000_000_u64..100_000_000,
-        // In ps, and in ticks: either clock may move on by many at once.
+        // In ps and in ticks: either clock may advance by many at once.
         reference_step in prop_oneof![Just(1000), Just(41_667), Just(100_000), Just(15_625_000_000), 1000_u64..1_000_000],
         counter_step in prop_oneof![Just(1), 1_u64..300],
         is_stated: bool,
     ) {
-        // Time goes on by what each reading takes, in ps: before it and after it.
+        // Time advances by the cost of each reading, in ps, before and after it.
         let (now, costs) = (Cell::new(1 << 40), RefCell::new(costs.into_iter().cycle()));
         let read = || {
             let (before, after) = costs.borrow_mut().next().unwrap();
@@ -261,7 +261,7 @@ proptest! {
             at
         };
         let ticks = || u64::try_from(u128::from(read()) * u128::from(hz) / 1_000_000_000_000).unwrap();
-        // A counter that takes larger steps shows them while it is read, or it could not be known.
+        // A counter with larger steps shows them while it is read; otherwise they could not be known.
         let counter_step = if hz > 1_000_000_000 { counter_step } else { 1 };
         let ticks = || ticks() / counter_step * counter_step;
         let mut calibrator = Calibrator::start(ticks, || read() / reference_step * reference_step / 1000);
@@ -279,7 +279,7 @@ proptest! {
             Err(error) => panic!("{error}"),
         };
         let off = u128::from(calibration.scale.hz().abs_diff(hz)) * 1_000_000_000 / u128::from(hz);
-        // Beside what it states: the last digit of `hz()`.
+        // In addition to the stated error: the last digit of `hz()`.
         let stated = u128::from(calibration.error_ppb);
         prop_assert!(off <= stated + 1_000_000_000 / u128::from(hz), "{off} {calibration:?}");
         prop_assert_eq!(calibration.source, Source::Calibrated);
@@ -312,7 +312,7 @@ fn a_widened_clock_that_begins_where_the_counter_restarts_does_not_jump() {
     assert_eq!(clock.now(), 0);
     clock.get_ref().now.set(3);
     assert_eq!(clock.now(), 3);
-    // A first reading there is not late.
+    // A first reading at the end is not late.
     let clock = Widened::new(Counter::new(32, 0xffff_ffff));
     assert_eq!(clock.now(), 0xffff_ffff);
     clock.get_ref().now.set(3);
@@ -327,7 +327,7 @@ fn a_frequency_of_nothing_is_none() {
         (None, None)
     );
     assert_eq!(Calibration::from_hz(0), None);
-    // The extremes of what there is.
+    // The extreme values.
     let slowest = Scale::from_ratio(1, u64::MAX).unwrap();
     assert_eq!((slowest.ns(1), slowest.ns(2)), (u64::MAX, u64::MAX));
     let fastest = Scale::from_hz(u64::MAX).unwrap();
@@ -352,7 +352,7 @@ fn spans_answer_0_when_the_clock_goes_back() {
     assert_eq!(span.stop(), 1);
 }
 
-/// Takes a clock by value: a reference is one too.
+/// Takes a clock by value: a reference to a clock is a clock too.
 fn in_ns(clock: impl Clock) -> u64 {
     clock.now_ns()
 }
@@ -386,8 +386,8 @@ fn calibration_says_what_stood_still() {
     assert_eq!(still.elapsed().as_nanos(), 0);
 }
 
-/// The rate of a counter of 1 GHz by a reference that ticks every `step` ns, `apart` ns after `phase`: how far off it
-/// is, and what is stated, in ppb.
+/// Calibrates a counter of 1 GHz by a reference that ticks every `step` ns, `apart` ns after `phase`. Returns the
+/// true and the stated error, in ppb.
 fn by_steps(step: u64, stated: Option<u64>, phase: u64, apart: u64) -> (u64, u64) {
     let now = Cell::new(phase);
     let tick = |ns| {
@@ -413,7 +413,7 @@ fn a_coarse_reference_is_part_of_the_error() {
         assert!(stated < 150_000, "{stated}");
         most = most.max(off);
     }
-    // A tenth of a microsecond in a millisecond: the test has met the worst there is, or nearly.
+    // A tenth of a microsecond in a millisecond: the test has met nearly the worst case.
     assert!(most > 90_000, "{most}");
 }
 
@@ -426,7 +426,7 @@ fn a_reference_that_does_not_tick_while_it_is_read_has_a_step_that_only_the_call
         let (off, stated) = by_steps(step, None, phase, 40_000_000);
         assert!(off <= stated, "{off} of {stated}");
     }
-    // Nothing has been seen of it but that it went on once.
+    // Only one step of the counter was seen.
     let (_, stated) = by_steps(step, None, 0, 1_000_000_000);
     assert!(stated > 1_000_000_000, "{stated}");
 }
@@ -437,7 +437,7 @@ fn a_fine_reference_is_not_called_coarse() {
     assert!(off <= stated && stated < 7_000, "{off} of {stated}");
     let (off, stated) = by_steps(1, Some(0), 0, 10_000_000);
     assert!(off <= stated && stated < 4_000, "{off} of {stated}");
-    // Nor is it where an interrupt holds up one reading in ten.
+    // Nor is it if an interrupt delays one reading in ten.
     let (now, readings) = (Cell::new(0_u64), Cell::new(0));
     let tick = || {
         readings.set(readings.get() + 1);
@@ -450,8 +450,9 @@ fn a_fine_reference_is_not_called_coarse() {
     assert!(calibrator.finish().unwrap().error_ppb < 7_000);
 }
 
-/// Every phase of a counter that counts ps, `counter` at once, by a reference that ticks every `reference` ps and
-/// shows ns, where a reading takes `cost` ps: how far off it is at most, while the error that is stated is true.
+/// Calibrates, in every phase, a counter that advances `counter` ps at once, by a reference that ticks every
+/// `reference` ps and shows ns; a reading takes `cost` ps. Returns the largest true error, and asserts that the
+/// stated error is never less.
 fn farthest_off(counter: u64, reference: u64, cost: u64, stated: Option<u64>, apart: u64) -> u64 {
     let mut most = 0;
     for phase in (0..2 * reference.max(counter)).step_by(17) {
@@ -564,7 +565,7 @@ mod hosted {
         let mut last = 0;
         for clock in clocks.iter().chain([&late]).cycle().take(100) {
             assert_eq!(clock.calibration(), late.calibration());
-            // Within what the processors' own counters differ by.
+            // Within the difference between the processors' own counters.
             let now = clock.now_ns();
             assert!(now + 100_000 > last, "{now} after {last}");
             last = now;
@@ -573,7 +574,7 @@ mod hosted {
         if let Ok(tsc) = framepool::time::Tsc::new() {
             assert_eq!(tsc.calibration(), late.calibration());
         }
-        // Again where they are the first ones of a process.
+        // Again as the first clocks of a process.
         #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
         if crate::process::role().is_none() {
             let test = crate::process::test_name!(the_hosts_clocks_of_one_process_agree);
@@ -601,7 +602,7 @@ mod hosted {
                 TscError::NotInvariant => "not invariant",
                 error => {
                     assert_eq!(error, TscError::Rejected);
-                    // The caller may know better.
+                    // The caller may know more than Linux.
                     assert!(Tsc::with(Calibration::from_hz(1).unwrap()).is_ok());
                     "available_clocksource"
                 }
@@ -620,7 +621,7 @@ mod hosted {
         let hide = move || {
             let (none, root) = (std::ptr::null(), c"/".as_ptr());
             let private = libc::MS_REC | libc::MS_PRIVATE;
-            // SAFETY: plain calls between fork and exec, of strings that are alive.
+            // SAFETY: system calls between fork and exec, with strings that are alive.
             let done = unsafe {
                 libc::unshare(libc::CLONE_NEWNS) == 0
                     && libc::mount(none, root, none, private, std::ptr::null()) == 0
@@ -693,21 +694,21 @@ mod x86_64 {
             power: INVARIANT,
             ..CpuidLeaves::default()
         };
-        // EPYC under KVM without the leaf, Zen on metal: nobody says.
+        // EPYC under KVM without the leaf, Zen without a hypervisor: CPUID does not state the frequency.
         assert!(bare.is_invariant() && known(bare).is_none());
-        // Xeon of the Skylake server kind: 25 MHz × 168 / 2.
+        // Skylake server Xeon: 25 MHz × 168 / 2.
         let xeon = CpuidLeaves {
             crystal: leaf(2, 168, 25_000_000, 0),
             ..bare
         };
         assert_eq!(known(xeon), Some((2_100_000_000, Source::CpuidCrystal)));
-        // Atom of the Goldmont kind: 19.2 MHz × 171 / 3.
+        // Goldmont Atom: 19.2 MHz × 171 / 3.
         let atom = CpuidLeaves {
             crystal: leaf(3, 171, 19_200_000, 0),
             ..bare
         };
         assert_eq!(known(atom), Some((1_094_400_000, Source::CpuidCrystal)));
-        // Core of the Skylake client kind: a ratio, no crystal, 4200 MHz base.
+        // Skylake client Core: a ratio, no crystal, 4200 MHz base.
         let core = CpuidLeaves {
             crystal: leaf(2, 350, 0, 0),
             frequency: leaf(4200, 4500, 100, 0),
@@ -738,7 +739,7 @@ mod x86_64 {
             let leaves = with(VIRTUAL, hypervisor(name, 0x4000_0010));
             assert_eq!(known(leaves), Some((2_596_136_000, Source::Hypervisor)));
             assert_eq!(leaves.calibration().unwrap().error_ppb, 193);
-            // It has no such leaf, or is not there.
+            // There is no such leaf, or no hypervisor.
             let fallback = Some((2_100_000_000, Source::CpuidCrystal));
             assert_eq!(
                 known(with(VIRTUAL, hypervisor(name, 0x4000_0001))),
@@ -749,7 +750,7 @@ mod x86_64 {
                 fallback
             );
         }
-        // Hyper-V's leaf of that number is something else.
+        // Hyper-V's leaf of that number has another meaning.
         let other = with(VIRTUAL, hypervisor(b"Microsoft Hv", 0x4000_0010));
         assert_eq!(known(other), Some((2_100_000_000, Source::CpuidCrystal)));
     }
@@ -816,7 +817,7 @@ mod x86_64 {
         let (a, b) = (short.calibration(), long.calibration());
         let off = u128::from(a.scale.hz().abs_diff(b.scale.hz())) * 1_000_000_000
             / u128::from(b.scale.hz());
-        // Each within its error of the truth; the reference may be slewed meanwhile, by 500 ppm at most.
+        // Each is within its stated error. The reference may be slewed meanwhile, by at most 500 ppm.
         let allowed = u128::from(a.error_ppb) + u128::from(b.error_ppb) + 500_000;
         assert!(off <= allowed, "{a} and {b}");
         assert_eq!(b.source, Source::Calibrated);

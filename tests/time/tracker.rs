@@ -1,4 +1,4 @@
-//! Latency by channel, against the latencies themselves.
+//! Latency by channel, compared with the latencies.
 
 use framepool::time::{
     Channel, Clock, ManualClock, NoChannel, Outcome, PercentileError, Scale, Tracker, buckets,
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 type Small<const RECENT: usize> = Channel<RECENT, 4, { buckets(4, 40) }, u32>;
 
-/// What a channel should say, from all that it was told.
+/// The expected answers of a channel, from all its recorded values.
 fn check<const RECENT: usize>(packets: &[(u64, u64)], target: u64) {
     let mut channel = Small::<RECENT>::new();
     channel.set_target(target);
@@ -238,7 +238,7 @@ fn the_table_has_a_line_for_each_channel_that_is_used() {
     assert_eq!(lines[1][7..], ["350", "300", "1", "0"]);
     assert_eq!(lines[2][..3], ["3", "1", "7"]);
     assert_eq!(lines[2][8], "-");
-    // Columns stay below their heads, however long the names.
+    // Columns stay below their headings, however long the names are.
     let text = tracker
         .table(&["", "a venue of many words", ""])
         .to_string();
@@ -287,7 +287,7 @@ fn on_the_heap_they_are_as_empty_as_elsewhere() {
     assert!(tracker.channels().iter().all(|c| !c.is_used()));
     let _ = tracker.record(127, 9).unwrap();
     assert_eq!(tracker.channel(127).unwrap().stats().max, 9);
-    // And nothing at all.
+    // Nothing was recorded.
     let none = Tracker::<0>::boxed();
     assert!(none.channel(0).is_err());
 }

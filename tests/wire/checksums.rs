@@ -1,4 +1,4 @@
-//! Checksums of frames that were summed up: what is verified, what is left out, and what is said of a wrong one.
+//! Checksums of summarized frames: which are verified, which are left out, and the error for a wrong one.
 
 use core::net::IpAddr::{V4, V6};
 
@@ -33,7 +33,7 @@ fn a_wrong_checksum_names_its_layer() {
     }
 }
 
-/// What the view of the message says of its checksum, at the message's place in the frame.
+/// Verifies the checksum through the view of the message, at the message's place in the frame.
 fn view_verifies(summary: &Summary, frame: &[u8]) -> Result<(), ParseError> {
     let start = summary.transport_offset();
     let bytes = &frame[start..summary.payload().end];
@@ -50,7 +50,7 @@ fn view_verifies(summary: &Summary, frame: &[u8]) -> Result<(), ParseError> {
     result.map_err(|error| error.shifted(start))
 }
 
-/// Every checksum of a message, and of one whose other bytes sum up to nothing, or to minus zero.
+/// Every checksum of a message, and of messages whose other bytes sum to zero or to minus zero.
 #[test]
 fn the_summary_and_the_view_say_the_same_of_a_checksum() {
     let zeros = ethernet(0x0800, &ipv4(1, &[0; 8]));
@@ -89,7 +89,7 @@ fn the_summary_and_the_view_say_the_same_of_a_checksum() {
     }
 }
 
-/// Of a part the checksum cannot be told: a wrong one is no error there.
+/// The checksum of a fragment cannot be verified, so a wrong one is not an error there.
 #[test]
 fn what_cannot_be_told_is_left_out() {
     for (name, at) in [
@@ -112,14 +112,14 @@ fn what_cannot_be_told_is_left_out() {
                 .map(|(_, dst)| dst)
         );
     }
-    // That of the IPv4 header is there all the same.
+    // The IPv4 header's checksum is verified nevertheless.
     let mut frame = sample("first fragment");
     frame[24] ^= 1;
     let error = summarize(&frame).unwrap().verify(&frame).unwrap_err();
     assert_eq!((error.layer, error.offset), (Layer::Ipv4, 24));
 }
 
-/// UDP between two ends, with the checksum that these give it.
+/// UDP between two addresses, with the checksum for them.
 fn udp_between(src: [u8; 16], dst: [u8; 16]) -> Vec<u8> {
     let mut bytes = udp(b"tick", true);
     let mut view = Udp::new_checked(&mut bytes[..]).unwrap();
@@ -127,7 +127,7 @@ fn udp_between(src: [u8; 16], dst: [u8; 16]) -> Vec<u8> {
     bytes
 }
 
-/// That the checksum of a frame is right, and that it is looked at.
+/// Asserts that the checksum of a frame is right, and that it is verified.
 fn is_verified(mut frame: Vec<u8>) {
     let summary = summarize(&frame).unwrap();
     assert_eq!(summary.verify(&frame), Ok(()), "{summary:?}");

@@ -1,4 +1,4 @@
-//! Filters: what expressions mean, and that the compiled forms mean the same.
+//! Filters: the meaning of expressions, and that the compiled forms agree.
 
 use core::net::IpAddr;
 
@@ -13,7 +13,7 @@ fn program(filter: &Filter) -> Vec<BpfInstruction> {
     out[..len].to_vec()
 }
 
-/// The samples that an expression wants.
+/// The samples that an expression matches.
 fn wanted(expression: &str) -> Vec<&'static str> {
     let filter: Filter = expression
         .parse()
@@ -83,7 +83,7 @@ fn what_expressions_want() {
     assert_eq!(wanted("udp dst portrange 26000-26399"), [""; 0]);
 }
 
-/// However many tags there are, and whatever type comes first.
+/// With any number of tags, and with any type first.
 #[test]
 fn every_number_of_tags_is_a_vlan() {
     let filter: Filter = "vlan".parse().unwrap();
@@ -100,7 +100,7 @@ fn every_number_of_tags_is_a_vlan() {
     }
 }
 
-/// Neither the bit that forbids fragments nor the one that has no meaning makes one.
+/// Neither the bit that forbids fragments nor the reserved bit makes a fragment.
 #[test]
 fn every_bit_of_a_fragment_and_no_other() {
     let filter: Filter = "fragment".parse().unwrap();
@@ -211,7 +211,7 @@ fn a_program_has_to_fit() {
     }
 }
 
-/// As many terms as there may be, all different, each of which decides.
+/// The maximum number of terms, all different. Each decides the result once.
 #[test]
 fn as_many_terms_as_there_may_be() {
     let host = |n: u8| [192, 0, 2, n].into();
@@ -264,7 +264,7 @@ fn from_code_as_from_an_expression() {
     assert!(Filter::any_of(&[Term::Tagged; MAX_TERMS + 1]).is_err());
 }
 
-/// What a filter means, kept as a tree.
+/// The meaning of a filter, as a tree.
 #[derive(Debug, Clone)]
 enum Meaning {
     Term(Term),
@@ -407,7 +407,7 @@ fn with_tags(ids: &[u8]) -> Vec<u8> {
     [&plain[..12], &tags, &plain[12..]].concat()
 }
 
-/// To a link address of one receiver.
+/// To the link address of one receiver.
 fn to_one(mut frame: Vec<u8>) -> Vec<u8> {
     frame[..6].copy_from_slice(&[2, 0, 0, 0, 0, 9]);
     frame
@@ -418,7 +418,7 @@ fn to_all(mut frame: Vec<u8>) -> Vec<u8> {
     frame
 }
 
-/// What an expression says of a frame, as a filter and as a program.
+/// Whether an expression matches a frame, as a filter and as a program.
 fn wants(expression: &str, frame: &[u8]) -> bool {
     let filter: Filter = expression.parse().unwrap();
     let wants = filter.matches(&summarize_lax(frame).0);
@@ -468,7 +468,7 @@ fn multicast_is_decided_by_the_link_address() {
     }
 }
 
-/// A filter says the same in the program of the kernel, which looks at no length.
+/// A filter and its kernel program agree. The program reads no length.
 #[test]
 fn frames_without_a_length_are_wanted_in_both_forms() {
     for (name, mut frame) in plain_samples() {
@@ -486,7 +486,7 @@ fn frames_without_a_length_are_wanted_in_both_forms() {
     }
 }
 
-/// The program that tcpdump makes of an expression; `None` if it refuses it.
+/// The program that tcpdump makes from an expression; `None` if it refuses the expression.
 fn of_tcpdump(expression: &str) -> Option<Vec<BpfInstruction>> {
     let mut command = std::process::Command::new("tcpdump");
     let output = command.args(["-y", "EN10MB", "-ddd", expression]).output();
@@ -515,7 +515,7 @@ fn is_tcpdump_there(test: &str) -> bool {
     is_there.is_ok()
 }
 
-/// Frames without tags and without what the list of differences names.
+/// Frames without tags and without the cases in the list of differences.
 fn untagged() -> Vec<(&'static str, Vec<u8>)> {
     let mut found = plain_samples();
     found.retain(|(name, frame)| {
@@ -604,7 +604,7 @@ fn expressions_mean_what_they_mean_to_tcpdump() {
     }
 }
 
-/// Real frames: of UDP, TCP, ICMP and ARP without tags, where both look at the same headers.
+/// Real frames: UDP, TCP, ICMP and ARP without tags, for which both read the same headers.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
 fn captures_beside_tcpdump() {
@@ -660,7 +660,7 @@ fn captures_beside_tcpdump() {
     println!("{compared} frames compared with tcpdump");
 }
 
-/// Each line of the list in the documentation of [`Filter`]'s expressions has a frame that shows it.
+/// For each line in the documented list of differences there is a frame that shows it.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
 fn differences_from_tcpdump_are_those_that_are_listed() {
@@ -716,7 +716,7 @@ proptest! {
 
     #[test]
     fn filters_mean_what_they_say(meaning in meaning()) {
-        // What does not fit has to say so.
+        // A program that does not fit must be refused.
         let filter = match meaning.filter() {
             Ok(filter) => filter,
             Err(e) => {
@@ -737,7 +737,7 @@ proptest! {
         prop_assert!(program.len() <= 2048, "{} instructions", program.len());
         for (name, mut frame) in plain_samples() {
             let summary = summarize(&frame).unwrap();
-            // So that nothing is read from behind the frame's end.
+            // So that no byte after the frame's end is read.
             frame.resize(frame.len().max(80), 0);
             prop_assert_eq!(bpf::run(&program, &frame) != 0, filter.matches(&summary), "{}", name);
         }

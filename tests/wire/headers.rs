@@ -1,12 +1,12 @@
-//! What is written is read back, and what is read is written back: every header, with any fields.
+//! Every header, with any fields: emitting and parsing are inverse to each other.
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use framepool::wire::*;
 use proptest::prelude::*;
 
-/// Written to a buffer with something behind it, and read back; the bytes written again are the same.
-/// Written to anything shorter, it is an error and nothing changes.
+/// Emits to a buffer with bytes after it, and parses; emitting again gives the same bytes. Emitting to a
+/// shorter buffer is an error and changes nothing.
 macro_rules! round_trip {
     ($header:expr, $type:ident) => {
         round_trip!($header, $type, 0)
@@ -182,7 +182,7 @@ proptest! {
         prop_assert!(tcp.verify_v6(v6.into(), v6.into()).is_err());
     }
 
-    /// A header whose fields were all set over another is the header with these fields. Lengths stay.
+    /// A header whose fields were all set is the header with these fields. Lengths stay.
     #[test]
     fn setters_make_the_header(
         (dst, src, tag, label, ttl) in any::<([u8; 6], [u8; 6], u16, u32, u8)>(),
@@ -296,8 +296,8 @@ proptest! {
             });
     }
 
-    /// What was read is written as it was, whatever bits are set: of every header that any bytes are. Lengths and
-    /// versions are made right now and then, as few of the others would be headers.
+    /// A header parsed from any bytes is emitted as the same bytes, whatever bits are set. Lengths and versions
+    /// are sometimes corrected, because few arbitrary bytes are headers.
     #[test]
     fn parse_and_emit_is_the_identity_on_header_bytes(
         bytes in prop::collection::vec(any::<u8>(), 60..140), lens in any::<[u8; 3]>(), kind in 0..8_u8,
@@ -338,7 +338,7 @@ proptest! {
         }
     }
 
-    /// Of any datagram with a checksum, whatever changes: it has one afterwards, which is right.
+    /// A datagram with a checksum has a right checksum after any change.
     #[test]
     fn an_updated_udp_checksum_is_right_and_there(bytes in prop::collection::vec(any::<u8>(), 8..60), ports: [u16; 2], address: [u8; 4]) {
         let mut bytes = bytes;
@@ -352,7 +352,7 @@ proptest! {
         udp.update_checksum32(src.into(), new.into());
         prop_assert_eq!((udp.src_port(), udp.dst_port()), (ports[0], ports[1]));
         prop_assert!(udp.checksum() != 0 && udp.verify_v4(new, dst).is_ok());
-        // A port that makes the sum come out as ones: the checksum would be zero.
+        // A port for which the sum is all ones, so that the checksum would be zero.
         udp.set_checksum(0xFFFF);
         udp.update_checksum(ports[0], ports[0]);
         prop_assert_eq!(udp.checksum(), 0xFFFF);
@@ -362,7 +362,7 @@ proptest! {
         prop_assert_eq!(udp.checksum(), 0);
     }
 
-    /// No view panics on anything, nor does what a view gives out.
+    /// No view panics on any bytes, nor do the values that it returns.
     #[test]
     fn views_of_anything(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
         macro_rules! look {
@@ -394,7 +394,7 @@ proptest! {
     #[test]
     fn updates_are_what_a_new_checksum_would_be(bytes in words(120, 2), at: prop::sample::Index, new: u16) {
         prop_assume!(bytes.len() >= 4);
-        // Of nothing but zeros no packet has a checksum: the two forms of zero would differ.
+        // A packet of zeros only is left out: the two forms of zero would differ.
         prop_assume!(bytes.iter().any(|&b| b != 0) && new != 0);
         let at = at.index(bytes.len() / 2) * 2;
         let before = checksum::checksum(&bytes);
@@ -405,7 +405,7 @@ proptest! {
     }
 }
 
-/// A buffer that is not as long every time it is asked for.
+/// A buffer that returns a different length at each call.
 struct Shrinking([u8; 60], core::cell::Cell<usize>);
 
 impl AsRef<[u8]> for Shrinking {

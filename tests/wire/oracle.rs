@@ -1,5 +1,5 @@
-//! Summaries beside another parser's opinion: etherparse on every frame of the captures and on arbitrary
-//! bytes, tshark's fields where it is installed.
+//! Summaries compared with other parsers: etherparse on every frame of the captures and on arbitrary bytes, and
+//! tshark's fields if it is installed.
 
 use core::net::IpAddr;
 
@@ -9,7 +9,7 @@ use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use framepool::wire::*;
 use proptest::prelude::*;
 
-/// What both say of a frame.
+/// The facts that both parsers find in a frame.
 #[derive(Debug, PartialEq, Eq, Default)]
 struct Facts {
     network: Option<Network>,
@@ -21,7 +21,7 @@ struct Facts {
     tags: usize,
 }
 
-/// What etherparse says.
+/// The facts found by etherparse.
 fn theirs(packet: &SlicedPacket<'_>) -> Facts {
     let mut facts = Facts {
         tags: packet.vlan_ids().len(),
@@ -60,8 +60,8 @@ fn theirs(packet: &SlicedPacket<'_>) -> Facts {
             facts.ports = Some((tcp.source_port(), tcp.destination_port()));
             facts.payload_len = Some(tcp.payload().len());
         }
-        // Each in its own IP: etherparse takes protocol 58 in IPv4 for ICMPv6, which has its addresses under
-        // its checksum.
+        // Each ICMP in its own IP: etherparse takes protocol 58 in IPv4 for ICMPv6, whose checksum covers
+        // addresses.
         Some(TransportSlice::Icmpv4(_)) if facts.network == Some(Network::Ipv4) => {
             facts.transport = Some(Transport::Icmpv4);
         }
@@ -73,7 +73,7 @@ fn theirs(packet: &SlicedPacket<'_>) -> Facts {
     facts
 }
 
-/// What a summary says, in the same terms. etherparse reads no transport header in a fragment.
+/// The facts of a summary, in the same terms. etherparse reads no transport header in a fragment.
 fn ours(summary: &Summary) -> Facts {
     let is_fragment = summary.fragment().is_some();
     let is_known = !matches!(
@@ -92,19 +92,19 @@ fn ours(summary: &Summary) -> Facts {
     }
 }
 
-/// What etherparse does not look into: labels, LLC and SNAP, the security tag, more than three tags.
+/// Headers that etherparse does not parse: labels, LLC and SNAP, the security tag, more than three tags.
 fn is_beyond(frame: &[u8], summary: &Summary) -> bool {
     let is_secured = frame.windows(2).take(40).any(|w| w == [0x88, 0xE5]);
     let is_labelled = matches!(summary.ether_type(), 0x8847 | 0x8848);
     is_secured || is_labelled || summary.link() != Link::Ethernet || summary.tag_count() > 2
 }
 
-/// Errors of ours about what etherparse lets pass.
+/// Our errors where etherparse accepts the frame.
 fn is_stricter(error: ParseError, summary: &Summary, theirs: &Facts) -> bool {
     match (error.layer, error.reason) {
-        // It follows one authentication header in IPv4, and none that an empty datagram promises.
+        // etherparse follows one authentication header in IPv4, and none that an empty datagram promises.
         (Layer::Authentication, _) => true,
-        // It takes a UDP length of zero for "up to the end", and an IPv6 length of zero likewise.
+        // etherparse takes a UDP length of zero, and an IPv6 length of zero, for "up to the end".
         (Layer::Udp, Reason::BadLength { stated: 0, .. }) => true,
         (
             Layer::HopByHop | Layer::Fragment | Layer::Udp | Layer::Tcp | Layer::Icmpv6,
@@ -113,16 +113,16 @@ fn is_stricter(error: ParseError, summary: &Summary, theirs: &Facts) -> bool {
         (_, Reason::TooDeep { .. }) => true,
         // Neither a length nor a type.
         (Layer::Ethernet | Layer::Vlan, Reason::BadLength { most: 1500, .. }) => true,
-        // In the first fragment it does not look at the transport header.
+        // etherparse does not read the transport header of the first fragment.
         (Layer::Udp | Layer::Tcp | Layer::Icmpv4 | Layer::Icmpv6, _) => theirs.is_fragment,
         _ => false,
     }
 }
 
-/// Errors of etherparse's about what a summary takes for payload (IGMP, each ICMP in the other IP, what is
-/// behind the fragment header), or follows in any order.
+/// etherparse's errors where a summary has payload (IGMP, each ICMP in the other IP, bytes after the fragment
+/// header), or follows headers in any order.
 fn is_laxer(error: &str, summary: &Summary) -> bool {
-    // It knows how long each ICMP message is, not only their common header.
+    // etherparse knows the length of each ICMP message, not only the common header.
     let is_longer = error.starts_with("ICMP");
     let is_in_order = error.contains("hop-by-hop header not directly after");
     ours(summary).transport.is_none() || is_longer || is_in_order
@@ -157,8 +157,8 @@ fn samples_beside_etherparse() {
     assert!(compared >= 20);
 }
 
-/// Every packet of every capture, in every form: nothing panics, all forms agree, nothing is out of range,
-/// and etherparse says the same.
+/// Every packet of every capture, in every form: nothing panics, all forms agree, all offsets are in range, and
+/// etherparse agrees.
 #[test]
 fn captures_beside_etherparse() {
     let Some(folder) = captures::folder("captures_beside_etherparse") else {
@@ -195,7 +195,7 @@ fn captures_beside_etherparse() {
     println!("{compared} of {frames} frames compared");
 }
 
-/// Captures that begin with IP.
+/// Captures whose packets begin with IP.
 #[test]
 fn captures_without_a_link_layer() {
     let Some(folder) = captures::folder("captures_without_a_link_layer") else {
@@ -282,12 +282,12 @@ fn beside_tshark(frame: &[u8], line: &str) -> Option<bool> {
         Transport::Tcp => field(at(6)).zip(field(at(7))),
         _ => None,
     };
-    // In a fragment tshark may show what it put together, or nothing.
+    // In a fragment tshark may show the reassembled datagram, or nothing.
     let are_ports = summary.fragment().is_some() || summary.ports() == ports;
     Some(summary.src().zip(summary.dst()) == Some(addresses) && are_ports)
 }
 
-/// Frames of every kind, whole: those of which tshark has addresses to compare.
+/// Complete frames of every kind for which tshark has addresses to compare.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
 fn samples_beside_tshark() {
@@ -301,14 +301,18 @@ fn samples_beside_tshark() {
     let mut compared = 0;
     for ((name, frame), line) in names.iter().zip(&frames).zip(lines) {
         if let Some(same) = beside_tshark(frame, &line) {
-            assert!(same, "{name}: {line} beside {:?}", summarize(frame));
+            assert!(
+                same,
+                "{name}: {line}, but the summary is {:?}",
+                summarize(frame)
+            );
             compared += 1;
         }
     }
     assert!(compared >= 20, "{compared}");
 }
 
-/// Every exchange capture, and some of the others: tshark takes its time for each.
+/// Every exchange capture and some of the others, because tshark is slow.
 #[test]
 #[cfg_attr(miri, ignore = "starts processes")]
 fn captures_beside_tshark() {
@@ -330,7 +334,11 @@ fn captures_beside_tshark() {
         for (index, (packet, line)) in packets.iter().zip(&lines).enumerate() {
             if let Some(same) = beside_tshark(&packet.bytes, line) {
                 let at = format!("{} #{}", file.display(), index + 1);
-                assert!(same, "{at}: {line} beside {:?}", summarize(&packet.bytes));
+                assert!(
+                    same,
+                    "{at}: {line}, but the summary is {:?}",
+                    summarize(&packet.bytes)
+                );
                 compared += 1;
             }
         }

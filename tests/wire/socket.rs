@@ -1,4 +1,4 @@
-//! Filters in the kernel: what it accepts, and what a socket with one gets.
+//! Filters in the kernel: which programs it accepts, and which frames a socket with a filter gets.
 
 use std::io;
 use std::net::UdpSocket;
@@ -37,7 +37,7 @@ fn packet_socket() -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    // SAFETY: it was just opened, and nobody else has it.
+    // SAFETY: it was just opened, and no other code has it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

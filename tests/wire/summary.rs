@@ -1,4 +1,4 @@
-//! Summaries of frames: what they say, and that nothing makes them say anything else.
+//! Summaries of frames: their content is right for all frames.
 
 use crate::frames::*;
 use framepool::wire::*;
@@ -13,7 +13,7 @@ fn summary_of(name: &str) -> Summary {
     summarize(&sample(name)).unwrap()
 }
 
-/// All ways to sum up a frame say the same.
+/// All ways to summarize a frame agree.
 fn all_ways(frame: &[u8]) -> Result<Summary, ParseError> {
     let one = summarize(frame);
     let (lax, error) = summarize_lax(frame);
@@ -36,7 +36,7 @@ fn all_ways(frame: &[u8]) -> Result<Summary, ParseError> {
     one
 }
 
-/// Whatever a summary says lies within the frame, in order.
+/// All offsets of a summary lie within the frame, in order.
 fn is_within(summary: &Summary, frame: &[u8], is_partial: bool) {
     assert!(
         summary.network_offset() <= summary.transport_offset()
@@ -59,7 +59,7 @@ fn a_summary_is_one_cache_line_and_so_is_its_result() {
     assert_eq!(size_of::<Result<Summary, ParseError>>(), 64);
 }
 
-/// RFC 9768 gives the bit before the eight a meaning again; those before that have none.
+/// RFC 9768 gives the bit before the eight a meaning again; the bits before that have none.
 #[test]
 fn tcp_has_nine_flags() {
     let [options, plain, untagged] = [
@@ -91,7 +91,7 @@ fn tcp_has_nine_flags() {
         let flags = TcpHeader::AE | TcpHeader::SYN;
         assert_eq!(all_ways(&syn).unwrap().tcp_flags(), Some(flags));
     }
-    // The same place of UDP is payload.
+    // In UDP, this place is payload.
     let [ones, zeros] =
         [[0xFF; 16], [0; 16]].map(|payload| ethernet(0x0800, &ipv4(17, &udp(&payload, false))));
     assert_eq!(all_ways(&ones).unwrap(), all_ways(&zeros).unwrap());
@@ -197,7 +197,7 @@ fn fragments_know_their_place() {
     }
 }
 
-/// Whatever is within a part of a datagram is a part, also behind the header of a fragment that is whole.
+/// All that is inside of a fragment is a fragment, also after the header of a complete fragment.
 #[test]
 fn a_fragment_in_a_fragment_is_one() {
     let header = |next: u8, place: u16, id: u8| {
@@ -266,8 +266,8 @@ fn what_is_not_known_is_payload() {
     assert_eq!(summary_of("icmpv6").icmp(), Some((128, 0)));
 }
 
-/// Cut anywhere, a frame is refused if a header or the datagram was cut: the error says by how much. What
-/// the lax form says of it is what was there.
+/// A frame that is cut anywhere is refused if a header or the datagram was cut, and the error says by how
+/// much. The lax form describes the part that was there.
 #[test]
 fn truncation_at_every_byte() {
     for (name, frame) in samples() {
@@ -276,7 +276,7 @@ fn truncation_at_every_byte() {
         for len in 0..frame.len() {
             let cut = &frame[..len];
             let result = all_ways(cut);
-            // Nothing says that there is anything behind the last label.
+            // No field states whether there are bytes after the last label.
             let is_unlabelled = name == "mpls" && len == 22;
             if is_unlabelled {
                 continue;
@@ -444,7 +444,7 @@ fn headers_in_a_row_are_bounded() {
     );
 }
 
-/// Its length is that of the whole datagram.
+/// The length is that of the whole datagram.
 #[test]
 fn a_first_fragment_has_less_than_its_length_says() {
     let long = udp(&[7; 1000], false);
@@ -502,7 +502,7 @@ fn a_burst_is_as_long_as_the_shorter_side() {
     assert_eq!(summarize_burst::<&[u8]>(&[], &mut out), 0);
 }
 
-/// What a sender sees of its own segments, before the network card cuts them and fills in the lengths.
+/// A sender's own segments as it sees them, before the network card cuts them and fills in the lengths.
 #[test]
 fn ipv4_without_a_length_is_read_to_the_end_of_the_frame() {
     for (name, ports, payload_len) in [
@@ -531,7 +531,7 @@ fn ipv4_without_a_length_is_read_to_the_end_of_the_frame() {
     assert_eq!((lax.payload_offset(), lax.payload_len()), (74, 65535));
 }
 
-/// The same of UDP's length.
+/// The same with UDP's length.
 #[test]
 fn udp_without_a_length_has_ports_in_the_lax_form() {
     for (name, field) in [("udp4", 38), ("udp6", 58)] {
@@ -600,7 +600,7 @@ fn a_jumbo_payload_option_that_lies_is_named() {
             .layer,
         Layer::Ipv6
     );
-    // A packet that has a length has no such option, and none of them is a fragment.
+    // A packet with a length has no such option, and a jumbogram is not a fragment.
     let mut both = jumbogram(6, 70_000, &segment);
     both[19] = 31;
     let reason = Reason::BadValue { found: 70_000 };
@@ -639,7 +639,7 @@ fn both_versions_of_ip_take_eight_authentication_headers() {
     }
 }
 
-/// Frames that are nearly right: a sample with some bytes changed, cut or lengthened.
+/// Frames that are nearly valid: a sample with some bytes changed, cut or lengthened.
 fn nearly() -> impl Strategy<Value = Vec<u8>> {
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     let len = prop_oneof![3 => Just(None), 1 => any::<prop::sample::Index>().prop_map(Some)];
@@ -674,7 +674,7 @@ proptest! {
     }
 }
 
-/// The samples as seeds for the fuzz targets, where `FRAMEPOOL_SEEDS` names a folder for them:
+/// Writes the samples as seeds for the fuzz targets, if `FRAMEPOOL_SEEDS` names a folder:
 /// `tests/fuzz/corpus`.
 #[test]
 fn seeds_for_the_fuzz_targets() {

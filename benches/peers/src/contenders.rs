@@ -36,7 +36,7 @@ pub trait Single {
     fn take(&mut self) -> Self::Handle;
     /// Frees it.
     fn give(&mut self, handle: Self::Handle);
-    /// Its first byte, valid for [`BLOCK`] bytes unless the pool was made with smaller blocks.
+    /// A block's first byte, valid for [`BLOCK`] bytes unless the pool was made with smaller blocks.
     fn start(&mut self, handle: &mut Self::Handle) -> *mut u8;
 }
 
@@ -62,7 +62,7 @@ impl<'p> Single for Cached<'p> {
     }
 }
 
-/// framepool without a cache: `Pool::alloc`, then the block is dropped.
+/// framepool without a cache: `Pool::alloc`, then drop.
 pub struct Shared<'p>(pub &'p Pool<'p>);
 
 impl<'p> Single for Shared<'p> {
@@ -84,7 +84,7 @@ impl<'p> Single for Shared<'p> {
     }
 }
 
-/// Makes opool's objects: boxes, so that a guard moves a pointer and not 2 KiB.
+/// Makes opool's objects. They are boxes, so that a guard moves a pointer and not 2 KiB.
 pub struct Boxes;
 
 impl PoolAllocator<Box<Bytes>> for Boxes {

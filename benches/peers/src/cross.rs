@@ -2,10 +2,10 @@
 //!
 //! | bench | what core A does | what core B does | operations |
 //! |---|---|---|---|
-//! | `cross/burst1` | takes a block, sends it | receives it, frees it | blocks handed over |
-//! | `cross/burst32` | takes 32, sends them at once | receives up to 32, frees them | blocks handed over |
+//! | `cross/burst1` | allocates a block, sends it | receives it, frees it | blocks sent |
+//! | `cross/burst32` | allocates 32, sends them at once | receives up to 32, frees them | blocks sent |
 //! | `contended/1` | one block out and back, in a loop | the same, on the same pool | those of both |
-//! | `contended/32` | 32 out at once and 32 back | the same, on the same pool | those of both |
+//! | `contended/32` | allocates 32 at once and frees them | the same, on the same pool | those of both |
 //!
 //! Both threads live for the whole run, so that allocators with state per thread keep it. For each contender
 //! they meet at a gate, do their halves, and meet again; core A measures from gate to gate. At most 1024 blocks
@@ -452,7 +452,7 @@ fn hand_over_blocks<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a
     )
 }
 
-/// The same in bursts: whole `Burst` values.
+/// The same in bursts, as whole `Burst` values.
 fn hand_over_bursts<'a, W: Named>(bench: &str, pools: &'a Pools) -> Contender<'a> {
     let (mut a, mut b) = (pools.frames.cache(), pools.frames.cache());
     let (mut sender, mut receiver) = ring::<Burst<'a, BURST>>(IN_FLIGHT / BURST);
@@ -504,7 +504,7 @@ fn send_by_rtrb<W: Wait, T>(sender: &mut Producer<T>, mut value: T) {
     }
 }
 
-/// A word with cache lines of its own.
+/// A word on its own cache lines.
 #[derive(Default)]
 #[repr(align(128))]
 struct Line(AtomicU64);
@@ -537,7 +537,7 @@ impl Meeting {
         }
     }
 
-    /// Core A's half of `task`, from gate to gate.
+    /// Does core A's half of `task`, from gate to gate.
     fn lead(&self, task: usize, iterations: u64, half: impl FnOnce()) -> Duration {
         self.task.store(task, Relaxed);
         self.iterations.store(iterations, Relaxed);
@@ -588,7 +588,7 @@ pub fn round_trip(cores: [usize; 2]) -> f64 {
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = NoPanic;
-            pin(cores[1]).expect("a core that could be had before");
+            pin(cores[1]).expect("the core was available before");
             meeting.follow(Vec::new());
         });
         let _guard = NoPanic;
@@ -629,7 +629,7 @@ fn measure(contenders: Vec<Contender<'_>>, cores: [usize; 2], budget: Duration) 
     thread::scope(|scope| {
         scope.spawn(|| {
             let _guard = NoPanic;
-            pin(cores[1]).expect("a core that could be had before");
+            pin(cores[1]).expect("the core was available before");
             meeting.follow(theirs);
         });
         let _guard = NoPanic;

@@ -50,7 +50,7 @@ unsafe extern "C" {
     fn fp_consume32(side: Side, ring: *mut Opaque, blocks: u64, wait: Wait);
 }
 
-/// Starts DPDK's environment on the calling thread, which it pins to the first core.
+/// Starts DPDK's environment on the calling thread, and pins this thread to the first core.
 pub fn init(options: &Options) -> Result<(), String> {
     // No files remain, and several processes do not disturb each other. One lcore is enough: the second thread has
     // its own caches, and need not be an lcore.
@@ -72,7 +72,7 @@ pub fn init(options: &Options) -> Result<(), String> {
     // SAFETY: a null-terminated array of strings that are never freed.
     match unsafe { fp_eal_init(argv.len() as c_int - 1, argv.as_mut_ptr()) } {
         0.. => Ok(()),
-        _ => Err("DPDK refuses to start".to_owned()),
+        _ => Err("DPDK could not be started".to_owned()),
     }
 }
 
@@ -80,7 +80,7 @@ pub fn init(options: &Options) -> Result<(), String> {
 fn name(kind: &str) -> CString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{kind}{}", COUNT.fetch_add(1, Relaxed));
-    CString::new(name).expect("no zero in it")
+    CString::new(name).expect("the name has no zero byte")
 }
 
 /// An `rte_mempool` over an `rte_ring`, DPDK's default, and the cache to use it with.
@@ -97,11 +97,11 @@ impl Mempool {
             let name = name("pool");
             fp_pool_new(name.as_ptr(), count as _, size as _, cache as _)
         };
-        let pool = NonNull::new(pool).ok_or("DPDK has no memory for a pool")?;
+        let pool = NonNull::new(pool).ok_or("DPDK could not allocate a pool")?;
         Ok(Self { pool, own: None })
     }
 
-    /// Uses the pool through a cache that the caller owns, instead of the lcore's.
+    /// Uses the pool through the caller's cache instead of the lcore's.
     pub fn with_cache(mut self, size: usize) -> Result<Self, String> {
         self.own = Some(self.user(size)?);
         Ok(self)
@@ -112,7 +112,7 @@ impl Mempool {
         // SAFETY: an invalid size returns null.
         let cache = unsafe { fp_cache_new(size as _) };
         match cache.is_null() {
-            true => Err("DPDK has no memory for a cache".to_owned()),
+            true => Err("DPDK could not allocate a cache".to_owned()),
             false => Ok(User(Side {
                 pool: self.pool.as_ptr(),
                 cache,
@@ -172,7 +172,7 @@ impl Mempool {
         unsafe { fp_line_write(self.side(), n, size as c_uint) }
     }
 
-    /// Ticks of 1024 single gets and puts. The pool must be used through a cache of its own.
+    /// Ticks of 1024 single gets and puts. The pool must use its own cache.
     pub fn latency(&self, order: &[u16; LIVE], gets: &mut [u32; LIVE], puts: &mut [u32; LIVE]) {
         assert!(self.own.is_some());
         // SAFETY: as in `random1024`; the arrays have an element for each block that the loop uses.
@@ -247,7 +247,7 @@ pub struct Ring(NonNull<Opaque>);
 
 // SAFETY: DPDK allows it; the bench uses one end of each kind.
 unsafe impl Send for Ring {}
-// SAFETY: the same.
+// SAFETY: as above.
 unsafe impl Sync for Ring {}
 
 impl Ring {

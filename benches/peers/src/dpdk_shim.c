@@ -1,14 +1,14 @@
 /*
- * The measured loops of DPDK's side.
+ * The measured loops of DPDK.
  *
- * rte_mempool's and rte_ring's operations are static inline functions: here they are inlined into
- * the loops, so that DPDK pays no call per operation, and compiled with -O3 -march=native. Every
- * loop does what its Rust counterpart does; ESCAPE is what std::hint::black_box(&mut x) compiles
+ * rte_mempool's and rte_ring's operations are static inline functions. Here they are inlined into
+ * the loops, so that DPDK needs no call per operation, and compiled with -O3 -march=native. Every
+ * loop does the same as its Rust counterpart; ESCAPE is what std::hint::black_box(&mut x) compiles
  * to.
  *
  * Each loop exists in two forms: with the calls that users write (rte_mempool_get, which looks up
  * the cache of the current lcore each time), and with a cache that the caller owns
- * (rte_mempool_generic_get), which spares that lookup and works on any thread.
+ * (rte_mempool_generic_get), which needs no lookup and works on any thread.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -28,7 +28,7 @@
 #define ESCAPE(p) __asm__ volatile("" : : "r"(p) : "memory")
 #define INLINE static inline __attribute__((always_inline))
 
-/* A pool, and the caller's cache of it, or NULL for that of the lcore, if the pool has any. */
+/* A pool and the caller's cache of it; NULL: the lcore's cache, if the pool has any. */
 struct side {
 	struct rte_mempool *pool;
 	struct rte_mempool_cache *cache;
@@ -40,9 +40,9 @@ int fp_eal_init(int argc, char **argv)
 }
 
 /*
- * NO_IOVA_CONTIG: nothing here is for devices. Without the flag, on base pages, each object would
- * lie in a page of its own, at the same sets of the L1 cache as all others; on hugepages it makes
- * no difference.
+ * NO_IOVA_CONTIG, because no device uses these objects. Without the flag, on base pages, each object
+ * would have its own page, so that all objects would lie in the same sets of the L1 cache. On
+ * hugepages the flag makes no difference.
  */
 struct rte_mempool *fp_pool_new(const char *name, unsigned count, unsigned size, unsigned cache)
 {
@@ -102,7 +102,7 @@ INLINE void put(struct side s, void **objs, unsigned n, int own)
 		rte_mempool_put_bulk(s.pool, objs, n);
 }
 
-/* Both forms of a loop, the choice made once. */
+/* Chooses between both forms of a loop once, outside of it. */
 #define BOTH_FORMS(name, ...) \
 	do { \
 		if (s.cache != NULL) \
@@ -153,7 +153,7 @@ INLINE void burst32(struct side s, uint64_t iterations, int touch, int own)
 		get(s, objs, BURST, own);
 		if (touch)
 			for (int k = 0; k < BURST; k++)
-				/* volatile: else it becomes a scatter, which is slow. */
+				/* volatile: otherwise the compiler emits a scatter, which is slow. */
 				*(volatile uint64_t *)objs[k] = k;
 		ESCAPE(objs);
 		put(s, objs, BURST, own);
@@ -256,7 +256,7 @@ INLINE uint64_t ticks(void)
 }
 
 /*
- * One round: 1024 singles out, 1024 back in random order, each timed. An exchange with the common
+ * One round: 1024 single gets, then 1024 puts in random order, each timed. An exchange with the common
  * pool (the cache was empty, or at its flush threshold) is marked SLOW. The cache must be owned.
  */
 void fp_latency(struct side s, const uint16_t *order, uint32_t *gets, uint32_t *puts)
@@ -280,7 +280,7 @@ void fp_latency(struct side s, const uint16_t *order, uint32_t *gets, uint32_t *
 	}
 }
 
-/* Pauses before the second look, and the most between two. */
+/* Pauses before the second look, and the maximum between two looks. */
 struct wait {
 	uint32_t first, most;
 };
@@ -292,7 +292,7 @@ INLINE void idle(uint32_t *pauses, struct wait w)
 	*pauses = *pauses * 2 < w.most ? *pauses * 2 : w.most;
 }
 
-/* Hands `blocks` blocks over, `n` at a time; waits while the pool or the ring has no room. */
+/* Sends `blocks` blocks, `n` at a time. Waits while the pool is empty or the ring is full. */
 INLINE void produce(struct side s, struct rte_ring *ring, uint64_t blocks, unsigned n, struct wait w)
 {
 	for (uint64_t i = 0; i < blocks; i += n) {
@@ -321,7 +321,7 @@ INLINE void consume(struct side s, struct rte_ring *ring, uint64_t blocks, unsig
 		}
 		pauses = w.first;
 		ESCAPE(objs);
-		/* A constant count where it is the usual one: the copy is unrolled. */
+		/* The usual count as a constant, so that the copy is unrolled. */
 		if (likely(got == n))
 			put(s, objs, n, 1);
 		else
@@ -350,14 +350,14 @@ void fp_consume32(struct side s, struct rte_ring *ring, uint64_t blocks, struct 
 	consume(s, ring, blocks, BURST, w);
 }
 
-/* A ring of elements of a size, for one producer and one consumer. */
+/* A ring of elements of `size` bytes, for one producer and one consumer. */
 struct rte_ring *fp_ring_of(const char *name, unsigned count, unsigned size)
 {
 	return rte_ring_create_elem(name, size, count, SOCKET_ID_ANY,
 				    RING_F_SP_ENQ | RING_F_SC_DEQ | RING_F_EXACT_SZ);
 }
 
-/* Sends messages of `size` bytes, `n` at a time, from memory where they are already. */
+/* Sends messages of `size` bytes, `n` at a time, from memory that was written long before. */
 INLINE void ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
 		      struct wait w)
 {
@@ -387,7 +387,7 @@ INLINE void ring_receive(struct rte_ring *ring, uint64_t messages, unsigned size
 	}
 }
 
-/* Sizes and counts as constants, as where they are known: the copies are unrolled. */
+/* Sizes and counts as constants, so that the copies are unrolled. */
 void fp_ring_send(struct rte_ring *ring, uint64_t messages, unsigned size, unsigned n,
 		  struct wait w)
 {

@@ -2,7 +2,7 @@
 //!
 //! | bench | work for each message |
 //! |---|---|
-//! | `wire/fix/full` | length and checksum verified, every field found: tags summed, values touched |
+//! | `wire/fix/full` | verify length and checksum; find every field, sum the tags, touch the values |
 //! | `wire/fix/frame` | length and checksum verified, no field read |
 //! | `wire/itch/full` | found by its length prefix, type and length checked, every field of its type read: by framepool through tables, by `framepool-typed` and the others after a jump by type |
 //! | `wire/itch/visit` | found, type and length checked, and borrowed as its type; the fields of all types and the order's number are read |
@@ -60,7 +60,7 @@ impl Fixtures {
 /// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("wire/fix/full", fix_full),
     ("wire/fix/frame", fix_frame),
@@ -206,8 +206,8 @@ fn fix_full<'a>(fixtures: &'a Fixtures, group: &mut Group<'a>) {
         for _ in 0..n {
             for bytes in fixtures.reports() {
                 let message = decoder.decode(black_box(bytes)).expect("a message");
-                message.validate_body_length().expect("its length");
-                message.validate_checksum().expect("its checksum");
+                message.validate_body_length().expect("the length is right");
+                message.validate_checksum().expect("the checksum is right");
                 let fields = message.fields();
                 black_box(fields.map(|f| touch(f.tag, f.value)).sum::<u64>());
             }

@@ -330,7 +330,7 @@ pub fn pin_to(cores: &[usize]) -> Result<(), String> {
         let mut set: libc::cpu_set_t = std::mem::zeroed();
         for &core in cores {
             if core >= libc::CPU_SETSIZE as usize {
-                return Err("there is no such core".to_owned());
+                return Err("the core does not exist".to_owned());
             }
             libc::CPU_SET(core, &mut set);
         }

@@ -167,7 +167,7 @@ fn own_cache(fixtures: &Fixtures) -> &crate::dpdk::Mempool {
         .dpdk
         .iter()
         .find(|(name, _)| *name == "dpdk-c512-own");
-    &own.expect("made with the others").1
+    &own.expect("it was made with the others").1
 }
 
 #[cfg(feature = "dpdk")]
@@ -207,7 +207,7 @@ pub fn merge(runs: Vec<Vec<Latency>>) -> Vec<Latency> {
     merged.collect()
 }
 
-/// ns of one tick, by the clock over 20 ms.
+/// Returns the ns per tick, measured with the clock over 20 ms.
 pub fn ns_per_tick() -> f64 {
     let (from, start) = (ticks(), Instant::now());
     while start.elapsed() < Duration::from_millis(20) {}

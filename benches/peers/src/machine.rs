@@ -54,7 +54,7 @@ impl Processor {
     }
 }
 
-/// The first value of this name in `/proc/cpuinfo`; empty if there is none.
+/// The first value of this name in `/proc/cpuinfo`, or an empty string.
 fn cpuinfo(name: &str) -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let value = text.lines().find_map(|line| {

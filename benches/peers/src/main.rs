@@ -17,7 +17,7 @@
 //! | `ring.rs` | the benches of rings |
 //! | `wire.rs`, `wire/` | the benches of packet parsing |
 //! | `feeds.rs` | the benches of exchange feeds |
-//! | `dpdk.rs`, `dpdk_shim.c` | DPDK, whose measured loops are in C (feature `dpdk`) |
+//! | `dpdk.rs`, `dpdk_shim.c` | DPDK, with its measured loops in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 //! | `machine.rs`, `results.rs`, `render.rs` | the origin of results; stored results; the pages made of them |
 
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let measures = !(options.command == Command::Report && options.render);
     if measures && !names(options.command).any(|name| options.wants(name)) {
         let part = options.only.as_deref().unwrap_or_default();
-        return fail(&format!("no bench has `{part}` in its name"), 2);
+        return fail(&format!("no bench name contains `{part}`"), 2);
     }
     match run(&options) {
         Ok(true) => ExitCode::SUCCESS,
@@ -196,7 +196,7 @@ fn run_report(options: &Options) -> Result<bool, String> {
         if !names(*command).any(|name| options.wants(name)) {
             continue;
         }
-        // The command line of this process, for another command.
+        // The arguments of this process, with another command.
         let arguments = std::env::args().skip(2);
         let status = std::process::Command::new(&program)
             .args([room, "--keep"])

@@ -67,12 +67,12 @@ impl Options {
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
                 return Err(format!(
-                    "`{other}` is none of `pool`, `cross`, `region`, `ring`, `time`, `wire` and `report`"
+                    "unknown command `{other}`: use `pool`, `cross`, `region`, `ring`, `time`, `wire` or `report`"
                 ));
             }
             None => {
                 return Err(
-                    "one of `pool`, `cross`, `region`, `ring`, `time`, `wire` and `report` is missing; see --help"
+                    "no command: use `pool`, `cross`, `region`, `ring`, `time`, `wire` or `report`; see --help"
                         .to_owned(),
                 );
             }
@@ -118,13 +118,13 @@ fn seconds(text: &str) -> Result<Duration, String> {
     let seconds = text.parse().ok();
     seconds
         .and_then(|s| Duration::try_from_secs_f64(s).ok())
-        .ok_or(format!("`{text}` is no number of seconds"))
+        .ok_or(format!("`{text}` is not a number of seconds"))
 }
 
 fn positive(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if n > 0 => Ok(n),
-        _ => Err(format!("`{text}` is no number of runs")),
+        _ => Err(format!("`{text}` is not a number of runs")),
     }
 }
 
@@ -133,7 +133,9 @@ fn two_cores(text: &str) -> Result<[usize; 2], String> {
     let cores = cores.and_then(|(a, b)| Some([a.parse().ok()?, b.parse().ok()?]));
     match cores {
         Some([a, b]) if a != b => Ok([a, b]),
-        _ => Err(format!("`{text}` does not name two cores, as in `0,1`")),
+        _ => Err(format!(
+            "`{text}` does not name two different cores, such as `0,1`"
+        )),
     }
 }
 
@@ -147,8 +149,8 @@ usage: framepool-peers pool|cross|region|ring|time|wire|report [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
-  cross   two cores: blocks allocated on one and freed on the other; both on one pool
-  region  mappings: pages made resident by one thread, and by one on each core
+  cross   two cores: blocks allocated on one and freed on the other; both cores on one pool
+  region  mappings: pages made resident by one thread, and by one thread on each core
   time    one core: readings of a clock, values recorded in a histogram, and both as a span
   ring    two cores: messages of 8 and 64 bytes through a ring of 1024 places, one by one and 32 at
           once; a message there and one back, and the same with bare cache lines
@@ -175,20 +177,20 @@ region/… they are ns per 4 KiB mapped and made resident, 64 MiB at a time; reg
 unmapping.
 
 contenders
-  framepool        Cache::alloc and Cache::free of owning handles; bursts as a Burst<32> that stays
-                   where it is (`ids`) or a Vec<Block> (`handles`); in shared/… Pool::alloc and drop,
-                   without a cache
+  framepool        Cache::alloc and Cache::free of owning handles; bursts as a Burst<32> that is not
+                   moved (`ids`) or a Vec<Block> (`handles`); in shared/… Pool::alloc and drop, without
+                   a cache
   opool            LocalPool of boxes, for one thread: get, and drop of the guard
   slab             insert and remove by key, without moving bytes; for one thread
   heapless         box_pool! of [u8; 2048]: alloc moves a zeroed value in, drop
-  heapless-uninit  box_pool! of MaybeUninit<[u8; 2048]>: nothing is moved in
+  heapless-uninit  box_pool! of MaybeUninit<[u8; 2048]>: no value is moved in
   arrayqueue       crossbeam's ArrayQueue of pointers as a free list
   mimalloc, snmalloc, jemalloc
                    called through GlobalAlloc for 2048 bytes aligned to 64
   malloc           the C library's malloc(2048) and free
   dpdk-c256, dpdk-c512
                    rte_mempool with a cache per lcore, by rte_mempool_get and rte_mempool_put, and by
-                   their _bulk forms in bursts; all of DPDK's loops are in C, natively optimised
+                   their _bulk forms in bursts; all of DPDK's loops are in C, optimised for this processor
   dpdk-c512-own    the same with a cache that the caller owns (rte_mempool_generic_get)
   dpdk-nocache     the same without a cache
   framepool-moved  a Burst<32> that is moved into free_burst

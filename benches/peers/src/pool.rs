@@ -2,12 +2,12 @@
 //!
 //! | bench | one iteration | operations counted |
 //! |---|---|---|
-//! | `pool/lifo`, `shared/lifo` | one block out and back | 1 |
-//! | `pool/batch32` | 32 blocks out one by one, then 32 back one by one | 32 |
-//! | `pool/burst32/…` | 32 blocks out at once, 32 back at once; `touched`: 8 bytes of each written | 32 |
-//! | `pool/random1024` | 1024 out one by one, then back one by one in random order | 1024 |
-//! | `pool/random1024/burst` | 1024 out in bursts of 32, then back in bursts of 32 blocks each picked in random order | 1024 |
-//! | `pool/random1024/burst/whole` | the same, but bursts go back as they came, in random order of the bursts | 1024 |
+//! | `pool/lifo`, `shared/lifo` | allocate one block, free it | 1 |
+//! | `pool/batch32` | allocate 32 blocks one by one, then free them one by one | 32 |
+//! | `pool/burst32/…` | allocate 32 blocks at once, free them at once; `touched`: write 8 bytes of each | 32 |
+//! | `pool/random1024` | allocate 1024 one by one, then free them one by one in random order | 1024 |
+//! | `pool/random1024/burst` | allocate 1024 in bursts of 32, then free them in bursts of 32 blocks picked in random order | 1024 |
+//! | `pool/random1024/burst/whole` | the same, but free each burst as it was allocated, in random order of the bursts | 1024 |
 //! | `pool/line_write` | one block out, one word of each of its 32 cache lines written, and the block back | 1 |
 //! | `pool/size/…` | on pools of 64-byte blocks whose free blocks are in random order: lifo, random1024, and rotate, where a quarter of the pool is in use and each block taken replaces the oldest | 1, 1024, 1 |
 //!
@@ -105,7 +105,7 @@ impl Fixtures {
 /// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("pool/lifo", |f, g| singles::<Lifo>(f, g)),
     ("pool/batch32", |f, g| singles::<Batch32>(f, g)),
@@ -166,7 +166,7 @@ impl Loop for Lifo {
     }
 }
 
-/// One out and back.
+/// Allocates one block and frees it.
 pub fn lifo<S: Single>(s: &mut S, n: u64) {
     for _ in 0..n {
         let mut handle = s.take();
@@ -189,7 +189,7 @@ impl Loop for Batch32 {
     }
 }
 
-/// 32 out, then 32 back.
+/// Allocates 32, then frees 32.
 pub fn batch32<S: Single>(s: &mut S, n: u64) {
     let mut handles = Live::<_, BURST>::new();
     for _ in 0..n {
@@ -339,7 +339,7 @@ pub fn ids<const TOUCH: bool>(cache: &mut Cache<'_>, n: u64) {
     }
 }
 
-/// The same, with each burst moved back into the cache.
+/// The same, but each burst is moved back into the cache.
 pub fn moved<const TOUCH: bool>(cache: &mut Cache<'_>, n: u64) {
     for _ in 0..n {
         let mut burst: Burst<'_, BURST> = cache.alloc_burst(BURST).expect("32 free blocks");
@@ -480,7 +480,7 @@ fn random_whole<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     }
 }
 
-/// framepool alone, on pools of three sizes.
+/// framepool only, on pools of three sizes.
 fn sizes<'a>(f: &'a Fixtures, group: &mut Group<'a>) {
     let sizes = f.sizes.get_or_init(|| {
         let sizes = [("1k", 1 << 10), ("64k", 1 << 16), ("1m", 1 << 20)];

@@ -123,7 +123,7 @@ fn threads(
         let mut region = None;
         let took = time(|| region = ours(page, threads).map().ok());
         // One thread unmaps, whichever prefaulted.
-        drop(region.ok_or("what was mapped before is not to be had any more")?);
+        drop(region.ok_or("the mapping failed, although it succeeded before")?);
         pin(cores[0])?;
         Ok(took)
     };

@@ -12,12 +12,12 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
     (
         "pool",
         &[
-            ("pool/lifo", "one block out and back"),
-            ("pool/batch32", "32 out, 32 back"),
+            ("pool/lifo", "allocate one block, free it"),
+            ("pool/batch32", "allocate 32 blocks, free them"),
             ("pool/burst32/ids", "a burst of 32"),
             ("pool/burst32/handles", "a `Vec` of 32 handles"),
-            ("pool/random1024", "freed in random order"),
-            ("shared/lifo", "no cache, one shared word"),
+            ("pool/random1024", "1024 blocks, freed in random order"),
+            ("shared/lifo", "the same as `lifo`, without a cache"),
         ],
     ),
     (
@@ -25,7 +25,7 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
         &[
             ("cross/burst1", "one core allocates, the other frees"),
             ("cross/burst32", "the same, 32 at once"),
-            ("contended/1", "both cores on one pool"),
+            ("contended/1", "both cores allocate and free"),
             ("contended/32", "the same, 32 at once"),
         ],
     ),
@@ -36,14 +36,14 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
             ("ring/u64/burst32", "8 bytes, 32 at once"),
             ("ring/64B/burst1", "64 bytes, one by one"),
             ("ring/64B/burst32", "64 bytes, 32 at once"),
-            ("ring/pingpong", "there and back"),
+            ("ring/pingpong", "a request and its answer"),
         ],
     ),
     (
         "time",
         &[
-            ("time/now_ns", "a reading in ns"),
-            ("time/record", "a value into a histogram"),
+            ("time/now_ns", "one reading, in ns"),
+            ("time/record", "record one value"),
             ("time/span", "start, stop, record"),
         ],
     ),
@@ -51,8 +51,11 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
         "wire",
         &[
             ("wire/summarize/plain", "UDP and TCP over IPv4"),
-            ("wire/summarize/mixed", "tags, IPv6, fragments, malformed"),
-            ("wire/filter/plain", "ten terms"),
+            (
+                "wire/summarize/mixed",
+                "VLAN tags, IPv6, fragments, malformed frames",
+            ),
+            ("wire/filter/plain", "a filter of ten terms"),
             ("wire/checksum/64", "64 bytes"),
             ("wire/checksum/1500", "1500 bytes"),
             ("wire/fix/full", "every field of 331 bytes, verified"),
@@ -62,7 +65,7 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
     ),
 ];
 
-/// What counts as a figure of framepool, and what is neither that nor a peer.
+/// Whether a figure is framepool's. [`is_floor`] marks those that are neither framepool's nor a peer's.
 fn is_ours(contender: &str) -> bool {
     contender.starts_with(FRAMEPOOL)
 }
@@ -215,13 +218,13 @@ fn full_table(kept: &Kept, room: &str) -> String {
 const INTRODUCTION: &str = "\
 # Results
 
-Made by `framepool-peers report`, which measures and adds to what other machines measured; `report --render`
-only writes this page, its charts and the README's tables again. Figures are ns per operation, medians of
-several runs with all contenders interleaved; what an operation is and what each contender does is in
-`framepool-peers --help` and in the sources. A number in parentheses is the contender's time divided by the
-fastest of framepool's: above 1, framepool is the faster one. Waits (`once`, `double`, `long`) are those of
-`src/waits.rs`, and of each contender the fastest counts. Cores are near if a cache line goes there and back in
-less than 250 ns, else far. The build `native` is `-C target-cpu=native`, `x86-64` any processor of that kind.
+Written by `framepool-peers report`, which measures and keeps the results of other machines. `report --render`
+only writes this page, its charts and the README's tables again. Figures are ns per operation: medians of several
+runs with all contenders interleaved. `framepool-peers --help` and the sources describe the operations and the
+contenders. A number in parentheses is the contender's time divided by that of framepool's fastest contender: above
+1, framepool is faster. Waits (`once`, `double`, `long`) are those of `src/waits.rs`; the fastest wait of each
+contender counts. Cores are near if a cache line goes there and back in less than 250 ns, else far. The build `native`
+is `-C target-cpu=native`; `x86-64` runs on any processor of that kind.
 ";
 
 fn page(all: &[Kept]) -> String {
@@ -353,7 +356,7 @@ fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
 /// Writes all pages.
 ///
 /// # Errors
-/// A file that cannot be read or written, or a README without marks.
+/// If a file cannot be read or written, or the README has no marks.
 pub fn all(all: &[Kept]) -> Result<(), String> {
     write("RESULTS.md", &page(all))?;
     for kept in all {

@@ -1,4 +1,4 @@
-//! Tables for people, and one JSON object a line for programs.
+//! Prints results as tables, or as one JSON object per line.
 
 use crate::harness::{Placement, Row, bar, median, meets};
 use crate::latency::{self, Latency};
@@ -82,12 +82,12 @@ fn check(rows: &[Row], options: &Options) -> bool {
         match (bar(bench, contender, row.placement), row.ratio) {
             (Some(bar), Some(ratio)) if !meets(ratio, bar) => {
                 complain(format!(
-                    "{bench} ({place}): {ratio:.2} over {contender}, bar {bar:.2}"
+                    "{bench} ({place}): ratio to {contender} is {ratio:.2}, below the bar {bar:.2}"
                 ));
             }
             (Some(bar), None) => {
                 complain(format!(
-                    "{bench} ({place}): no ratio over {contender}, bar {bar:.2}"
+                    "{bench} ({place}): no ratio to {contender} was measured, bar {bar:.2}"
                 ));
             }
             _ => {}
@@ -98,7 +98,9 @@ fn check(rows: &[Row], options: &Options) -> bool {
         Command::Pool | Command::Cross | Command::Ring
     );
     if cfg!(not(feature = "dpdk")) && has_dpdk {
-        complain("built without the feature `dpdk`: the bars over DPDK were not judged".to_owned());
+        complain(
+            "built without the feature `dpdk`: the bars against DPDK were not checked".to_owned(),
+        );
     }
     let judged = |p| rows.iter().any(|row| row.placement == p);
     for place in [Placement::Near, Placement::Far] {
@@ -144,7 +146,9 @@ pub fn latencies(rows: &[Latency], options: &Options) {
             row.p50, row.p999, row.max, row.count
         );
     }
-    println!("  {empty} ticks of each are the measuring; a tick is {tick:.3} ns");
+    println!(
+        "  each figure includes {empty} ticks for the measurement itself; a tick is {tick:.3} ns"
+    );
 }
 
 /// Prints the measured distance of the cores.

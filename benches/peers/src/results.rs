@@ -116,7 +116,11 @@ impl Kept {
         for line in text.lines() {
             let fields: Vec<&str> = line.split('\t').collect();
             let own = |i: usize| fields.get(i).copied().unwrap_or_default().to_owned();
-            let number = |i: usize| own(i).parse().map_err(|_| format!("no number in `{line}`"));
+            let number = |i: usize| {
+                own(i)
+                    .parse()
+                    .map_err(|_| format!("a number is missing in `{line}`"))
+            };
             match fields[0] {
                 "processor" => {
                     kept.processor = Processor {
@@ -143,7 +147,7 @@ impl Kept {
                     median: number(6)?,
                     min: number(7)?,
                 }),
-                _ => return Err(format!("a line of no kind: `{line}`")),
+                _ => return Err(format!("a line of unknown kind: `{line}`")),
             }
         }
         Ok(kept)
@@ -252,7 +256,7 @@ pub fn load() -> Result<Vec<Kept>, String> {
             all.push(Kept::parse(&text).map_err(named)?);
         }
     }
-    // The native build of each processor first.
+    // The native build of each processor comes first.
     all.sort_by_key(|kept| {
         (
             kept.processor.slug(),

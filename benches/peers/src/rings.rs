@@ -1,4 +1,4 @@
-//! The rings of the benches `ring/…`, each behind the same four traits.
+//! The rings of the benches `ring/…`, all with the same four traits.
 
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -42,22 +42,22 @@ impl Message for Line {
     }
 }
 
-/// One end: sends one.
+/// An end that sends one value.
 pub trait Send1<T>: Send {
     fn send(&mut self, value: T) -> bool;
 }
 
-/// One end: receives one.
+/// An end that receives one value.
 pub trait Receive1<T>: Send {
     fn receive(&mut self) -> Option<T>;
 }
 
-/// One end: sends 32, or none.
+/// An end that sends 32 values or none.
 pub trait Send32<T>: Send {
     fn send32(&mut self, values: &[T; BURST]) -> bool;
 }
 
-/// One end: receives 32, or none.
+/// An end that receives 32 values or none.
 pub trait Receive32<T>: Send {
     fn receive32(&mut self, out: &mut [T; BURST]) -> bool;
 }
@@ -153,7 +153,7 @@ pub fn shared_ends<T: Message>() -> (SharedTx<T>, SharedRx<T>) {
     let region = SharedRegion::builder(len).create().expect("a region");
     // It lives as long as the contender and the process.
     let region: &'static SharedRegion = Box::leak(Box::new(region));
-    let ring = ring::SharedRing::create(region.words(), PLACES).expect("a ring in it");
+    let ring = ring::SharedRing::create(region.words(), PLACES).expect("the region holds a ring");
     let (tx, rx) = (ring.producer(), ring.consumer());
     (
         SharedTx(tx.expect("the producer")),
@@ -408,7 +408,7 @@ impl<T: Message> Send32<T> for BytesTx {
         let Ok(mut grant) = self.0.grant_exact(size_of_val(values)) else {
             return false;
         };
-        // SAFETY: the grant has as many bytes as the values, which are plain integers.
+        // SAFETY: the grant has as many bytes as the values, and the values are plain integers.
         unsafe {
             let from = values.as_ptr().cast::<u8>();
             grant

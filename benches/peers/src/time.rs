@@ -5,8 +5,8 @@
 //! | `time/now` | one reading, in the clock's own ticks; `fenced`: an ordered reading | 1 |
 //! | `time/now_ns` | one reading, in ns | 1 |
 //! | `time/record` | 65,536 values recorded, from 10 ns to 10 ms, equally many of each magnitude | 65,536 |
-//! | `time/record/narrow` | 65,536 values recorded, from 200 to 2000 ns | 65,536 |
-//! | `time/span` | a reading, another one, the difference recorded | 1 |
+//! | `time/record/narrow` | record 65,536 values from 200 to 2000 ns | 65,536 |
+//! | `time/span` | two readings; record the difference | 1 |
 //!
 //! The cost of a span is in the steps from a reading to the counter's address: on a Zen 5 the next reading only waits
 //! until the address of each earlier store is known. A contender that branches on the value knows the address sooner.
@@ -70,7 +70,7 @@ fn values(least: f64, decades: f64) -> Vec<u64> {
 /// A bench's name, for `--only`, and the function that adds its contenders.
 type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
 
-/// All of them, in the order in which they run.
+/// The benches, in the order in which they run.
 pub const BENCHES: &[Bench] = &[
     ("time/now", now),
     ("time/now/fenced", now_fenced),
@@ -150,7 +150,7 @@ impl Floor {
     fn record(&mut self, value: u64) {
         let shift = 63 - PRECISION - (value | 1 << PRECISION).leading_zeros();
         let index = ((shift as usize) << PRECISION) + (value >> shift) as usize;
-        // SAFETY: it has a bucket for every value.
+        // SAFETY: there is a bucket for every value.
         unsafe { *self.0.get_unchecked_mut(index) += 1 };
     }
 }
@@ -178,11 +178,11 @@ fn leak<T>(value: T) -> &'static mut T {
 }
 
 fn hdr() -> Hdr<u64> {
-    Hdr::new_with_max((1 << RANGE) - 1, 3).expect("three digits")
+    Hdr::new_with_max((1 << RANGE) - 1, 3).expect("three digits are valid")
 }
 
 fn peer() -> Peer {
-    Peer::new(PRECISION as u8, RANGE as u8).expect("a grouping power of 10")
+    Peer::new(PRECISION as u8, RANGE as u8).expect("a grouping power of 10 is valid")
 }
 
 fn record<'a>(bench: &str, values: &'a [u64], group: &mut Group<'a>) {
@@ -193,7 +193,7 @@ fn record<'a>(bench: &str, values: &'a [u64], group: &mut Group<'a>) {
     let floor = all(values, floor, |h, v| h.record(v));
     group.add(bench, "floor", ops, floor);
     let shared: &'static Shared = Box::leak(Box::default());
-    let recorder = leak(shared.recorder().expect("the first"));
+    let recorder = leak(shared.recorder().expect("this is the first recorder"));
     let atomic = all(values, recorder, |h, v| h.record(v));
     group.add(bench, "framepool-atomic", ops, atomic);
     let peer = all(values, leak(peer()), |h, v| {

@@ -67,7 +67,7 @@ pub fn run(options: &Options) -> Vec<Row> {
     wanted.iter().flat_map(one).collect()
 }
 
-/// A random order of so many things, the same every time.
+/// A random order of `n` things, the same every time.
 fn order(count: usize) -> impl Iterator<Item = usize> {
     let mut state = 0x9E37_79B9_7F4A_7C15_u64;
     let next = move || {
@@ -155,7 +155,7 @@ fn bursts<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]]) {
 }
 
 fn filters<'a>(group: &mut Group<'a>, name: &str, frames: &'a [&'static [u8]], all: &[Vec<u8>]) {
-    let filter: Filter = TEN_TERMS.parse().expect("the expression is one");
+    let filter: Filter = TEN_TERMS.parse().expect("the expression is valid");
     let summarized = |frame: &Vec<u8>| summarize(frame).unwrap_or_default();
     let summaries: Vec<Summary> = all.iter().map(summarized).collect();
     let order: Vec<u16> = order(all.len()).map(|at| at as u16).collect();

@@ -1,12 +1,12 @@
-//! Where the labels of a plot's axes are, and what they say: several on each axis, no two the same.
+//! Positions and texts of a plot's axis labels: several on each axis, all different.
 
-/// Labels that an axis of latencies has at least, where its range has room for them.
+/// Minimum number of labels on an axis of latencies, if its range has room for them.
 const FEW: usize = 4;
-/// Labels that an axis of percentages has at most.
+/// Maximum number of labels on an axis of percentages.
 const MANY: usize = 10;
 
-/// Tenths of a power of ten that are labelled, the sparsest first. The last has one at least at every
-/// tenth part of the value below 2, at every twelfth above.
+/// Label positions in a decade, in tenths of its power of ten; the sparsest set first. In the last set,
+/// neighbours differ by at most a fifth.
 const MANTISSAS: [&[u32]; 4] = [
     &[10],
     &[10, 20, 50],
@@ -17,7 +17,7 @@ const MANTISSAS: [&[u32]; 4] = [
     ],
 ];
 
-/// Nanoseconds to label between `least` and `most`, on a logarithmic axis.
+/// Returns the nanoseconds to label between `least` and `most`, on a logarithmic axis.
 pub fn logarithmic(least: f64, most: f64) -> Vec<f64> {
     let labels = |mantissas: &[u32]| -> Vec<f64> {
         let decades = least.log10().floor() as i32..=most.log10().floor() as i32;
@@ -35,14 +35,14 @@ pub fn logarithmic(least: f64, most: f64) -> Vec<f64> {
     enough.unwrap_or_else(|| MANTISSAS.last().map_or_else(Vec::new, |last| labels(last)))
 }
 
-/// Percentages to label between 0 and `top`, at even steps.
+/// Returns the percentages to label between 0 and `top`, at even steps.
 pub fn linear(top: f64) -> Vec<f64> {
     let step = step(top);
     let labels = (0u32..).map(|i| f64::from(i) * step);
     labels.take_while(|share| *share <= top).collect()
 }
 
-/// The smallest of 1, 2 and 5 times a power of ten that makes few enough labels.
+/// The smallest of 1, 2 and 5 times a power of ten that makes at most [`MANY`] labels.
 fn step(top: f64) -> f64 {
     let power = 10f64.powi((top / MANY as f64).log10().floor() as i32);
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
@@ -50,16 +50,16 @@ fn step(top: f64) -> f64 {
     steps.into_iter().find(fits).unwrap_or(top)
 }
 
-/// A percentage on an axis up to `top`, with the decimals that tell it from its neighbours.
+/// Formats a percentage on an axis up to `top`, with enough decimals to differ from its neighbours.
 pub fn percent(share: f64, top: f64) -> String {
     let decimals = (-step(top).log10().floor()).max(0.0) as usize;
     format!("{share:.decimals$}")
 }
 
-/// A latency in the largest unit that leaves it at least 1.
+/// Formats a latency in the largest unit in which it is at least 1.
 pub fn duration(ns: f64) -> String {
     let units = [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1.0, "ns")];
-    // A little less: 1e3 may have come out as 999.9999.
+    // Allows for rounding: 1e3 may be 999.9999.
     let fits = |(unit, _): &(f64, &str)| ns >= unit * 0.999_999;
     let (unit, name) = units.into_iter().find(fits).unwrap_or((1.0, "ns"));
     let rounded = (ns / unit * 100.0).round() / 100.0;

@@ -1,4 +1,4 @@
-//! Capture files instead of sockets: classic pcap and pcapng.
+//! Reads capture files, classic pcap and pcapng, instead of sockets.
 
 use std::fs::File;
 use std::ops::Range;
@@ -18,16 +18,16 @@ use crate::sys;
 use crate::venues::{Others, Sequences, Stream};
 use crate::worker::Frame;
 
-/// Bytes that a reader holds at once: more than any block of a sane capture.
+/// Bytes of the reader's buffer: more than any block of a usual capture.
 const BUFFER: usize = 1 << 20;
 
-/// A capture that begins like one.
+/// An open capture whose first bytes were read and are valid.
 pub struct Capture {
     name: String,
     reader: Box<dyn PcapReaderIterator + Send>,
 }
 
-/// What was read.
+/// What a replay found.
 #[derive(Debug, Default)]
 pub struct Replayed {
     pub frames: u64,
@@ -37,9 +37,9 @@ pub struct Replayed {
     pub feed_frames: u64,
     /// Frames of link types that are not supported.
     pub unsupported: Unsupported,
-    /// Frames that the filter does not want.
+    /// Frames that the filter rejected.
     pub filtered: u64,
-    /// Frames that are not what they say they are, by what is wrong.
+    /// Malformed frames, by what is wrong.
     pub errors: Errors,
     pub others: Others,
     pub sequences: Sequences,
@@ -50,7 +50,7 @@ pub fn open(path: &Path) -> Result<Capture, String> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| format!("{name}: {e}"))?;
     if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(format!("{name}: a directory"));
+        return Err(format!("{name}: is a directory"));
     }
     match pcap_parser::create_reader(BUFFER, file) {
         Ok(reader) => Ok(Capture { name, reader }),
@@ -61,8 +61,8 @@ pub fn open(path: &Path) -> Result<Capture, String> {
 }
 
 impl Capture {
-    /// Copies every frame of a feed into a block and hands it on. Waits where the pool is exhausted: a
-    /// file does not run away.
+    /// Copies every frame of a feed into a block and sends it to the worker. Waits while the pool is
+    /// exhausted, because a file can wait.
     pub fn replay<'p>(
         mut self,
         pool: &'p Pool<'_>,
@@ -91,7 +91,7 @@ impl Capture {
                 Err(PcapError::Eof) => return Ok(replayed),
                 Err(PcapError::Incomplete(_)) => {
                     if self.reader.refill().is_err() {
-                        return Err(self.corrupt(&replayed, "it cannot be read further"));
+                        return Err(self.corrupt(&replayed, "the rest cannot be read"));
                     }
                 }
                 Err(e) => {
@@ -111,12 +111,12 @@ impl Capture {
 fn reason(e: &PcapError<&[u8]>) -> &'static str {
     match e {
         PcapError::UnexpectedEof => "it ends inside a record",
-        PcapError::BufferTooSmall => "a record is larger than any can be",
+        PcapError::BufferTooSmall => "a record is larger than the read buffer",
         _ => "a record is malformed",
     }
 }
 
-/// Where frames go.
+/// Where the replay sends frames.
 struct Out<'p, 'c> {
     front: Front<'p>,
     frames: Producer<'p>,
@@ -133,7 +133,7 @@ impl Replayed {
                 let datagram = data.get(at..).unwrap_or_default();
                 (datagram, summarize_ip_lax(datagram))
             }
-            // No filter has a term for it.
+            // Filters see Ethernet frames and IP packets only.
             Start::Other if out.filter.is_some() => {
                 self.filtered += 1;
                 return;
@@ -167,7 +167,7 @@ impl Replayed {
 }
 
 impl Replayed {
-    /// That there was no known feed, and what there was.
+    /// Says that no frame belongs to a known feed, and what the frames are.
     pub fn without_feed(&self) -> String {
         let mut text = format!("no known feed in {} frames", self.frames);
         if self.filtered > 0 {
@@ -181,7 +181,7 @@ impl Replayed {
 }
 
 impl Out<'_, '_> {
-    /// Whether a block could hold it.
+    /// Copies a frame into a block and sends it. Returns false if the frame is longer than a block.
     fn hand_on(&mut self, data: &[u8], payload: Range<usize>, stream: Stream) -> bool {
         let mut idle = 0;
         let mut block = loop {
@@ -217,11 +217,11 @@ struct Links {
 }
 
 impl Links {
-    /// The frame in a block of the file, if it is one.
+    /// The frame in a block of the file, if it has one.
     fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<(Linktype, &'a [u8])> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
-                // The upper half may tell of a checksum at the end of frames.
+                // The upper half may state the length of a checksum at the end of frames.
                 self.legacy = Some(Linktype(header.network.0 & 0xFFFF));
                 None
             }

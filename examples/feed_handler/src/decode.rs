@@ -1,4 +1,4 @@
-//! Messages, counted by venue and type; and what was wrong with the others.
+//! Counts messages by venue and type, and errors by layer and reason.
 
 use std::fmt;
 
@@ -8,22 +8,22 @@ use framepool::wire::{ParseError, Reason};
 use crate::rules::Protocol;
 use crate::venues::{NAMES, Stream, VENUES};
 
-/// What one venue sent.
+/// The messages of one venue.
 #[derive(Debug, Clone, Copy)]
 pub struct Messages {
     pub messages: u64,
-    /// Messages by type; types beyond the last are with the last.
+    /// Messages by type. Types above 255 count as 255.
     kinds: [u64; 256],
     protocol: Option<Protocol>,
 }
 
-/// What all venues sent.
+/// The messages of all venues.
 #[derive(Debug)]
 pub struct Decoded {
     venues: [Messages; VENUES],
     pub messages: u64,
     pub errors: Errors,
-    /// A sum over fields of the messages, so that they are read.
+    /// A sum over fields of the messages, so that the optimizer keeps the reads.
     pub shares: u64,
 }
 
@@ -44,7 +44,7 @@ impl Default for Decoded {
 }
 
 impl Decoded {
-    /// Walks the messages of a packet.
+    /// Counts the messages of a packet.
     pub fn take(&mut self, stream: Stream, packet: &[u8]) {
         if let Some(venue) = self.venues.get_mut(stream.venue) {
             venue.protocol = Some(stream.protocol);
@@ -84,7 +84,7 @@ impl Decoded {
     }
 
     fn soup(&mut self, venue: usize, segment: &[u8]) {
-        // A capture's segments may begin or end inside a packet: what is not whole is passed over.
+        // A segment in a capture may begin or end inside a packet. Incomplete packets are skipped.
         for packet in soupbintcp::Packets::new(segment) {
             match packet {
                 Ok(soupbintcp::Packet::Sequenced(message)) => {
@@ -147,7 +147,7 @@ impl Decoded {
         }
     }
 
-    /// Venues that sent something, with their names.
+    /// The venues that sent messages, with their names.
     pub fn venues(&self) -> impl Iterator<Item = (&'static str, &Messages)> {
         let named = NAMES.into_iter().zip(&self.venues);
         named.filter(|(_, venue)| venue.messages > 0)
@@ -180,7 +180,7 @@ impl fmt::Display for Messages {
     }
 }
 
-/// Kinds of errors that are told apart: all there are, nearly.
+/// Maximum number of kinds of errors that are counted separately. More are counted in the total only.
 const KINDS: usize = 64;
 
 /// Errors by layer and reason. Counting allocates nothing.
@@ -204,7 +204,7 @@ impl Errors {
         self.add(error.layer.name(), name(error.reason), 1);
     }
 
-    /// Counts a frame that ends inside a header that is none of the library's.
+    /// Counts a frame that ends inside a header that the library does not parse.
     pub fn count_cut(&mut self, header: &'static str) {
         self.add(header, "truncated", 1);
     }
@@ -225,7 +225,7 @@ impl Errors {
         }
     }
 
-    /// These and those of another.
+    /// The sum of both.
     pub fn and(mut self, other: &Self) -> Self {
         for &(layer, reason, n) in &other.kinds {
             self.add(layer, reason, n);

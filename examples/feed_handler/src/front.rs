@@ -1,5 +1,5 @@
-//! How a thread meets the pool: through a cache of its own, or, where the pool is so small that a
-//! cache would hide most of it from the other thread, directly.
+//! A thread's access to the pool: through its own cache, or directly if the pool is so small that a cache
+//! would hide most of it from the other thread.
 
 use framepool::{Block, Cache, Exhausted, Pool};
 
@@ -11,7 +11,7 @@ pub enum Front<'p> {
 
 impl<'p> Front<'p> {
     pub fn new(pool: &'p Pool<'_>) -> Self {
-        // Two caches must not hide more than an eighth of the pool each.
+        // Each of the two caches may hide at most an eighth of the pool.
         match pool.capacity() {
             4096.. => Self::Large(Box::new(Cache::new(pool))),
             256.. => Self::Small(Box::new(Cache::new(pool))),
@@ -27,7 +27,7 @@ impl<'p> Front<'p> {
         }
     }
 
-    /// All blocks are of one pool here, so none is refused; one that was would go home by its drop.
+    /// All blocks belong to one pool, so the cache refuses none. Dropping a refused block would free it.
     pub fn free(&mut self, block: Block<'p>) {
         match self {
             Self::Large(cache) => drop(cache.free(block)),

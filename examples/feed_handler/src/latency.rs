@@ -1,4 +1,4 @@
-//! From a block's reception to its consumption, by venue.
+//! Latency by venue, from the reception of a block to its consumption.
 
 use std::hint::black_box;
 
@@ -6,24 +6,24 @@ use framepool::time::{HostClock, Tracker};
 
 use crate::venues::VENUES;
 
-/// Latencies in ns, one part in 128 exact, up to 18 minutes.
+/// Latencies in ns, exact to one part in 128, up to 18 minutes.
 pub type Latency = Tracker<VENUES>;
 
-/// Nothing recorded, every page of it touched.
+/// An empty tracker. Every page of it is touched.
 pub fn tracker(target_ns: u64) -> Box<Latency> {
-    // The allocator maps zeroed pages and touches none: each would be a page fault later, with the first
-    // latency of that size. So all of it is written here. An optimizer that can see that the memory is
-    // new drops the writes, as they change nothing: it is not let see it.
+    // The allocator maps zeroed pages and touches none. Each page would cause a fault later, at the first
+    // latency of its size, so all of it is written here. `black_box` hides from the optimizer that the
+    // memory is new. Otherwise it removes the writes.
     let mut latency = black_box(Latency::boxed());
     latency.reset();
     for venue in 0..VENUES {
-        // There is each of them.
+        // Every venue has a channel.
         let _ = latency.set_target(venue, target_ns);
     }
     latency
 }
 
-/// What the stamps were made with.
+/// Describes the clock that made the timestamps.
 pub fn describe(clock: &HostClock) -> String {
     match clock.fell_back() {
         Some(why) => format!("{}, because {why}", clock.calibration()),

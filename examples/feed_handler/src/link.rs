@@ -19,17 +19,17 @@ pub const UNDECLARED: Linktype = Linktype(-1);
 #[derive(Debug, Clone, Copy)]
 pub enum Start {
     Ethernet,
-    /// IP, that many bytes into the frame.
+    /// An IP packet at this offset.
     Ip(usize),
     /// A header that announces something other than IP.
     Other,
-    /// Less than this header.
+    /// The frame ends inside this header.
     Cut(&'static str),
     /// A link type that is not supported.
     Unknown,
 }
 
-/// Looks at a frame's first bytes.
+/// Reads a frame's first bytes and finds the IP packet.
 pub fn start(link: Linktype, frame: &[u8]) -> Start {
     let cooked = |name, header: Option<(u16, u16, usize)>| match header {
         Some((hardware, protocol, end)) => network(name, frame, hardware, protocol, end),
@@ -52,7 +52,7 @@ fn word(frame: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(*bytes))
 }
 
-/// Hardware type, protocol, and where the header ends.
+/// Hardware type, protocol, and the offset at which the header ends.
 fn sll(frame: &[u8]) -> Option<(u16, u16, usize)> {
     Some((word(frame, 2)?, word(frame, 14)?, 16))
 }
@@ -150,7 +150,7 @@ fn name(link: i32) -> Option<&'static str> {
     named.map(|(_, name)| *name)
 }
 
-/// Link types that captures have and that are not supported: `LINKTYPE_` and this.
+/// Names of link types that are not supported, without the prefix `LINKTYPE_`.
 const NAMES: [(i32, &str); 23] = [
     (3, "AX25"),
     (6, "IEEE802_5"),

@@ -1,4 +1,4 @@
-//! A market-data receive path on real sockets: framepool's main job.
+//! A market-data receive path on real sockets: framepool's main example.
 //!
 //! ```text
 //!  publisher ──UDP, loopback──► receiver ──── blocks, moved ────► worker
@@ -6,10 +6,10 @@
 //!  (sendmmsg)                   pool blocks, sequence gaps        frees the blocks
 //! ```
 //!
-//! The receiver draws blocks from its own cache and lets the kernel write datagrams straight into
-//! them. The blocks themselves, not their bytes, go over a ring to the worker on the other core, which
-//! frees them into its cache; they come home to the receiver in magazines. In the steady state the
-//! two hot threads take no page fault and no lock, and allocate nothing but blocks.
+//! The receiver draws blocks from its own cache, and the kernel writes datagrams straight into them. The
+//! blocks themselves, not their bytes, go through a ring to the worker on the other core. The worker
+//! frees them into its cache; they return to the receiver in magazines. In the steady state the two hot
+//! threads cause no page fault, take no lock and allocate nothing but blocks.
 //!
 //! `cargo run --release --example feed_handler -- --help` lists the options.
 
@@ -68,13 +68,13 @@ fn main() -> ExitCode {
 /// The exit code for a capture in which no frame belongs to a known feed.
 const NO_FEED: u8 = 3;
 
-/// One line to standard error, whatever a file or an option is called.
+/// Writes one line to standard error, even if a file name or an option contains control characters.
 fn complain(message: &str) {
     eprintln!("feed_handler: {}", message.replace(char::is_control, "?"));
 }
 
 fn run(options: &Options) -> Result<ExitCode, String> {
-    // Errors of the capture file come before any memory is mapped.
+    // Errors of the capture file are reported before any memory is mapped.
     let capture = match &options.pcap {
         Some(path) => Some(capture::open(path)?),
         None => None,
@@ -82,7 +82,7 @@ fn run(options: &Options) -> Result<ExitCode, String> {
     let plot = options.plot.as_deref().map(plot::create).transpose()?;
     let (size, blocks) = (options.block_size, options.pool_blocks);
     let mut pool = memory::pool(PoolConfig::new(size, blocks))
-        .map_err(|e| format!("--pool-blocks {blocks} of --block-size {size}: {e}"))?;
+        .map_err(|e| format!("--pool-blocks {blocks} with --block-size {size}: {e}"))?;
     let outcome = match capture {
         Some(capture) => pipeline::replay(&pool, capture, options),
         None => pipeline::live(&pool, options),

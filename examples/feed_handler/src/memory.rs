@@ -1,14 +1,14 @@
-//! The pool's memory: mapped, prefaulted by two threads, with a bar where somebody watches.
+//! Maps the pool's memory and prefaults it with two threads. Shows a progress bar on a terminal.
 
 use std::io::{IsTerminal, stderr};
 
 use framepool::{MappedRegion, Pool, PoolConfig};
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// Threads that prefault: a core each, as for the work later.
+/// Threads that prefault: one for each core that works later.
 const THREADS: usize = 2;
 
-/// A pool in pages of its own, all of them resident.
+/// A pool in a mapping of its own, with all pages resident.
 pub fn pool(config: PoolConfig) -> Result<Pool<'static>, String> {
     let layout = config.layout().map_err(|e| e.to_string())?;
     let builder = MappedRegion::builder(layout.size()).prefault_threads(THREADS);

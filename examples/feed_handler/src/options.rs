@@ -11,39 +11,41 @@ use framepool::wire::Filter;
 
 use crate::publisher::FULL;
 
-/// Packets per second: one a nanosecond.
+/// Packets per second: one per nanosecond.
 const MAX_RATE: u64 = 1_000_000_000;
-/// Bytes of a block: more than any frame has.
+/// Bytes per block: more than any frame has.
 const MAX_BLOCK: usize = 1 << 20;
 const MAX_BLOCKS: usize = 1 << 24;
 /// Nanoseconds: a minute.
 const MAX_TARGET: u64 = 60_000_000_000;
 
 pub const HELP: &str = "\
-A market-data receive path: ITCH 5.0 in MoldUDP64 over UDP on loopback, received straight into pool
-blocks, handed to a worker on the other core, consumed and freed there.
+A market-data receive path. A publisher sends ITCH 5.0 messages in MoldUDP64 over UDP on loopback. The
+kernel writes them straight into pool blocks. A ring hands the blocks to a worker on another core, which
+parses and frees them.
 
 Usage: feed_handler [OPTIONS]
 
-  --seconds S       how long to run (default 3)
-  --rate N          packets per second to publish; 0 is as fast as possible (default 100000)
-  --block-size N    bytes of a block (default 2048), at least 1472 for sockets
-  --pool-blocks N   blocks in the pool (default 4096); too few degrade to counted drops
+  --seconds S       how long to run, in seconds (default: 3)
+  --rate N          packets to publish per second; 0: as fast as possible (default: 100000)
+  --block-size N    bytes per block; at least 1472 for sockets (default: 2048)
+  --pool-blocks N   blocks in the pool; if there are too few, packets are dropped and counted
+                    (default: 4096)
   --pcap FILE       read a capture (pcap or pcapng) instead of sockets: Ethernet, raw IP, Linux cooked
-                    (SLL and SLL2, as of 'tcpdump -i any') or BSD loopback (NULL and LOOP)
-  --filter EXPR     only frames that match, as in 'udp and dst net 233.54.12.0/24'; needs --pcap;
-                    without Ethernet headers it sees IP packets alone
-  --target NS       latency from receiving a packet to having consumed it that is to be met; the report
-                    counts what exceeds it (default 0: none)
+                    (SLL and SLL2, as from 'tcpdump -i any') or BSD loopback (NULL and LOOP)
+  --filter EXPR     process only matching frames, for example 'udp and dst net 233.54.12.0/24';
+                    needs --pcap; without Ethernet headers only IP packets can match
+  --target NS       latency target in ns, from reception to consumption; the report counts the packets
+                    that exceed it; 0: no target (default: 0)
   --plot FILE       draw the distribution of latency as SVG
-  --json            print one machine-readable line instead of the report
-  --help            print this
+  --json            print one line of JSON instead of the report
+  --help            print this help
 
-Exit codes: 0 for success, 1 for a failure, 2 for a wrong option, 3 for a capture in which no frame that
-was read, and that the filter lets through, belongs to a known feed: its report is printed all the same.
+Exit codes: 0: success. 1: failure. 2: wrong option. 3: no frame of the capture, after the filter, belongs
+to a known feed; the report is printed nevertheless.
 ";
 
-/// What to do.
+/// The options of a run.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub duration: Duration,
@@ -106,14 +108,17 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
         }
     }
     if options.filter.is_some() && options.pcap.is_none() {
-        return Err("--filter needs --pcap: sockets give no headers to look at".to_string());
+        return Err(
+            "--filter needs --pcap: datagrams from sockets have no headers to match".to_string(),
+        );
     }
     options.fit_datagrams()?;
     Ok(Parsed::Run(options))
 }
 
 impl Options {
-    /// Every datagram of the publisher must fit a block. (Longer frames of a capture are counted.)
+    /// Refuses blocks that are smaller than the publisher's datagrams. (Longer frames of a capture are
+    /// counted.)
     fn fit_datagrams(&self) -> Result<(), String> {
         if self.pcap.is_some() || self.block_size >= FULL {
             return Ok(());

@@ -17,7 +17,7 @@ use crate::receiver::{self, Producer, Received, Signals};
 use crate::sys;
 use crate::worker::{self, Consumed, Consumer};
 
-/// What came of it.
+/// The result of a run.
 pub struct Outcome {
     pub source: Source,
     pub consumed: Consumed,
@@ -33,7 +33,7 @@ pub enum Source {
     Replay(Box<Replayed>),
 }
 
-/// Publishes, receives and consumes for as long as the options say.
+/// Publishes, receives and consumes for the duration in the options.
 pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
     let (here, there) = sockets()?;
     let signals = Signals {
@@ -48,8 +48,8 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
     let warm_at = start + (options.duration / 4).min(Duration::from_millis(250));
     let deadline = start + options.duration + Duration::from_secs(2);
     thread::scope(|scope| {
-        // Where one cannot be had, those that run already find an end: a ring without a producer, a
-        // deadline.
+        // If a thread cannot be started, those that already run still end: at a ring without a producer,
+        // or at the deadline.
         let consume = start_thread(scope, || {
             worker::consume(
                 pool,
@@ -84,7 +84,7 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
     })
 }
 
-/// Copies a capture's frames into blocks and sends them the same way.
+/// Copies a capture's frames into blocks and sends them to the worker.
 pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Outcome, String> {
     let (producer, consumer) = ring(pool)?;
     let clock = HostClock::new();
@@ -106,7 +106,7 @@ pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Ou
     })
 }
 
-/// A ring with a place for every block of the pool, every place touched.
+/// A ring with a place for every block of the pool. Every place is touched.
 fn ring<'p>(pool: &'p Pool<'_>) -> Result<(Producer<'p>, Consumer<'p>), String> {
     let places = pool.capacity().next_power_of_two();
     let (mut producer, mut consumer) = ring::allocate(places).map_err(|e| e.to_string())?;
@@ -122,14 +122,14 @@ fn sockets() -> Result<(UdpSocket, UdpSocket), String> {
         sys::enlarge_buffer(&here, 32 << 20);
         let there = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
         there.connect(here.local_addr()?)?;
-        // Nobody else's packets.
+        // Packets from other senders are not received.
         here.connect(there.local_addr()?)?;
         Ok((here, there))
     };
     make().map_err(|e| format!("sockets: {e}"))
 }
 
-/// A line that rewrites itself while the receiver runs, if someone is looking.
+/// Updates a progress line while the receiver runs, if standard error is a terminal.
 fn show_progress<T>(
     signals: &Signals,
     options: &Options,
@@ -161,7 +161,7 @@ fn start_thread<'scope, T: Send + 'scope>(
     work: impl FnOnce() -> T + Send + 'scope,
 ) -> Result<ScopedJoinHandle<'scope, T>, String> {
     let started = thread::Builder::new().spawn_scoped(scope, work);
-    started.map_err(|e| format!("no thread: {e}"))
+    started.map_err(|e| format!("cannot start a thread: {e}"))
 }
 
 fn join<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, String> {

@@ -1,4 +1,4 @@
-//! The distribution of latency, drawn.
+//! Draws the distribution of latency.
 
 use std::fs::File;
 use std::io::Write;
@@ -12,24 +12,24 @@ use crate::axis;
 use crate::latency::Latency;
 use crate::venues::NAMES;
 
-/// Steps that an octave of latencies is drawn in.
+/// Steps per octave of latency.
 const STEPS: f64 = 8.0;
 const SIZE: (u32, u32) = (960, 540);
 
-/// A file to draw into.
+/// The output file, already open.
 pub struct Plot {
     path: PathBuf,
     file: File,
 }
 
-/// Makes the file, so that one that cannot be made is known before the work is done.
+/// Creates the file before the run, so that an error is reported at once.
 pub fn create(path: &Path) -> Result<Plot, String> {
     let file = File::create(path).map_err(|e| format!("--plot {}: {e}", path.display()))?;
     let path = path.to_path_buf();
     Ok(Plot { path, file })
 }
 
-/// What one venue's line shows: the middle of a step in ns, and the percentage of its packets there.
+/// A venue's line: its name, and for each step the middle in ns and the percentage of packets.
 type Line = (&'static str, Vec<(f64, f64)>);
 
 impl Plot {
@@ -49,7 +49,7 @@ impl Plot {
     }
 }
 
-/// Percentages by step of the logarithm.
+/// Percentages of values per logarithmic step.
 fn shares<const P: u32, const N: usize>(
     histogram: &framepool::time::Histogram<P, N>,
 ) -> Vec<(f64, f64)> {
@@ -107,7 +107,7 @@ fn chart(svg: &mut String, lines: &[Line]) -> Result<(), String> {
     let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
     area.fill(&WHITE).map_err(text)?;
     let mut chart = ChartBuilder::on(&area)
-        .caption("Latency, from received to consumed", ("sans-serif", 22))
+        .caption("Latency from reception to consumption", ("sans-serif", 22))
         .margin(16)
         .x_label_area_size(44)
         .y_label_area_size(56)

@@ -1,4 +1,4 @@
-//! The other end of the wire: sends ITCH 5.0 messages in MoldUDP64 packets.
+//! The publisher: sends ITCH 5.0 messages in MoldUDP64 packets.
 
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::sys;
 const SESSION: [u8; 10] = *b"FRAMEPOOL1";
 /// Packets per system call.
 const BURST: usize = 16;
-/// A packet is filled up to this: an Ethernet frame less its headers.
+/// Maximum bytes of a packet: an Ethernet frame without its headers.
 pub const FULL: usize = 1472;
 
 /// What was sent.
@@ -25,8 +25,8 @@ pub struct Published {
     pub end_packets: u64,
 }
 
-/// Sends at `rate` packets per second (0: as fast as the socket takes them) for `duration`, then the
-/// end of the session a few times.
+/// Sends at `rate` packets per second (0: as fast as the socket takes them) for `duration`, then sends
+/// the end of the session five times.
 pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Published, String> {
     let mut feed = Feed::new();
     let mut packets: Vec<Vec<u8>> = (0..BURST).map(|_| Vec::with_capacity(FULL)).collect();
@@ -47,7 +47,7 @@ pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Publ
         sys::send(socket, burst).map_err(|e| format!("send: {e}"))?;
         published.packets += burst.len() as u64;
     }
-    // Its end may be lost like any other packet; the receiver has a deadline besides.
+    // The packet that ends the session may be lost like any other. The receiver also has a deadline.
     for _ in 0..5 {
         std::thread::sleep(Duration::from_millis(10));
         feed.end(&mut packets[0]);
@@ -57,21 +57,21 @@ pub fn publish(socket: &UdpSocket, rate: u64, duration: Duration) -> Result<Publ
     Ok(published)
 }
 
-/// Packets that are due, at most a burst; sleeps a little where none is.
+/// Returns the number of packets that are due, at most a burst. Sleeps a little if none is due.
 fn due(start: Instant, sent: u64, rate: u64) -> usize {
     let owed = start.elapsed().as_secs_f64() * rate as f64 - sent as f64;
     if owed >= 1.0 {
         return (owed as usize).min(BURST);
     }
-    // The publisher shares a core with the hot threads: it sleeps rather than spins, and where packets
-    // come fast, for a burst.
+    // The publisher shares a core with a hot thread, so it sleeps instead of spinning. At a high rate it
+    // sleeps until a burst is due.
     let next = Duration::from_secs_f64(1.0 / rate as f64);
     let pause = Duration::from_millis(20).min(next * BURST as u32);
     std::thread::sleep(pause.min(next.max(Duration::from_micros(100))));
     0
 }
 
-/// An endless, plausible day of one exchange.
+/// Endless messages, like those of a trading day at one exchange.
 struct Feed {
     sequence: u64,
     reference: u64,
@@ -87,7 +87,7 @@ impl Feed {
         }
     }
 
-    /// Fills a packet with messages and says how many. Now and then it is a heartbeat.
+    /// Fills a packet with messages and returns their number. Some packets are heartbeats.
     fn fill(&mut self, packet: &mut Vec<u8>) -> u64 {
         let heartbeat = self.next() % 512 == 0;
         let room = 200 + (self.next() % (FULL as u64 - 200)) as usize;
@@ -109,7 +109,7 @@ impl Feed {
         packet.extend(moldudp64::end_of_session(SESSION, self.sequence));
     }
 
-    /// Appends a message. Whether there was room for it.
+    /// Appends a message. Returns false if there was no room for it.
     fn message(&mut self, packet: &mut Builder<'_>) -> bool {
         let kind = self.next() % 100;
         self.reference += 1;
@@ -186,7 +186,7 @@ impl Feed {
         pushed.is_ok()
     }
 
-    /// Xorshift: plenty for a demonstration.
+    /// Xorshift, which is random enough for a demonstration.
     fn next(&mut self) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;

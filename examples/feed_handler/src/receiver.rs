@@ -1,4 +1,4 @@
-//! The producer: lets the kernel write datagrams straight into blocks, and hands the blocks on.
+//! The receiver: the kernel writes datagrams straight into blocks, which then go to the worker.
 
 use std::collections::VecDeque;
 use std::net::UdpSocket;
@@ -20,9 +20,9 @@ pub type Producer<'p> = framepool::ring::Producer<'static, Option<Frame<'p>>>;
 /// What the receiver saw.
 #[derive(Debug, Default)]
 pub struct Received {
-    /// All of them, those that end the session too.
+    /// All packets, including those that end the session.
     pub packets: u64,
-    /// Packets that found no block: received into scratch and dropped.
+    /// Packets for which there was no block: received into the scratch buffer and dropped.
     pub drops: u64,
     /// Packets longer than a block.
     pub truncated: u64,
@@ -32,7 +32,7 @@ pub struct Received {
     pub steady_packets: u64,
 }
 
-/// What the threads tell each other besides frames.
+/// What the threads share in addition to frames.
 pub struct Signals {
     /// The steady state has begun.
     pub warm: sys::Flag,
@@ -80,7 +80,7 @@ pub fn receive<'p>(
         };
         let received_at = clock.now();
         if ready.is_empty() {
-            // The pool is exhausted: the socket is drained all the same, and the loss is counted.
+            // The pool is exhausted. The socket is drained nevertheless, and the loss is counted.
             received.follow(batch.scratch());
             received.packets += n as u64;
             received.drops += n as u64;

@@ -1,4 +1,4 @@
-//! What came of it, for people and for machines.
+//! The report, as a table or as JSON.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -14,7 +14,7 @@ use crate::venues::{Missed, NAMES};
 
 /// The figures that both forms print.
 struct Figures {
-    /// All of them, those that end a session too.
+    /// All packets, including those that end a session.
     packets: u64,
     end_packets: u64,
     drops: u64,
@@ -77,7 +77,7 @@ pub fn print(
 
 /// Writes to standard output.
 pub fn write(text: &str) -> Result<(), String> {
-    // A closed pipe is the reader's business.
+    // The reader may close the pipe early. That is not an error.
     match std::io::stdout().write_all(text.as_bytes()) {
         Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(format!("output: {e}")),
         _ => Ok(()),
@@ -166,14 +166,14 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
     line(
         "check",
         format!(
-            "{} never used, {} stacked, {} in magazines: every block in one place",
+            "{} never used, {} on the free stack, {} in magazines; every block is in exactly one place",
             census.never_used, census.stacked, census.in_magazines
         ),
     );
     line("clock", latency::describe(&outcome.clock));
     let _ = writeln!(
         out,
-        "\nlatency, from received to consumed\n{}",
+        "\nlatency from reception to consumption\n{}",
         consumed.latency.table(&NAMES)
     );
     out
@@ -235,7 +235,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     }
     for (venue, channel) in NAMES.iter().zip(consumed.latency.channels()) {
         let stats = channel.stats();
-        // Nothing recorded has no percentiles.
+        // A channel without values has no percentiles.
         let (Ok(p50), Ok(p99)) = (channel.percentile(50.0), channel.percentile(99.0)) else {
             continue;
         };
@@ -255,7 +255,7 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     out
 }
 
-/// An object of numbers by name.
+/// A JSON object of numbers by name.
 fn counts(counts: impl Iterator<Item = (String, u64)>) -> String {
     let fields: Vec<String> = counts
         .map(|(name, n)| format!("{}:{n}", quoted(&name)))
@@ -263,7 +263,7 @@ fn counts(counts: impl Iterator<Item = (String, u64)>) -> String {
     format!("{{{}}}", fields.join(","))
 }
 
-/// An array of objects, one for each kind of error.
+/// A JSON array with an object for each kind of error.
 fn errors(errors: &Errors) -> String {
     let kinds: Vec<String> = errors
         .iter()
@@ -275,7 +275,7 @@ fn errors(errors: &Errors) -> String {
     format!("[{}]", kinds.join(","))
 }
 
-/// An array of objects, one for each link type; an undeclared one has no number.
+/// A JSON array with an object for each link type. An undeclared interface has no number.
 fn links(unsupported: &Unsupported) -> String {
     let null = || "null".to_string();
     let links: Vec<String> = unsupported

@@ -1,4 +1,4 @@
-//! System calls, and all of the example's unsafe code but for reading what they wrote.
+//! System calls. All unsafe code of the example is here, except the reads of received bytes.
 
 use std::io;
 use std::mem;
@@ -10,13 +10,13 @@ use framepool::Block;
 
 /// Datagrams per system call.
 pub const BATCH: usize = 32;
-/// Bytes of the scratch buffer for packets that find no block: a header and more.
+/// Bytes of the scratch buffer for packets without a block: more than a header.
 const SCRATCH: usize = 2048;
 
 pub const RECEIVER_CORE: usize = 0;
 pub const WORKER_CORE: usize = 1;
 
-/// A flag that one thread sets and others look at.
+/// A flag that one thread sets and others read.
 #[derive(Debug, Default)]
 pub struct Flag(AtomicBool);
 
@@ -30,7 +30,7 @@ impl Flag {
     }
 }
 
-/// The arguments of one `recvmmsg`, made once.
+/// The arguments of `recvmmsg`, used for every call.
 pub struct Batch {
     vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
@@ -50,8 +50,8 @@ impl Batch {
         }
     }
 
-    /// Waits for datagrams (as long as the socket's timeout) and lets the kernel write one into each
-    /// of the first blocks; without blocks, one into the scratch buffer. Returns how many came.
+    /// Waits for datagrams, at most for the socket's time-out. The kernel writes one into each of the
+    /// first blocks or, without blocks, one into the scratch buffer. Returns the number of datagrams.
     pub fn receive(&mut self, socket: &UdpSocket, blocks: &mut [Block<'_>]) -> io::Result<usize> {
         let mut places = 0;
         for block in blocks.iter_mut().take(BATCH) {
@@ -90,7 +90,7 @@ impl Batch {
         header.msg_flags = 0;
     }
 
-    /// Bytes that datagram `i` of the last call has in its block.
+    /// Bytes that the last call wrote for datagram `i`.
     pub fn len(&self, i: usize) -> usize {
         self.headers[i].msg_len as usize
     }
@@ -100,13 +100,13 @@ impl Batch {
         self.headers[i].msg_hdr.msg_flags & libc::MSG_TRUNC != 0
     }
 
-    /// The datagram that found no block.
+    /// The datagram for which there was no block.
     pub fn scratch(&self) -> &[u8] {
         &self.scratch[..self.scratch_len]
     }
 }
 
-/// Sends every packet to the socket's peer, in as few calls as the kernel grants.
+/// Sends every packet to the socket's peer, in as few calls as the kernel allows.
 pub fn send(socket: &UdpSocket, packets: &[Vec<u8>]) -> io::Result<()> {
     let mut vectors: Vec<libc::iovec> = packets
         .iter()
@@ -136,7 +136,7 @@ pub fn send(socket: &UdpSocket, packets: &[Vec<u8>]) -> io::Result<()> {
             Ok(n) => sent += n,
             Err(_) => match io::Error::last_os_error() {
                 e if e.kind() == io::ErrorKind::Interrupted || is_timeout(&e) => {}
-                // The far end is already gone: nothing more to say to it.
+                // The receiver has closed its socket, so nothing more can be sent.
                 e if e.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
                 e => return Err(e),
             },
@@ -149,7 +149,7 @@ pub fn send(socket: &UdpSocket, packets: &[Vec<u8>]) -> io::Result<()> {
 pub fn enlarge_buffer(socket: &UdpSocket, bytes: usize) {
     let bytes = bytes as libc::c_int;
     for option in [libc::SO_RCVBUFFORCE, libc::SO_RCVBUF] {
-        // SAFETY: the option takes an int, which is what is pointed at.
+        // SAFETY: the option takes an int, and the pointer is to an int.
         let done = unsafe {
             libc::setsockopt(
                 socket.as_raw_fd(),
@@ -183,7 +183,7 @@ pub fn thread_faults() -> u64 {
     (usage.ru_minflt + usage.ru_majflt) as u64
 }
 
-/// Binds this thread to a core, if there is that core.
+/// Binds this thread to a core, if the core exists.
 pub fn pin(core: usize) {
     if std::thread::available_parallelism().is_ok_and(|n| core >= n.get()) {
         return;
@@ -196,7 +196,8 @@ pub fn pin(core: usize) {
     }
 }
 
-/// Waits: awake, as sleeping costs more than a packet may; but lets others have the core.
+/// Waits without sleeping, because waking up takes longer than a packet may. After a while other threads
+/// may use the core.
 pub fn back_off(idle: u32) {
     match idle {
         0..=1_000 => std::hint::spin_loop(),

@@ -1,5 +1,5 @@
-//! Who sent a packet, what it carries, and what was missing: by the headers of a frame, or by what a socket
-//! is known to receive.
+//! The venue and protocol of a packet, from the headers of a frame or from what the socket receives; and
+//! the sequence numbers of every session.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -23,19 +23,19 @@ pub const NAMES: [&str; 7] = [
     "unclassified",
 ];
 
-/// How many there are.
+/// The number of venues.
 pub const VENUES: usize = NAMES.len();
 
-/// What live sockets receive.
+/// The stream that live sockets receive.
 pub const LIVE: Stream = Stream {
     venue: 0,
     protocol: Protocol::ItchMoldUdp64,
 };
 
-/// What packets of one kind are.
+/// The venue and protocol of a packet.
 #[derive(Debug, Clone, Copy)]
 pub struct Stream {
-    /// By its number in [`NAMES`].
+    /// Its index in [`NAMES`].
     pub venue: usize,
     pub protocol: Protocol,
 }
@@ -50,11 +50,11 @@ pub struct Others {
 }
 
 impl Others {
-    /// The feed that a frame carries and where in it; or it is counted.
+    /// Returns the feed that a frame carries, and where. Counts the frame if it carries none.
     pub fn stream_of(&mut self, frame: &[u8], summary: &Summary) -> Option<(Stream, Range<usize>)> {
         let payload = summary.payload();
         let bytes = frame.get(payload.clone()).unwrap_or_default();
-        // Of a datagram in fragments only the first has a transport header, and none is whole.
+        // Only the first fragment of a datagram has a transport header, and no fragment is complete.
         let whole = summary.fragment().is_none();
         let found = classify(summary, &EXAMPLE_RULES).or_else(|| match summary.transport() {
             Transport::Udp => (whole && is_itch(bytes)).then_some(UNCLASSIFIED),
@@ -80,7 +80,7 @@ const UNCLASSIFIED: Stream = Stream {
     protocol: Protocol::ItchMoldUdp64,
 };
 
-/// Whose FIX it is, by ports as far as they are known.
+/// The venue of a FIX stream, by its ports if they are known.
 fn fix_stream(summary: &Summary) -> Stream {
     let protocol = Protocol::Fix;
     let venue = UNCLASSIFIED.venue;
@@ -105,8 +105,8 @@ fn endpoint(summary: &Summary) -> Option<Endpoint> {
     })
 }
 
-/// Whether a packet that no rule knows is MoldUDP64 with nothing but ITCH 5.0 in it, framed without a byte
-/// left over.
+/// Whether a packet that no rule matches is MoldUDP64 with valid ITCH 5.0 messages only, and no byte left
+/// over.
 fn is_itch(packet: &[u8]) -> bool {
     let Ok(packet) = moldudp64::Packet::parse(packet) else {
         return false;
@@ -115,7 +115,7 @@ fn is_itch(packet: &[u8]) -> bool {
     messages.by_ref().all(|message| message.is_ok()) && messages.rest().is_empty()
 }
 
-/// Whose sequence numbers they are.
+/// A session, which has its own sequence numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Session {
     Mold([u8; 10]),
@@ -131,18 +131,18 @@ pub struct Sequences {
     pub ends: u64,
 }
 
-/// What became of all sessions' messages.
+/// Totals over all sessions.
 #[derive(Debug, Default)]
 pub struct Missed {
-    /// Messages that never came.
+    /// Messages that never arrived.
     pub gaps: u64,
-    /// Messages that came again.
+    /// Messages that arrived again.
     pub duplicates: u64,
     pub heartbeats: u64,
 }
 
 impl Sequences {
-    /// Follows a packet. `summary` says where it went to; there is none for a socket's datagrams.
+    /// Follows a packet. `summary` has its destination; a socket's datagrams have no summary.
     pub fn follow(
         &mut self,
         stream: Stream,
@@ -157,7 +157,7 @@ impl Sequences {
             Protocol::ItchMoldUdp64 => self.follow_mold(&moldudp64::Packet::parse(packet)?),
             Protocol::Pitch => {
                 let packet = pitch::Packet::parse(packet)?;
-                // What has no number is not sequenced.
+                // A packet without a sequence number is not followed.
                 if let Some(unit) = unit(packet.unit()).filter(|_| packet.sequence() != 0) {
                     let session = self.session(unit, Width::Bits32);
                     session.observe(packet.sequence().into(), packet.count().into());

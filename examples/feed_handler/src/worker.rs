@@ -1,4 +1,4 @@
-//! The consumer: walks the messages of each block, stamps it, then frees it.
+//! The consumer: counts the messages of each block, records its latency, then frees it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -12,19 +12,19 @@ use crate::latency::{self, Latency};
 use crate::sys;
 use crate::venues::Stream;
 
-/// What the receiver hands over: the block itself, and what a NIC's descriptor would say of it.
+/// What the receiver sends: the block itself, and what a NIC's descriptor would state about it.
 pub struct Frame<'p> {
     pub block: Block<'p>,
     /// Bytes of the block that were received.
     pub len: usize,
-    /// Where in them the feed's packet is, and which feed it is.
+    /// Where in these bytes the feed's packet is, and which feed it is.
     pub payload: Range<usize>,
     pub stream: Stream,
     /// When it was received, in ticks of the clock.
     pub received_at: u64,
 }
 
-/// The ring carries nothing at first, to be touched before it counts.
+/// The ring first carries `None`s, which touch its memory before the run.
 pub type Consumer<'p> = framepool::ring::Consumer<'static, Option<Frame<'p>>>;
 
 /// What the consumer found.
@@ -37,8 +37,8 @@ pub struct Consumed {
     pub faults: u64,
 }
 
-/// Consumes until the receiver is gone and the ring is empty. `warm` says when the steady state
-/// begins; `progress` shows the messages so far.
+/// Consumes until the receiver is gone and the ring is empty. `warm` says when the steady state begins;
+/// `progress` is the number of messages so far.
 pub fn consume<'p>(
     pool: &'p Pool<'_>,
     mut frames: Consumer<'p>,
@@ -90,7 +90,7 @@ impl Consumed {
         let packet = bytes.get(frame.payload.clone()).unwrap_or_default();
         self.decoded.take(frame.stream, packet);
         let venue = frame.stream.venue;
-        // The outcome is in the figures, and there is a channel for each venue.
+        // The tracker counts the outcome, and every venue has a channel.
         let _ = self
             .latency
             .record_ticks(venue, clock, frame.received_at, clock.now());

@@ -19,7 +19,7 @@
 //! | all fields in the order of the wire | [`Message::fields`], [`Fields`] |
 //! | one field | [`Message::get`] |
 //! | a repeating group, and groups in groups | [`Message::group`], [`Group`], [`Section::group`] |
-//! | to read a log in which `|` or another byte stands for SOH | [`Messages::separated`], [`Message::parse_separated`] |
+//! | to read a log in which a bar (`0x7C`) or another byte stands for SOH | [`Messages::separated`], [`Message::parse_separated`] |
 //! | to write a message; BodyLength and CheckSum are computed | [`Writer`] |
 //!
 //! ```

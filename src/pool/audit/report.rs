@@ -227,11 +227,11 @@ impl fmt::Debug for AuditReport<'_> {
 }
 
 impl Pool<'_> {
-    /// Reports the owner and the history of each block in use. `Display` names each such block with its thread,
-    /// the code that allocated it, and its last events. O(1); O(capacity) to show.
+    /// Reports the owner and the history of each block in use. `Display` prints each such block with its
+    /// thread, the code that allocated it, and its last events. O(1); printing takes O(capacity).
     ///
     /// The thread is the one that caused the block's last event. Moving a handle to another thread is not an
-    /// event; what that thread then does with it is.
+    /// event; an operation of that thread is.
     ///
     /// With this feature, every operation increments a counter that all pools share, and writes two entries of
     /// 48 bytes. A pool's first event allocates 440 bytes per block on 64-bit targets, outside of the pool's

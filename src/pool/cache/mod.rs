@@ -39,8 +39,8 @@ use tally::Tally;
 /// A cache belongs to one worker: methods take `&mut self`; it is `Send` and not `Sync`. Blocks may be freed
 /// into another cache of the same pool, or dropped anywhere. Dropping the cache returns all its blocks.
 ///
-/// **How many blocks it takes.** Nobody can take blocks out of an idle cache, so a new cache draws little. A
-/// draw takes the blocks that are missing, or if that is more, the least of
+/// **How many blocks it takes.** No other thread can take blocks out of an idle cache, so a new cache draws
+/// few. A draw takes the blocks that are missing, or if that is more, the least of
 /// - an eighth of the blocks that this cache has handed out so far,
 /// - half of the blocks in the depot,
 /// - a magazine ([`Pool::magazine`]; default: an eighth of the pool, at least 4 and at most 512), or half

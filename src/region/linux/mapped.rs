@@ -45,7 +45,7 @@ use super::smaps;
 /// bytes[0].write(1);
 /// ```
 ///
-/// its pages are not released while something borrows them:
+/// Its pages are not released while something borrows them:
 ///
 /// ```compile_fail,E0499
 /// # use framepool::{MappedRegion, Pool, PoolConfig};
@@ -55,7 +55,7 @@ use super::smaps;
 /// drop(pool);
 /// ```
 ///
-/// and a pool that owns its region keeps it:
+/// A pool that owns its region keeps it:
 ///
 /// ```compile_fail,E0382
 /// # use framepool::{MappedRegion, Pool, PoolConfig};

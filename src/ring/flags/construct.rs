@@ -52,8 +52,7 @@ pub fn in_memory<'m, T: 'm>(
 /// As [`in_memory`], for memory that is only known by its address.
 ///
 /// # Safety
-/// `len` bytes from `start` on are good for reads and writes. Nothing but the ends uses them for as long as one of
-/// the ends lives.
+/// `len` bytes from `start` on are valid for reads and writes. Only the ends use them while one of the ends lives.
 ///
 /// # Errors
 /// As for [`in_memory`].

@@ -194,8 +194,8 @@ impl<T> Producer<'_, T> {
     }
 
     /// Pushes values for as long as there is room; the consumer sees each at once. Returns the number of values pushed.
-    /// The iterator is not asked for a value that has no room, so nothing counts as refused. If it panics, the values
-    /// that it has given are in the ring. With an endless iterator this returns only when the ring is full.
+    /// `next` is called only while there is room, so nothing counts as refused. If it panics, the values that it has
+    /// given are in the ring. With an endless iterator this returns only when the ring is full.
     pub fn push_iter(&mut self, values: impl IntoIterator<Item = T>) -> usize {
         let (mut values, mut pushed) = (values.into_iter(), 0);
         while !self.0.is_full() {
@@ -208,8 +208,9 @@ impl<T> Producer<'_, T> {
         pushed
     }
 
-    /// Returns the maximum number of values in the ring: the consumer may be taking some. Looks at the flags of
-    /// O(log capacity) slots and takes their lines away from the consumer: for reports, not for every push.
+    /// Returns an upper bound of the number of values in the ring, because the consumer may be taking some. Looks at
+    /// the flags of O(log capacity) slots and takes their lines away from the consumer: for reports, not for every
+    /// push.
     pub fn len(&self) -> usize {
         self.capacity() - self.0.run(false)
     }
@@ -224,7 +225,7 @@ impl<T> Producer<'_, T> {
         self.0.is_full()
     }
 
-    /// Whether the consumer is gone. Values that nobody took are dropped with this end.
+    /// Whether the consumer is gone. Values that were not taken are dropped with this end.
     pub fn is_abandoned(&self) -> bool {
         self.0.memory.control().is_gone(CONSUMER)
     }
@@ -287,13 +288,14 @@ impl<T> Consumer<'_, T> {
     }
 
     /// Takes values one by one for as long as there are any, also those that are pushed meanwhile. Values that the
-    /// iterator was not asked for stay.
+    /// iterator did not return stay.
     pub fn drain(&mut self) -> Drain<'_, Self> {
         Drain(self)
     }
 
-    /// Returns the minimum number of values in the ring: the producer may be pushing some. Looks at the flags of
-    /// O(log capacity) slots and takes their lines away from the producer: for reports, not for every pop.
+    /// Returns a lower bound of the number of values in the ring, because the producer may be pushing some. Looks at
+    /// the flags of O(log capacity) slots and takes their lines away from the producer: for reports, not for every
+    /// pop.
     pub fn len(&self) -> usize {
         self.0.run(true)
     }

@@ -13,21 +13,21 @@
 //! | producer | consumer | what holds |
 //! |---|---|---|
 //! | loads the flag, **acquire**: 0 | | the last value was read before the flag became 0 |
-//! | writes the value | | nobody reads it while the flag is 0 |
+//! | writes the value | | no thread reads it while the flag is 0 |
 //! | stores 1, **release** | | |
 //! | | loads the flag, **acquire**: 1 | the value was written before |
-//! | | reads the value, stores 0, **release** | nobody writes the value while the flag is 1 |
+//! | | reads the value, stores 0, **release** | no thread writes the value while the flag is 1 |
 //!
-//! As each end goes through the slots in order, the full ones are in one piece, from the consumer's position
-//! up to the producer's. So either end can count them by bisection, as `len` does.
+//! As each end goes through the slots in order, the full ones are in one piece, from the consumer's position up to
+//! the producer's. So either end can count them with a binary search, as `len` does.
 //!
 //! # Why the consumer clears
 //!
-//! The consumer could leave the slot alone, if the producer stamped each slot with its lap and were told now and then
-//! how far the consumer is. Then the line would cross only once. But the producer would find the line in
-//! the other core's cache when it *stores*, and stores wait for each other. When the consumer has
-//! written to the line, the producer's *look* fetches it, and looks do not wait: the processor makes
-//! many of them ahead. `ring/u64/burst1` and `ring/64B/burst1` of `benches/peers` measure this design.
+//! The consumer would not have to write to the slot if the producer wrote the number of its lap to each slot and
+//! sometimes learned the consumer's position. Then the line would cross only once. But when the producer stores, the
+//! line would be in the other core's cache, and stores wait for each other. If the consumer has written to the line,
+//! the producer's load of the flag fetches it, and loads do not wait: the processor executes many of them ahead.
+//! `ring/u64/burst1` and `ring/64B/burst1` of `benches/peers` measure this design.
 
 mod construct;
 mod ends;

@@ -8,10 +8,10 @@ use crate::ring::value::Inline;
 /// A ring whose slots carry flags, as a value: for a `static`, where it is all zeros and lies in `.bss`, or
 /// for the stack or a struct. `N` is a power of two; all slots are usable.
 ///
-/// Take it if values come one by one: a value then costs the move of its own line and no other, whereas
-/// [`ring::Ring`](crate::ring::Ring) also moves positions between the cores. With bursts it is mostly the other
-/// way round: this ring pays for one flag a value, that one for one position a burst. A slot is
-/// larger than the value by four bytes and padding, and there is no access in place.
+/// Take it if values come one by one: then only the value's own cache line moves between the cores, while
+/// [`ring::Ring`](crate::ring::Ring) also moves positions. With bursts it is mostly the other way round: this ring
+/// needs a flag for each value, that one a position for each burst. A slot is larger than the value by four bytes and
+/// padding, and there is no access in place.
 ///
 /// Nothing is published late: a value can be seen, and a slot used again, as soon as the push or pop returns.
 ///

@@ -11,7 +11,7 @@ use super::words::{HEAD, PRODUCER, TAIL, Words};
 use crate::ring::stats::ConsumerStats;
 
 /// The end of a shared ring that values are popped from: from [`SharedRing::consumer`]. `Send`, not `Clone`. Dropping
-/// it lets the end go, which can then be taken again.
+/// it releases the end, which can then be taken again.
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
@@ -102,7 +102,7 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         Ok(n)
     }
 
-    /// Takes the values that are there now, one by one. Values that the iterator was not asked for stay. Unlike
+    /// Takes the values that are there now, one by one. Values that were not taken from the iterator stay. Unlike
     /// [`Consumer::drain`](crate::ring::Consumer::drain) it does not take values that are pushed meanwhile: it ends,
     /// whatever the peer writes.
     ///
@@ -184,16 +184,16 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
             .then_some(waiting)
     }
 
-    /// Whether a producer let its end go: as [`SharedProducer::is_abandoned`]. The values that it pushed can still be
-    /// taken.
+    /// Whether the producer has released its end: as [`SharedProducer::is_abandoned`]. The values that it pushed can
+    /// still be taken.
     ///
     /// [`SharedProducer::is_abandoned`]: crate::ring::SharedProducer::is_abandoned
     pub fn is_abandoned(&self) -> bool {
         Owner::read(self.words().word(PRODUCER)) == Owner::Gone
     }
 
-    /// Returns the minimum number of values in the ring: the producer may be pushing some. One load of its position; if
-    /// that is impossible, the last possible one counts. Never more than the capacity.
+    /// Returns a lower bound of the number of values in the ring, because the producer may be pushing some. One load of
+    /// its position; if that is impossible, the last possible one counts. Never more than the capacity.
     pub fn len(&self) -> usize {
         let waiting = self.waiting_before(self.read_tail());
         waiting.unwrap_or(self.tail.wrapping_sub(self.head)) as usize

@@ -6,11 +6,11 @@ use core::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SharedRingError {
-    /// The capacity is 0: asked for, or found in the ring.
+    /// The requested capacity, or that in the ring, is 0.
     ZeroCapacity,
     /// The capacity is not a power of two.
     NotPowerOfTwo {
-        /// The capacity asked for, or found in the ring.
+        /// The requested capacity, or that in the ring.
         asked: u64,
     },
     /// The values have size 0.
@@ -43,21 +43,21 @@ pub enum SharedRingError {
     OtherElement {
         /// Size of the ring's values, in bytes.
         found: u64,
-        /// Size of the values asked for, in bytes.
+        /// Size of the requested values, in bytes.
         expected: usize,
     },
     /// The ring is for values of another alignment.
     OtherAlign {
         /// Alignment of the ring's values, in bytes.
         found: u64,
-        /// Alignment of the values asked for, in bytes.
+        /// Alignment of the requested values, in bytes.
         expected: usize,
     },
     /// The ring is for values of another type, of the same size and alignment.
     OtherType {
         /// The [`Plain::TAG`](crate::ring::Plain::TAG) of the ring's values.
         found: u64,
-        /// The tag of the values asked for.
+        /// Tag of the requested values.
         expected: u64,
     },
     /// There is a ring already, and it may be in use.
@@ -139,7 +139,7 @@ pub enum SharedPushError<T> {
     /// The peer's position, or its owner word, is impossible: a peer wrote to it. Every operation that reads it fails
     /// until it is right.
     Corrupt(T),
-    /// The ring is full, and the consumer let its end go. Only a wait returns this.
+    /// The ring is full, and the consumer has released its end. Only a wait returns this.
     Abandoned(T),
     /// The ring is full, and the consumer's process has ended. Only a wait returns this.
     Died(T),
@@ -171,7 +171,7 @@ impl<T: fmt::Debug> core::error::Error for SharedPushError<T> {}
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SharedWaitError {
-    /// The producer let its end go, and nothing is left.
+    /// The producer has released its end, and the ring is empty.
     Abandoned,
     /// The producer's process has ended, and nothing is left.
     Died {

@@ -12,7 +12,7 @@ use super::error::SharedRingError;
 
 /// No process has taken this end yet.
 pub(super) const FREE: u64 = 0;
-/// The owner let the end go.
+/// The owner has released the end.
 const GONE: u64 = u64::MAX;
 
 /// Maximum number of attempts to take an end while the peer keeps changing the word.
@@ -81,7 +81,8 @@ fn own_word() -> u64 {
     u64::from(namespace()) << u32::BITS | u64::from(std::process::id())
 }
 
-/// An end that this process owns. Dropping it lets the end go, unless another process took it over meanwhile.
+/// An end that this process owns. Dropping it releases the end, unless another process has replaced this one
+/// meanwhile.
 #[derive(Debug)]
 pub(super) struct Claim<'r> {
     word: &'r AtomicU64,
@@ -89,7 +90,7 @@ pub(super) struct Claim<'r> {
 }
 
 impl<'r> Claim<'r> {
-    /// Takes an end that nobody owns, or that the process `dead` owns.
+    /// Takes an end without an owner, or one that the process `dead` owns.
     pub(super) fn take(
         word: &'r AtomicU64,
         dead: Option<u32>,
@@ -105,22 +106,22 @@ impl<'r> Claim<'r> {
                 Owner::Bad(found) => return Err(SharedRingError::BadOwner { found }),
                 _ => {}
             }
-            // Acquire: pairs with the release of the owner that let it go, whose position is then seen. Not
-            // a release: a peer that sees this owner reads nothing because of it.
+            // Acquire: pairs with the release of the last owner, so that its position is seen. Not a release: a peer
+            // that sees this owner reads nothing because of it.
             match word.compare_exchange(seen, me, Ordering::Acquire, Ordering::Relaxed) {
                 Ok(_) => return Ok(Claim { word, me }),
                 Err(now) => seen = now,
             }
         }
-        // Another process takes it and lets it go faster than that.
+        // Another process takes and releases the end faster than that.
         let by = Owner::of(seen).process().unwrap_or_default();
         Err(SharedRingError::Taken { by })
     }
 }
 
-/// Whether two owner words name one process: by number and namespace, since the first process of every
-/// namespace is number 1. If one of the namespaces is not known, the numbers decide: so a process that no longer sees
-/// /proc still lets its end go.
+/// Whether two owner words name one process: by number and namespace, since the first process of every namespace is
+/// number 1. If one of the namespaces is not known, the numbers decide, so a process that no longer sees /proc still
+/// releases its end.
 pub(super) fn is_one_process(a: u64, b: u64) -> bool {
     let namespaces = [a >> u32::BITS, b >> u32::BITS];
     a as u32 == b as u32 && (namespaces[0] == namespaces[1] || namespaces.contains(&0))

@@ -50,8 +50,8 @@ unsafe impl<T: Plain, const N: usize> Plain for [T; N] {
     };
 }
 
-/// A tag for [`Plain::TAG`] from a name, which should contain a version: 64 bits of FNV-1a (Fowler, Noll, Vo),
-/// never 0. It protects against mistakes, not against attacks.
+/// A tag for [`Plain::TAG`] from a name, which should contain a version: 64 bits of FNV-1a (Fowler, Noll, Vo), never
+/// 0. It detects mistakes, not attacks.
 pub const fn type_tag(name: &str) -> u64 {
     not_zero(mix(0xCBF2_9CE4_8422_2325, name.as_bytes()))
 }

@@ -11,7 +11,7 @@ use super::words::{CONSUMER, HEAD, TAIL, Words};
 use crate::ring::stats::ProducerStats;
 
 /// The end of a shared ring that values are pushed into: from [`SharedRing::producer`]. `Send`, not `Clone`. Dropping
-/// it lets the end go, which can then be taken again.
+/// it releases the end, which can then be taken again.
 ///
 /// ```
 /// # use framepool::{SharedRegion, ring::SharedRing};
@@ -97,8 +97,8 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
     }
 
     /// Copies values in for as long as there is room, and publishes them together when the iterator ends or the ring is
-    /// full. Returns the number of values pushed. The iterator is not asked for a value that has no room; if it panics,
-    /// nothing is published.
+    /// full. Returns the number of values pushed. `next` is called only while there is room. If it panics, nothing is
+    /// published.
     ///
     /// # Errors
     /// [`SharedRingError::Corrupt`]; the iterator was not asked.
@@ -188,14 +188,14 @@ impl<'r, T: Plain> SharedProducer<'r, T> {
         (waiting <= self.tail.wrapping_sub(self.head)).then_some(waiting)
     }
 
-    /// Whether a consumer let its end go. A consumer that died did not: [`push_wait`](Self::push_wait)
+    /// Whether the consumer has released its end. A consumer that died did not: [`push_wait`](Self::push_wait)
     /// notices that, or ask the system about [`SharedRing::consumer_process`].
     pub fn is_abandoned(&self) -> bool {
         Owner::read(self.words().word(CONSUMER)) == Owner::Gone
     }
 
-    /// Returns the maximum number of values in the ring: the consumer may be taking some. One load of its position; if
-    /// that is impossible, the last possible one counts. Never more than the capacity.
+    /// Returns an upper bound of the number of values in the ring, because the consumer may be taking some. One load
+    /// of its position; if that is impossible, the last possible one counts. Never more than the capacity.
     pub fn len(&self) -> usize {
         let waiting = self.waiting_after(self.read_head());
         waiting.unwrap_or(self.tail.wrapping_sub(self.head)) as usize

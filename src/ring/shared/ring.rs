@@ -141,8 +141,8 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         self.consumer_unless(None)
     }
 
-    /// As [`producer`](Self::producer), but replaces the process `dead`, which died with it. Values that it had
-    /// published are in the ring; a value that it was writing is not.
+    /// As [`producer`](Self::producer), but replaces the process `dead`, which died while it owned the producer.
+    /// Values that it had published are in the ring; a value that it was writing is not.
     ///
     /// The caller knows that the process died (waitpid(2), a pidfd, a broken socket, [`SharedWaitError::Died`]). If it
     /// lives, the two processes overwrite each other's values; memory safety does not suffer.
@@ -155,8 +155,8 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         self.producer_unless(Some(dead))
     }
 
-    /// As [`consumer`](Self::consumer), but replaces the process `dead`, which died with it: see
-    /// [`producer_after`](Self::producer_after). A value that it had read but not yet released comes again.
+    /// As [`consumer`](Self::consumer), but replaces the process `dead`, which died while it owned the consumer: see
+    /// [`producer_after`](Self::producer_after). A value that it had read but not yet released is taken again.
     ///
     /// # Errors
     /// As for [`producer_after`](Self::producer_after).
@@ -164,12 +164,13 @@ impl<'r, T: Plain> SharedRing<'r, T> {
         self.consumer_unless(Some(dead))
     }
 
-    /// The process that owns the producer, if one does: its number in its own namespace, as it wrote it.
+    /// Returns the id of the process that owns the producer, if any, as that process wrote it: its id in its own
+    /// namespace.
     pub fn producer_process(&self) -> Option<u32> {
         Owner::read(self.0.word(PRODUCER)).process()
     }
 
-    /// The process that owns the consumer: as [`producer_process`](Self::producer_process).
+    /// Returns the id of the process that owns the consumer: as [`producer_process`](Self::producer_process).
     pub fn consumer_process(&self) -> Option<u32> {
         Owner::read(self.0.word(CONSUMER)).process()
     }

@@ -1,7 +1,7 @@
 //! Waiting for a peer that may go, die, or write anything.
 //!
-//! Each look first asks whether the peer is lost, and then looks at the ring: so nothing that the peer did before is
-//! missed. Nobody can know whether a peer that lives will ever do anything; so there are waits with a time-out.
+//! Each look first checks whether the peer is lost, and then looks at the ring, so that nothing is missed that the
+//! peer did before. A living peer may never do anything, so there are waits with a time-out.
 
 use core::time::Duration;
 use std::time::Instant;
@@ -28,10 +28,10 @@ impl Limit {
 }
 
 impl<T: Plain> SharedProducer<'_, T> {
-    /// Appends a value, after waiting for room if necessary. At every 64th look the system is asked whether the
-    /// consumer's process lives, so the death of a process is noticed. (It is not noticed if another process has got
-    /// the number, if the number is of another namespace, as in another container, or if there is no /proc.) A
-    /// consumer that has not come yet, or lives and takes nothing, is waited for: use
+    /// Appends a value, after waiting for room if necessary. At every 64th look the wait asks the system whether the
+    /// consumer's process lives, and so notices its death. (It does not notice it if another process has got the
+    /// process id, if the consumer is in another namespace, such as another container, or without /proc.) The wait
+    /// does not end while no consumer has attached, or while a living consumer takes nothing: use
     /// [`push_wait_for`](Self::push_wait_for) for peers that are not trusted.
     ///
     /// ```
@@ -99,8 +99,8 @@ impl<T: Plain> SharedProducer<'_, T> {
 }
 
 impl<T: Plain> SharedConsumer<'_, T> {
-    /// Takes the oldest value, after waiting for one if necessary: as [`SharedProducer::push_wait`]. A
-    /// producer that has not come yet is waited for.
+    /// Takes the oldest value, after waiting for one if necessary: as [`SharedProducer::push_wait`]. It also waits
+    /// for a producer that has not attached yet.
     ///
     /// ```
     /// # use framepool::{SharedRegion, ring::{SharedRing, SharedWaitError, Yield}};

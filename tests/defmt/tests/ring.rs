@@ -1,4 +1,4 @@
-//! What a log says of rings, their ends and their errors.
+//! The text of rings, their ends and their errors in a log.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 

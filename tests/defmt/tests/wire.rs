@@ -1,4 +1,4 @@
-//! What `wire` becomes in a log: errors with their facts, headers with their fields.
+//! The text of `wire` in a log: errors with their facts, headers with their fields.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #![allow(missing_docs)]
 

@@ -39,7 +39,7 @@ fn accepts(tracker: &mut SequenceTracker<3>, first: u64, count: u64) -> u64 {
     let runs: Vec<_> = tracker.accept(first, count).collect();
     assert_eq!(runs.iter().map(|run| run.count).sum::<u64>(), count);
     assert!(is_over || runs.iter().all(|run| run.verdict != Verdict::AfterEnd));
-    // Nothing moves an end.
+    // No message moves the end of a session.
     assert!(!is_over || tracker.next() == next);
     count
 }

@@ -37,10 +37,10 @@ pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
             return Err(format!("{name}: more than four sections"));
         };
         if old.is_empty() || old == new {
-            return Err(format!("{name}: nothing changes"));
+            return Err(format!("{name}: the mutant changes nothing"));
         }
         if mutants.iter().any(|other| other.name == name) {
-            return Err(format!("{name}: there are two of this name"));
+            return Err(format!("{name}: two mutants have this name"));
         }
         mutants.push(Mutant {
             name,

@@ -52,7 +52,7 @@ fn run() -> Result<bool, String> {
                 .any(|part| mutant.name.contains(part.as_str()))
     });
     if mutants.is_empty() {
-        return Err("no mutant has such a name".into());
+        return Err("no mutant's name matches".into());
     }
     let scratch = Scratch::copy(root).map_err(|e| format!("cannot copy the repository: {e}"))?;
 

@@ -8,7 +8,7 @@ use crate::{thumb, x86};
 /// The successor of an instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// To the next one.
+    /// The next one.
     Next,
     /// To the next one; the next `n` instructions are conditional.
     Predicate(u32),
@@ -22,9 +22,9 @@ pub enum Flow {
     JumpThrough(u64),
     /// As [`Call`](Self::Call), to the target in the 64-bit word at this address.
     CallThrough(u64),
-    /// Out of the function.
+    /// A return from the function.
     Return,
-    /// Nowhere: it traps.
+    /// None: it traps.
     Trap,
     /// To a target from a register or a table.
     Indirect,

@@ -97,7 +97,7 @@ impl Image {
         self.functions().find(|s| s.name == name)
     }
 
-    /// The functions in the table that keeps them in the image.
+    /// The functions in the table of probes.
     pub fn probes(&self) -> impl Iterator<Item = &Symbol> {
         let tables = self.sections.iter().filter(|s| s.name == ".probes");
         tables

@@ -1,4 +1,4 @@
-//! Thumb and Thumb-2, as far as control flow goes (Armv7-M Architecture Reference Manual, A5 and A7).
+//! Decodes the control flow of Thumb and Thumb-2 (Armv7-M Architecture Reference Manual, A5 and A7).
 
 use crate::code::{Flow, Instruction};
 
@@ -76,7 +76,7 @@ fn branch(i: u32, j: u32, address: u64) -> Flow {
         // UDF.W; the rest are barriers, hints, and special registers
         0x0000 if i & 0xFFF0 == 0xF7F0 && j & 0xF000 == 0xA000 => Flow::Trap,
         0x0000 => Flow::Next,
-        // BLX to Arm code: there is none on M profiles
+        // BLX to Arm code, which M profiles do not have
         _ => Flow::Indirect,
     }
 }

@@ -1,4 +1,4 @@
-//! Contents and ownership: zeroed, ours alone, given back.
+//! Contents and ownership: zeroed, exclusive, unmapped at the end.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -47,7 +47,7 @@ fn regions_move_between_threads_and_are_shared_by_them() {
 fn dropping_unmaps_all_of_it() {
     alone(test_name!(dropping_unmaps_all_of_it), || {
         let (n, len) = (8, 4 * HUGE);
-        // Less than the slack of `n` alignments, more than the tests' own memory.
+        // Less than the slack of `n` alignments, but more than the memory of the tests.
         let noise = n * HUGE / 2;
         let _held = HugePages::exactly(n * len / HUGE);
         for page in ALL {

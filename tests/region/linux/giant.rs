@@ -1,4 +1,4 @@
-//! Pages of 1 GiB: only for who asks for them.
+//! Pages of 1 GiB: only if requested.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -50,7 +50,7 @@ fn pages_of_1_gib_that_are_not_there_are_an_error_or_a_step_down() {
         let region = builder(1, Huge1G).prefault(prefault).map().unwrap();
         let residency = if prefault { Verified } else { OnDemand };
         assert_eq!(kind(region.report()), (Transparent, residency));
-        // What is not in pages of 1 GiB is not rounded up to them.
+        // Without pages of 1 GiB, lengths are not rounded up to them.
         assert_eq!(region.len(), HUGE);
         let steps = [Huge1G, Huge2M].map(no_memory);
         assert_eq!(facts(region.report().steps()), steps);

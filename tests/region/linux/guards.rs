@@ -1,4 +1,4 @@
-//! Guards: running over an end is caught, on every rung.
+//! Guards: an access past either end is caught, on every rung.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -24,7 +24,7 @@ fn the_bytes_before_and_behind_admit_no_access() {
             }
             let guards = [start - base_page(), start - 1, end, end + base_page() - 1];
             for guard in guards {
-                assert!(is_mapped(guard), "{page}: not there, or somebody else's");
+                assert!(is_mapped(guard), "{page}: absent, or of another mapping");
                 assert!(!is_writable(guard), "{page}");
             }
         }

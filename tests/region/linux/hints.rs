@@ -1,4 +1,4 @@
-//! What children of `fork` and core dumps find.
+//! What children of `fork` and core dumps contain.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -8,7 +8,7 @@ use framepool::region::{Fork, HintError};
 use libc::{EINVAL, MADV_DONTDUMP};
 use std::mem::MaybeUninit;
 
-/// What a child sees at an address: the byte, or 256 if there is none.
+/// The byte that a child reads at an address, or 256 if there is none.
 fn seen_by_a_child(at: usize, expected: u8) -> bool {
     let bytes: *const u8 = std::ptr::with_exposed_provenance(at);
     let mut pipe = [0; 2];
@@ -18,7 +18,7 @@ fn seen_by_a_child(at: usize, expected: u8) -> bool {
         let child = libc::fork();
         assert!(child >= 0);
         if child == 0 {
-            // The kernel reads the byte: where there is none it answers EFAULT.
+            // The kernel reads the byte. If there is none, it returns EFAULT.
             let sent = libc::write(pipe[1], bytes.cast(), 1);
             libc::_exit(if sent == 1 { 0 } else { 1 });
         }

@@ -1,4 +1,4 @@
-//! Physical addresses: true where the kernel tells them, refused with the reason where it does not.
+//! Physical addresses: right if the kernel discloses them, else refused with the reason.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -12,7 +12,7 @@ use super::hugepages::HugePages;
 use super::machine::base_page;
 use super::process::{alone, another, assert_passed, role, test_name};
 
-/// Whether this process has `CAP_SYS_ADMIN`, which is bit 21; else says what is left out.
+/// Whether this process has `CAP_SYS_ADMIN` (bit 21). If not, prints which test is skipped.
 fn permitted(test: &str) -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
@@ -24,7 +24,7 @@ fn permitted(test: &str) -> bool {
     has
 }
 
-/// What the kernel says, read without the crate.
+/// The kernel's answer, read without the crate.
 fn frame(addr: usize) -> u64 {
     let mut entry = [0; 8];
     let map = File::open("/proc/self/pagemap").unwrap();
@@ -59,7 +59,7 @@ fn a_table_covers_the_region_and_agrees_page_by_page() {
     if !permitted("a_table_covers_the_region_and_agrees_page_by_page") {
         return;
     }
-    // More pages than one read brings.
+    // More pages than one read returns.
     let region = base_region(1500 * base_page(), true);
     let start = region.as_ptr();
     for (from, to) in [(0, region.len()), (100, 101), (4000, 3 * base_page() + 5)] {
@@ -79,7 +79,7 @@ fn a_table_covers_the_region_and_agrees_page_by_page() {
         }
         let pieces: Vec<_> = table.ranges().collect();
         let apart = |w: &[IovaRange]| w[0].phys.0 + w[0].len as u64 != w[1].phys.0;
-        assert!(pieces.windows(2).all(apart), "merged where they can be");
+        assert!(pieces.windows(2).all(apart), "merged where possible");
         table.recheck().unwrap();
     }
 }
@@ -152,7 +152,7 @@ fn pages_that_are_not_there_are_refused() {
         Err(IovaError::NotPresent { addr })
     );
     assert_eq!(region.iova().unwrap_err(), IovaError::NotPresent { addr });
-    // The first of them there, the second not.
+    // The first page is present, the second is not.
     region.as_uninit_mut()[0].write(1);
     let addr = addr + base_page();
     assert_eq!(region.iova().unwrap_err(), IovaError::NotPresent { addr });
@@ -183,7 +183,7 @@ fn a_page_that_a_child_shares_is_refused_and_found_to_have_moved() {
     if !permitted(test) {
         return;
     }
-    // The child would share the pages of other tests as well.
+    // The child would also share the pages of other tests.
     let test = test_name!(a_page_that_a_child_shares_is_refused_and_found_to_have_moved);
     alone(test, a_child_shares_a_page);
 }
@@ -207,7 +207,7 @@ fn a_child_shares_a_page() {
     region.as_uninit_mut()[0].write(1);
     let moved = table.recheck();
     let now = expected(addr);
-    // SAFETY: our own child.
+    // SAFETY: the test's own child.
     unsafe {
         libc::kill(child, libc::SIGKILL);
         libc::waitpid(child, ptr::null_mut(), 0);
@@ -245,7 +245,7 @@ fn swapped_pages_are_refused() {
     region.as_uninit_mut()[0].write(1);
     let addr = region.as_ptr().addr().get();
     let page = region.as_ptr().as_ptr().cast();
-    // SAFETY: a page of ours, which stays as it is.
+    // SAFETY: the test's own page, which does not change.
     let paged_out = unsafe { libc::madvise(page, base_page(), libc::MADV_PAGEOUT) };
     match region.iova() {
         Err(error) => assert_eq!(error, IovaError::Swapped { addr }),
@@ -256,19 +256,19 @@ fn swapped_pages_are_refused() {
 #[test]
 fn without_the_privilege_the_refusal_says_so() {
     let test = test_name!(without_the_privilege_the_refusal_says_so);
-    // Where the page map cannot be opened, and where it can and names frame 0.
+    // If the page map cannot be opened, and if it can but shows frame 0.
     let Some(role) = role() else {
         for role in ["refused", "told nothing"] {
             assert_passed(&another(test, role).output().unwrap());
         }
         return;
     };
-    // SAFETY: a plain call. This process is the test's own.
+    // SAFETY: a system call without pointers. This process is the test's own.
     let user = unsafe { libc::setresuid(65534, 65534, 65534) };
-    // Whoever is no root is a plain user already.
+    // Without root, this process is already an ordinary user.
     assert!(user == 0 || !permitted("root"));
     if role == "told nothing" {
-        // SAFETY: a switch of this process: it may look at itself again.
+        // SAFETY: a setting of this process, so that it may read its own files again.
         assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 1) }, 0);
         assert_eq!(frame(ptr::from_ref(&role).addr()), 0);
     }
@@ -283,6 +283,6 @@ fn without_the_privilege_the_refusal_says_so() {
         error.to_string(),
         "physical addresses require CAP_SYS_ADMIN"
     );
-    // Nor is anything else said about memory that is not there.
+    // Absent memory is not described in any other way either.
     assert_eq!(PhysAddr::of(ptr::null()), Err(IovaError::NotPermitted));
 }

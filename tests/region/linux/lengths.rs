@@ -37,7 +37,7 @@ fn lengths_that_overflow_are_an_error_with_the_length() {
 #[cfg(target_pointer_width = "64")]
 fn a_length_that_overflows_in_large_pages_is_a_step_down() {
     let _held = HugePages::lock();
-    // Rounded up to 1 GiB it is no object's length, rounded up to 2 MiB it is.
+    // Rounded up to 1 GiB it is too long for an object, rounded up to 2 MiB it is not.
     let len = isize::MAX as usize - 4 * HUGE;
     let error = builder(len, PageSize::Huge1G).map().unwrap_err();
     let rungs = [PageSize::Huge1G, Huge2M, Transparent, Base];

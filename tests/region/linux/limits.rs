@@ -1,4 +1,4 @@
-//! Limits of a process and of a cgroup: errors, whichever way they are met.
+//! Limits of a process and of a cgroup cause errors, in each way of exceeding them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ fn a_limit_on_address_space_is_an_error() {
     });
 }
 
-/// A cgroup of this process's own with a limit on pages of 2 MiB, left and removed on drop.
+/// A cgroup for this process with a limit on pages of 2 MiB. Dropping it leaves and removes it.
 struct Cgroup {
     root: PathBuf,
     home: PathBuf,
@@ -37,7 +37,7 @@ struct Cgroup {
 }
 
 impl Cgroup {
-    /// Joins it, or says why not.
+    /// Joins the cgroup, or prints why not.
     fn join(name: &str, file: &str, limit: usize) -> Result<Self, String> {
         let mounts = fs::read_to_string("/proc/self/mounts").map_err(|e| e.to_string())?;
         let second = |line: &str| line.split(' ').nth(1).map(PathBuf::from);
@@ -86,8 +86,8 @@ impl Drop for Cgroup {
     }
 }
 
-/// The mapping succeeds: what the cgroup grants is counted when a page comes. Touching the third
-/// would be a SIGBUS.
+/// The mapping succeeds, because the cgroup counts a page when it becomes resident. Touching the third
+/// page would be a SIGBUS.
 #[test]
 fn a_cgroups_limit_on_hugetlb_pages_is_an_error_and_no_signal() {
     let test = test_name!(a_cgroups_limit_on_hugetlb_pages_is_an_error_and_no_signal);
@@ -121,7 +121,7 @@ fn a_cgroups_limit_on_hugetlb_pages_is_an_error_and_no_signal() {
     });
 }
 
-/// The limit on what may be reserved is met by the mapping itself.
+/// The limit on reservations is exceeded by the mapping itself.
 #[test]
 fn a_cgroups_limit_on_reservations_is_an_error() {
     alone(

@@ -1,4 +1,4 @@
-//! Locks: pages that stay, or the limit that forbids it.
+//! Locks: pages stay resident, or a limit forbids it.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -59,7 +59,7 @@ fn a_lock_makes_no_page_resident_and_holds_those_that_come() {
     });
 }
 
-/// Lets this process lock `bytes`, as any user.
+/// Lets this process lock `bytes`, as an ordinary user.
 fn limit(bytes: u64) {
     let limit = libc::rlimit {
         rlim_cur: bytes as libc::rlim_t,
@@ -93,7 +93,7 @@ fn more_than_the_limit_is_an_error_with_the_limit() {
                 panic!("{error:?}");
             };
             assert_eq!(fact(error), expected);
-            // Or the region without the lock, and the same facts.
+            // Alternatively the region without the lock, with the same facts.
             let mut region = forced(LEN, Base).lock_or_report().map().unwrap();
             assert_eq!(region.report().lock(), Lock::Refused(error));
             assert!(region.report().to_string().contains(start));
@@ -101,7 +101,7 @@ fn more_than_the_limit_is_an_error_with_the_limit() {
             assert_no_faults("unlocked", || {
                 forced(LEN, Base).lock_or_report().map().unwrap()
             });
-            // What is within the limit is locked.
+            // Lengths within the limit are locked.
             let region = forced(16 << 10, Base).lock().map().unwrap();
             assert_eq!(region.report().lock(), Lock::Locked);
         },

@@ -1,4 +1,4 @@
-//! What the kernel says, read without the crate.
+//! The kernel's own figures, read without the crate.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -42,12 +42,11 @@ pub fn address(region: &MappedRegion) -> usize {
     region.as_ptr().as_ptr() as usize
 }
 
-/// Page faults of this thread while one byte of each base page is written: by the kernel, since a
-/// sanitizer would have its own faults on the way. Exact only where a test is [`alone`].
+/// Page faults of this thread while one byte of each base page is written. The kernel writes, because a
+/// sanitizer would cause faults of its own. Exact only if a test is [`alone`].
 pub fn faults_of_touching(region: &mut MappedRegion) -> usize {
-    // Made once, and compared without a reference: a sanitizer puts locals that are pointed at into pages
-    // of its own, new ones with each call.
-    // SAFETY: a plain structure of integers, filled in by the call.
+    // Made once, and compared without a reference: a sanitizer puts referenced locals into its own pages,
+    // new ones for each call. SAFETY: a plain structure of integers, filled in by the call.
     let mut usage: Box<libc::rusage> = Box::new(unsafe { std::mem::zeroed() });
     let mut faults = || {
         // SAFETY: as above.
@@ -67,7 +66,7 @@ pub fn faults_of_touching(region: &mut MappedRegion) -> usize {
         bytes.iter_mut().step_by(page).for_each(touch);
         faults() - before
     };
-    // The code's own first runs are not to be counted.
+    // The first runs of the code itself are not counted.
     let mut other = vec![MaybeUninit::uninit(); 2 * page];
     for _ in 0..4 {
         pass(&mut other);
@@ -75,8 +74,8 @@ pub fn faults_of_touching(region: &mut MappedRegion) -> usize {
     pass(region.as_uninit_mut())
 }
 
-/// That touching a region faults nothing. The process may have a fault of its own on the way, as its text is
-/// read again where the machine has dropped it: what the region itself faults, a new one does again.
+/// Asserts that touching a region causes no fault. The process may have a fault of its own if the machine
+/// has dropped a page of its code. A fault of the region itself happens again with a new region.
 pub fn assert_no_faults(what: &str, mut region: impl FnMut() -> MappedRegion) {
     let mut faults = || faults_of_touching(&mut region());
     assert!((0..3).any(|_| faults() == 0), "{what}");
@@ -102,16 +101,17 @@ pub fn transparent_bytes(region: &MappedRegion) -> Option<usize> {
     Some(entry["AnonHugePages"])
 }
 
-/// Whether there is a mapping at this address. Allocates nothing, which could be put there.
+/// Whether there is a mapping at this address. Allocates nothing, because an allocation could be placed
+/// there.
 pub fn is_mapped(at: usize) -> bool {
     let page = std::ptr::without_provenance_mut(at & !(base_page() - 1));
-    // SAFETY: asks about a page of anonymous memory, which has nothing to be written back.
+    // SAFETY: a query about a page of anonymous memory, which has no contents to write back.
     unsafe { libc::msync(page, 1, libc::MS_ASYNC) == 0 }
 }
 
-/// Whether a byte can be written, by the kernel's word: it writes a zero where it can.
+/// Whether the kernel can write a byte: it writes a zero.
 pub fn is_writable(at: usize) -> bool {
     let zeros = File::open("/dev/zero").unwrap();
-    // SAFETY: the tests ask about bytes of a region, of its guards, or of nobody.
+    // SAFETY: the tests pass addresses in a region, in its guards, or in no mapping.
     unsafe { libc::syscall(libc::SYS_read, zeros.as_raw_fd(), at, 1_usize) == 1 }
 }

@@ -1,4 +1,4 @@
-//! NUMA nodes: pages where they were to be, and the kernel's word for it.
+//! NUMA nodes: pages are on the requested node, as the kernel confirms.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -9,7 +9,7 @@ use libc::{EINVAL, EPERM};
 
 const LEN: usize = 10 << 20;
 
-/// Where every page is, if all are on one node.
+/// The node of every page, if all are on one.
 fn only(runs: &[NodeRun], len: usize) -> Option<u32> {
     let [run] = runs else {
         panic!("{runs:?}");

@@ -1,4 +1,4 @@
-//! Prefault: threads, progress, and pages that run out under way.
+//! Prefault: threads, progress, and pages that run out in between.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
@@ -20,7 +20,7 @@ fn several_threads_make_every_page_resident() {
     alone(test_name!(several_threads_make_every_page_resident), || {
         let pages = HugePages::exactly(LEN / HUGE);
         for page in ALL.into_iter().filter(|&p| p != Huge2M || pages.is_some()) {
-            // More than there are pieces of work are not started.
+            // No more threads are started than there are pieces of work.
             for (threads, used) in [(0, 1), (1, 1), (2, 2), (3, 3), (100, 13)] {
                 let builder = forced(LEN, page).prefault_threads(threads);
                 assert_no_faults(&format!("{page}"), || builder.clone().map().unwrap());
@@ -80,7 +80,7 @@ fn a_progress_that_panics_leaves_nothing_mapped() {
                 let mapped = catch_unwind(AssertUnwindSafe(|| builder.map_with(late)));
                 assert!(mapped.is_err());
             }
-            // Threads leave stacks and arenas behind, less than one of the regions.
+            // Threads leave stacks and arenas, smaller than one of the regions.
             let grown = virtual_size().saturating_sub(before);
             assert!(grown < 1 << 30, "{grown} bytes stay mapped");
         },
@@ -113,7 +113,7 @@ fn pages_that_run_out_under_way_are_an_error_on_any_number_of_threads() {
         assert_eq!((total, errno.raw_os_error()), (LEN, ENOMEM));
         assert!(done < LEN && later.to_string().contains(&format!("of {LEN} bytes")));
         assert_eq!(region.report().residency(), OnDemand);
-        // The region is still good.
+        // The region is still usable.
         region.prefault().unwrap();
         assert_eq!(region.report().residency(), Verified);
     }
@@ -155,7 +155,7 @@ fn threads_that_cannot_be_had_are_done_without() {
     let region = region.unwrap();
     assert_eq!(kind(region.report()), (Base, Verified));
     assert_eq!(region.report().prefault_threads(), 1);
-    // But not where a thread has to be on another node than this one may be.
+    // But not if a thread must run on a node on which this one may not.
     let error = refusing(&no_threads(), || builder.node(0).map());
     let error = error.unwrap().unwrap_err();
     let MapError::Node(NodeError::Refused { node: 0, errno }) = error else {

@@ -1,4 +1,4 @@
-//! Each reason to step down, or to give up.
+//! Each reason to step down or to fail.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -31,7 +31,7 @@ fn falling_back_from_2_mib_pages_names_the_reason() {
         return;
     };
     let builder = MappedRegion::builder(3 * HUGE);
-    // Falling back is the default, and the last word counts.
+    // Falling back is the default, and the last call counts.
     for builder in [builder.clone(), builder.force().fall_back()] {
         let region = builder.map().unwrap();
         let report = region.report();
@@ -94,7 +94,7 @@ fn a_kernel_that_cannot_verify_has_its_pages_touched_and_says_so() {
     );
 }
 
-/// A filter that does not know the advice answers `ENOSYS` or `EPERM` where an old kernel does `EINVAL`.
+/// A filter that does not know the advice returns `ENOSYS` or `EPERM`; an old kernel returns `EINVAL`.
 #[test]
 fn a_sandbox_that_refuses_populating_has_base_pages_touched_and_says_so() {
     for errno in NO_SUCH_CALL {
@@ -150,7 +150,7 @@ fn a_kernel_that_cannot_verify_has_no_2_mib_page_touched() {
     assert_eq!(kind(region.report()), (Transparent, Unverified));
     assert_eq!(facts(region.report().steps()), refused);
     assert_eq!(pages.available(), 2);
-    // Who takes them as they come still can.
+    // Pages on demand still work.
     let region = refusing(&[NO_POPULATE], || there.force().prefault(false).map());
     assert_eq!(kind(region.unwrap().unwrap().report()), (Huge2M, OnDemand));
 }

@@ -1,4 +1,4 @@
-//! Release: pages go back, addresses stay, and what is prefaulted again is there or an error.
+//! Release: pages go back, addresses stay, and a new prefault succeeds or is an error.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -61,7 +61,7 @@ fn released_hugetlb_pages_come_back_or_are_an_error_and_no_signal() {
     assert_eq!(kind(region.report()), (Huge2M, OnDemand));
     let other = forced(LEN, Huge2M).map();
     match (pages.available(), other) {
-        // The kernel keeps them reserved for the region: no one else gets them.
+        // The kernel keeps them reserved for the region; no other mapping gets them.
         (0, Err(error)) => assert_eq!(refusals(&error), [no_memory(Huge2M)]),
         (0, Ok(other)) => {
             let refused = region.prefault().unwrap_err();

@@ -1,4 +1,4 @@
-//! Each rung of the ladder, as the kernel counts it.
+//! Each rung of the ladder, as the kernel reports it.
 
 use super::hugepages::HugePages;
 use super::machine::*;
@@ -56,7 +56,7 @@ fn advice_that_goes_unheeded_is_not_passed_off_as_huge_pages() {
     alone(
         test_name!(advice_that_goes_unheeded_is_not_passed_off_as_huge_pages),
         || {
-            // SAFETY: a switch of this process, which is the test's own.
+            // SAFETY: a setting of this process, which is the test's own.
             let off = unsafe { libc::prctl(libc::PR_SET_THP_DISABLE, 1, 0, 0, 0) };
             assert_eq!(off, 0);
             let region = forced(16 << 20, Transparent).map().unwrap();
@@ -68,7 +68,7 @@ fn advice_that_goes_unheeded_is_not_passed_off_as_huge_pages() {
             assert!(text.starts_with(start), "{text}");
             let refused = region.report().collapse_refused().unwrap();
             assert!(text.ends_with(&format!("{start}{refused})")), "{text}");
-            // None can have come before the first touch.
+            // None can be resident before the first touch.
             let later = forced(16 << 20, Transparent).prefault(false).map();
             let text = later.unwrap().report().to_string();
             let asked = "16777216 bytes in transparent huge pages, on demand";
@@ -133,7 +133,7 @@ fn base_pages_that_come_in_place_of_huge_ones_are_merged() {
             println!("SKIPPED collapse: huge pages come unasked, or not at all");
             return;
         }
-        // Advice that is lost on its way: the pages come as base pages.
+        // The advice is ignored, so the region gets base pages.
         let lost = || Refuse(libc::SYS_madvise, &[(2, MADV_HUGEPAGE..=MADV_HUGEPAGE)], 0);
         let builder = forced(16 << 20, Transparent);
         let Some(region) = refusing(&[lost()], || builder.clone().map()) else {

@@ -1,5 +1,5 @@
-//! Memory of two processes: what one writes the other reads, whatever either of them does to the file or to
-//! itself, and a file that could fault is refused.
+//! Memory of two processes: one reads what the other writes, whatever either does to the file or to itself. A
+//! file that could fault is refused.
 
 use std::ffi::CString;
 use std::fs::File;
@@ -35,7 +35,7 @@ fn word(region: &SharedRegion, offset: usize) -> &AtomicU64 {
     &region.atomics(offset, 1).unwrap()[0]
 }
 
-// ---- files, made without the crate
+// ---- files, created without the crate
 
 fn checked(result: libc::c_int) -> libc::c_int {
     assert!(result >= 0, "{}", io::Error::last_os_error());
@@ -44,7 +44,7 @@ fn checked(result: libc::c_int) -> libc::c_int {
 
 fn memfd(flags: libc::c_uint, len: usize) -> OwnedFd {
     let name = CString::new("test").unwrap();
-    // SAFETY: a string of C; the descriptor is new, and ours.
+    // SAFETY: a C string; the descriptor is new and belongs to this test.
     let fd = unsafe { OwnedFd::from_raw_fd(checked(libc::memfd_create(name.as_ptr(), flags))) };
     resize(fd.as_fd(), len).unwrap();
     fd
@@ -72,7 +72,7 @@ fn seals(fd: BorrowedFd<'_>) -> libc::c_int {
     checked(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_GET_SEALS) })
 }
 
-/// Why a file is not attached; the descriptor comes back as it was.
+/// Returns why a file is not attached. The descriptor is returned unchanged.
 fn refusal(fd: impl Into<OwnedFd>) -> SharedError {
     let fd = fd.into();
     let raw = fd.as_raw_fd();
@@ -150,7 +150,7 @@ fn make_and_drop() {
     let region = shared(LEN);
     let start = region.as_ptr().as_ptr();
     assert_eq!(open(), before + 1);
-    // SAFETY: asks about a page, and writes nothing back.
+    // SAFETY: a query about a page.
     let is_mapped = || unsafe { libc::msync(start.cast(), 1, libc::MS_ASYNC) == 0 };
     assert!(is_mapped());
     drop(region);
@@ -264,7 +264,7 @@ fn threads_may_copy_to_the_same_bytes() {
 fn a_pool_over_shared_memory_hands_out_offsets_that_a_peer_reads() {
     let region = shared(1 << 20);
     let peer = again(&region);
-    // SAFETY: the region outlives the pool, and its peer only reads, what is no longer written.
+    // SAFETY: the region outlives the pool. Its peer only reads, and only bytes that are no longer written.
     let pool = unsafe { Pool::from_raw(region.as_ptr(), region.len(), PoolConfig::fill(2048)) };
     let pool = pool.unwrap();
     let mut blocks: Vec<_> = (0..100).map(|_| pool.alloc().unwrap()).collect();
@@ -283,12 +283,12 @@ fn a_file_that_is_not_sealed_against_shrinking_is_refused() {
     let missing = SharedError::MissingSeal { seal: Seal::Shrink };
     assert_eq!(refusal(sealable(LEN)), missing);
     assert!(missing.to_string().contains("F_SEAL_SHRINK is missing"));
-    // One that cannot be sealed any more.
+    // A file that can no longer be sealed.
     assert_eq!(refusal(memfd(0, LEN)), missing);
     let fd = sealable(LEN);
     seal(&fd, libc::F_SEAL_GROW | libc::F_SEAL_SEAL);
     assert_eq!(refusal(fd), missing);
-    // Shrunk while it could be: unsealed it is refused whatever its length.
+    // The file was shrunk: unsealed, it is refused with any length.
     let fd = sealable(LEN);
     resize(fd.as_fd(), base_page()).unwrap();
     assert_eq!(refusal(fd), missing);
@@ -355,7 +355,7 @@ fn what_is_no_memfd_is_refused() {
     for fd in [file.into(), socket.into(), pipe.into(), OwnedFd::from(null)] {
         assert_eq!(refusal(fd), SharedError::NotMemfd);
     }
-    // A file that lies in memory has seals, but not this one.
+    // A file in memory has seals, but not this one.
     match File::create_new(format!("/dev/shm/framepool-{}", std::process::id())) {
         Ok(file) => {
             file.set_len(LEN as u64).unwrap();
@@ -426,10 +426,9 @@ fn regions_in_2_mib_pages_are_had_and_attached() {
     other.read(2 * HUGE - 3, &mut end).unwrap();
     assert_eq!(&end, b"end");
     drop(region);
-    assert_eq!(pages.available(), 0, "the other one has them");
+    assert_eq!(pages.available(), 0, "the other region has them");
     drop(other);
-    // A child that another test is about to start has a copy of the descriptor until it has become another
-    // program.
+    // A child that another test starts has a copy of the descriptor until its exec.
     wait_until("the pages stayed", || pages.available() == 2);
 }
 
@@ -450,7 +449,7 @@ fn pages_of_2_mib_that_are_not_there_are_an_error_when_made_and_when_attached() 
         text.starts_with("no shared region of 4194304 bytes (map: "),
         "{text}"
     );
-    // A peer's file that promises more than there is.
+    // A peer's file that is longer than the available pages.
     let fd = memfd(
         libc::MFD_ALLOW_SEALING | libc::MFD_HUGETLB | libc::MFD_HUGE_2MB,
         len,
@@ -552,8 +551,8 @@ fn a_kernel_that_has_no_seal_against_execution_makes_one_without() {
 
 // ---- two processes
 
-/// Where a child finds what it inherits: a number that no file of this process has, as what is duplicated
-/// onto itself is closed by exec all the same.
+/// The number of the inherited descriptor in a child. No file of this process has this number, because exec
+/// also closes a descriptor that was duplicated onto itself.
 const INHERITED: RawFd = 900;
 
 /// A child that runs this file's [`peer`] in a role, with a descriptor.
@@ -561,7 +560,7 @@ fn spawn(role: &str, fd: BorrowedFd<'_>) -> std::process::Child {
     let from = fd.as_raw_fd();
     let mut command: Command = another(test_name!(peer), role);
     let inherit = move || {
-        // SAFETY: plain calls between fork and exec. A descriptor that was duplicated stays open.
+        // SAFETY: system calls between fork and exec. A duplicated descriptor stays open.
         match unsafe {
             libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) | libc::dup2(from, INHERITED)
         } {
@@ -576,7 +575,7 @@ fn spawn(role: &str, fd: BorrowedFd<'_>) -> std::process::Child {
 }
 
 fn inherited() -> OwnedFd {
-    // SAFETY: `spawn` has put it there, and a role takes it once.
+    // SAFETY: `spawn` has duplicated it to this number, and a role takes it once.
     unsafe { OwnedFd::from_raw_fd(INHERITED) }
 }
 
@@ -658,7 +657,7 @@ fn hammer() {
     }
 }
 
-/// Says that it can attach, and what it sees.
+/// Reports that it can attach, and what it reads.
 fn look() {
     let region = SharedRegion::attach(inherited()).unwrap();
     let seen = word(&region, FROM_PEER).load(Acquire);
@@ -686,7 +685,7 @@ fn a_peer_killed_in_the_middle_leaves_memory_that_goes_on() {
                 let mut back = [0; 5000];
                 region.read(RECORD, &mut back).unwrap();
                 assert_eq!(back, [0xee; 5000]);
-                // The next one finds it as it is.
+                // The next peer finds it as it is.
                 let next = spawn("look", region.as_fd());
                 assert_passed(&next.wait_with_output().unwrap());
                 assert_eq!(word(&region, TO_PEER).load(Acquire), stopped_at);
@@ -706,7 +705,7 @@ fn memory_outlives_the_process_that_made_it_and_the_descriptor() {
     assert_eq!(&kept, b"kept");
 }
 
-/// Does what a hostile peer can: cuts, seals, punches, unmaps.
+/// Does what a hostile peer can do: truncates, seals, punches holes, unmaps.
 fn spoil() {
     let fd = inherited();
     for len in [0, base_page(), LEN / 2] {
@@ -719,7 +718,7 @@ fn spoil() {
     // SAFETY: an open file.
     checked(unsafe { libc::fallocate(fd.as_raw_fd(), mode, 0, LEN as libc::off_t) });
     let region = SharedRegion::attach(fd).unwrap();
-    // SAFETY: as a program does that is out of order: it ends here.
+    // SAFETY: as a broken program does. The process ends here.
     unsafe { libc::munmap(region.as_ptr().as_ptr().cast(), region.len()) };
     std::mem::forget(region);
 }
@@ -757,19 +756,19 @@ fn with_message<T>(control: &mut Control, f: impl FnOnce(&mut libc::msghdr) -> T
         iov_base: byte.as_mut_ptr().cast(),
         iov_len: 1,
     };
-    // SAFETY: a plain structure, for which zeros are nothing.
+    // SAFETY: a plain structure, for which all zeros is valid.
     let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
     message.msg_iov = &raw mut part;
     message.msg_iovlen = 1;
     message.msg_control = control.0.as_mut_ptr().cast();
-    // SAFETY: computes.
+    // SAFETY: a computation without side effects.
     message.msg_controllen = unsafe { libc::CMSG_SPACE(size_of::<RawFd>() as u32) } as _;
     f(&mut message)
 }
 
 fn send_fd(socket: &UnixStream, fd: BorrowedFd<'_>) {
     with_message(&mut Control([0; 64]), |message| {
-        // SAFETY: the message has room for one header and a descriptor behind it.
+        // SAFETY: the message has room for one header and a descriptor after it.
         unsafe {
             let header = libc::CMSG_FIRSTHDR(message);
             (*header).cmsg_level = libc::SOL_SOCKET;
@@ -785,7 +784,8 @@ fn send_fd(socket: &UnixStream, fd: BorrowedFd<'_>) {
 
 fn receive_fd(socket: &UnixStream) -> OwnedFd {
     with_message(&mut Control([0; 64]), |message| {
-        // SAFETY: the message has room for what is received; the descriptor in it is new, and ours.
+        // SAFETY: the message has room for the received bytes. The descriptor in it is new and belongs to
+        // this process.
         unsafe {
             assert_eq!(libc::recvmsg(socket.as_raw_fd(), message, 0), 1);
             let header = libc::CMSG_FIRSTHDR(message);

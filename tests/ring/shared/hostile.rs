@@ -1,5 +1,5 @@
-//! A ring that two processes share, and a peer that writes anything to it at any time: every operation
-//! returns, says nothing that cannot be, and touches nothing but the ring.
+//! A ring that two processes share, with a peer that writes anything to it at any time: every operation
+//! returns, reports nothing impossible, and touches nothing but the ring.
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::*;
@@ -266,7 +266,7 @@ proptest! {
     }
 }
 
-/// Tells the other thread to end, after a panic too.
+/// Tells the other thread to end, also after a panic.
 struct Stop<'a>(&'a AtomicBool);
 
 impl Drop for Stop<'_> {

@@ -1,5 +1,5 @@
-//! A ring in memory that two processes share, here two mappings of one: what one end pushes the other pops,
-//! whatever is written to the ring meanwhile.
+//! A ring in memory that two processes share, here two mappings in one process: one end pops what the other
+//! pushes, whatever is written to the ring meanwhile.
 
 mod hostile;
 mod model;
@@ -26,7 +26,7 @@ fn again(region: &SharedRegion) -> SharedRegion {
     SharedRegion::attach(region.as_fd().try_clone_to_owned().unwrap()).unwrap()
 }
 
-/// Overwrites one of the ring's words, as a peer can.
+/// Overwrites one of the ring's words, as a peer could.
 fn poke(region: &SharedRegion, word: usize, value: u64) {
     region.atomics(word * 8, 1).unwrap()[0].store(value, SeqCst);
 }
@@ -126,7 +126,7 @@ fn what_cannot_be_a_ring_is_an_error() {
     assert_eq!(attach(0), E::NoRing { found: 0 });
     assert_eq!(attach(56), misaligned(56));
     assert_eq!(attach(LEN - 64), too_small(512, 64));
-    // Made once, for one kind of value.
+    // A ring is made once, for one type of value.
     SharedRing::<u64>::create(region.words(), 16).unwrap();
     assert_eq!(create(0, 16), E::AlreadyMade);
     let error = SharedRing::<u32>::attach(region.words()).unwrap_err();
@@ -271,7 +271,7 @@ fn a_ring_of_another_layout_is_refused() {
     let expected = (magic >> 56) as u8;
     let found = expected ^ 2;
     assert_eq!(error, E::OtherVersion { found, expected });
-    // Nor is it overwritten.
+    // It is not overwritten either.
     let error = SharedRing::<u64>::create(region.words(), 16).unwrap_err();
     assert_eq!(error, E::AlreadyMade);
     poke(&region, MAGIC, magic ^ 1);

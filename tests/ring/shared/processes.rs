@@ -24,10 +24,10 @@ fn shared() -> SharedRegion {
     SharedRegion::builder(64 << 10).create().unwrap()
 }
 
-/// This test again, in another process that has the region as descriptor 3… of its own number.
+/// Runs this test again in another process, which inherits the region's descriptor.
 fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
     let fd = region.as_fd().try_clone_to_owned().unwrap();
-    // SAFETY: an open file; the child is to inherit it.
+    // SAFETY: an open file; the child inherits it.
     assert_eq!(unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFD, 0) }, 0);
     let role = format!("{role} {}", fd.as_raw_fd());
     let mut command = process::another(test, &role);
@@ -38,7 +38,7 @@ fn another(test: &str, role: &str, region: &SharedRegion) -> Child {
 fn role() -> Option<(String, SharedRegion)> {
     let role = process::role()?;
     let (role, fd) = role.split_once(' ').unwrap();
-    // SAFETY: inherited, and nobody else's here.
+    // SAFETY: inherited, and not used elsewhere in this process.
     let fd = unsafe { OwnedFd::from_raw_fd(fd.parse().unwrap()) };
     Some((role.to_owned(), SharedRegion::attach(fd).unwrap()))
 }
@@ -231,7 +231,7 @@ fn who_waits_for_a_process_that_is_killed_is_told() {
         rx.pop_wait_for::<Yield>(short),
         Err(SharedWaitError::TimedOut)
     );
-    // Dead, before and after its parent has asked.
+    // Dead, before and after its parent has waited for it.
     child.kill().unwrap();
     let died = Err(SharedWaitError::Died { process });
     assert_eq!(rx.pop_wait::<Yield>(), died);
@@ -260,7 +260,7 @@ fn a_number_of_another_namespace_tells_nothing_of_who_lives() {
     let (tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
     let word = &region.atomics(PRODUCER * 8, 1).unwrap()[0];
     let own = word.load(Relaxed) >> 32;
-    assert_ne!(own, 0, "there is /proc");
+    assert_ne!(own, 0, "/proc is mounted");
     let mut child = Command::new("true").spawn().unwrap();
     child.wait().unwrap();
     let process = child.id();
@@ -286,7 +286,8 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
             let region = shared();
             let ring = SharedRing::<u64>::create(region.words(), 4).unwrap();
             let (tx, rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
-            // SAFETY: what the child does is ask for its number, which is safe beside threads that it does not have.
+            // SAFETY: the child only asks for its process id, which is safe without the parent's other
+            // threads.
             let child = match unsafe { libc::fork() } {
                 0 => {
                     drop((tx, rx));
@@ -296,7 +297,7 @@ fn a_copy_that_fork_made_does_not_let_the_end_go() {
                 child => child,
             };
             let mut status = 1;
-            // SAFETY: `status` is there to be written to.
+            // SAFETY: `status` may be written.
             assert_eq!(unsafe { libc::waitpid(child, &mut status, 0) }, child);
             assert_eq!(status, 0);
             let me = Some(std::process::id());
@@ -363,7 +364,7 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
     let dead = |word: usize| {
         let word = &region.atomics(word * 8, 1).unwrap()[0];
         let holder = word.load(Relaxed) >> 32 << 32 | u64::from(process);
-        assert_ne!(holder >> 32, 0, "there is /proc");
+        assert_ne!(holder >> 32, 0, "/proc is mounted");
         word.store(holder, Relaxed);
     };
     let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
@@ -414,14 +415,14 @@ fn waits_in_short_pieces_notice_a_peer_that_died() {
 
 /// The exit status of a child that is forked here: what `run` returns.
 fn forked(run: impl FnOnce() -> i32) -> i32 {
-    // SAFETY: the child calls `run` and ends; what that calls is safe without the threads that it does not have.
+    // SAFETY: the child calls `run` and ends; `run` is safe without the parent's other threads.
     let child = match unsafe { libc::fork() } {
         // SAFETY: ends this process and nothing else.
         0 => unsafe { libc::_exit(run()) },
         child => child,
     };
     let mut status = 0;
-    // SAFETY: `status` is there to be written to.
+    // SAFETY: `status` may be written.
     if unsafe { libc::waitpid(child, &mut status, 0) } != child || !libc::WIFEXITED(status) {
         return FAILED;
     }
@@ -435,7 +436,7 @@ const KEPT: i32 = 4;
 
 /// Whether the next child is the first process of a new namespace of process numbers.
 fn new_namespace() -> bool {
-    // SAFETY: changes what the next child of this process, which has one thread, is a part of.
+    // SAFETY: changes the namespace of this process's next child. The process has one thread.
     let unshare = |flags| unsafe { libc::unshare(flags) } == 0;
     unshare(libc::CLONE_NEWPID) || unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWPID)
 }
@@ -460,7 +461,7 @@ fn a_fork_in_another_namespace_does_not_let_the_end_go() {
                     drop(ends.take());
                     number as i32
                 });
-                // Both are number 1.
+                // Both have process id 1.
                 if child != 1 || std::process::id() != 1 {
                     return FAILED;
                 }

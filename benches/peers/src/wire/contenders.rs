@@ -11,7 +11,7 @@ use smoltcp::wire::{
 
 /// The fields that a user needs at least.
 #[derive(Clone, Copy, Debug, Default)]
-#[allow(dead_code, reason = "it is made, not looked at")]
+#[allow(dead_code, reason = "it is made but not read")]
 pub struct Tuple {
     pub src: [u8; 16],
     pub dst: [u8; 16],
@@ -163,7 +163,7 @@ pub fn floor(frame: &[u8]) -> Option<Tuple> {
     Some(Tuple::v4(src, dst, head[23], ports))
 }
 
-/// smoltcp's sum over an ICMP message, which is over all of its bytes.
+/// smoltcp's checksum of an ICMP message, which covers all of its bytes.
 #[inline(always)]
 pub fn smoltcp_checksum(bytes: &[u8]) -> u16 {
     smoltcp::wire::Icmpv4Packet::new_unchecked(bytes)
@@ -171,7 +171,7 @@ pub fn smoltcp_checksum(bytes: &[u8]) -> u16 {
         .into()
 }
 
-/// etherparse's sum of 64 bits.
+/// etherparse's checksum with a 64-bit sum.
 #[inline(always)]
 pub fn etherparse_checksum(bytes: &[u8]) -> u16 {
     use etherparse::checksum::u64_16bit_word;

@@ -20,7 +20,7 @@ const OPTIONS: [&str; 10] = [
     "--help",
 ];
 
-/// The options are refused in one line that names the culprit.
+/// The options are refused in one line that names the wrong one.
 #[track_caller]
 fn assert_refused(options: &[&str], culprit: &str) {
     let run = feed_handler(options);
@@ -49,7 +49,7 @@ fn an_output_that_takes_nothing_is_one_line_of_complaint() {
         let mut command = Command::new(program());
         command
             .args(options)
-            .stdout(full.expect("it is everywhere"));
+            .stdout(full.expect("/dev/full exists"));
         let output = command.output().expect("the program starts");
         let complaint = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{complaint}");

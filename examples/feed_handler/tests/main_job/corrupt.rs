@@ -1,5 +1,5 @@
-//! Captures that are broken, and captures that others made: a report or one line of complaint, never
-//! a panic.
+//! Broken captures, and captures from other programs: the program prints a report or a one-line error,
+//! and never panics.
 
 use std::env;
 use std::fs;
@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::run::{PACKAGE, replay};
 use crate::wire::*;
 
-/// Replays the bytes, which are refused, and gives the reason.
+/// Replays the bytes, which are refused, and returns the reason.
 #[track_caller]
 fn refused(scratch: &Scratch, capture: &[u8]) -> String {
     let run = replay(&scratch.file("capture", capture), &["--pool-blocks", "4"]);
@@ -103,13 +103,13 @@ fn the_messages_of_real_nasdaq_captures_are_found() {
     }
 }
 
-/// The capture files that this machine has, the smallest first; none that would take long.
+/// The capture files on this machine, the smallest first, without large ones.
 fn captures_of_others() -> Vec<PathBuf> {
     let root = data();
     let mut captures = Vec::new();
     collect(&root, 64 << 10, &mut captures);
     if captures.is_empty() {
-        // Not by `eprintln`, which is not shown for a test that passes.
+        // `eprintln` is not shown for a test that passes.
         let _ = writeln!(
             std::io::stderr(),
             "SKIPPED captures: none in {}",

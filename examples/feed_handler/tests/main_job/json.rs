@@ -1,4 +1,4 @@
-//! The report, read strictly (RFC 8259): one object.
+//! Reads the report strictly (RFC 8259) as one object.
 
 use std::collections::BTreeMap;
 
@@ -25,7 +25,7 @@ impl Report {
         }
     }
 
-    /// A field that is there and a number.
+    /// Returns a field, which must be a number.
     #[track_caller]
     pub fn number(&self, name: &str) -> f64 {
         match self.0.get(name) {
@@ -34,7 +34,7 @@ impl Report {
         }
     }
 
-    /// A field that is there and a string.
+    /// Returns a field, which must be a string.
     #[track_caller]
     pub fn text(&self, name: &str) -> &str {
         match self.0.get(name) {
@@ -43,14 +43,14 @@ impl Report {
         }
     }
 
-    /// A field that is there and what `json` says.
+    /// Asserts that a field has the value of `json`.
     #[track_caller]
     pub fn assert_is(&self, name: &str, json: &str) {
         let expected = Text(json).value().expect("the test writes JSON");
         assert_eq!(self.0.get(name), Some(&expected), "{name} in {self:?}");
     }
 
-    /// Several numbers at once.
+    /// Asserts the values of several numbers.
     #[track_caller]
     pub fn assert(&self, expected: &[(&str, u64)]) {
         for (name, n) in expected {
@@ -59,7 +59,7 @@ impl Report {
     }
 }
 
-/// What is left of the line.
+/// The rest of the line.
 struct Text<'a>(&'a str);
 
 impl Text<'_> {
@@ -71,7 +71,7 @@ impl Text<'_> {
         Ok(())
     }
 
-    /// Whether `c` comes next, which is then passed over.
+    /// Whether `c` comes next; if so, it is skipped.
     fn is(&mut self, c: char) -> bool {
         self.expect(c).is_ok()
     }
@@ -142,7 +142,7 @@ impl Text<'_> {
             && (digits == "0" || !digits.starts_with('0'));
         match number.parse() {
             Ok(n) if strict => Ok(Value::Number(n)),
-            _ => Err(format!("{number:?} is no number")),
+            _ => Err(format!("{number:?} is not a number")),
         }
     }
 
@@ -161,7 +161,7 @@ impl Text<'_> {
                         out.extend(char::from_u32(code));
                     }
                     Some(c @ ('b' | 'f' | 'n' | 'r' | 't')) => out.extend(['\\', c]),
-                    other => return Err(format!("{other:?} is no escape")),
+                    other => return Err(format!("{other:?} is not an escape")),
                 },
                 Some(c) if c >= ' ' => out.push(c),
                 other => return Err(format!("{other:?} in a string")),

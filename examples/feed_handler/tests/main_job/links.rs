@@ -42,7 +42,7 @@ fn feed(sequence: u64, count: u16) -> Vec<u8> {
     frame(&mold(SESSION, sequence, count))[14..].to_vec()
 }
 
-/// An IPv6 packet of it.
+/// An IPv6 packet of the feed.
 fn feed6(sequence: u64, count: u16) -> Vec<u8> {
     let udp = &feed(sequence, count)[20..];
     let mut packet = vec![0x60, 0, 0, 0];
@@ -129,7 +129,7 @@ fn bsd_loopback_captures_are_read_in_either_byte_order() {
         ];
         read("null", &pcap_of(NULL, &frames)).assert(&expected);
     }
-    // LOOP is in network order alone.
+    // LOOP is always in network order.
     let frames = [
         family([0, 0, 0, 2], &feed(1, 3)),
         family([2, 0, 0, 0], &feed(1, 1)),
@@ -146,7 +146,7 @@ fn a_filter_sees_the_packets_of_a_cooked_capture() {
 
 #[test]
 fn a_link_type_with_the_length_of_a_checksum_in_it_is_read() {
-    // Bit 26: there is one, of two 16-bit words, in bits 28 to 31.
+    // Bit 26 says that there is a checksum; bits 28 to 31 have its length, two 16-bit words.
     let frames = [frame(&mold(SESSION, 1, 3))];
     read("fcs", &pcap_of(0x2400_0001, &frames)).assert(&[("messages", 3)]);
 }
@@ -217,9 +217,9 @@ fn a_capture_without_a_known_feed_says_so_and_exits_with_a_code_of_its_own() {
     let why = "no known feed in 2 frames, 2 of them filtered out\n";
     assert!(filtered.stderr.ends_with(why), "{filtered:?}");
 
-    // A heartbeat is of a feed.
+    // A heartbeat belongs to a feed.
     let quiet = [frame(&mold_header(SESSION, 1, 0))];
     read("no-feed-quiet", &usual_pcap(&quiet)).assert(&[("messages", 0), ("feed_frames", 1)]);
     let help = run::feed_handler(["--help"]).stdout;
-    assert!(help.contains("3 for a capture in which no frame"), "{help}");
+    assert!(help.contains("3: no frame of the capture"), "{help}");
 }

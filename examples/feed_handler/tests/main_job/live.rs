@@ -11,7 +11,7 @@ fn live(options: &str) -> Report {
     feed_handler(options).report()
 }
 
-/// What was published arrived, or is counted among the losses.
+/// Every published message has arrived or is counted as lost.
 #[track_caller]
 fn assert_accounted(report: &Report) {
     let lost = report.number("published_messages") - report.number("messages");
@@ -42,8 +42,8 @@ fn a_second_of_market_data_is_received_consumed_and_given_back_without_a_page_fa
     assert_accounted(&report);
 }
 
-/// Each stall is a latency that no packet had before, in a part of the histogram that nobody has written
-/// to. Only optimized code may leave pages of it untouched at the start.
+/// Each stall causes a latency that no packet had before, in a part of the histogram that was not written
+/// yet. Only optimized code can leave pages of the histogram untouched at the start.
 #[test]
 fn latencies_never_seen_before_take_no_page_fault() {
     let run = run::start(["--json", "--seconds", "1", "--rate", "0"]);
@@ -124,7 +124,7 @@ fn blocks_may_be_as_small_as_the_longest_datagram() {
 fn without_json_a_table_for_people_comes_out() {
     let run = feed_handler(["--seconds", "0.2"]);
     assert!(run.status.success(), "{run:?}");
-    assert_eq!(run.stderr, "", "no progress line where nobody looks");
+    assert_eq!(run.stderr, "", "no progress line without a terminal");
     for name in [
         "packets",
         "messages",

@@ -1,11 +1,11 @@
-//! What the feed handler promises, tried on the built program: the main job of the pool.
+//! What the feed handler promises, tested on the built program.
 //!
 //! | file | promises about |
 //! |---|---|
 //! | `live` | runs over sockets |
-//! | `replay` | captures that are what they seem |
-//! | `corrupt` | captures that are not, and captures of others |
-//! | `links` | captures of every link type, and those without a feed |
+//! | `replay` | valid captures |
+//! | `corrupt` | broken captures, and captures from other programs |
+//! | `links` | captures of every link type, and captures without a feed |
 //! | `plot` | the labels of plots |
 //! | `command_line` | options |
 //! | `venues` | which venue sent a packet |

@@ -5,7 +5,7 @@ mod axis;
 
 use std::collections::BTreeSet;
 
-/// The labels, which are all different.
+/// Asserts that all labels are different, and returns their number.
 #[track_caller]
 fn distinct(labels: Vec<String>) -> usize {
     let all: BTreeSet<_> = labels.iter().collect();
@@ -39,7 +39,7 @@ fn percentages_are_labelled_by_different_numbers_up_to_the_top() {
 
 #[test]
 fn latencies_of_any_range_have_several_labels() {
-    // A plot shows half as much more than the longest latency, and a third less than the shortest.
+    // A plot's axis ends 50 % above the longest latency and a third below the shortest.
     for ratio in [2.25, 3.0, 5.0, 9.9, 10.0, 47.0, 1e3, 1e6, 1e12] {
         let mut least = 0.7;
         while least * ratio < 2e12 {

@@ -1,4 +1,4 @@
-//! Captures that are what they seem.
+//! Valid captures.
 
 use crate::json::Report;
 use crate::run;
@@ -44,7 +44,7 @@ fn a_pcapng_is_read_in_either_byte_order() {
     for order in [Order::Little, Order::Big] {
         let mut section = Section::new(order);
         section.interface(ETHERNET);
-        // A block of a type that nobody knows is passed over.
+        // A block of an unknown type is skipped.
         section.block(0x0BAD, b"whatever");
         for frame in three_packets() {
             section.enhanced(0, &frame);
@@ -114,7 +114,7 @@ fn venues_are_told_apart_by_group_and_port_and_each_has_its_own_messages() {
         to_byx(&pitch(2, 1, 1)),
         // 4 and 5 of unit 1 are missing; a heartbeat says so.
         to_byx(&pitch(1, 6, 0)),
-        // A type that nobody knows, and the message behind it.
+        // A message of an unknown type, and a known one after it.
         to_byx(&[
             20, 0, 2, 2, 2, 0, 0, 0, 6, 0xFE, 0, 0, 0, 0, 6, 0x20, 1, 0, 0, 0,
         ]),
@@ -140,7 +140,7 @@ fn a_plot_is_drawn_and_a_target_counted() {
     let scratch = Scratch::new("plot");
     let file = scratch.file("capture", &usual_pcap(&three_packets()));
     let plot = scratch.path().join("latency.svg");
-    let plot_path = plot.to_str().expect("a path of ours");
+    let plot_path = plot.to_str().expect("the path is UTF-8");
     let options = ["--plot", plot_path, "--target", "1"];
     let report = run::replay(&file, &options).report();
     report.assert(&[

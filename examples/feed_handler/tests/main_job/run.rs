@@ -15,10 +15,10 @@ use crate::json::Report;
 /// The directory of the package.
 pub const PACKAGE: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Longer than any run here takes on the slowest machine: what runs longer is stuck.
+/// Longer than any run here takes on the slowest machine. A longer run is stuck.
 const STUCK: Duration = Duration::from_secs(60);
 
-/// What a run left behind.
+/// The output and exit status of a run.
 #[derive(Debug)]
 pub struct Finished {
     pub status: ExitStatus,
@@ -34,7 +34,7 @@ pub fn feed_handler<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Finis
 /// The program, running.
 pub struct Running(Child);
 
-/// Runs the program, to be finished later.
+/// Starts the program; `finish` waits for it.
 pub fn start<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Running {
     let child = Command::new(program())
         .args(args)
@@ -51,17 +51,17 @@ impl Running {
     /// Stops the whole program for some time, as a busy machine does.
     pub fn stall(&self, pause: Duration) {
         let pid = self.0.id() as libc::pid_t;
-        // SAFETY: signals to a child that was not waited for yet: the number is its.
+        // SAFETY: the child was not waited for yet, so the process number is still its own.
         let signal = |signal| assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
         signal(libc::SIGSTOP);
         thread::sleep(pause);
         signal(libc::SIGCONT);
     }
 
-    /// Waits for its end.
+    /// Waits for the program's end.
     pub fn finish(mut self) -> Finished {
         let status = wait(&mut self.0);
-        // A run prints far less than a pipe holds, so nobody needs to read before it ends.
+        // A run prints far less than a pipe holds, so the pipe need not be read before the end.
         Finished {
             status,
             stdout: all(self.0.stdout.take()),
@@ -100,7 +100,7 @@ fn all(pipe: Option<impl Read>) -> String {
 }
 
 impl Finished {
-    /// The report of a run that went well: one line of JSON and not a word besides.
+    /// The report of a successful run: one line of JSON and nothing else.
     #[track_caller]
     pub fn report(&self) -> Report {
         assert!(self.status.success(), "{self:?}");
@@ -108,7 +108,7 @@ impl Finished {
         self.json()
     }
 
-    /// The report of a capture without a known feed, which is followed by a complaint that says so.
+    /// The report of a capture without a known feed. An error line says so.
     #[track_caller]
     pub fn report_without_feed(&self) -> Report {
         assert_eq!(self.status.code(), Some(3), "{self:?}");
@@ -156,8 +156,8 @@ pub fn program() -> &'static Path {
     PROGRAM.get_or_init(|| beside_this_test().unwrap_or_else(build))
 }
 
-/// Where `cargo test` puts examples, which it builds before it runs a test; unless it was told to
-/// build this test alone, and what lies there is missing or older than its sources.
+/// The path where `cargo test` puts the example, which it builds before it runs a test. None if the file
+/// is missing or older than its sources, because cargo was asked to build this test alone.
 fn beside_this_test() -> Option<PathBuf> {
     let name = format!("feed_handler{}", env::consts::EXE_SUFFIX);
     let test = env::current_exe().ok()?;
@@ -188,7 +188,7 @@ fn newest(path: &Path) -> Option<SystemTime> {
     }
 }
 
-/// Has cargo build it, and asks where. No lock is in the way: cargo holds none while tests run.
+/// Lets cargo build the program and reads the path from its output. Cargo holds no lock while tests run.
 fn build() -> PathBuf {
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);

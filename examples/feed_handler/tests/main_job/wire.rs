@@ -11,7 +11,7 @@ pub fn message(kind: u8) -> Vec<u8> {
         b'S' => 12,
         b'A' => 36,
         b'D' => 19,
-        _ => panic!("which length has {kind}?"),
+        _ => panic!("the length of {kind} is unknown"),
     };
     let mut message = vec![0; len];
     message[0] = kind;
@@ -206,7 +206,7 @@ pub fn usual_pcapng(frames: &[Vec<u8>]) -> Vec<u8> {
     section.file
 }
 
-/// A directory for the captures of one test, gone with it.
+/// A directory for the captures of one test, removed when dropped.
 pub struct Scratch(PathBuf);
 
 impl Scratch {

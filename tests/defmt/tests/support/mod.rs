@@ -1,4 +1,4 @@
-//! A log of one line, written and read back.
+//! Writes a log of one line, and reads it back.
 
 use std::sync::{LazyLock, Mutex, PoisonError};
 

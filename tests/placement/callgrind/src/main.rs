@@ -50,7 +50,7 @@ fn cache_burst32(cache: &mut Cache<'_>) -> Result<(), AllocManyError> {
     Ok(())
 }
 
-/// One block out of the depot and back.
+/// Allocates one block from the depot and frees it.
 #[unsafe(no_mangle)]
 #[inline(never)]
 fn depot_lifo(pool: &Pool<'_>) -> Result<(), Exhausted> {

@@ -210,7 +210,7 @@ crate::probes! {
         burst.offset(at)
     }
 
-    /// Iteration over a burst, to its end.
+    /// Iteration over a whole burst.
     fn burst_into_iter(burst: &mut MaybeUninit<Frames>) {
         // SAFETY: the caller passes a burst, and does not use it again.
         unsafe { burst.assume_init_read() }.into_iter().for_each(drop);

@@ -40,7 +40,7 @@ crate::probes! {
         rx.pop_array().map(|values| out.write(values)).is_some()
     }
 
-    /// [`Producer::reserve`], and a commit of what was written.
+    /// [`Producer::reserve`], and a commit of the written values.
     fn ring_reserve(tx: &mut Tx, value: u32) -> usize {
         let Ok(mut room) = tx.reserve(2) else {
             return 0;

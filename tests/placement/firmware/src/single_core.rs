@@ -11,7 +11,8 @@ critical_section::set_impl!(SingleCore);
 unsafe impl critical_section::Impl for SingleCore {
     unsafe fn acquire() -> RawRestoreState {
         let masked: u32;
-        // SAFETY: reads and sets PRIMASK; as a compiler barrier (no `nomem`) it keeps accesses inside.
+        // SAFETY: reads and sets PRIMASK. It is a compiler barrier (no `nomem`), which keeps accesses
+        // inside the section.
         unsafe { asm!("mrs {}, PRIMASK", "cpsid i", out(reg) masked, options(nostack)) };
         masked & 1 == 0
     }
