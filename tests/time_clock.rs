@@ -1,4 +1,4 @@
-//! Clocks, what their ticks are, and what happens when they go back.
+//! Clocks, the length of their ticks, calibration, and clocks that go backwards.
 #![cfg(feature = "time")]
 #![allow(missing_docs)]
 
@@ -20,7 +20,7 @@ use framepool::time::{
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// A counter of so many bits that shows what it is told.
+/// A counter of a given width, which the test sets.
 struct Counter {
     bits: u32,
     now: Cell<u64>,
@@ -49,8 +49,7 @@ impl Clock for Counter {
     }
 }
 
-/// A counter of 32 bits, the reading of which interrupts hold up that read the same clock: each after so
-/// many ticks.
+/// A counter of 32 bits whose readings are interrupted. Each interrupt lets some ticks pass, and reads the same clock.
 struct Interrupted {
     total: Cell<u64>,
     before: Cell<Vec<u64>>,
@@ -81,7 +80,7 @@ impl Interrupted {
 
 impl Clock for Interrupted {
     fn now(&self) -> u64 {
-        // Both are this reading's; those of the interrupts are completed undisturbed.
+        // Both are this reading's; the readings in interrupts complete without interruption.
         let (before, after) = (self.before.take(), self.after.take());
         self.interrupt(before);
         let now = self.total.get();
@@ -104,7 +103,7 @@ fn interrupts() -> impl Strategy<Value = Vec<u64>> {
 const WITHIN: u64 = 7 << 28;
 const LATE: u64 = 1 << 28;
 
-/// From 1 Hz to 100 GHz, as many of each magnitude.
+/// From 1 Hz to 100 GHz, equally many of each magnitude.
 fn hz() -> impl Strategy<Value = u64> {
     (1_u64..10, 0_u32..11, 0_u64..1 << 32)
         .prop_map(|(digit, power, noise)| digit * 10_u64.pow(power) + noise % 10_u64.pow(power))
@@ -132,7 +131,7 @@ proptest! {
             Ok(exact) => prop_assert!(ns - exact <= 1),
             Err(_) => prop_assert_eq!(ns, u64::MAX),
         }
-        // Short intervals come out exactly.
+        // Short intervals are exact.
         if exact <= u64::MAX.into() && u128::from(ticks) * u128::from(hz) < 1 << 64 {
             prop_assert_eq!(u128::from(ns), exact);
         }
@@ -141,7 +140,7 @@ proptest! {
     #[test]
     fn five_centuries_do_not_overflow(hz in hz(), seconds in 0..years(500), part in 0_u64..1 << 40) {
         let ticks = u128::from(seconds) * u128::from(hz) + u128::from(part % hz);
-        // As long as the counter itself holds them: 58 years at 10 GHz.
+        // If the counter itself does not overflow: after 58 years at 10 GHz.
         if let Ok(ticks) = u64::try_from(ticks) {
             let ns = Scale::from_hz(hz).unwrap().ns(ticks);
             let exact = seconds * 1_000_000_000 + u64::try_from(u128::from(part % hz) * 1_000_000_000 / u128::from(hz)).unwrap();
@@ -152,7 +151,7 @@ proptest! {
     #[test]
     fn ticks_and_back(ticks in 1_u64..1 << 40, ns in 1_u64..1 << 40, time: u64, shift in 0_u32..64) {
         let (scale, time) = (Scale::from_ratio(ticks, ns).unwrap(), time >> shift);
-        // Nearest, halves up; the scale is off by less than 2^-64 ns a tick.
+        // To nearest, halves up; the error of the scale is less than 2^-64 ns a tick.
         let exact = (2 * u128::from(time) * u128::from(ticks)).div_ceil(u128::from(ns)) / 2;
         let answer = u128::from(scale.ticks(time));
         let off = 1 + (exact >> 64) * (exact >> 24) + exact / 1_000_000_000_000;
@@ -210,10 +209,10 @@ proptest! {
         let mut latest = i128::from(start & ((1 << used) - 1));
         prop_assert_eq!(i128::from(clock.now()), latest);
         for (step, late) in readings {
-            // Of another core, whose counter may be behind.
+            // On another core, whose counter may be late.
             let reading = latest + i128::from(step >> (32 - used)) - i128::from(late >> (32 - used));
             clock.get_ref().now.set(reading as u64);
-            // Before the round that the clock began in there is 0.
+            // Before the round in which the clock began, readings are 0.
             prop_assert_eq!(i128::from(clock.now()), reading.max(0));
             latest = latest.max(reading);
         }
@@ -257,12 +256,12 @@ proptest! {
         hz in prop_oneof![32_768_u64..1_000_000, 1_000_000_u64..10_000_000_000],
         costs in vec((1_u64..200, 1_u64..200), 128),
         apart in 1_000_000_u64..100_000_000,
-        // In ps, and in ticks: either clock may move on by many at once.
+        // In ps, and in ticks: both clocks may advance by several at once.
         reference_step in prop_oneof![Just(1000), Just(41_667), Just(100_000), Just(15_625_000_000), 1000_u64..1_000_000],
         counter_step in prop_oneof![Just(1), 1_u64..300],
         is_stated: bool,
     ) {
-        // Time goes on by what each reading takes, in ps: before it and after it.
+        // Each reading takes time, in ps: before it and after it.
         let (now, costs) = (Cell::new(1 << 40), RefCell::new(costs.into_iter().cycle()));
         let read = || {
             let (before, after) = costs.borrow_mut().next().unwrap();
@@ -271,7 +270,7 @@ proptest! {
             at
         };
         let ticks = || u64::try_from(u128::from(read()) * u128::from(hz) / 1_000_000_000_000).unwrap();
-        // A counter that takes larger steps shows them while it is read, or it could not be known.
+        // A counter with larger steps must show a step while it is read; otherwise the step cannot be known.
         let counter_step = if hz > 1_000_000_000 { counter_step } else { 1 };
         let ticks = || ticks() / counter_step * counter_step;
         let mut calibrator = Calibrator::start(ticks, || read() / reference_step * reference_step / 1000);
@@ -281,7 +280,7 @@ proptest! {
         now.set(now.get() + apart * 1000);
         let calibration = match calibrator.finish() {
             Ok(calibration) => calibration,
-            // It did not tick.
+            // The reference did not tick.
             Err(CalibrationError::Reference { first, second }) if reference_step > apart * 1000 => {
                 prop_assert_eq!(first, second);
                 return Ok(());
@@ -289,7 +288,7 @@ proptest! {
             Err(error) => panic!("{error}"),
         };
         let off = u128::from(calibration.scale.hz().abs_diff(hz)) * 1_000_000_000 / u128::from(hz);
-        // Beside what it states: the last digit of `hz()`.
+        // In addition to the stated error: the last digit of `hz()`.
         let stated = u128::from(calibration.error_ppb);
         prop_assert!(off <= stated + 1_000_000_000 / u128::from(hz), "{off} {calibration:?}");
         prop_assert_eq!(calibration.source, Source::Calibrated);
@@ -337,7 +336,7 @@ fn a_frequency_of_nothing_is_none() {
         (None, None)
     );
     assert_eq!(Calibration::from_hz(0), None);
-    // The extremes of what there is.
+    // The extremes.
     let slowest = Scale::from_ratio(1, u64::MAX).unwrap();
     assert_eq!((slowest.ns(1), slowest.ns(2)), (u64::MAX, u64::MAX));
     let fastest = Scale::from_hz(u64::MAX).unwrap();
@@ -396,8 +395,8 @@ fn calibration_says_what_stood_still() {
     assert_eq!(still.elapsed().as_nanos(), 0);
 }
 
-/// The rate of a counter of 1 GHz by a reference that ticks every `step` ns, `apart` ns after `phase`: how far off it
-/// is, and what is stated, in ppb.
+/// Measures a counter of 1 GHz with a reference that ticks every `step` ns, `apart` ns after `phase`. Returns the
+/// actual and the stated error, in ppb.
 fn by_steps(step: u64, stated: Option<u64>, phase: u64, apart: u64) -> (u64, u64) {
     let now = Cell::new(phase);
     let tick = |ns| {
@@ -423,7 +422,7 @@ fn a_coarse_reference_is_part_of_the_error() {
         assert!(stated < 150_000, "{stated}");
         most = most.max(off);
     }
-    // A tenth of a microsecond in a millisecond: the test has met the worst there is, or nearly.
+    // 0.1 µs in 1 ms: the test has reached nearly the maximum error.
     assert!(most > 90_000, "{most}");
 }
 
@@ -436,7 +435,7 @@ fn a_reference_that_does_not_tick_while_it_is_read_has_a_step_that_only_the_call
         let (off, stated) = by_steps(step, None, phase, 40_000_000);
         assert!(off <= stated, "{off} of {stated}");
     }
-    // Nothing has been seen of it but that it went on once.
+    // The readings show only that it advanced once.
     let (_, stated) = by_steps(step, None, 0, 1_000_000_000);
     assert!(stated > 1_000_000_000, "{stated}");
 }
@@ -447,7 +446,7 @@ fn a_fine_reference_is_not_called_coarse() {
     assert!(off <= stated && stated < 7_000, "{off} of {stated}");
     let (off, stated) = by_steps(1, Some(0), 0, 10_000_000);
     assert!(off <= stated && stated < 4_000, "{off} of {stated}");
-    // Nor is it where an interrupt holds up one reading in ten.
+    // The same if an interrupt delays one reading in ten.
     let (now, readings) = (Cell::new(0_u64), Cell::new(0));
     let tick = || {
         readings.set(readings.get() + 1);
@@ -460,8 +459,8 @@ fn a_fine_reference_is_not_called_coarse() {
     assert!(calibrator.finish().unwrap().error_ppb < 7_000);
 }
 
-/// Every phase of a counter that counts ps, `counter` at once, by a reference that ticks every `reference` ps and
-/// shows ns, where a reading takes `cost` ps: how far off it is at most, while the error that is stated is true.
+/// Measures a counter that advances by `counter` ps with a reference that ticks every `reference` ps and shows ns, in
+/// every phase. A reading takes `cost` ps. Checks the stated error, and returns the greatest actual one.
 fn farthest_off(counter: u64, reference: u64, cost: u64, stated: Option<u64>, apart: u64) -> u64 {
     let mut most = 0;
     for phase in (0..2 * reference.max(counter)).step_by(17) {
@@ -497,7 +496,7 @@ fn a_counter_that_counts_several_ticks_at_once_has_them_in_the_error() {
 
 #[test]
 fn the_error_is_relative_to_the_true_rate() {
-    // A counter of 1 GHz: the reference is read right before the second reading of the counter, then right after the
+    // A counter of 1 GHz. The reference is read just before the second reading of the counter, and then just after the
     // first one.
     let (now, reads, late) = (Cell::new(0_u64), Cell::new(0), Cell::new(true));
     let ticks = || {
@@ -574,7 +573,7 @@ mod hosted {
         let mut last = 0;
         for clock in clocks.iter().chain([&late]).cycle().take(100) {
             assert_eq!(clock.calibration(), late.calibration());
-            // Within what the processors' own counters differ by.
+            // Within the difference of the processors' counters.
             let now = clock.now_ns();
             assert!(now + 100_000 > last, "{now} after {last}");
             last = now;
@@ -583,7 +582,7 @@ mod hosted {
         if let Ok(tsc) = framepool::time::Tsc::new() {
             assert_eq!(tsc.calibration(), late.calibration());
         }
-        // Again where they are the first ones of a process.
+        // Again in a new process, with its first clocks.
         #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
         if crate::support::role().is_none() {
             let test = "hosted::the_hosts_clocks_of_one_process_agree";
@@ -611,7 +610,7 @@ mod hosted {
                 TscError::NotInvariant => "not invariant",
                 error => {
                     assert_eq!(error, TscError::Rejected);
-                    // The caller may know better.
+                    // The caller may overrule that.
                     assert!(Tsc::with(Calibration::from_hz(1).unwrap()).is_ok());
                     "available_clocksource"
                 }
@@ -630,7 +629,7 @@ mod hosted {
         let hide = move || {
             let (none, root) = (std::ptr::null(), c"/".as_ptr());
             let private = libc::MS_REC | libc::MS_PRIVATE;
-            // SAFETY: plain calls between fork and exec, of strings that are alive.
+            // SAFETY: only system calls between fork and exec, with live strings.
             let done = unsafe {
                 libc::unshare(libc::CLONE_NEWNS) == 0
                     && libc::mount(none, root, none, private, std::ptr::null()) == 0
@@ -665,7 +664,7 @@ mod hosted {
                 tv_sec: 0,
                 tv_nsec: 0,
             };
-            // SAFETY: writable for as long as the call lasts.
+            // SAFETY: writable during the call.
             let done = unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC_RAW, &mut time) };
             assert_eq!(done, 0);
             u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap()
@@ -703,21 +702,21 @@ mod x86_64 {
             power: INVARIANT,
             ..CpuidLeaves::default()
         };
-        // EPYC under KVM without the leaf, Zen on metal: nobody says.
+        // EPYC under KVM without the leaf, Zen without a hypervisor: no leaf states a rate.
         assert!(bare.is_invariant() && known(bare).is_none());
-        // Xeon of the Skylake server kind: 25 MHz × 168 / 2.
+        // Xeon (Skylake server): 25 MHz × 168 / 2.
         let xeon = CpuidLeaves {
             crystal: leaf(2, 168, 25_000_000, 0),
             ..bare
         };
         assert_eq!(known(xeon), Some((2_100_000_000, Source::CpuidCrystal)));
-        // Atom of the Goldmont kind: 19.2 MHz × 171 / 3.
+        // Atom (Goldmont): 19.2 MHz × 171 / 3.
         let atom = CpuidLeaves {
             crystal: leaf(3, 171, 19_200_000, 0),
             ..bare
         };
         assert_eq!(known(atom), Some((1_094_400_000, Source::CpuidCrystal)));
-        // Core of the Skylake client kind: a ratio, no crystal, 4200 MHz base.
+        // Core (Skylake client): a ratio, no crystal, 4200 MHz base.
         let core = CpuidLeaves {
             crystal: leaf(2, 350, 0, 0),
             frequency: leaf(4200, 4500, 100, 0),
@@ -748,7 +747,7 @@ mod x86_64 {
             let leaves = with(VIRTUAL, hypervisor(name, 0x4000_0010));
             assert_eq!(known(leaves), Some((2_596_136_000, Source::Hypervisor)));
             assert_eq!(leaves.calibration().unwrap().error_ppb, 193);
-            // It has no such leaf, or is not there.
+            // The hypervisor has no such leaf, or there is none.
             let fallback = Some((2_100_000_000, Source::CpuidCrystal));
             assert_eq!(
                 known(with(VIRTUAL, hypervisor(name, 0x4000_0001))),
@@ -759,7 +758,7 @@ mod x86_64 {
                 fallback
             );
         }
-        // Hyper-V's leaf of that number is something else.
+        // Hyper-V's leaf of that number has another meaning.
         let other = with(VIRTUAL, hypervisor(b"Microsoft Hv", 0x4000_0010));
         assert_eq!(known(other), Some((2_100_000_000, Source::CpuidCrystal)));
     }
@@ -826,7 +825,7 @@ mod x86_64 {
         let (a, b) = (short.calibration(), long.calibration());
         let off = u128::from(a.scale.hz().abs_diff(b.scale.hz())) * 1_000_000_000
             / u128::from(b.scale.hz());
-        // Each within its error of the truth; the reference may be slewed meanwhile, by 500 ppm at most.
+        // Each is within its error of the true rate; the reference may be slewed by up to 500 ppm.
         let allowed = u128::from(a.error_ppb) + u128::from(b.error_ppb) + 500_000;
         assert!(off <= allowed, "{a} and {b}");
         assert_eq!(b.source, Source::Calibrated);

@@ -32,7 +32,7 @@ fn ours<const P: u32, const N: usize>(values: &[u64]) -> Histogram<P, N> {
     h
 }
 
-/// With as many digits as theirs, all answers are the same.
+/// With the same number of digits all results are the same.
 fn check_same<const P: u32, const N: usize>(ours: &Histogram<P, N>, theirs: &Hdr<u64>) {
     for p in PERCENTILES {
         assert_eq!(ours.percentile(p), Ok(theirs.value_at_percentile(p)), "{p}");
@@ -45,7 +45,7 @@ fn check_same<const P: u32, const N: usize>(ours: &Histogram<P, N>, theirs: &Hdr
         assert_eq!(theirs.highest_equivalent(bucket.low), bucket.high);
         assert_eq!(theirs.count_at(bucket.low), bucket.count);
     }
-    // They take the upper of two middles.
+    // Their crate takes the upper of two middles.
     let part = 1.0 / f64::from(1_u32 << P);
     let near = |a: f64, b: f64, of: f64| (a - b).abs() <= of * part + 1.0;
     let mean = theirs.mean();

@@ -1,4 +1,4 @@
-//! Histograms against the sorted values themselves.
+//! Histograms compared with the sorted values.
 #![cfg(feature = "time")]
 #![allow(missing_docs)]
 
@@ -12,13 +12,13 @@ use proptest::prelude::*;
 type Small<C = u64> = Histogram<3, { buckets(3, 20) }, C>;
 type Fine = Histogram<10, { buckets(10, 36) }>;
 
-/// Values of every magnitude, as latencies are: as many of 10 as of 1,000,000.
+/// Values of every magnitude, like latencies: equally many around 10 and around 1,000,000.
 fn values(bits: u32) -> impl Strategy<Value = Vec<u64>> {
     let value = (any::<u64>(), 0..bits).prop_map(|(value, shift)| value >> (63 - shift));
     vec(value, 1..if cfg!(miri) { 10 } else { 200 })
 }
 
-/// What a percentile is: the value of rank `ceil(p / 100 * n)`, here for a percentile in thousandths.
+/// The exact percentile: the value of rank `ceil(p / 100 * n)`. It is given in thousandths.
 fn oracle(sorted: &[u64], thousandths: usize) -> u64 {
     let rank = (thousandths * sorted.len()).div_ceil(100_000).max(1);
     sorted[rank - 1]
@@ -30,7 +30,7 @@ fn recorded<const P: u32, const N: usize, C: Count>(values: &[u64]) -> Histogram
     histogram
 }
 
-/// Every figure is within the error that the type states.
+/// All statistics are within the error that the type documents.
 fn check<const P: u32, const N: usize, C: Count>(values: &[u64]) {
     let h: Histogram<P, N, C> = recorded(values);
     let mut sorted = values.to_vec();
@@ -78,7 +78,7 @@ fn check_moments<const P: u32, const N: usize, C: Count>(
             .sum::<f64>()
     };
     let root_of_squares = (squares(0.0) / n).sqrt();
-    // Each value moves by at most half of its part; the deviation by no more than their root mean square.
+    // A value changes by at most half of its bucket; the deviation by at most their root mean square.
     let bound = root_of_squares * part + root_of_squares * 1e-6;
     let deviation = (squares(mean) / n).sqrt();
     assert!((h.stddev().unwrap() - deviation).abs() <= bound);
@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn corrected_values_are_the_missing_ones(value in 0_u64..5000, interval in 0_u64..1000) {
         check_corrected::<10, { buckets(10, 64) }>(value, interval);
-        // Most of them above its maximum.
+        // Most of them are above its maximum.
         check_corrected::<1, { buckets(1, 8) }>(value, interval);
         check_corrected::<1, { buckets(1, 8) }>(value, interval % 8);
     }
@@ -249,7 +249,7 @@ fn nothing_has_no_figures() {
 fn decimal_percentiles_are_what_they_say() {
     let mut h = Fine::new();
     h.extend(1..=1000);
-    // In binary 99.9 is a little more, and 0.999000…01 × 1000 would round up to the last.
+    // In binary 99.9 is slightly more, and 0.999000…01 × 1000 would round up to the last value.
     assert_eq!(h.percentile(99.9), Ok(999));
     assert_eq!(h.percentile(99.91), Ok(1000));
     assert_eq!(h.percentile(0.1), Ok(1));
@@ -269,7 +269,7 @@ fn counters_stay_at_their_maximum_and_count_the_rest() {
     wide.record_n(3, u64::MAX);
     wide.record(3);
     assert_eq!((wide.count(), wide.lost()), (u64::MAX, 1));
-    // More than 64 bits of them, and percentiles still know.
+    // The total has more than 64 bits, and percentiles are still correct.
     wide.record_n(7, u64::MAX);
     wide.record_n(9, 1);
     assert_eq!(wide.count(), u64::MAX);
@@ -318,7 +318,7 @@ fn one_recorder_at_a_time() {
     first.record(1);
     assert!(SHARED.recorder().is_none());
     std::thread::spawn(move || first.record(2)).join().unwrap();
-    // Dropped on the other thread, and the next one adds to what it had.
+    // Dropped on the other thread; the next one adds to its counts.
     SHARED.recorder().unwrap().record(2);
     let mut seen = Small::<u64>::new();
     SHARED.read(&mut seen);
@@ -347,7 +347,7 @@ fn readers_never_see_a_counter_run_backwards() {
         }
         last = now.clone();
     }
-    // What `is_finished` says orders nothing; a join does.
+    // `is_finished` orders nothing; a join does.
     writer.join().unwrap();
     SHARED.read(&mut now);
     assert_eq!(now.count(), records);
@@ -389,7 +389,7 @@ fn the_table_has_the_lines_that_people_expect() {
     assert!(line.is_some_and(|line| line.ends_with(" 1")), "{clamped}");
 }
 
-/// A row of the picture: least and greatest value, count, length of its bar.
+/// A row of the bar chart: least and greatest value, count, length of its bar.
 type Row = (u64, u64, u64, usize);
 
 fn row(line: &str) -> Row {
@@ -401,7 +401,7 @@ fn row(line: &str) -> Row {
     (range.parse().unwrap(), high, count, bar)
 }
 
-/// Every value that counts is in one row, and one row has the longest bar.
+/// Every recorded value is in one row, and one row has the longest bar.
 fn rows<const P: u32, const N: usize>(h: &Histogram<P, N>) -> Vec<Row> {
     let picture = h.bars().to_string();
     let rows: Vec<Row> = picture.lines().map(row).collect();
@@ -449,7 +449,7 @@ fn an_outlier_does_not_flatten_the_picture() {
     assert!(same.len() > 8 && same.len() >= before.len() / 2, "{same:?}");
     assert_eq!((last.2, last.3), (1, 1));
     assert!(last.0 <= 5_000_000 && 5_000_000 <= last.1);
-    // More than one in a thousand is no outlier.
+    // More than one in a thousand is not an outlier.
     h.record_n(5_000_000, 10);
     let coarse = rows(&h);
     assert!(coarse.iter().filter(|r| r.2 > 0).count() < 5, "{coarse:?}");

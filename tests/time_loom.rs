@@ -8,8 +8,8 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU64, Ordering};
 use loom::thread;
 
-/// Explores what `f` does, with at most so many preemptions. One interleaving is none: loom may take a model that
-/// it cannot see into for done.
+/// Explores `f` with a maximum number of preemptions. A single interleaving is an error: loom may end early with a model
+/// that it cannot see into.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     use std::sync::atomic::AtomicUsize;
     let mut builder = loom::model::Builder::new();
@@ -25,7 +25,7 @@ fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     assert!(explored > 1);
 }
 
-/// Four buckets: 0, 1, 2 and 3, and all above it.
+/// Four buckets: 0, 1, 2, and 3 with all above it.
 type Shared = AtomicHistogram<1, { buckets(1, 2) }>;
 type Copy = Histogram<1, { buckets(1, 2) }>;
 
@@ -86,11 +86,11 @@ fn the_next_recorder_adds_to_what_the_last_one_had() {
     });
 }
 
-/// A counter of 32 bits, and the time that it is the lower half of.
+/// A counter of 32 bits: the lower half of the time.
 struct Device(Arc<AtomicU64>);
 
-/// As a register is read: it never goes back for one that has seen a later time, and that is all. The processor
-/// orders nothing else by it.
+/// Like the read of a register: a thread that has seen a later time never sees an earlier one. The processor orders
+/// nothing else by it.
 fn present(time: &AtomicU64) -> u64 {
     time.load(Ordering::Relaxed)
 }
@@ -122,8 +122,8 @@ fn a_reader_of_a_widened_clock_may_be_held_up_for_rounds() {
                 assert!((before..=present(&time)).contains(&seen));
             }
         });
-        // Reads as often as somebody must: the time goes on after the reading that had to come before. Neither the
-        // first time nor the second is one that a late reading has.
+        // Reads as often as the clock requires: the time advances after the required reading. Neither the first time
+        // nor the second one can be a late reading.
         for i in 1..=5 {
             let now = START + i * 0x6000_0000;
             time.store(now, Ordering::Release);

@@ -1,4 +1,4 @@
-//! Latency by channel, against the latencies themselves.
+//! Latency by channel, compared with the latencies themselves.
 #![cfg(feature = "time")]
 #![allow(missing_docs)]
 
@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 type Small<const RECENT: usize> = Channel<RECENT, 4, { buckets(4, 40) }, u32>;
 
-/// What a channel should say, from all that it was told.
+/// Checks a channel's statistics against all latencies.
 fn check<const RECENT: usize>(packets: &[(u64, u64)], target: u64) {
     let mut channel = Small::<RECENT>::new();
     channel.set_target(target);
@@ -68,7 +68,7 @@ proptest! {
 
     #[test]
     fn no_percentile_of_a_channel_is_less_than_the_exact_one(
-        // Below the buckets' end at 2^12, in the last bucket, and above it.
+        // Below the histogram's maximum at 2^12, in the last bucket, and above it.
         latencies in vec(prop_oneof![0_u64..4000, 3900_u64..4300, any::<u64>()], 1..80),
         percentile in prop_oneof![0.0_f64..=100.0, Just(100.0), Just(99.0), Just(50.0)],
     ) {
@@ -240,7 +240,7 @@ fn the_table_has_a_line_for_each_channel_that_is_used() {
     assert_eq!(lines[1][7..], ["350", "300", "1", "0"]);
     assert_eq!(lines[2][..3], ["3", "1", "7"]);
     assert_eq!(lines[2][8], "-");
-    // Columns stay below their heads, however long the names.
+    // Columns stay below their heads, whatever the length of the names.
     let text = tracker
         .table(&["", "a venue of many words", ""])
         .to_string();
@@ -283,13 +283,13 @@ fn on_the_heap_they_are_as_empty_as_elsewhere() {
     let _ = channel.record(7);
     assert_eq!((channel.stats().min, channel.stats().max), (7, 7));
 
-    // More than a thread's stack.
+    // Larger than a thread's stack.
     let mut tracker = Tracker::<128>::boxed();
     assert!(size_of_val(&*tracker) > 4 << 20);
     assert!(tracker.channels().iter().all(|c| !c.is_used()));
     let _ = tracker.record(127, 9).unwrap();
     assert_eq!(tracker.channel(127).unwrap().stats().max, 9);
-    // And nothing at all.
+    // A tracker without channels.
     let none = Tracker::<0>::boxed();
     assert!(none.channel(0).is_err());
 }
