@@ -45,7 +45,7 @@
 //! | to know what that took, and at the 99.9th percentile | `time::HostClock`, `time::Histogram`, `time::Tracker` (feature `time`) |
 //! | to know what a frame is, at the price of a few ns | `wire::summarize` (feature `wire`) |
 //! | only some frames | a `wire::Filter` |
-//! | the messages of an exchange's feed | `wire::feed`: ITCH, PITCH, XDP, FIX, and their framings |
+//! | the messages of an exchange's feed | `feed`: ITCH, PITCH, XDP, FIX, and their framings |
 //!
 //! # Features
 //!
@@ -55,7 +55,8 @@
 //! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
 //! | `ring` | the single-producer, single-consumer ring |
 //! | `time` | cycle clocks, histograms, latency by venue |
-//! | `wire` | packet parsing, filters, exchange feeds |
+//! | `wire` | packet parsing, filters |
+//! | `feed` | exchange feeds; enables `wire` |
 //! | `critical-section` | backs the depot on targets without compare-and-swap; no effect elsewhere |
 //! | `defmt` | `defmt::Format` for every public type |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
@@ -92,6 +93,8 @@ extern crate std;
 
 #[macro_use]
 mod describe;
+#[cfg(feature = "feed")]
+pub mod feed;
 pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]

@@ -2,7 +2,7 @@
 //! exchanges' packets are not taken for any.
 //!
 //! The captures are in the directory `exchange` of what `FRAMEPOOL_DATA` names, or of `../shared/data`.
-#![cfg(all(feature = "wire", not(miri)))]
+#![cfg(all(feature = "feed", not(miri)))]
 #![allow(missing_docs)]
 
 #[path = "support/itch_beside.rs"]
@@ -12,15 +12,11 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use framepool::wire::feed::{
-    Classifier, EXAMPLE_RULES, Endpoint, SequenceTracker, Venue, Width, fix, itch, moldudp64,
-    pitch, soupbintcp, xdp,
-};
+use framepool::feed::{SequenceTracker, Width, fix, itch, moldudp64, pitch, soupbintcp, xdp};
 use framepool::wire::{ParseError, Reason};
 
-/// A payload, and where it came from and went to.
+/// A payload of UDP or TCP.
 struct Datagram {
-    endpoint: Endpoint,
     is_tcp: bool,
     payload: Vec<u8>,
 }
@@ -95,24 +91,13 @@ fn datagram(ip: &[u8]) -> Option<Datagram> {
         _ => return None,
     };
     let transport = &ip[usize::from(ip[0] & 15) * 4..];
-    let address = |at: usize| <[u8; 4]>::try_from(&ip[at..at + 4]).unwrap().into();
-    let endpoint = Endpoint {
-        source: address(12),
-        destination: address(16),
-        source_port: word(transport, 0) as u16,
-        destination_port: word(transport, 2) as u16,
-    };
     let end = if is_tcp {
         transport.len()
     } else {
         word(transport, 4)
     };
     let payload = transport[head..end].to_vec();
-    Some(Datagram {
-        endpoint,
-        is_tcp,
-        payload,
-    })
+    Some(Datagram { is_tcp, payload })
 }
 
 /// Every message of a payload, by its name; or what is wrong.
@@ -364,43 +349,4 @@ fn other_exchanges_are_taken_for_none_of_these() {
         }
     }
     assert!(read > 0);
-}
-
-#[test]
-fn example_rules_know_these_venues() {
-    let Some(data) = data("example_rules_know_these_venues") else {
-        return;
-    };
-    let classifier = Classifier::new(&EXAMPLE_RULES);
-    for (dir, venue) in [
-        (
-            "Nasdaq/Nasdaq.Equities.TotalView.Itch.v5.0",
-            Some(Venue::Nasdaq),
-        ),
-        ("Nasdaq/Nasdaq.Nsm.Ouch.v5.0", Some(Venue::Nasdaq)),
-        (
-            "Cboe/Byx.Equities.DepthOfBook.Pitch.v2.41",
-            Some(Venue::CboeByx),
-        ),
-        (
-            "Cboe/Futures.DepthOfBook.Pitch.v1.1.6",
-            Some(Venue::CboeFutures),
-        ),
-        ("Nyse/IntegratedFeed.Xdp.v2.1", Some(Venue::Nyse)),
-        (
-            "Nyse/Arca.Options.TopFeed.Pillar.1.2.c",
-            Some(Venue::NyseArca),
-        ),
-        ("Cme", None),
-        ("Iex", None),
-    ] {
-        for file in captures(&data.join(dir)) {
-            for datagram in datagrams(&file) {
-                let found = classifier
-                    .classify(&datagram.endpoint)
-                    .map(|rule| rule.venue);
-                assert_eq!(found, venue, "{}: {:?}", file.display(), datagram.endpoint);
-            }
-        }
-    }
 }

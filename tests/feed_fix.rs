@@ -1,11 +1,11 @@
 //! FIX tag=value: what the writer makes is read back, and what is wrong is said.
-#![cfg(feature = "wire")]
+#![cfg(feature = "feed")]
 #![allow(missing_docs)]
 
-use framepool::wire::feed::fix::{
-    AROUND, DATA_FIELDS, Decimal, MOST, Message, Messages, Version, Writer,
+use framepool::feed::fix::{
+    DATA_FIELDS, Decimal, MAX_BODY_LENGTH, MAX_OVERHEAD, Message, Messages, Version, Writer,
 };
-use framepool::wire::feed::{EmitError, StreamBuffer};
+use framepool::feed::{EmitError, StreamBuffer};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
 
@@ -488,7 +488,11 @@ fn a_log_is_read_by_its_own_separator_only() {
     );
     // A lying length is found out by the limit, as with SOH.
     let lying = b"8=FIX.4.2|9=9000|35=0|10=161|8=FIX.4.2|9=5|35=0|10=161|";
-    assert!(Messages::<b'|'>::separated(lying, MOST).next().is_none());
+    assert!(
+        Messages::<b'|'>::separated(lying, MAX_BODY_LENGTH)
+            .next()
+            .is_none()
+    );
     let found: Vec<bool> = Messages::<b'|'>::separated(lying, 4096)
         .map(|m| m.is_ok())
         .collect();
@@ -558,7 +562,7 @@ fn a_stream_goes_on_behind_what_is_no_message() {
     assert_eq!(results, [false, false, false, true, false, true]);
     assert_eq!(messages.rest(), b"8=F");
     assert!(messages.needed() > 0);
-    let mut limited = Messages::with_most(&good, 9);
+    let mut limited = Messages::with_max_body_length(&good, 9);
     assert!(matches!(
         limited.next().unwrap().unwrap_err().reason,
         Reason::BadLength {
@@ -586,9 +590,10 @@ fn a_lying_body_length_holds_back_no_more_than_the_limit() {
         (waiting.consumed(), waiting.needed()),
         (0, 5000 + 17 + 7 - stream.len())
     );
-    let mut limited = Messages::with_most(buffer.filled(), buffer.capacity() - AROUND);
+    let mut limited =
+        Messages::with_max_body_length(buffer.filled(), buffer.capacity() - MAX_OVERHEAD);
     let error = limited.next().unwrap().unwrap_err();
-    let (stated, least, most) = (5000, 1, 256 - AROUND as u32);
+    let (stated, least, most) = (5000, 1, 256 - MAX_OVERHEAD as u32);
     let reason = Reason::BadLength {
         stated,
         least,
@@ -604,14 +609,18 @@ fn a_lying_body_length_holds_back_no_more_than_the_limit() {
 fn a_message_at_the_limit_fits_into_its_buffer() {
     for (begin, digits) in [("FIX.4.0", "200"), ("FIX.5.0SP2", "00000000000000000200")] {
         let head = format!("8={begin}\x019={digits}\x01");
-        assert!(head.len() + "10=000|".len() <= AROUND);
-        let mut messages = Messages::with_most(head.as_bytes(), 200);
+        assert!(head.len() + "10=000|".len() <= MAX_OVERHEAD);
+        let mut messages = Messages::with_max_body_length(head.as_bytes(), 200);
         assert!(messages.next().is_none());
         assert_eq!(messages.needed(), 200 + 7);
-        assert!(Messages::with_most(head.as_bytes(), 199).next().is_some());
+        assert!(
+            Messages::with_max_body_length(head.as_bytes(), 199)
+                .next()
+                .is_some()
+        );
     }
     let longest = "8=FIX.5.0SP2|9=00000000000000000200|10=000|";
-    assert_eq!(longest.len(), AROUND);
+    assert_eq!(longest.len(), MAX_OVERHEAD);
 }
 
 /// What is summed up is left behind: a message in it is a part of it, and is not summed up again.
@@ -762,7 +771,7 @@ proptest! {
             log.extend(message.iter().map(|&b| if b == 1 { b';' } else { b }));
             wire.extend(message);
         }
-        let mut of_log = Messages::<b';'>::separated(&log, MOST);
+        let mut of_log = Messages::<b';'>::separated(&log, MAX_BODY_LENGTH);
         for message in Messages::new(&wire) {
             let (message, logged) = (message.unwrap(), of_log.next().unwrap().unwrap());
             prop_assert_eq!((message.msg_type(), message.checksum()), (logged.msg_type(), logged.checksum()));
@@ -783,16 +792,22 @@ fn a_body_length_of_zeros_without_end_is_not_waited_for() {
 #[test]
 #[cfg_attr(miri, ignore = "megabytes")]
 fn a_maximal_message_arrives() {
-    let mut buffer = vec![0; MOST + 64];
+    let mut buffer = vec![0; MAX_BODY_LENGTH + 64];
     let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
-    let data = vec![1; MOST - "35=B|95=16777194|96=|".len()];
+    let data = vec![1; MAX_BODY_LENGTH - "35=B|95=16777194|96=|".len()];
     writer.data(95, &data).unwrap();
     let bytes = writer.finish().unwrap();
     let (message, len) = Message::parse(bytes).unwrap();
-    assert_eq!((message.body_length(), len), (MOST, bytes.len()));
+    assert_eq!((message.body_length(), len), (MAX_BODY_LENGTH, bytes.len()));
     assert_eq!(message.get(96).unwrap().value, data);
     let mut writer = Writer::new(&mut buffer, Version::Fix44, b"B").unwrap();
     writer.data(95, &[&data[..], &[1]].concat()).unwrap();
     let error = writer.finish().unwrap_err();
-    assert!(matches!(error, EmitError::TooLong { most: MOST, .. }));
+    assert!(matches!(
+        error,
+        EmitError::TooLong {
+            most: MAX_BODY_LENGTH,
+            ..
+        }
+    ));
 }

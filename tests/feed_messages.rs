@@ -1,11 +1,11 @@
 //! Messages of ITCH, PITCH and XDP: every type, every length, every byte.
-#![cfg(feature = "wire")]
+#![cfg(feature = "feed")]
 #![allow(missing_docs)]
 
 #[path = "support/itch_beside.rs"]
 mod itch_beside;
 
-use framepool::wire::feed::{itch, pitch, xdp};
+use framepool::feed::{itch, pitch, xdp};
 use framepool::wire::{Layer, ParseError, Reason};
 use proptest::prelude::*;
 

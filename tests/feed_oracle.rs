@@ -1,6 +1,6 @@
 //! MoldUDP64, SoupBinTCP and FIX beside another parser's opinion: every field that tshark shows of frames
 //! which the emitters make, and of the captures where they are, is what the parsers say of the same bytes.
-#![cfg(all(feature = "wire", not(miri)))]
+#![cfg(all(feature = "feed", not(miri)))]
 #![allow(missing_docs)]
 
 #[path = "support/captures.rs"]
@@ -15,7 +15,7 @@ mod tshark;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use framepool::wire::feed::{fix, moldudp64, soupbintcp};
+use framepool::feed::{fix, moldudp64, soupbintcp};
 use framepool::wire::{Reason, Transport, summarize};
 use made::{Dice, Made, PORT, segment, segments};
 

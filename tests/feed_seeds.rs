@@ -1,13 +1,13 @@
 //! The seed corpus of the fuzz targets of feeds: one file a case, in the folder that `FRAMEPOOL_SEEDS`
 //! names, which is `tests/fuzz/corpus` for a run of fuzzing.
-#![cfg(all(feature = "wire", not(miri)))]
+#![cfg(all(feature = "feed", not(miri)))]
 #![allow(missing_docs)]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use framepool::wire::feed::soupbintcp::{Login, Packet as Soup};
-use framepool::wire::feed::{EmitError, fix, itch, moldudp64, pitch, xdp};
+use framepool::feed::soupbintcp::{Login, Packet as Soup};
+use framepool::feed::{EmitError, fix, itch, moldudp64, pitch, xdp};
 
 type Seeds = Vec<Vec<u8>>;
 

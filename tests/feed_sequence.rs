@@ -1,13 +1,10 @@
-//! Sequence tracking, lines and venues against plain models.
-#![cfg(feature = "wire")]
+//! Sequence tracking and lines against plain models.
+#![cfg(feature = "feed")]
 #![allow(missing_docs)]
 
 use std::collections::BTreeSet;
 
-use framepool::wire::feed::{
-    Arbiter, Classifier, EXAMPLE_RULES, Endpoint, Gap, PORT_RULES, Protocol, Rule, Run,
-    SequenceTracker, Venue, Verdict, Width,
-};
+use framepool::feed::{Arbiter, Gap, Run, SequenceTracker, Verdict, Width};
 use proptest::prelude::*;
 
 fn runs<const GAPS: usize>(
@@ -215,76 +212,6 @@ fn a_line_that_is_not_there_is_judged_all_the_same() {
     assert!(arbiter.tracker().is_complete());
     arbiter.reset(1);
     assert_eq!(arbiter.tracker().next(), Some(1));
-}
-
-fn endpoint(destination: [u8; 4], port: u16) -> Endpoint {
-    Endpoint {
-        source: [10, 0, 0, 1].into(),
-        destination: destination.into(),
-        source_port: 1,
-        destination_port: port,
-    }
-}
-
-#[test]
-fn the_first_rule_that_matches_decides() {
-    let mine = Venue::Other(3);
-    let rules = [
-        Rule::v4(
-            mine,
-            Protocol::Other(1),
-            ([233, 54, 12, 111], 32),
-            (26_477, 26_477),
-        ),
-        EXAMPLE_RULES[0],
-        Rule {
-            network: Some(("2001:db8::".parse().unwrap(), 32)),
-            ..Rule::ports(Venue::Nyse, Protocol::Fix, (0, u16::MAX))
-        },
-    ];
-    let classifier = Classifier::new(&rules);
-    let venue = |packet: &Endpoint| classifier.classify(packet).map(|rule| rule.venue);
-    assert_eq!(venue(&endpoint([233, 54, 12, 111], 26_477)), Some(mine));
-    assert_eq!(
-        venue(&endpoint([233, 54, 12, 111], 26_478)),
-        Some(Venue::Nasdaq)
-    );
-    assert_eq!(venue(&endpoint([233, 54, 13, 111], 26_477)), None);
-    let mut packet = endpoint([1, 2, 3, 4], 9);
-    assert_eq!(venue(&packet), None);
-    packet.source = "2001:db8:1::7".parse().unwrap();
-    assert_eq!(venue(&packet), Some(Venue::Nyse));
-    packet.source = "2001:db9::7".parse().unwrap();
-    assert_eq!(venue(&packet), None);
-    // No bits at all match every address of the family.
-    let any = [Rule::v4(mine, Protocol::Fix, ([0; 4], 0), (9, 9))];
-    assert!(
-        Classifier::new(&any)
-            .classify(&endpoint([1, 2, 3, 4], 9))
-            .is_some()
-    );
-}
-
-#[test]
-fn ports_alone_tell_venues_apart() {
-    let classifier = Classifier::new(&PORT_RULES);
-    let venue = |source_port, destination_port| {
-        let packet = Endpoint {
-            source: [192, 0, 2, 1].into(),
-            destination: std::net::Ipv6Addr::LOCALHOST.into(),
-            source_port,
-            destination_port,
-        };
-        let rule = classifier.classify(&packet)?;
-        assert_eq!(rule.protocol, Protocol::Fix);
-        Some(rule.venue)
-    };
-    for base in [4000, 7000, 8000, 9000] {
-        let venues = [1, 2, 3].map(|port| venue(base + port, 50_000).unwrap());
-        assert_eq!(venues, [Venue::Nyse, Venue::Nasdaq, Venue::CboeBzx]);
-        assert_eq!(venue(50_000, base + 2), Some(Venue::Nasdaq));
-        assert_eq!((venue(base, 50_000), venue(50_000, base + 4)), (None, None));
-    }
 }
 
 #[derive(Debug, Clone)]

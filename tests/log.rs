@@ -73,7 +73,7 @@ fn every_public_type<T: defmt::Format, F>() {
             is_logged::<(ring::SharedDrain<'_, 'static, u8>, ring::NoPlace)>();
         }
     }
-    #[cfg(feature = "wire")]
+    #[cfg(feature = "feed")]
     feeds();
     #[cfg(feature = "wire")]
     {
@@ -113,16 +113,15 @@ fn every_public_type<T: defmt::Format, F>() {
 }
 
 /// The same for exchange feeds.
-#[cfg(feature = "wire")]
+#[cfg(feature = "feed")]
 #[allow(dead_code)]
 fn feeds() {
-    use framepool::wire::feed::*;
+    use framepool::feed::*;
 
     is_logged::<(EmitError, StreamBuffer<'static>, Price4, Price8)>();
     is_logged::<(ShortPrice, LongPrice, Alpha<8>)>();
     is_logged::<(SequenceTracker, SequenceStats, Runs<'static, 8>, Run)>();
     is_logged::<(Gap, Verdict, Width, Arbiter, LineStats)>();
-    is_logged::<(Classifier<'static>, Rule, Endpoint, Venue, Protocol)>();
     {
         use moldudp64::*;
         is_logged::<(

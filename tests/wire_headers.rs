@@ -340,44 +340,6 @@ proptest! {
         }
     }
 
-    /// The same for the headers of feeds: a packet that is read is made again of its messages.
-    #[test]
-    fn packets_of_feeds_are_made_again_as_they_were(head in any::<[u8; 20]>(), body in prop::collection::vec(any::<u8>(), 0..8)) {
-        use framepool::wire::feed::{moldudp64, pitch, xdp};
-
-        let mut memory = [0; 64];
-        let len = body.len() as u8;
-        let copy = |message: &[u8], out: &mut [u8]| {
-            out[..message.len()].copy_from_slice(message);
-            Ok(message.len())
-        };
-
-        let mut bytes = [&head[..], &[0, len], &body].concat();
-        bytes[18..20].copy_from_slice(&[0, 1]);
-        let packet = moldudp64::Packet::parse(&bytes).unwrap();
-        let mut again = moldudp64::Builder::new(&mut memory, packet.session(), packet.sequence()).unwrap();
-        packet.messages().for_each(|message| again.push(message.unwrap()).unwrap());
-        prop_assert_eq!(again.finish(), &bytes[..]);
-        prop_assert_eq!(moldudp64::Request::parse(&head).unwrap().to_bytes(), head);
-
-        let mut bytes = [&head[..8], &[len + 2, head[8]], &body].concat();
-        (bytes[0], bytes[1], bytes[2]) = (10 + len, 0, 1);
-        let packet = pitch::Packet::parse(&bytes).unwrap();
-        let mut again = pitch::Builder::new(&mut memory, packet.unit(), packet.sequence()).unwrap();
-        let (_, message) = packet.messages().next_raw().unwrap().unwrap();
-        again.push(|out| copy(message, out)).unwrap();
-        prop_assert_eq!(again.finish(), &bytes[..]);
-
-        let mut bytes = [&head[..16], &[len + 4, 0, head[16], head[17]], &body].concat();
-        (bytes[0], bytes[1], bytes[3]) = (20 + len, 0, 1);
-        let packet = xdp::Packet::parse(&bytes).unwrap();
-        let mut again =
-            xdp::Builder::new(&mut memory, packet.delivery(), packet.sequence(), packet.send_time()).unwrap();
-        let (_, message) = packet.messages().next_raw().unwrap().unwrap();
-        again.push(|out| copy(message, out)).unwrap();
-        prop_assert_eq!(again.finish(), &bytes[..]);
-    }
-
     /// Of any datagram with a checksum, whatever changes: it has one afterwards, which is right.
     #[test]
     fn an_updated_udp_checksum_is_right_and_there(bytes in prop::collection::vec(any::<u8>(), 8..60), ports: [u16; 2], address: [u8; 4]) {

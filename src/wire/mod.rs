@@ -26,7 +26,6 @@
 //! |---|---|
 //! | `summary/` | [`Summary`], [`summarize`] and its kin |
 //! | `filter/` | [`Filter`]: terms, expressions, classic BPF |
-//! | [`feed`] | exchange feeds: FIX, MoldUDP64, SoupBinTCP, ITCH, PITCH, XDP |
 //! | `checksum.rs` | the Internet checksum: made, verified, brought up to date |
 //! | `error.rs` | [`ParseError`]: layer, reason, offset |
 //! | `ethernet.rs`, `llc.rs`, `vlan.rs`, `mpls.rs`, `arp.rs` | the link layer and what is close to it |
@@ -39,9 +38,8 @@
 
 mod arp;
 pub mod checksum;
-mod error;
+pub(crate) mod error;
 mod ethernet;
-pub mod feed;
 mod filter;
 mod icmp;
 mod icmpv4;

@@ -3,7 +3,7 @@
 
 use std::ops::ControlFlow;
 
-use framepool::wire::feed::{Alpha, Price4, Price8, itch};
+use framepool::feed::{Alpha, Price4, Price8, itch};
 use itch5::messages::{self as theirs, Symbol};
 use itch5::{MessageHandler, Parser};
 

@@ -3,7 +3,6 @@
 
 use std::path::PathBuf;
 
-use framepool::wire::feed::Alpha;
 use framepool::wire::{Tcp, TcpHeader};
 
 use crate::{captures, frames};
@@ -46,9 +45,10 @@ impl Dice {
             .collect()
     }
 
-    pub fn alpha<const N: usize>(&mut self) -> Alpha<N> {
+    #[cfg(feature = "feed")]
+    pub fn alpha<const N: usize>(&mut self) -> framepool::feed::Alpha<N> {
         let len = 1 + self.below(N);
-        Alpha::padded(&self.text(len)).unwrap()
+        framepool::feed::Alpha::padded(&self.text(len)).unwrap()
     }
 }
 

@@ -16,7 +16,7 @@ use std::ops::ControlFlow;
 
 #[cfg(feature = "fefix")]
 use fefix::tagvalue::{Config, Decoder as FefixDecoder, RawDecoder};
-use framepool::wire::feed::{Alpha, Price4, fix, itch};
+use framepool::feed::{Alpha, Price4, fix, itch};
 use itch5::messages::{BuySellIndicator, Printable};
 use itch5::{MessageHandler, Parser};
 

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use framepool::wire::feed::{Protocol, fix, itch, moldudp64, pitch, soupbintcp, xdp};
+use framepool::feed::{fix, itch, moldudp64, pitch, soupbintcp, xdp};
 use framepool::wire::{ParseError, Reason};
 
+use crate::rules::Protocol;
 use crate::venues::{NAMES, Stream, VENUES};
 
 /// What one venue sent.
@@ -60,7 +61,6 @@ impl Decoded {
                 self.fix(stream.venue, packet);
                 Ok(())
             }
-            _ => Ok(()),
         };
         if let Err(error) = walked {
             self.errors.count(error);

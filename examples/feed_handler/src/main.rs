@@ -26,6 +26,7 @@ mod plot;
 mod publisher;
 mod receiver;
 mod report;
+mod rules;
 mod sys;
 mod venues;
 mod worker;

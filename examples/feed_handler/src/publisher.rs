@@ -3,9 +3,9 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use framepool::wire::feed::itch::fields;
-use framepool::wire::feed::moldudp64::{self, Builder};
-use framepool::wire::feed::{Alpha, Price4};
+use framepool::feed::itch::fields;
+use framepool::feed::moldudp64::{self, Builder};
+use framepool::feed::{Alpha, Price4};
 
 use crate::sys;
 

@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use framepool::feed::moldudp64::HEADER;
 use framepool::time::{Clock, HostClock};
-use framepool::wire::feed::moldudp64::HEADER;
 use framepool::{Block, Pool};
 
 use crate::decode::Errors;

@@ -5,19 +5,18 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::ops::Range;
 
-use framepool::wire::feed::moldudp64::{self, Kind};
-use framepool::wire::feed::xdp::Delivery;
-use framepool::wire::feed::{
-    Classifier, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule, SequenceTracker, Venue, Width,
-    itch, pitch, xdp,
-};
+use framepool::feed::moldudp64::{self, Kind};
+use framepool::feed::xdp::Delivery;
+use framepool::feed::{SequenceTracker, Width, itch, pitch, xdp};
 use framepool::wire::{ParseError, Summary, Transport};
 
-/// What the tables call the venues, by their number here.
+use crate::rules::{self, EXAMPLE_RULES, Endpoint, PORT_RULES, Protocol, Rule};
+
+/// What the tables call the venues: [`Venue`](rules::Venue)s in their order, and frames that no rule knows.
 pub const NAMES: [&str; 7] = [
     "nasdaq",
-    "nasdaq_bx",
     "cboe_byx",
+    "cboe_bzx",
     "cboe_futures",
     "nyse",
     "nyse_arca",
@@ -88,20 +87,12 @@ fn fix_stream(summary: &Summary) -> Stream {
     classify(summary, &PORT_RULES).unwrap_or(Stream { venue, protocol })
 }
 
-/// By rules that the library ships as examples.
 fn classify(summary: &Summary, rules: &[Rule]) -> Option<Stream> {
-    let rule = Classifier::new(rules).classify(&endpoint(summary)?)?;
-    let venue = match rule.venue {
-        Venue::Nasdaq => 0,
-        Venue::NasdaqBx => 1,
-        Venue::CboeByx => 2,
-        Venue::CboeFutures => 3,
-        Venue::Nyse => 4,
-        Venue::NyseArca => 5,
-        _ => VENUES - 1,
-    };
-    let protocol = rule.protocol;
-    Some(Stream { venue, protocol })
+    let rule = rules::classify(rules, &endpoint(summary)?)?;
+    Some(Stream {
+        venue: rule.venue as usize,
+        protocol: rule.protocol,
+    })
 }
 
 fn endpoint(summary: &Summary) -> Option<Endpoint> {
@@ -186,7 +177,7 @@ impl Sequences {
                 }
             }
             // Streams over TCP lose nothing.
-            _ => {}
+            Protocol::SoupBinTcp | Protocol::Fix => {}
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 
 mod support;
 
-use framepool::wire::feed::fix::{MOST, Message, Messages};
+use framepool::feed::fix::Messages;
 use framepool::wire::{
     AuthenticationHeader, Ipv6FragmentHeader, Layer, ParseError, TcpHeader, TcpOption, WindowScale,
     samples, summarize,
@@ -27,16 +27,6 @@ fn errors_with_their_facts() {
     );
     let version = render(messages.next().unwrap().unwrap_err().reason);
     assert!(version.starts_with("BadText { found: ["), "{version}");
-}
-
-#[test]
-fn fix_with_any_separator() {
-    let log = b"8=FIX.4.2|9=10|35=0|49=A|10=185|";
-    let (message, _) = Message::<b'|'>::parse_separated(log).unwrap();
-    assert!(render(message).starts_with("Message { body: Section { bytes: ["));
-    assert!(render(message.fields()).starts_with("Fields { bytes: ["));
-    let messages = Messages::<b'|'>::separated(log, MOST);
-    assert!(render(messages).starts_with("Messages { bytes: ["));
 }
 
 #[test]

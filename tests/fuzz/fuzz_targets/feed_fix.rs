@@ -1,7 +1,7 @@
 //! FIX: on arbitrary bytes, and on bytes made a message of, whose fields lie within it.
 #![no_main]
 
-use framepool::wire::feed::fix::{DATA_FIELDS, Message, Messages};
+use framepool::feed::fix::{DATA_FIELDS, Message, Messages};
 use framepool::wire::{ParseError, Reason};
 use libfuzzer_sys::fuzz_target;
 

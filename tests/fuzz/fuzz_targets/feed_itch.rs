@@ -1,7 +1,7 @@
 //! Messages of ITCH: by type and by table the same, and emitted as they were.
 #![no_main]
 
-use framepool::wire::feed::itch::{Message, Messages, Raw};
+use framepool::feed::itch::{Message, Messages, Raw};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Packets and requests of MoldUDP64: what they say lies within the bytes, and builds the same again.
 #![no_main]
 
-use framepool::wire::feed::moldudp64::{Builder, Kind, Packet, Request};
+use framepool::feed::moldudp64::{Builder, Kind, Packet, Request};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Units of PITCH: what they say lies within the bytes, and messages are emitted as they were.
 #![no_main]
 
-use framepool::wire::feed::pitch::{Message, Packet};
+use framepool::feed::pitch::{Message, Packet};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,7 +1,7 @@
 //! Sequence tracking: whatever comes, ends and begins anew, every message is judged once and everything adds up.
 #![no_main]
 
-use framepool::wire::feed::{SequenceTracker, Verdict, Width};
+use framepool::feed::{SequenceTracker, Verdict, Width};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

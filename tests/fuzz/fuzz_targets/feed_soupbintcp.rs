@@ -1,7 +1,7 @@
 //! Packets of SoupBinTCP, cut anywhere: none is lost, none is made up.
 #![no_main]
 
-use framepool::wire::feed::soupbintcp::{Packet, Packets};
+use framepool::feed::soupbintcp::{Packet, Packets};
 use framepool::wire::Reason;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,7 +1,7 @@
 //! Packets of XDP: what they say lies within the bytes, and messages are emitted as they were.
 #![no_main]
 
-use framepool::wire::feed::xdp::{Message, Packet};
+use framepool::feed::xdp::{Message, Packet};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

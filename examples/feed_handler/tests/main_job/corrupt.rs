@@ -105,10 +105,9 @@ fn the_messages_of_real_nasdaq_captures_are_found() {
 
 /// The capture files that this machine has, the smallest first; none that would take long.
 fn captures_of_others() -> Vec<PathBuf> {
-    let beside = || Path::new(PACKAGE).join("../../../shared/data");
-    let root = env::var_os("FRAMEPOOL_DATA").map_or_else(beside, PathBuf::from);
+    let root = data();
     let mut captures = Vec::new();
-    collect(&root, &mut captures);
+    collect(&root, 64 << 10, &mut captures);
     if captures.is_empty() {
         // Not by `eprintln`, which is not shown for a test that passes.
         let _ = writeln!(
@@ -121,7 +120,14 @@ fn captures_of_others() -> Vec<PathBuf> {
     captures.into_iter().map(|(_, path)| path).collect()
 }
 
-fn collect(directory: &Path, captures: &mut Vec<(u64, PathBuf)>) {
+/// The folder of captures, which need not exist.
+pub fn data() -> PathBuf {
+    let beside = || Path::new(PACKAGE).join("../../../shared/data");
+    env::var_os("FRAMEPOOL_DATA").map_or_else(beside, PathBuf::from)
+}
+
+/// Adds the captures of at most `most` bytes below a directory, with their sizes.
+pub fn collect(directory: &Path, most: u64, captures: &mut Vec<(u64, PathBuf)>) {
     let Ok(entries) = fs::read_dir(directory) else {
         return;
     };
@@ -130,8 +136,8 @@ fn collect(directory: &Path, captures: &mut Vec<(u64, PathBuf)>) {
             .extension()
             .is_some_and(|e| e == "pcap" || e == "pcapng");
         match fs::metadata(&path) {
-            Ok(data) if data.is_dir() => collect(&path, captures),
-            Ok(data) if capture && data.len() <= 64 << 10 => captures.push((data.len(), path)),
+            Ok(data) if data.is_dir() => collect(&path, most, captures),
+            Ok(data) if capture && data.len() <= most => captures.push((data.len(), path)),
             _ => {}
         }
     }

@@ -8,6 +8,7 @@
 //! | `links` | captures of every link type, and those without a feed |
 //! | `plot` | the labels of plots |
 //! | `command_line` | options |
+//! | `venues` | which venue sent a packet |
 //! | `run`, `json`, `wire` | running the program, reading its report, building captures |
 
 mod command_line;
@@ -17,5 +18,8 @@ mod links;
 mod live;
 mod plot;
 mod replay;
+#[path = "../../src/rules.rs"]
+mod rules;
 mod run;
+mod venues;
 mod wire;
