@@ -64,12 +64,7 @@ impl Pool<'_> {
             return Err(CheckError::Shared);
         }
         let frontier = self.header().stack.frontier.load(Relaxed) as u32;
-        if frontier > self.depot.capacity() {
-            return Err(CheckError::BadIndex {
-                found: frontier,
-                limit: self.depot.capacity() + 1,
-            });
-        }
+        in_range(frontier, self.depot.capacity() + 1)?;
         let in_magazines = self.check_magazines(frontier)?;
         let stacked = self.check_stack(frontier)?;
         let mut raw = 0;
@@ -107,12 +102,7 @@ impl Pool<'_> {
         let mut visited = 0;
         while let Some(magazine) = magazines.checked(next, &mut visited)? {
             let (below, len) = magazines.contents(&magazine);
-            if len > self.magazine() {
-                return Err(CheckError::BadIndex {
-                    found: len as u32,
-                    limit: u32::from(self.depot.magazine) + 1,
-                });
-            }
+            in_range(len as u32, u32::from(self.depot.magazine) + 1)?;
             for at in 0..len {
                 let mut id = [MaybeUninit::uninit()];
                 // SAFETY: the magazine is in the stack of full ones, which `&mut self` owns exclusively, and `at`
@@ -133,12 +123,7 @@ impl Pool<'_> {
 
     fn mark(&self, ids: &[u32], frontier: u32) -> Result<(), CheckError> {
         for &id in ids {
-            if id >= frontier {
-                return Err(CheckError::BadIndex {
-                    found: id,
-                    limit: frontier,
-                });
-            }
+            in_range(id, frontier)?;
             // SAFETY: the frontier is at most the capacity.
             let link = unsafe { self.link(id) };
             if matches!(link.load(Relaxed), SEEN | RAW) {
@@ -154,12 +139,7 @@ impl Pool<'_> {
         let mut found = 0;
         let mut top = self.depot.stack().top();
         while let Some(id) = top.checked_sub(1) {
-            if id >= frontier {
-                return Err(CheckError::BadIndex {
-                    found: id,
-                    limit: frontier,
-                });
-            }
+            in_range(id, frontier)?;
             // SAFETY: the frontier is at most the capacity.
             let link = unsafe { self.link(id) }.load(Relaxed);
             if matches!(link, SEEN | RAW) || found == frontier as usize {
@@ -169,6 +149,15 @@ impl Pool<'_> {
             top = link;
         }
         Ok(found)
+    }
+}
+
+/// Checks that a number in the metadata is less than `limit`.
+fn in_range(found: u32, limit: u32) -> Result<(), CheckError> {
+    if found < limit {
+        Ok(())
+    } else {
+        Err(CheckError::BadIndex { found, limit })
     }
 }
 

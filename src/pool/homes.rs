@@ -5,11 +5,12 @@ use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
+use crate::pool::Pool;
+use crate::pool::config::{PoolConfig, PoolLayout};
 use crate::pool::depot::{Depot, assume_init};
 use crate::pool::error::ConfigError;
 use crate::pool::geometry::LINE;
 use crate::pool::meta::Base;
-use crate::pool::{Pool, PoolConfig, PoolLayout};
 use crate::sync::{self, Word};
 
 /// The memory for a new pool: two parts, and the number of bytes left over.

@@ -37,16 +37,6 @@ thread_local! {
     static CACHES: RefCell<Vec<Entry>> = const { RefCell::new(Vec::new()) };
 }
 
-/// The result of a search in the list.
-enum Found {
-    Cache(Local),
-    /// A function further up this thread's stack uses it.
-    Lent,
-    /// There is no list: the thread is ending, or the global allocator called this during a change of the
-    /// list.
-    NoList,
-}
-
 /// Runs `f` on the current thread's list, if there is one that is not borrowed.
 fn with_list<R>(f: impl FnOnce(&mut Vec<Entry>) -> R) -> Option<R> {
     CACHES
@@ -56,26 +46,26 @@ fn with_list<R>(f: impl FnOnce(&mut Vec<Entry>) -> R) -> Option<R> {
 }
 
 /// Takes the cache of a pool out of the list. Makes one if the thread has none.
-fn lend(pool: &'static Pool<'static>) -> Found {
-    let found = with_list(|list| {
+///
+/// `None` if a function further up this thread's stack uses the cache, or if there is no list: the thread is
+/// ending, or the global allocator called this during a change of the list.
+fn lend(pool: &'static Pool<'static>) -> Option<Loan> {
+    let cache = with_list(|list| {
         match list
             .iter_mut()
             .find(|entry| core::ptr::eq(entry.pool, pool))
         {
-            Some(entry) => Some(entry.cache.take()),
+            Some(entry) => entry.cache.take().map(Some),
             None => {
                 // Lent from the start: the cache is made while the list is not borrowed.
                 list.push(Entry { pool, cache: None });
-                None
+                Some(None)
             }
         }
-    });
-    match found {
-        Some(Some(Some(cache))) => Found::Cache(cache),
-        Some(Some(None)) => Found::Lent,
-        Some(None) => Found::Cache(Box::new(Cache::new(pool))),
-        None => Found::NoList,
-    }
+    })??;
+    let cache = cache.unwrap_or_else(|| Box::new(Cache::new(pool)));
+    let cache = ManuallyDrop::new(cache);
+    Some(Loan { pool, cache })
 }
 
 /// Puts a cache back into its entry; if the list is gone, drops it.
@@ -102,13 +92,6 @@ fn put_back(pool: &'static Pool<'static>, cache: Local) {
 struct Loan {
     pool: &'static Pool<'static>,
     cache: ManuallyDrop<Local>,
-}
-
-impl Loan {
-    fn new(pool: &'static Pool<'static>, cache: Local) -> Self {
-        let cache = ManuallyDrop::new(cache);
-        Self { pool, cache }
-    }
 }
 
 impl Deref for Loan {
@@ -170,8 +153,8 @@ impl Pool<'static> {
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn local_alloc(&'static self) -> Result<Block<'static>, Exhausted> {
         match lend(self) {
-            Found::Cache(cache) => Loan::new(self, cache).alloc(),
-            Found::Lent | Found::NoList => self.alloc(),
+            Some(mut cache) => cache.alloc(),
+            None => self.alloc(),
         }
     }
 
@@ -186,8 +169,8 @@ impl Pool<'static> {
         block: Block<'static>,
     ) -> Result<(), WrongPool<Block<'static>>> {
         match lend(self) {
-            Found::Cache(cache) => Loan::new(self, cache).free(block),
-            Found::Lent | Found::NoList => self.free(block),
+            Some(mut cache) => cache.free(block),
+            None => self.free(block),
         }
     }
 
@@ -209,16 +192,16 @@ impl Pool<'static> {
     /// ```
     pub fn with_local<R>(&'static self, f: impl FnOnce(&mut Cache<'static>) -> R) -> R {
         match lend(self) {
-            Found::Cache(cache) => f(&mut Loan::new(self, cache)),
+            Some(mut cache) => f(&mut cache),
             // On the stack: the global allocator may have called this.
-            Found::Lent | Found::NoList => f(&mut Cache::new(self)),
+            None => f(&mut Cache::new(self)),
         }
     }
 
     /// Returns every block in the current thread's cache to the depot. The cache stays.
     pub fn local_flush(&'static self) {
-        if let Found::Cache(cache) = lend(self) {
-            Loan::new(self, cache).flush();
+        if let Some(mut cache) = lend(self) {
+            cache.flush();
         }
     }
 }

@@ -2,9 +2,10 @@
 
 use core::fmt;
 
+use crate::pool::Pool;
+use crate::pool::config::PoolConfig;
 use crate::pool::error::ConfigError;
 use crate::pool::owner::Owner;
-use crate::pool::{Pool, PoolConfig};
 use crate::region::{MapError, MappedRegion, RegionReport};
 
 impl Pool<'static> {

@@ -4,8 +4,9 @@ use std::alloc::{self, Layout};
 use std::boxed::Box;
 use std::ptr::NonNull;
 
+use crate::pool::Pool;
+use crate::pool::config::PoolConfig;
 use crate::pool::error::ConfigError;
-use crate::pool::{Pool, PoolConfig};
 
 /// The memory of a pool, returned when the pool is dropped.
 pub(crate) enum Owner {

@@ -7,10 +7,12 @@
 
 use core::ptr::NonNull;
 
+use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
+use crate::pool::block::Block;
 use crate::pool::error::{FreeError, FreeErrorKind};
+use crate::pool::id::BlockId;
 use crate::pool::meta::RAW;
-use crate::pool::{Block, BlockId, Pool};
 use crate::sync::{self, Ordering::*, Word};
 
 impl Block<'_> {

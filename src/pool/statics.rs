@@ -7,11 +7,12 @@ use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
+use crate::pool::Pool;
+use crate::pool::config::{PoolConfig, PoolLayout, Stride};
 use crate::pool::depot::Depot;
 use crate::pool::error::ConfigError;
 use crate::pool::geometry::LINE;
 use crate::pool::meta::Header;
-use crate::pool::{Pool, PoolConfig, PoolLayout, Stride};
 
 /// Alignment as a type: `Align<64>`, for any power of two up to 2 MiB.
 #[derive(Debug, Clone, Copy)]

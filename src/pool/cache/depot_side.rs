@@ -46,7 +46,7 @@ impl<const N: usize> Cache<'_, N> {
         while !self.is_empty() {
             self.flush_coldest(self.share());
         }
-        sync::section(|s| self.pool.depot.return_empty(s, &mut self.account.slot));
+        sync::section(|s| self.pool.depot.return_empty(s, &mut self.account.spare));
     }
 
     /// Number of blocks per exchange: a magazine, or half the cache if that is less.
@@ -98,7 +98,7 @@ impl<const N: usize> Cache<'_, N> {
         let (drawn, in_magazines, awaited) = sync::section(|s| {
             let mut unloaded = None;
             if whole {
-                unloaded = depot.take_magazine(s, &mut account.slot, room);
+                unloaded = depot.take_magazine(s, &mut account.spare, room);
             }
             if unloaded.is_none() {
                 let some = room.get_mut(..want).unwrap_or_default();
@@ -111,7 +111,7 @@ impl<const N: usize> Cache<'_, N> {
                     return (n, 0, false);
                 }
                 // Last, because the rest of it goes to the stack.
-                unloaded = depot.take_magazine(s, &mut account.slot, some);
+                unloaded = depot.take_magazine(s, &mut account.spare, some);
             }
             match unloaded {
                 Some(Unloaded { len, fits, awaited }) => (fits, -(len as isize), awaited),
@@ -204,7 +204,7 @@ impl<const N: usize> Cache<'_, N> {
             self.pool.note_all(cold, AuditKind::Given);
             self.pool
                 .depot
-                .give_magazine(s, &mut self.account.slot, cold, cached);
+                .give_magazine(s, &mut self.account.spare, cold, cached);
             self.pool.depot.note_exchange(s);
         });
         // `len` is at most `N`, and `n` at most `len`: written so that the compiler sees it.

@@ -95,7 +95,7 @@ struct Account {
     /// Frees fill the cache up to this length. Invariant: at most `N`.
     fill: usize,
     /// An empty magazine kept for the next flush.
-    slot: Option<Magazine>,
+    spare: Option<Magazine>,
     /// The length as last reported to the pool, less the blocks that were about to be handed out.
     reported_len: usize,
     /// Allocations, without those still in the tally.
@@ -134,7 +134,7 @@ impl<'p, const N: usize> Cache<'p, N> {
             ids: [const { MaybeUninit::uninit() }; N],
             account: Account {
                 fill,
-                slot: None,
+                spare: None,
                 reported_len: 0,
                 allocations: 0,
                 unreported_allocations: 0,
