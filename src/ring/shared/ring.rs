@@ -50,6 +50,29 @@ const NAME: u64 = u64::from_le_bytes(*b"fp-ring\0");
 /// # let region = SharedRegion::builder(4096).create().unwrap();
 /// let ring = SharedRing::<&'static str>::create(region.words(), 16);
 /// ```
+///
+/// # Trust
+/// Neither end trusts the other. Whatever the peer writes, no access is outside of the ring's slots:
+///
+/// | the peer | this end |
+/// |---|---|
+/// | writes an impossible position | returns [`SharedRingError::Corrupt`], until the position is possible |
+/// | writes a possible position | takes values that were never pushed, or overwrites values that were not taken: all of them are values ([`Plain`]) |
+/// | writes to a slot that is not its own | may see half of a value, or another value at the next look |
+/// | writes to an owner word | returns [`SharedRingError::BadOwner`] when it needs the word |
+/// | lets its end go | learns it ([`SharedProducer::is_abandoned`]) |
+/// | dies | learns it while it waits, at the latest before the first time-out ([`Died`](crate::ring::SharedWaitError::Died)), and may replace it ([`SharedRing::producer_after`]) |
+/// | lives and does nothing | waits until the time-out |
+///
+/// # In place
+/// There is no `&[T]` into a shared ring: a reference promises that its target does not change, and the peer may
+/// change it at any moment. Instead, [`SharedProducer::reserve`] and [`SharedConsumer::peek`] hand out
+/// places by number. A place is written and read by value, or some of its bytes are copied from and to a slice.
+/// That saves work if values are large: a packet is copied once, from where it was received into the ring, and a
+/// reader of its header copies only that. A place always holds a value, since any bytes are one; so committing a
+/// place that was not written is safe, and publishes its old bytes.
+///
+/// **Copy out once, then decide on the copy.** Reading the same place twice may give two values.
 pub struct SharedRing<'r, T>(Words<'r, T>);
 
 impl<T> Clone for SharedRing<'_, T> {
