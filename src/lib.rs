@@ -76,7 +76,7 @@
 //! | `wire` | packet parsing, filters |
 //! | `feed` | the messages of exchange feeds; enables `wire` |
 //! | `critical-section` | pools on targets without compare-and-swap; no effect elsewhere |
-//! | `defmt` | `defmt::Format` for every public type that exists without `std` |
+//! | `defmt` | `defmt::Format` for every public type that exists without `std` that exists without `std` |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
 //! | `audit` | the owner of each block, since when, and its earlier events; needs `std` |
