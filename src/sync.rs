@@ -288,6 +288,22 @@ atomic!(
     Word
 );
 
+impl AtomicWord {
+    /// Puts the caller into the order of the word's changes, without a change: its earlier writes come before
+    /// all later changes, and what it reads afterwards is no older than the word.
+    pub(crate) fn swap_for_the_same(&self) {
+        section(|s| {
+            let mut seen = self.load(Ordering::Relaxed);
+            // Release: pairs with an acquire fence after a later change.
+            while let Err(now) =
+                self.compare_exchange_weak(s, seen, seen, Ordering::Release, Ordering::Relaxed)
+            {
+                seen = now;
+            }
+        });
+    }
+}
+
 #[cfg(feature = "ring")]
 impl AtomicU32 {
     /// The value, when no other thread has access. Loom checks that every access happens before this one.

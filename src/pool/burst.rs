@@ -6,7 +6,7 @@ use core::ptr::NonNull;
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
-use crate::pool::depot::assume_init;
+use crate::pool::depot::ids::assume_init;
 use crate::pool::error::PushError;
 use crate::pool::id::BlockId;
 

@@ -3,7 +3,7 @@
 use core::mem::MaybeUninit;
 
 use crate::pool::Pool;
-use crate::pool::depot::assume_init;
+use crate::pool::depot::ids::assume_init;
 use crate::pool::error::CheckError;
 use crate::pool::id::BlockId;
 use crate::pool::meta::RAW;

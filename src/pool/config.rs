@@ -1,14 +1,11 @@
 //! The shape of a pool, and the layout of its parts in a region.
 
 use crate::pool::error::ConfigError;
-use crate::pool::geometry::{LINE, MAX_BLOCKS, align_up};
+use crate::pool::geometry::{LINE, MAX_BLOCKS, MAX_MAGAZINE, align_up};
 use crate::pool::meta;
 
 /// The largest block, stride and alignment in bytes.
 const MAX_BYTES: usize = 1 << 31;
-
-/// The largest number of indices in a magazine.
-pub(crate) const MAX_MAGAZINE: usize = 4096;
 
 /// The distance from one block to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

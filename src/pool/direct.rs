@@ -9,7 +9,7 @@ use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::burst::Burst;
-use crate::pool::depot::Ids;
+use crate::pool::depot::ids::Ids;
 use crate::pool::depot::stack::{Event, Popped};
 use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
 use crate::sync;

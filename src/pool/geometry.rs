@@ -17,6 +17,9 @@ pub(crate) const MAX_BLOCKS: usize = if cfg!(target_pointer_width = "64") {
     (1 << 15) - 1
 };
 
+/// The largest number of indices in a magazine.
+pub(crate) const MAX_MAGAZINE: usize = 4096;
+
 /// Bits of a slot number in the word of the magazine stacks. Two slot numbers leave 32 bits of a 64-bit word for the
 /// tag, and 20 of a 32-bit one.
 pub(crate) const SLOT_BITS: u32 = if cfg!(target_pointer_width = "64") {

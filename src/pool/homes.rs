@@ -7,7 +7,8 @@ use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::config::{PoolConfig, PoolLayout};
-use crate::pool::depot::{Depot, assume_init};
+use crate::pool::depot::Depot;
+use crate::pool::depot::ids::assume_init;
 use crate::pool::error::ConfigError;
 use crate::pool::geometry::LINE;
 use crate::pool::meta::Base;

@@ -11,7 +11,7 @@ use super::Cache;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::burst::Burst;
-use crate::pool::depot::assume_init;
+use crate::pool::depot::ids::assume_init;
 use crate::pool::error::{AllocManyError, Exhausted, WrongPool};
 
 impl<'p, const N: usize> Cache<'p, N> {

@@ -25,7 +25,8 @@ use core::mem;
 
 use super::Cache;
 use crate::pool::audit::AuditKind;
-use crate::pool::depot::{Unloaded, assume_init};
+use crate::pool::depot::Unloaded;
+use crate::pool::depot::ids::assume_init;
 use crate::pool::error::Exhausted;
 use crate::sync::{self, Ordering::*, Word};
 

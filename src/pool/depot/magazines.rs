@@ -22,7 +22,7 @@ use core::num::NonZeroU32;
 #[cfg(not(loom))]
 use core::{marker::PhantomData, ptr::NonNull};
 
-use super::Ids;
+use super::ids::Ids;
 use super::word::Tops;
 use crate::pool::error::CheckError;
 #[cfg(not(loom))]
@@ -50,7 +50,7 @@ impl MagazineWords {
 
     /// Takes a place in the order of exchanges, without a change.
     pub(super) fn swap_for_the_same(&self) {
-        super::swap_for_the_same(&self.tops);
+        self.tops.swap_for_the_same();
     }
 }
 

@@ -6,6 +6,7 @@
 //! One rule holds for all functions. A function that gives indices: the caller owns their blocks, all different,
 //! and gives them up. A function that takes indices: the caller becomes the owner of their blocks.
 
+pub(crate) mod ids;
 pub(crate) mod magazines;
 pub(crate) mod stack;
 pub(crate) mod word;
@@ -14,19 +15,16 @@ use core::mem::MaybeUninit;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
-use crate::pool::config::MAX_MAGAZINE;
-use crate::pool::geometry::slot_count;
+use crate::pool::geometry::{MAX_MAGAZINE, slot_count};
 use crate::pool::meta::{Base, Header};
-use crate::sync::{self, AtomicWord, Ordering::*, Section, Word};
+use crate::sync::{self, Ordering::*, Section, Word};
+use ids::{Ids, assume_init, rest};
 use magazines::{Magazine, Magazines};
 use stack::Stack;
 use word::HeldCounts;
 
 /// Above every depth: the next pop computes the mark.
 const NO_MARK: Word = u32::MAX as Word;
-
-/// Indices on their way from the depot to a caller.
-pub(crate) type Ids = [MaybeUninit<u32>];
 
 /// The content of a magazine that was taken.
 pub(crate) struct Unloaded {
@@ -345,29 +343,4 @@ impl Depot {
         self.header().stack.swap_for_the_same();
         self.header().exchange.magazines.swap_for_the_same();
     }
-}
-
-fn swap_for_the_same(word: &AtomicWord) {
-    sync::section(|s| {
-        let mut seen = word.load(Relaxed);
-        // Release: pairs with the fence of `look_for_waiters`.
-        while let Err(now) = word.compare_exchange_weak(s, seen, seen, Release, Relaxed) {
-            seen = now;
-        }
-    });
-}
-
-/// The part of `ids` after the first `n`.
-#[inline(always)]
-pub(crate) fn rest(ids: &mut Ids, n: usize) -> &mut Ids {
-    ids.get_mut(n..).unwrap_or_default()
-}
-
-/// The indices in `ids`.
-///
-/// # Safety
-/// All of them are written.
-pub(crate) unsafe fn assume_init(ids: &Ids) -> &[u32] {
-    // SAFETY: the caller's promise; the layouts are the same.
-    unsafe { &*(core::ptr::from_ref(ids) as *const [u32]) }
 }

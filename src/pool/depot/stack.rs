@@ -39,7 +39,7 @@ use core::marker::PhantomData;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 
-use super::Ids;
+use super::ids::Ids;
 use super::word::Shape;
 use crate::sync::{
     AtomicU32, AtomicWord, Counter, Ordering, Ordering::*, Section, Word, loom_const,
@@ -122,7 +122,7 @@ impl StackWords {
 
     /// Takes a place in the order of the head's changes, without a change.
     pub(super) fn swap_for_the_same(&self) {
-        super::swap_for_the_same(&self.head);
+        self.head.swap_for_the_same();
     }
 }
 
