@@ -327,7 +327,7 @@ impl SharedRegion {
 
     /// The whole region as atomic words, as a `ring::SharedRing` takes them. O(1).
     pub fn words(&self) -> &[AtomicU64] {
-        self.covering(0, self.len()).unwrap_or_default()
+        self.mapping.words()
     }
 
     /// The words that hold `len` bytes from `offset` on.
