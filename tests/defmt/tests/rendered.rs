@@ -5,9 +5,7 @@
 
 mod support;
 
-use framepool::{
-    Burst, ConfigError, Exhausted, Pool, PoolAlloc, PoolConfig, StaticPool, Stride,
-};
+use framepool::{Burst, ConfigError, Exhausted, Pool, PoolAlloc, PoolConfig, StaticPool, Stride};
 use support::render;
 
 fn pool() -> Pool<'static> {
