@@ -107,8 +107,6 @@ impl Host {
             _ => Verdict::Ignore,
         };
         if !matches!(verdict, Verdict::Ignore) {
-            // Ethernet's padding ends here.
-            frame.truncate(summary.payload().end);
             self.return_to_sender(frame)?;
             turn_ipv4(frame, summary)?;
         }
@@ -126,8 +124,11 @@ impl Host {
 /// Swaps the ends of a datagram. That changes neither the sum over the addresses nor that over the ports, so UDP's
 /// checksum stays right.
 fn turn_ipv4(frame: &mut Frame, summary: &Summary) -> Result<(), ParseError> {
+    let start = summary.network_offset();
     let bytes = frame.bytes_mut();
-    let mut ip = Ipv4::new_checked(&mut bytes[summary.network_offset()..])?;
+    let mut ip = Ipv4::new_checked(&mut bytes[start..])?;
+    // Ethernet's padding may follow.
+    let end = start + usize::from(ip.total_len());
     let (src, dst) = (ip.src(), ip.dst());
     ip.set_src(dst);
     ip.set_dst(src);
@@ -143,6 +144,7 @@ fn turn_ipv4(frame: &mut Frame, summary: &Summary) -> Result<(), ParseError> {
     } else {
         Icmpv4::new_checked(transport)?.change_kind(ICMP_ECHO_REPLY);
     }
+    frame.truncate(end);
     Ok(())
 }
 

@@ -35,13 +35,13 @@ const RX_ERROR: u32 = 1 << 15;
 const FCS: usize = 4;
 
 /// There is no LAN9118 at the address.
-#[derive(Debug)]
 pub struct NotFound;
 
 /// Resets the controller, gives it its Ethernet address and starts it.
 ///
 /// # Safety
-/// A LAN9118 or nothing else is at `base`, 0x100 bytes long, and nothing else uses it.
+/// `base` is the address of a device's registers, 0x100 bytes that may be read and written as words, and nothing else
+/// uses them. If the device is not a LAN9118, reading `BYTE_TEST` and `ID_REV` does no harm.
 pub unsafe fn start(base: usize, mac: [u8; 6]) -> Result<(Receiver, Transmitter), NotFound> {
     let registers = Registers { base };
     if registers.read(BYTE_TEST) != 0x8765_4321 || registers.read(ID_REV) >> 16 != 0x0118 {

@@ -50,7 +50,7 @@ fn arp(peer: &mut Peer) -> Result<String, String> {
         target_hardware: OUR_MAC,
         target: OUR_IP,
     };
-    if reply != Ok(Some(expected)) {
+    if reply != Ok(Some(expected)) || frame.len() != summary.network_offset() + ArpHeader::LEN {
         return Err(format!("wrong reply: {reply:?}"));
     }
     Ok(format!("{ITS_IP} is at {ITS_MAC:02x?}"))
@@ -88,6 +88,11 @@ fn echo(peer: &mut Peer) -> Result<String, String> {
         if frames::udp_answer(frame, ECHO)? != payload {
             return Err(format!("wrong echo of {len} bytes"));
         }
+    }
+    let request = frames::udp_with_more(ECHO, b"inside", b"after");
+    let frame = peer.ask(&request)?;
+    if frames::udp_answer(frame, ECHO)? != b"inside" || frame.len() != request.len() {
+        return Err("wrong echo of a datagram shorter than its IP datagram".into());
     }
     Ok(format!(
         "{} datagrams of 0 to {LONGEST} bytes echoed",

@@ -101,6 +101,15 @@ fn put_ethernet(frame: &mut [u8], dst: [u8; 6], ether_type: u16) {
     header.emit(frame).expect("a whole header");
 }
 
+/// A UDP datagram after whose end the IP datagram goes on, as RFC 768 permits.
+pub fn udp_with_more(to: u16, payload: &[u8], more: &[u8]) -> Vec<u8> {
+    let mut frame = udp(OUR_PORT, to, &[payload, more].concat());
+    let mut datagram = Udp::new_checked(&mut frame[IP..]).expect("a whole datagram");
+    datagram.set_len((payload.len() + 8) as u16);
+    datagram.fill_checksum_v4(OUR_IP, ITS_IP);
+    frame
+}
+
 /// Makes the header's checksum right again after a change.
 pub fn refill_ip_checksum(frame: &mut [u8]) {
     Ipv4::new_checked(&mut frame[ETHERNET..])
