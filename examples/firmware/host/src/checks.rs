@@ -12,6 +12,8 @@ use crate::say;
 const FLOOD: u64 = 96;
 /// Milliseconds for which the firmware is busy: longer than the flood takes, also on a loaded machine.
 const BUSY: &str = "1000";
+/// From the answer of the firmware until it is busy; much shorter than `BUSY`.
+const SETTLE: Duration = Duration::from_millis(100);
 /// Frames of the overload, which are sent without waiting for answers.
 const OVERLOAD: u64 = 20_000;
 /// Echoes under way at once; less than the pool has blocks.
@@ -143,6 +145,8 @@ fn flood(peer: &mut Peer) -> Result<String, String> {
     let before = peer.statistics()?;
     let frame = peer.ask(&frames::udp(OUR_PORT, PAUSE, BUSY.as_bytes()))?;
     frames::udp_answer(frame, PAUSE)?;
+    // The firmware frees the answer's block just after it has sent it.
+    std::thread::sleep(SETTLE);
     for number in 0..FLOOD {
         peer.send(&frames::udp(OUR_PORT, ECHO, &number.to_be_bytes()))?;
     }
