@@ -47,8 +47,10 @@
 //! |---|---|
 //! | a pool in hugepages, prefaulted (Linux) | [`Pool::map`] |
 //! | hugepages, and a report of what the kernel granted (Linux) | [`MappedRegion`], then [`Pool::over_mapping`] |
+//! | a block and the part of it that holds a frame | [`Frame`], from [`Block::fill`] or [`Block::assume_init_range`] |
+//! | to lend blocks to a device, and take them back by offset | [`Posted`] |
 //! | to give a block to C, a device or a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`] |
-//! | to take it back | [`Pool::free_raw`], [`Pool::block_from_raw`], [`Pool::block_from_id`] |
+//! | to take it back | [`Pool::reclaim_raw`], [`Pool::free_raw`], [`Pool::block_from_raw`], [`Pool::block_from_id`] |
 //! | contiguous pages | [`PageRun`], from [`PageRuns::alloc`] |
 //! | physical addresses (Linux) | [`region::Iova`], [`region::PhysAddr::of`] |
 //! | memory that several processes map (Linux) | [`SharedRegion`] |
@@ -148,9 +150,10 @@ pub use pool::MapPoolError;
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
     AllocAsync, AllocManyError, AllocValueError, AllocValueReason, Block, BlockId, Burst, Cache,
-    CacheStats, Census, CheckError, ConfigError, Exhausted, FreeError, FreeErrorKind, Pool,
-    PoolAlloc, PoolBox, PoolConfig, PoolLayout, PushError, Reservation, ReserveError, ResetError,
-    Stats, Stride, TooLong, WrongPool,
+    CacheStats, Census, CheckError, ConfigError, Exhausted, Frame, FrameError, FreeError,
+    FreeErrorKind, FromIdsError, NoTailroom, Pool, PoolAlloc, PoolBox, PoolConfig, PoolLayout,
+    Posted, PushError, Reservation, ReserveError, ResetError, Stats, Stride, TooLong,
+    TooManyDevices, WrongPool,
 };
 #[cfg(feature = "audit")]
 pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};

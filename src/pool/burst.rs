@@ -1,13 +1,15 @@
 //! Several blocks as one value.
 
+use core::fmt;
 use core::mem::{self, MaybeUninit};
+use core::ops::Range;
 use core::ptr::NonNull;
 
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::depot::ids::assume_init;
-use crate::pool::error::PushError;
+use crate::pool::error::{FreeError, PushError};
 use crate::pool::id::BlockId;
 
 /// Owns up to `N` blocks of one pool: one pool reference and four bytes for each block.
@@ -185,6 +187,87 @@ impl<'p, const N: usize> Burst<'p, N> {
         })
     }
 
+    /// The first bytes of the block at position `i`, which something has written: a received frame. `None` if
+    /// there is no such block, or the range does not lie in it.
+    ///
+    /// # Safety
+    /// The bytes of the range are initialised.
+    #[inline]
+    pub unsafe fn assume_init_range(&self, i: usize, range: Range<usize>) -> Option<&[u8]> {
+        let bytes = self.block(i)?.get(range)?;
+        // SAFETY: the caller's promise; the layouts are the same.
+        Some(unsafe { &*(core::ptr::from_ref(bytes) as *const [u8]) })
+    }
+
+    /// Converts the handles into the names of the blocks, which stay in use as [raw](Pool::raw_out) blocks until
+    /// [`from_ids`](Self::from_ids), [`Pool::free_id`] or [`Pool::block_from_id`]. One change of the pool's count for
+    /// all of them.
+    ///
+    /// ```
+    /// use framepool::Burst;
+    ///
+    /// framepool::pool!(static UMEM: [2048; 64]);
+    ///
+    /// let burst: Burst<'_, 32> = UMEM.alloc_burst(3)?;
+    /// let mut names = [framepool::BlockId(0); 32];
+    /// let names = burst.into_ids(&mut names);
+    /// assert_eq!((names.len(), UMEM.raw_out()), (3, 3));
+    /// // SAFETY: nothing uses these blocks, and no one else returns them.
+    /// let burst = unsafe { Burst::<32>::from_ids(&UMEM, names) }?;
+    /// assert_eq!((burst.len(), UMEM.raw_out()), (3, 0));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use = "the blocks leak unless the names are returned to the pool"]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub fn into_ids(mut self, names: &mut [BlockId; N]) -> &[BlockId] {
+        self.note(AuditKind::IntoRaw);
+        let pool = self.pool;
+        let ids = self.disown();
+        // SAFETY: the burst owned these blocks.
+        unsafe { pool.mark_raw(ids) };
+        for (name, &id) in names.iter_mut().zip(ids) {
+            *name = BlockId(id);
+        }
+        names.get(..ids.len()).unwrap_or_default()
+    }
+
+    /// Makes raw blocks a burst: all or none. O(their number), one compare-and-swap each.
+    ///
+    /// # Errors
+    /// [`FromIdsError`]: more than `N` names, or one that is not of a raw block of this pool. All blocks stay as they
+    /// were.
+    ///
+    /// # Safety
+    /// As for [`Pool::free_raw`], for each of them: the burst owns the blocks from now on.
+    #[track_caller]
+    pub unsafe fn from_ids(pool: &'p Pool<'p>, names: &[BlockId]) -> Result<Self, FromIdsError> {
+        if names.len() > N {
+            pool.count_refusal();
+            return Err(FromIdsError::TooMany {
+                requested: names.len(),
+                limit: N,
+            });
+        }
+        let mut burst = Self::new(pool);
+        for &name in names {
+            match pool.claim_raw(Ok(name)) {
+                Ok(id) => {
+                    if let Some(place) = burst.ids.get_mut(burst.len) {
+                        place.write(id.0);
+                        burst.len += 1;
+                    }
+                }
+                Err(error) => {
+                    // SAFETY: the burst owned these blocks.
+                    unsafe { pool.mark_raw(burst.disown()) };
+                    return Err(FromIdsError::Free(error));
+                }
+            }
+        }
+        burst.note(AuditKind::FromRaw);
+        Ok(burst)
+    }
+
     #[inline]
     pub(crate) fn as_ids(&self) -> &[u32] {
         // SAFETY: by the invariant of `len`.
@@ -246,32 +329,102 @@ impl<const N: usize> Drop for Burst<'_, N> {
 
 describe!(impl[const N: usize] Burst<'_, N> as Burst { ids = |it| it.as_ids() });
 
-/// Iterates over the blocks of a burst by value, from the last to the first.
-#[derive(Debug)]
-#[cfg_attr(feature = "defmt", derive(defmt::Format))]
-pub struct BurstIntoIter<'p, const N: usize>(Burst<'p, N>);
+/// Iterates over the blocks of a burst by value, from the first to the last. Dropping it frees the rest.
+pub struct BurstIntoIter<'p, const N: usize> {
+    burst: Burst<'p, N>,
+    /// Invariant: `from <= burst.len()`, and blocks before it are not the burst's any more.
+    from: usize,
+}
+
+impl<'p, const N: usize> BurstIntoIter<'p, N> {
+    /// The blocks that are left, named.
+    fn as_ids(&self) -> &[u32] {
+        self.burst.as_ids().get(self.from..).unwrap_or_default()
+    }
+}
 
 impl<'p, const N: usize> Iterator for BurstIntoIter<'p, N> {
     type Item = Block<'p>;
 
     #[inline]
     fn next(&mut self) -> Option<Block<'p>> {
-        self.0.pop()
+        let &id = self.as_ids().first()?;
+        self.from += 1;
+        self.burst.pool.note(id, AuditKind::FromBurst);
+        // SAFETY: by the invariants of `len` and `from` the block is owned, and passes to the handle.
+        Some(unsafe { Block::own(self.burst.pool, id) })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.0.len(), Some(self.0.len()))
+        let left = self.burst.len() - self.from;
+        (left, Some(left))
+    }
+}
+
+impl<'p, const N: usize> DoubleEndedIterator for BurstIntoIter<'p, N> {
+    #[inline]
+    fn next_back(&mut self) -> Option<Block<'p>> {
+        if self.from == self.burst.len() {
+            return None;
+        }
+        self.burst.pop()
     }
 }
 
 impl<const N: usize> ExactSizeIterator for BurstIntoIter<'_, N> {}
 impl<const N: usize> core::iter::FusedIterator for BurstIntoIter<'_, N> {}
 
+impl<const N: usize> Drop for BurstIntoIter<'_, N> {
+    fn drop(&mut self) {
+        let (pool, from) = (self.burst.pool, self.from);
+        let left = self.burst.disown().get(from..).unwrap_or_default();
+        if !left.is_empty() {
+            pool.note_all(left, AuditKind::Dropped);
+            // SAFETY: by the invariant of `from` these were owned, and are given up here.
+            unsafe { pool.give_many(left) };
+        }
+    }
+}
+
+describe!(impl[const N: usize] BurstIntoIter<'_, N> as BurstIntoIter { ids = |it| it.as_ids() });
+
 impl<'p, const N: usize> IntoIterator for Burst<'p, N> {
     type Item = Block<'p>;
     type IntoIter = BurstIntoIter<'p, N>;
 
     fn into_iter(self) -> BurstIntoIter<'p, N> {
-        BurstIntoIter(self)
+        BurstIntoIter {
+            burst: self,
+            from: 0,
+        }
     }
 }
+
+/// Names did not become a burst. Nothing changed but the count of refusals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum FromIdsError {
+    /// More names than the burst holds.
+    TooMany {
+        /// Number of names.
+        requested: usize,
+        /// The capacity of the burst.
+        limit: usize,
+    },
+    /// A name is not of a raw block of the pool.
+    Free(FreeError),
+}
+
+impl fmt::Display for FromIdsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TooMany { requested, limit } => {
+                write!(f, "{requested} names do not fit a burst of {limit} blocks")
+            }
+            Self::Free(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for FromIdsError {}

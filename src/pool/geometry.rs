@@ -7,12 +7,15 @@ pub(crate) const LINE: usize = if cfg!(target_pointer_width = "64") {
     32
 };
 
+/// Links from here on are marks: see [`meta`](super::meta). No index plus one is this large.
+pub(crate) const FIRST_MARK: u32 = u32::MAX - 65;
+
 /// The largest number of blocks in a pool on this target.
 ///
 /// 64-bit: all values of a `u32`, less the marks of [`meta`](super::meta). 32-bit: the tag must have two bits more
 /// than the index, so that the depth can be computed from the counters.
 pub(crate) const MAX_BLOCKS: usize = if cfg!(target_pointer_width = "64") {
-    u32::MAX as usize - 2
+    FIRST_MARK as usize - 1
 } else {
     (1 << 15) - 1
 };

@@ -11,7 +11,8 @@
 //! All zeros is a valid empty pool. A link is 4 bytes per block. Its value, for a block that is
 //! - in the free stack: the index of the block below, plus one (0: none);
 //! - in use as a raw block: [`RAW`];
-//! - anywhere else: any value but [`RAW`].
+//! - lent to a device: the [mark](posted_mark) of a table;
+//! - anywhere else: any value but a mark.
 //!
 //! Links lie beside the blocks, never inside them: a device may still write to a free block, so its bytes are not
 //! trusted.
@@ -25,14 +26,27 @@ use crate::pool::Pool;
 use crate::pool::depot::magazines::Boxed;
 use crate::pool::depot::magazines::{MagazineWords, Memory};
 use crate::pool::depot::stack::StackWords;
-use crate::pool::geometry::links_size;
 #[cfg(loom)]
 use crate::pool::geometry::slot_count;
+use crate::pool::geometry::{FIRST_MARK, links_size};
 use crate::pool::waiting::Pressure;
-use crate::sync::{AtomicU32, AtomicWord, Counter, loom_const};
+use crate::sync::{AtomicU32, AtomicWord, Counter, Word, loom_const};
 
 /// The link of a raw block. No index plus one is this large.
 pub(crate) const RAW: u32 = u32::MAX;
+
+/// The maximum number of tables of posted blocks: as many as a word has bits.
+pub(crate) const MAX_DEVICES: u32 = Word::BITS;
+
+/// The link of a block that the table with this number has lent to a device.
+pub(crate) const fn posted_mark(number: u32) -> u32 {
+    RAW - 2 - number
+}
+
+/// Whether a link is a mark: of a raw block, or of one that is lent to a device.
+pub(crate) const fn is_mark(link: u32) -> bool {
+    link >= FIRST_MARK
+}
 
 /// The mutable part of a pool that is not per block: on 64-bit targets, each group has cache lines of its own.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
@@ -67,6 +81,8 @@ pub(crate) struct Cold {
     /// Number of blocks below the frontier that this pool does not account for: those withdrawn for reservations,
     /// and in a reservation, the names below its capacity that do not belong to it.
     pub(crate) lent: AtomicWord,
+    /// The numbers of [`Posted`](super::posted::Posted) tables that are in use, a bit each.
+    pub(crate) devices: AtomicWord,
     /// Bytes of the region that the pool does not use.
     pub(crate) slack: usize,
     /// Returns the memory when the pool is dropped; null if the pool does not own it.
@@ -92,6 +108,7 @@ impl Header {
                     refusals: Counter::new(0),
                     raw: AtomicWord::new(0),
                     lent: AtomicWord::new(0),
+                    devices: AtomicWord::new(0),
                     slack,
                     #[cfg(feature = "std")]
                     owner: core::ptr::null_mut(),

@@ -37,7 +37,8 @@
 // | `geometry`, `meta` | sizes; the place of header, links and magazines |
 // | `depot` | the lock-free stack and frontier; magazines; the tagged words |
 // | `direct` | allocation without a cache |
-// | `block`, `burst`, `boxed`, `raw` | the handles that users hold |
+// | `block`, `frame`, `burst`, `boxed`, `raw` | the handles that users hold |
+// | `posted` | blocks lent to a device |
 // | `cache` | a worker's own cache |
 // | `waiting`, `low_water` | waiting for a block; the callback for few blocks left |
 // | `reserve` | pools over blocks of a pool |
@@ -68,6 +69,7 @@ mod check;
 pub(crate) mod config;
 pub(crate) mod depot;
 pub(crate) mod error;
+mod frame;
 pub(crate) mod geometry;
 mod global_alloc;
 mod id;
@@ -79,6 +81,7 @@ mod mapped;
 pub(crate) mod meta;
 #[cfg(feature = "std")]
 mod owner;
+mod posted;
 mod raw;
 mod reserve;
 mod reset;
@@ -95,7 +98,7 @@ use core::ptr::NonNull;
 pub use audit::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
 pub use block::Block;
 pub use boxed::PoolBox;
-pub use burst::{Burst, BurstIntoIter};
+pub use burst::{Burst, BurstIntoIter, FromIdsError};
 pub use cache::Cache;
 pub use check::Census;
 pub use config::{PoolConfig, PoolLayout, Stride};
@@ -103,10 +106,12 @@ pub use error::{
     AllocManyError, AllocValueError, AllocValueReason, CheckError, ConfigError, Exhausted,
     FreeError, FreeErrorKind, PushError, ReserveError, ResetError, TooLong, WrongPool,
 };
+pub use frame::{Frame, FrameError, NoTailroom};
 pub use global_alloc::PoolAlloc;
 pub use id::BlockId;
 #[cfg(all(feature = "mmap", target_os = "linux"))]
 pub use mapped::MapPoolError;
+pub use posted::{Posted, TooManyDevices};
 pub use reserve::Reservation;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool, static_align, static_pool, static_stride};
@@ -237,6 +242,12 @@ impl<'m> Pool<'m> {
         let id = offset.checked_div(self.stride())?;
         let inside = offset - id * self.stride() < self.block_size();
         (id < self.capacity() && inside).then_some(BlockId(id as u32))
+    }
+
+    /// Bytes from the start of the first block to the start of this one: the address for a descriptor. `None` if
+    /// the pool has no such block. [`id_at_offset`](Self::id_at_offset) is the inverse.
+    pub fn offset_of(&self, id: BlockId) -> Option<usize> {
+        (id.index() < self.capacity()).then(|| id.index() * self.stride())
     }
 
     /// The block that contains an address, and the offset in the block.

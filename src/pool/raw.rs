@@ -47,6 +47,20 @@ impl Block<'_> {
 }
 
 impl Pool<'_> {
+    /// Makes blocks raw.
+    ///
+    /// # Safety
+    /// The caller owns them, all different, and gives them up.
+    pub(crate) unsafe fn mark_raw(&self, ids: &[u32]) {
+        let raw = &self.header().cold.raw;
+        sync::section(|s| raw.fetch_add(s, ids.len() as Word, Relaxed));
+        for &id in ids {
+            // Release: as in `into_id`.
+            // SAFETY: the caller owns the block: it is in range, and its link is the caller's to write.
+            unsafe { self.link(id) }.store(RAW, Release);
+        }
+    }
+
     /// Frees a raw block by the address that [`Block::into_raw`] returned. Range, stride and state are
     /// always checked. O(1), two atomic steps.
     ///
@@ -135,7 +149,10 @@ impl Pool<'_> {
 
     /// Makes the caller the owner of a raw block. Of several callers, one succeeds.
     #[track_caller]
-    fn claim_raw(&self, id: Result<BlockId, FreeErrorKind>) -> Result<BlockId, FreeError> {
+    pub(crate) fn claim_raw(
+        &self,
+        id: Result<BlockId, FreeErrorKind>,
+    ) -> Result<BlockId, FreeError> {
         let claimed = id.and_then(|id| {
             if id.index() >= self.capacity() {
                 let capacity = self.capacity();

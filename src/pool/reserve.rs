@@ -26,7 +26,7 @@ use crate::pool::depot::ids::assume_init;
 use crate::pool::error::{ConfigError, ReserveError};
 use crate::pool::geometry::LINE;
 use crate::pool::homes::carve;
-use crate::pool::meta::{Base, RAW, size_of_parts};
+use crate::pool::meta::{Base, RAW, is_mark, size_of_parts};
 #[cfg(feature = "std")]
 use crate::pool::owner::{Allocation, Owner};
 use crate::sync::{self, Ordering::*, Word};
@@ -188,7 +188,7 @@ impl Reservation<'_> {
         for id in 0..self.pool.depot.capacity() {
             // SAFETY: below the capacity of both; the names are the same.
             let (own, parents) = unsafe { (self.pool.link(id), self.parent.link(id)) };
-            if own.load(Acquire) == RAW {
+            if is_mark(own.load(Acquire)) {
                 let raw = &self.parent.header().cold.raw;
                 sync::section(|s| raw.fetch_add(s, 1, Relaxed));
                 // Release, and acquire above: as in `into_id`.

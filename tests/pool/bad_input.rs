@@ -38,15 +38,27 @@ fn sizes_that_overflow_are_refused() {
         refused(PoolConfig::new(64, usize::MAX)),
         ConfigError::TooManyBlocks { .. }
     ));
-    // Under loom and on 32-bit targets fewer blocks can be named; the product overflows on any.
+    // The product overflows on 32-bit targets. On 64-bit ones even the most of the largest blocks have a size,
+    // and one block more has no name.
     let stride = Stride::Bytes(1 << 31);
-    let many = if cfg!(target_pointer_width = "64") {
-        4_294_967_293
+    let config = |many| PoolConfig::new(1 << 31, many).align(1).stride(stride);
+    if cfg!(target_pointer_width = "64") {
+        let most = 4_294_967_229;
+        assert!(
+            config(most)
+                .layout()
+                .is_ok_and(|layout| layout.size() < isize::MAX as usize)
+        );
+        assert!(matches!(
+            config(most + 1).layout(),
+            Err(ConfigError::TooManyBlocks { .. })
+        ));
     } else {
-        32_767
-    };
-    let config = PoolConfig::new(1 << 31, many).align(1).stride(stride);
-    assert!(matches!(config.layout(), Err(ConfigError::Overflow { .. })));
+        assert!(matches!(
+            config(32_767).layout(),
+            Err(ConfigError::Overflow { .. })
+        ));
+    }
     if let Some(stride) = 1usize.checked_shl(40) {
         let config = PoolConfig::new(64, 4).stride(Stride::Bytes(stride));
         assert!(matches!(refused(config), ConfigError::BlockTooLarge { .. }));

@@ -14,6 +14,9 @@ fn every_public_type<T: defmt::Format, F>() {
     is_logged::<Burst<'static, 4>>();
     is_logged::<pool::BurstIntoIter<'static, 4>>();
     is_logged::<Cache<'static>>();
+    is_logged::<(framepool::Frame<'static>, framepool::Posted<'static>)>();
+    is_logged::<(framepool::FrameError<'static>, framepool::NoTailroom)>();
+    is_logged::<(framepool::TooManyDevices, framepool::FromIdsError)>();
     is_logged::<PoolBox<'static, T>>();
     is_logged::<PoolAlloc<F>>();
     is_logged::<(Reservation<'static>, AllocAsync<'static>)>();

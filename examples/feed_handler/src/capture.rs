@@ -16,7 +16,7 @@ use crate::link::{self, Start, UNDECLARED, Unsupported};
 use crate::receiver::Producer;
 use crate::sys;
 use crate::venues::{Others, Sequences, Stream};
-use crate::worker::Frame;
+use crate::worker::Packet;
 
 /// Bytes of the reader's buffer: more than any block of a usual capture.
 const BUFFER: usize = 1 << 20;
@@ -184,7 +184,7 @@ impl Out<'_, '_> {
     /// Copies a frame into a block and sends it. Returns false if the frame is longer than a block.
     fn hand_on(&mut self, data: &[u8], payload: Range<usize>, stream: Stream) -> bool {
         let mut idle = 0;
-        let mut block = loop {
+        let block = loop {
             match self.front.alloc() {
                 Ok(block) => break block,
                 Err(_) => {
@@ -193,14 +193,12 @@ impl Out<'_, '_> {
                 }
             }
         };
-        let Ok(written) = block.write(data) else {
+        let Ok(frame) = block.fill(data) else {
             return false;
         };
-        let len = written.len();
         // The ring has a place for every block of the pool.
-        drop(self.frames.push(Some(Frame {
-            block,
-            len,
+        drop(self.frames.push(Some(Packet {
+            frame,
             payload,
             stream,
             received_at: self.clock.now(),

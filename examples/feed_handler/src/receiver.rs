@@ -13,9 +13,9 @@ use crate::decode::Errors;
 use crate::front::Front;
 use crate::sys::{self, BATCH, Batch};
 use crate::venues::{LIVE, Sequences};
-use crate::worker::Frame;
+use crate::worker::Packet;
 
-pub type Producer<'p> = framepool::ring::Producer<'static, Option<Frame<'p>>>;
+pub type Producer<'p> = framepool::ring::Producer<'static, Option<Packet<'p>>>;
 
 /// What the receiver saw.
 #[derive(Debug, Default)]
@@ -89,11 +89,11 @@ pub fn receive<'p>(
             let Some(block) = ready.pop_front() else {
                 break;
             };
-            if let Some(frame) =
+            if let Some(packet) =
                 received.accept(block, batch.len(i), batch.truncated(i), received_at)
             {
                 // The ring has a place for every block of the pool.
-                drop(frames.push(Some(frame)));
+                drop(frames.push(Some(packet)));
             }
         }
         signals.packets.store(received.packets, Relaxed);
@@ -110,17 +110,21 @@ impl Received {
         len: usize,
         truncated: bool,
         received_at: u64,
-    ) -> Option<Frame<'p>> {
+    ) -> Option<Packet<'p>> {
         self.packets += 1;
         // SAFETY: the kernel wrote that many bytes.
-        self.follow(unsafe { block.assume_init(len.min(HEADER)) });
+        let Ok(frame) = (unsafe { block.assume_init_range(0..len) }) else {
+            self.truncated += 1;
+            return None;
+        };
+        let header = frame.bytes().get(..HEADER).unwrap_or(frame.bytes());
+        self.follow(header);
         if truncated {
             self.truncated += 1;
             return None;
         }
-        Some(Frame {
-            block,
-            len,
+        Some(Packet {
+            frame,
             payload: 0..len,
             stream: LIVE,
             received_at,

@@ -1,4 +1,4 @@
-//! System calls. All unsafe code of the example is here, except the reads of received bytes.
+//! System calls. All unsafe code of the example is here, except one promise of the receiver.
 
 use std::io;
 use std::mem;

@@ -1,10 +1,10 @@
-//! The consumer: counts the messages of each block, records its latency, then frees it.
+//! The consumer: counts the messages of each frame, records its latency, then frees it.
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use framepool::time::{Clock, HostClock};
-use framepool::{Block, Pool};
+use framepool::{Frame, Pool};
 
 use crate::decode::Decoded;
 use crate::front::Front;
@@ -13,11 +13,10 @@ use crate::sys;
 use crate::venues::Stream;
 
 /// What the receiver sends: the block itself, and what a NIC's descriptor would state about it.
-pub struct Frame<'p> {
-    pub block: Block<'p>,
-    /// Bytes of the block that were received.
-    pub len: usize,
-    /// Where in these bytes the feed's packet is, and which feed it is.
+pub struct Packet<'p> {
+    /// What was received, in its block.
+    pub frame: Frame<'p>,
+    /// Where in the frame the feed's packet is, and which feed it is.
     pub payload: Range<usize>,
     pub stream: Stream,
     /// When it was received, in ticks of the clock.
@@ -25,7 +24,7 @@ pub struct Frame<'p> {
 }
 
 /// The ring first carries `None`s, which touch its memory before the run.
-pub type Consumer<'p> = framepool::ring::Consumer<'static, Option<Frame<'p>>>;
+pub type Consumer<'p> = framepool::ring::Consumer<'static, Option<Packet<'p>>>;
 
 /// What the consumer found.
 #[derive(Debug)]
@@ -59,7 +58,7 @@ pub fn consume<'p>(
     let mut faults = None;
     let mut idle = 0u32;
     loop {
-        let Some(frame) = frames.pop() else {
+        let Some(packet) = frames.pop() else {
             if frames.is_abandoned() && frames.is_empty() {
                 break;
             }
@@ -71,9 +70,9 @@ pub fn consume<'p>(
         if faults.is_none() && warm.is_set() {
             faults = Some(sys::thread_faults());
         }
-        if let Some(frame) = frame {
-            consumed.take(&frame, clock);
-            front.free(frame.block);
+        if let Some(packet) = packet {
+            consumed.take(&packet, clock);
+            front.free(packet.frame.into_block());
             progress.store(consumed.decoded.messages, Relaxed);
         }
     }
@@ -82,17 +81,16 @@ pub fn consume<'p>(
 }
 
 impl Consumed {
-    fn take(&mut self, frame: &Frame<'_>, clock: &HostClock) {
-        // SAFETY: the receiver, or the reader of the capture, wrote that many bytes.
-        let bytes = unsafe { frame.block.assume_init(frame.len) };
+    fn take(&mut self, packet: &Packet<'_>, clock: &HostClock) {
+        let bytes = packet.frame.bytes();
         self.packets += 1;
         self.bytes += bytes.len() as u64;
-        let packet = bytes.get(frame.payload.clone()).unwrap_or_default();
-        self.decoded.take(frame.stream, packet);
-        let venue = frame.stream.venue;
+        let payload = bytes.get(packet.payload.clone()).unwrap_or_default();
+        self.decoded.take(packet.stream, payload);
+        let venue = packet.stream.venue;
         // The tracker counts the outcome, and every venue has a channel.
         let _ = self
             .latency
-            .record_ticks(venue, clock, frame.received_at, clock.now());
+            .record_ticks(venue, clock, packet.received_at, clock.now());
     }
 }

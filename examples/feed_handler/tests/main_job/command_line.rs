@@ -76,7 +76,7 @@ fn a_filter_that_is_none_is_refused_with_the_place() {
         ("udp and", "byte 7"),
         ("upd", "byte 0"),
         ("port 70000", "byte 5"),
-        ("", "no term"),
+        ("", "the expression is empty"),
     ] {
         let options: Vec<&str> = pcap.into_iter().chain([filter]).collect();
         assert_refused(&options, "--filter");
