@@ -3,12 +3,11 @@
 use core::fmt::{self, Write};
 use core::net::{IpAddr, Ipv4Addr};
 
+use framepool::Frame;
 use framepool::wire::{
     Arp, ArpHeader, Ethernet, Icmpv4, Ipv4, Link, Network, ParseError, Summary, Transport, Udp,
     summarize,
 };
-
-use crate::frame::Frame;
 
 /// The port of the echo service (RFC 862).
 const ECHO: u16 = 7;
@@ -43,7 +42,7 @@ pub enum Verdict {
 
 impl Host {
     /// Reads a frame and turns it into its answer, if it is a request for this host.
-    pub fn answer(&self, frame: &mut Frame) -> Verdict {
+    pub fn answer(&self, frame: &mut Frame<'_>) -> Verdict {
         let checked = summarize(frame.bytes())
             .and_then(|summary| summary.verify(frame.bytes()).map(|()| summary));
         let Ok(summary) = checked else {
@@ -73,7 +72,7 @@ impl Host {
             && summary.network_header_len() == 20
     }
 
-    fn answer_arp(&self, frame: &mut Frame, summary: &Summary) -> Result<Verdict, ParseError> {
+    fn answer_arp(&self, frame: &mut Frame<'_>, summary: &Summary) -> Result<Verdict, ParseError> {
         let start = summary.network_offset();
         let request = match Arp::new_checked(&frame.bytes()[start..])?.header() {
             Some(arp) if arp.operation == ArpHeader::REQUEST && arp.target == self.ip => arp,
@@ -92,7 +91,7 @@ impl Host {
         Ok(Verdict::Reply)
     }
 
-    fn answer_ipv4(&self, frame: &mut Frame, summary: &Summary) -> Result<Verdict, ParseError> {
+    fn answer_ipv4(&self, frame: &mut Frame<'_>, summary: &Summary) -> Result<Verdict, ParseError> {
         let verdict = match summary.transport() {
             Transport::Icmpv4 if summary.icmp() == Some(ICMP_ECHO_REQUEST) => Verdict::Reply,
             Transport::Udp => match summary.ports() {
@@ -113,7 +112,7 @@ impl Host {
         Ok(verdict)
     }
 
-    fn return_to_sender(&self, frame: &mut Frame) -> Result<(), ParseError> {
+    fn return_to_sender(&self, frame: &mut Frame<'_>) -> Result<(), ParseError> {
         let mut ethernet = Ethernet::new_checked(frame.bytes_mut())?;
         ethernet.set_dst(ethernet.src());
         ethernet.set_src(self.mac);
@@ -123,7 +122,7 @@ impl Host {
 
 /// Swaps the ends of a datagram. That changes neither the sum over the addresses nor that over the ports, so UDP's
 /// checksum stays right.
-fn turn_ipv4(frame: &mut Frame, summary: &Summary) -> Result<(), ParseError> {
+fn turn_ipv4(frame: &mut Frame<'_>, summary: &Summary) -> Result<(), ParseError> {
     let start = summary.network_offset();
     let bytes = frame.bytes_mut();
     let mut ip = Ipv4::new_checked(&mut bytes[start..])?;
@@ -150,16 +149,25 @@ fn turn_ipv4(frame: &mut Frame, summary: &Summary) -> Result<(), ParseError> {
 
 /// Replaces the payload of a UDP datagram by text.
 pub fn put_text(
-    frame: &mut Frame,
+    frame: &mut Frame<'_>,
     summary: &Summary,
     text: fmt::Arguments<'_>,
 ) -> Result<(), fmt::Error> {
     frame.truncate(summary.payload_offset());
-    frame.write_fmt(text)?;
+    Tail(frame).write_fmt(text)?;
     set_lengths(frame, summary).map_err(|_| fmt::Error)
 }
 
-fn set_lengths(frame: &mut Frame, summary: &Summary) -> Result<(), ParseError> {
+/// Appends text to a frame. It is an error if the block has no room for it.
+struct Tail<'f, 'p>(&'f mut Frame<'p>);
+
+impl Write for Tail<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend(text.as_bytes()).map_err(|_| fmt::Error)
+    }
+}
+
+fn set_lengths(frame: &mut Frame<'_>, summary: &Summary) -> Result<(), ParseError> {
     let bytes = frame.bytes_mut();
     let datagram = &mut bytes[summary.network_offset()..];
     let header = summary.network_header_len();

@@ -18,7 +18,6 @@
 #![no_main]
 
 mod answer;
-mod frame;
 mod lan9118;
 mod reception;
 
@@ -31,10 +30,11 @@ use cortex_m::peripheral::{NVIC, SYST};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hprintln};
 use critical_section::Mutex;
+use framepool::Frame;
 use framepool::ring::{Consumer, Ring};
+use framepool::wire::Summary;
 
 use crate::answer::{Host, Verdict};
-use crate::frame::Frame;
 use crate::lan9118::Transmitter;
 use crate::reception::{Counts, Reception};
 
@@ -51,7 +51,7 @@ const CORE_HZ: u32 = 25_000_000;
 // A block holds the longest Ethernet frame, with a VLAN tag.
 framepool::pool!(static FRAMES: [1536; 16], caches = false);
 /// Has room for all blocks, so it is never full.
-static ARRIVED: Ring<Frame, 16> = Ring::new();
+static ARRIVED: Ring<Frame<'static>, 16> = Ring::new();
 /// What the interrupt owns, once the controller has been started.
 static RECEPTION: Mutex<RefCell<Option<Reception>>> = Mutex::new(RefCell::new(None));
 
@@ -126,7 +126,7 @@ struct Service {
 }
 
 impl Service {
-    fn run(&mut self, mut arrived: Consumer<'static, Frame>) -> ! {
+    fn run(&mut self, mut arrived: Consumer<'static, Frame<'static>>) -> ! {
         loop {
             while let Some(frame) = arrived.pop() {
                 self.handle(frame);
@@ -140,7 +140,7 @@ impl Service {
         }
     }
 
-    fn handle(&mut self, mut frame: Frame) {
+    fn handle(&mut self, mut frame: Frame<'static>) {
         match HOST.answer(&mut frame) {
             Verdict::Reply => self.send(frame),
             Verdict::Statistics(summary) => match self.put_statistics(&mut frame, &summary) {
@@ -157,7 +157,7 @@ impl Service {
     }
 
     /// Sends a frame and frees its block.
-    fn send(&mut self, frame: Frame) {
+    fn send(&mut self, frame: Frame<'static>) {
         let count = match self.transmitter.send(frame.bytes()) {
             Ok(()) => &mut self.counts.answered,
             Err(lan9118::NoRoom) => &mut self.counts.unsent,
@@ -168,8 +168,8 @@ impl Service {
     /// The text contains the request itself: its block is in use, and it is received but not yet answered.
     fn put_statistics(
         &self,
-        frame: &mut Frame,
-        summary: &framepool::wire::Summary,
+        frame: &mut Frame<'static>,
+        summary: &Summary,
     ) -> Result<(), core::fmt::Error> {
         let reception = critical_section::with(|cs| {
             let reception = RECEPTION.borrow_ref(cs);

@@ -65,7 +65,8 @@ pub fn start(qemu: &OsStr, image: &Path) -> Result<(Machine, Peer), Failure> {
     let first = machine.log.recv_timeout(PATIENCE);
     machine.ready = first.map_err(|_| "the firmware did not start".to_owned())?;
     if !machine.ready.starts_with("ready") {
-        return Err(format!("the firmware says: {}", machine.ready).into());
+        let message = [machine.ready.clone(), machine.stop().join(" ")].join(" ");
+        return Err(format!("the firmware says: {message}").into());
     }
     let peer = Peer::new(socket, there).map_err(|e| format!("no connection to QEMU: {e}"))?;
     Ok((machine, peer))
@@ -95,6 +96,8 @@ fn spawn(
 impl Machine {
     /// Ends QEMU and returns the rest of the log.
     pub fn stop(mut self) -> Vec<String> {
+        // A line that the firmware is writing becomes complete.
+        std::thread::sleep(Duration::from_millis(100));
         self.end();
         self.log.iter().collect()
     }
