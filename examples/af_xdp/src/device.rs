@@ -202,6 +202,6 @@ impl AsFd for Device<'_> {
 }
 
 /// What the kernel asks of a descriptor: some bytes, all in one chunk.
-fn lies_within(block: &Block<'_>, start: usize, len: usize) -> bool {
+pub fn lies_within(block: &Block<'_>, start: usize, len: usize) -> bool {
     len > 0 && start.checked_add(len).is_some_and(|end| end <= block.len())
 }

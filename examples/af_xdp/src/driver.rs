@@ -22,6 +22,8 @@ const SLEEP: Duration = Duration::from_millis(1);
 /// After the peer has stopped: how long nothing must come before the driver stops, and when it stops in any case.
 const QUIET: Duration = Duration::from_millis(50);
 const PATIENCE: Duration = Duration::from_secs(1);
+/// A longer round was interrupted: 32 frames with the kernel's part take a quarter of this.
+const INTERRUPTED: u64 = 200_000;
 const SECOND: u64 = 1_000_000_000;
 
 /// What happened to the frames.
@@ -39,17 +41,40 @@ pub struct Counts {
     /// Calls to send, and their time.
     pub kicks: u64,
     pub kick_ns: u64,
-    /// The time of all rounds in which there was something to do, with that of the calls to send.
-    pub busy_ns: u64,
     /// When the first and the last frame came.
     pub first_ns: u64,
     pub last_ns: u64,
+}
+
+/// The time of rounds in which there was something to do.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Pace {
+    pub packets: u64,
+    pub program_ns: u64,
+    /// In calls to send.
+    pub kick_ns: u64,
+    /// Rounds left out, because they took longer than any work: something else had the core.
+    pub interrupted: u64,
+}
+
+impl Pace {
+    fn add(&mut self, elapsed: u64, before: &Counts, after: &Counts) {
+        if elapsed > INTERRUPTED {
+            self.interrupted += 1;
+            return;
+        }
+        let kick_ns = after.kick_ns - before.kick_ns;
+        self.packets += after.received - before.received;
+        self.kick_ns += kick_ns;
+        self.program_ns += elapsed.saturating_sub(kick_ns);
+    }
 }
 
 /// What the driver did, and where the blocks were at its end.
 pub struct Driven {
     pub mode: &'static str,
     pub counts: Counts,
+    pub pace: Pace,
     pub closed: Closed,
     /// Free blocks when the socket was closed.
     pub home: usize,
@@ -72,6 +97,7 @@ pub fn drive(
         clock: HostClock::new(),
         work: options.work,
         counts: Counts::default(),
+        pace: Pace::default(),
     };
     driver.refill();
     redirect.to(0, &driver.device)?;
@@ -89,6 +115,7 @@ struct Driver<'p> {
     clock: HostClock,
     work: Work,
     counts: Counts,
+    pace: Pace,
 }
 
 impl<'p> Driver<'p> {
@@ -98,10 +125,11 @@ impl<'p> Driver<'p> {
         let mut next_line = last_work + SECOND;
         let mut stopped_at = None;
         loop {
-            let began = self.clock.now_ns();
+            let (began, before) = (self.clock.now_ns(), self.counts);
             if self.round()? > 0 {
                 last_work = self.clock.now_ns();
-                self.counts.busy_ns += last_work.saturating_sub(began);
+                let elapsed = last_work.saturating_sub(began);
+                self.pace.add(elapsed, &before, &self.counts);
                 idle = 0;
             } else if idle < SPINS {
                 idle += 1;
@@ -232,6 +260,7 @@ impl<'p> Driver<'p> {
             device,
             cache,
             counts,
+            pace,
             ..
         } = self;
         drop(cache);
@@ -239,6 +268,7 @@ impl<'p> Driver<'p> {
         Ok(Driven {
             mode,
             counts,
+            pace,
             closed: device.close()?,
             home,
         })

@@ -20,8 +20,8 @@ const BATCH: u64 = 32;
 const NAP: Duration = Duration::from_millis(1);
 /// After this time without an answer, those that are missing do not count as under way any more.
 const STALL: Duration = Duration::from_millis(20);
-/// How long it waits for the last answers.
-const LAST: Duration = Duration::from_millis(300);
+/// At the end, how long no answer must come before the peer stops waiting for those that are missing.
+const LAST: Duration = Duration::from_millis(500);
 
 /// What the peer saw.
 #[derive(Debug, Clone, Copy, Default)]
@@ -157,9 +157,11 @@ impl Udp {
     }
 
     fn collect_last(&mut self) -> std::io::Result<()> {
-        let end = Instant::now() + LAST;
-        while self.seen.answered < self.seen.sent && Instant::now() < end {
-            self.wait()?;
+        let mut last_answer = Instant::now();
+        while self.seen.answered < self.seen.sent && last_answer.elapsed() < LAST {
+            if self.wait()? {
+                last_answer = Instant::now();
+            }
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ pub fn text(
     let mut line = |name: &str, value: String| {
         let _ = writeln!(out, "{name:<24}{value}");
     };
-    let (counts, closed) = (&driven.counts, &driven.closed);
+    let (counts, pace, closed) = (&driven.counts, &driven.pace, &driven.closed);
     let kernel = &closed.statistics;
     line(
         "device",
@@ -54,16 +54,14 @@ pub fn text(
     line(
         "ns a packet",
         format!(
-            "{} in the program, {} in {} calls to send",
-            each(
-                counts.busy_ns.saturating_sub(counts.kick_ns),
-                counts.received
-            ),
-            each(counts.kick_ns, counts.received),
-            counts.kicks
+            "{} in the program, {} in calls to send",
+            each(pace.program_ns, pace.packets),
+            each(pace.kick_ns, pace.packets)
         ),
     );
+    line("interrupted rounds", pace.interrupted.to_string());
     if options.work == Work::Echo {
+        line("calls to send", counts.kicks.to_string());
         line(
             "answered",
             format!("{} UDP, {} ping", counts.udp, counts.pings),
@@ -73,17 +71,14 @@ pub fn text(
         line("bad checksums", counts.bad_checksum.to_string());
         line("TX ring full", counts.tx_full.to_string());
     }
-    line(
-        "malformed",
-        format!("{} by the kernel", counts.malformed + closed.refused),
-    );
+    line("malformed", counts.malformed.to_string());
+    line("refused offsets", closed.refused.to_string());
     line(
         "kernel dropped",
         format!(
-            "{} without a block, {} with the RX ring full, {} otherwise",
-            kernel.rx_fill_ring_empty_descs.unwrap_or(0),
-            kernel.rx_ring_full.unwrap_or(0),
+            "{} without a block, {} with the RX ring full",
             kernel.rx_dropped,
+            kernel.rx_ring_full.unwrap_or(0),
         ),
     );
     line(
