@@ -60,13 +60,10 @@ impl Redirect {
         let mut update = Update {
             map: self.map.as_raw_fd(),
             _pad: 0,
-            key: (&raw const queue).addr() as u64,
-            value: (&raw const socket).addr() as u64,
+            key: (&raw const queue).expose_provenance() as u64,
+            value: (&raw const socket).expose_provenance() as u64,
             flags: 0,
         };
-        // Their addresses are used as numbers, so the compiler must know that the kernel reads them.
-        (&raw const queue).expose_provenance();
-        (&raw const socket).expose_provenance();
         // SAFETY: the attributes are those of the command; key and value are alive and have the map's sizes.
         unsafe { bpf(MAP_UPDATE, &mut update) }
             .map(drop)

@@ -76,15 +76,15 @@ impl<'p> Device<'p> {
         self.socket.fill.free(most).min(most)
     }
 
-    /// Lends blocks to receive into, as far as the fill ring has room. The others are freed.
-    pub fn post(&mut self, blocks: impl Iterator<Item = Block<'p>>) {
-        for block in blocks {
-            if self.socket.fill.free(1) == 0 {
+    /// Lends blocks to receive into. Takes no more of them than the fill ring has room for.
+    pub fn post(&mut self, mut blocks: impl Iterator<Item = Block<'p>>) {
+        while self.socket.fill.free(1) > 0 {
+            let Some(block) = blocks.next() else {
                 break;
-            }
+            };
             let offset = self.lent.lend(block, Purpose::Receive);
-            // There is room.
-            let _ = self.socket.fill.push(offset);
+            // There is room. SAFETY: just lent, so no handle of the block is left.
+            let _ = unsafe { self.socket.fill.push(offset) };
         }
         self.socket.fill.publish();
     }
@@ -122,12 +122,14 @@ impl<'p> Device<'p> {
         }
         let Frame { block, start, len } = frame;
         let offset = self.lent.lend(block, Purpose::Transmit);
-        // There is room. The length is at most that of a block.
-        let _ = self.socket.transmit.push(XdpDesc {
+        let descriptor = XdpDesc {
             addr: offset + start as u64,
+            // At most that of a block.
             len: len as u32,
             options: XdpDescOptions::empty(),
-        });
+        };
+        // There is room. SAFETY: just lent, so no handle of the block is left.
+        let _ = unsafe { self.socket.transmit.push(descriptor) };
         Ok(())
     }
 

@@ -10,11 +10,11 @@
 use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::process::{Command, Stdio};
 use std::thread;
 
-use rustix::net::{AddressFamily, SocketType, netdevice::name_to_index, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice::name_to_index, socket_with};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::error::Failure;
@@ -113,9 +113,15 @@ impl Network {
 
 /// The index of the driver's device; in its namespace.
 pub fn driver_ifindex() -> Result<u32, Failure> {
-    socket(AddressFamily::INET, SocketType::DGRAM, None)
+    any_socket()
         .and_then(|any| name_to_index(any, DRIVER_DEVICE))
         .map_err(|e| Failure::failed(DRIVER_DEVICE, e))
+}
+
+/// A socket to ask for devices of the thread's namespace.
+fn any_socket() -> rustix::io::Result<OwnedFd> {
+    let (family, kind) = (AddressFamily::INET, SocketType::DGRAM);
+    socket_with(family, kind, SocketFlags::CLOEXEC, None)
 }
 
 /// Keeps router solicitations and the like off the wire. A kernel without IPv6 sends none.
@@ -153,7 +159,7 @@ const SET_TX_CHECKSUM: u32 = 0x17;
 
 /// What `ethtool -K DEVICE tx off` does.
 fn checksums_in_software(device: &str) -> io::Result<()> {
-    let any = socket(AddressFamily::INET, SocketType::DGRAM, None)?;
+    let any = any_socket()?;
     let mut off = EthtoolValue {
         command: SET_TX_CHECKSUM,
         data: 0,

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 /// Bytes that the kernel keeps free in front of a received frame.
-pub const HEADROOM: usize = 256;
+const HEADROOM: usize = 256;
 /// Ethernet, IPv4 and UDP headers.
 const HEADERS: usize = 42;
 /// The largest payload of a datagram on Ethernet.
@@ -105,7 +105,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             Long("payload") => {
                 options.payload = number(&mut parser, "--payload", 8..=MAX_PAYLOAD)?;
             }
-            Long("blocks") => options.blocks = number(&mut parser, "--blocks", 2..=1 << 20)?,
+            Long("blocks") => options.blocks = number(&mut parser, "--blocks", 2..=1 << 17)?,
             Long("chunk") => options.chunk = number(&mut parser, "--chunk", 2048..=4096)?,
             Long("ring") => options.ring = number(&mut parser, "--ring", 2..=1 << 15)?,
             Long("live") => options.live = true,

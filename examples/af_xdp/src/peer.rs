@@ -18,7 +18,7 @@ const ECHO_PORT: u16 = 7;
 const BATCH: u64 = 32;
 /// How long the peer waits for an answer before it sends again.
 const NAP: Duration = Duration::from_millis(1);
-/// After this time without an answer, those that are missing do not count as under way any more.
+/// After this time without an answer, those that are missing are not waited for any more.
 const STALL: Duration = Duration::from_millis(20);
 /// At the end, how long no answer must come before the peer stops waiting for those that are missing.
 const LAST: Duration = Duration::from_millis(500);
@@ -57,8 +57,8 @@ struct Udp {
     payload: Vec<u8>,
     answer: Vec<u8>,
     seen: Seen,
-    /// Datagrams whose answer is not waited for any more.
-    given_up: u64,
+    /// Datagrams whose answer is waited for.
+    under_way: u64,
 }
 
 impl Udp {
@@ -71,7 +71,7 @@ impl Udp {
             payload: (0..options.payload).map(|i| i as u8).collect(),
             answer: vec![0; options.payload + 1],
             seen: Seen::default(),
-            given_up: 0,
+            under_way: 0,
         })
     }
 
@@ -98,7 +98,7 @@ impl Udp {
             if self.collect()? || (batch == 0 && self.wait()?) {
                 last_answer = Instant::now();
             } else if last_answer.elapsed() > STALL {
-                self.given_up = self.seen.sent - self.seen.answered.min(self.seen.sent);
+                self.under_way = 0;
             }
         }
         if options.work == Work::Echo {
@@ -109,17 +109,19 @@ impl Udp {
 
     /// Datagrams that may be sent before an answer comes.
     fn room(&self, window: u64) -> u64 {
-        let settled = self.seen.answered + self.seen.wrong + self.given_up;
         match window {
             0 => u64::MAX,
-            window => window.saturating_sub(self.seen.sent.saturating_sub(settled)),
+            window => window.saturating_sub(self.under_way),
         }
     }
 
     fn send(&mut self) -> std::io::Result<()> {
         self.payload[..8].copy_from_slice(&self.seen.sent.to_be_bytes());
         match self.socket.send(&self.payload) {
-            Ok(_) => self.seen.sent += 1,
+            Ok(_) => {
+                self.seen.sent += 1;
+                self.under_way += 1;
+            }
             // The queue of the device is full: sent later.
             Err(e) if e.raw_os_error() == Some(Errno::NOBUFS.raw_os_error()) => {}
             Err(e) => return Err(e),
@@ -167,6 +169,7 @@ impl Udp {
     }
 
     fn judge(&mut self, len: usize) {
+        self.under_way = self.under_way.saturating_sub(1);
         let right = len == self.payload.len()
             && self.answer[8..len] == self.payload[8..]
             && self.answer[..8] < self.seen.sent.to_be_bytes()[..];

@@ -134,8 +134,12 @@ impl<T: Slot> Producer<T> {
     }
 
     /// Writes a value, which the kernel sees after [`publish`](Self::publish). False: the ring is full.
+    ///
+    /// # Safety
+    /// The chunk that the value names is lent: nothing but the kernel accesses it until the kernel returns it, or
+    /// the socket is closed.
     #[must_use]
-    pub fn push(&mut self, value: T) -> bool {
+    pub unsafe fn push(&mut self, value: T) -> bool {
         if self.free(1) == 0 {
             return false;
         }

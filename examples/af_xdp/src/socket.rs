@@ -17,7 +17,7 @@ use rustix::net::xdp::{
     XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpStatistics, XdpUmemReg,
     XdpUmemRegFlags,
 };
-use rustix::net::{AddressFamily, SendFlags, SocketType, bind, send, socket};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, send, socket_with};
 
 use crate::error::Failure;
 use crate::rings::{Consumer, Producer};
@@ -41,7 +41,13 @@ impl<'p> Socket<'p> {
     /// Opens a socket in copy mode with need_wakeup. The blocks of `pool` are the chunks of its UMEM. Each ring has
     /// `slots` slots, a power of two.
     pub fn open(pool: &'p Pool<'_>, ifindex: u32, queue: u32, slots: u32) -> Result<Self, Failure> {
-        let fd = socket(AddressFamily::XDP, SocketType::RAW, None).map_err(|e| match e {
+        let opened = socket_with(
+            AddressFamily::XDP,
+            SocketType::RAW,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let fd = opened.map_err(|e| match e {
             Errno::AFNOSUPPORT => Failure::cannot_run("this kernel has no AF_XDP", e),
             _ => Failure::cannot_run("no AF_XDP socket", e),
         })?;
