@@ -36,15 +36,17 @@ impl Tally {
     /// Counts a value, unless it was counted already.
     pub fn count(&mut self, seen: Value) {
         let [number, word] = seen;
+        // Wrapping: another process may have written to the note.
         if number < self.next {
-            self.again += 1;
+            self.again = self.again.wrapping_add(1);
             return;
         }
         self.gaps = self.gaps.wrapping_add(number - self.next);
         self.next = number.wrapping_add(1);
-        self.counted += 1;
+        self.counted = self.counted.wrapping_add(1);
         self.sum = self.sum.wrapping_add(word);
-        self.wrong += u64::from(seen != value(number));
+        let wrong = seen != value(number);
+        self.wrong = self.wrong.wrapping_add(wrong.into());
     }
 
     fn to_words(self) -> [u64; FIELDS] {
