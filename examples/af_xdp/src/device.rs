@@ -5,31 +5,11 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use framepool::{Block, Pool};
+use framepool::{Block, Frame, Pool, Posted};
 use rustix::net::xdp::{XdpDesc, XdpDescOptions, XdpStatistics};
 
 use crate::error::Failure;
-use crate::lent::{Lent, Purpose};
 use crate::socket::Socket;
-
-/// A frame in a block: the kernel writes it after a headroom of its own, of 256 bytes.
-pub struct Frame<'p> {
-    block: Block<'p>,
-    start: usize,
-    len: usize,
-}
-
-impl<'p> Frame<'p> {
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        let bytes = &mut self.block.as_uninit_mut()[self.start..self.start + self.len];
-        // SAFETY: the kernel wrote these bytes.
-        unsafe { &mut *(std::ptr::from_mut(bytes) as *mut [u8]) }
-    }
-
-    pub fn into_block(self) -> Block<'p> {
-        self.block
-    }
-}
 
 /// What the kernel left in the RX ring.
 pub enum Received<'p> {
@@ -48,7 +28,7 @@ pub struct Closed {
     pub receiving: usize,
     /// Blocks whose transmission was never completed, and are home now.
     pub transmitting: usize,
-    /// Raw blocks of the pool that were in no table, less blocks in the table that were not raw: 0.
+    /// Blocks of the pool that were neither at home nor with the kernel by the end: 0.
     pub astray: usize,
     /// Descriptors and completions from the kernel that named no block lent to it.
     pub refused: u64,
@@ -57,17 +37,26 @@ pub struct Closed {
 /// One queue of a device.
 pub struct Device<'p> {
     socket: Socket<'p>,
-    lent: Lent<'p>,
-    pool: &'p Pool<'p>,
+    /// Blocks in the fill ring, with the kernel, or in the RX ring.
+    receiving: Posted<'p>,
+    /// Blocks in the TX ring, with the kernel, or in the completion ring.
+    transmitting: Posted<'p>,
+    /// Offsets from the kernel that named no block posted for that purpose.
+    refused: u64,
 }
 
 impl<'p> Device<'p> {
     /// Opens a queue: see [`Socket::open`]. No other raw block of the pool may exist.
     pub fn open(pool: &'p Pool<'_>, ifindex: u32, queue: u32, slots: u32) -> Result<Self, Failure> {
+        let socket = Socket::open(pool, ifindex, queue, slots)?;
+        // SAFETY: the kernel accesses only blocks in its rings. All offsets that are taken below come from a ring
+        // that gives a block back. The pool outlives the socket, which `'p` says.
+        let (receiving, transmitting) = unsafe { (Posted::new(pool), Posted::new(pool)) };
         Ok(Self {
-            socket: Socket::open(pool, ifindex, queue, slots)?,
-            lent: Lent::new(pool),
-            pool,
+            socket,
+            receiving: receiving.map_err(|e| Failure::failed("blocks to receive", e))?,
+            transmitting: transmitting.map_err(|e| Failure::failed("blocks to send", e))?,
+            refused: 0,
         })
     }
 
@@ -82,9 +71,12 @@ impl<'p> Device<'p> {
             let Some(block) = blocks.next() else {
                 break;
             };
-            let offset = self.lent.lend(block, Purpose::Receive);
-            // There is room. SAFETY: just lent, so no handle of the block is left.
-            let _ = unsafe { self.socket.fill.push(offset) };
+            // All blocks are of one pool; another's would go home here.
+            let Ok(offset) = self.receiving.post(block) else {
+                continue;
+            };
+            // There is room. SAFETY: just posted, so no handle of the block is left.
+            let _ = unsafe { self.socket.fill.push(offset as u64) };
         }
         self.socket.fill.publish();
     }
@@ -92,17 +84,21 @@ impl<'p> Device<'p> {
     /// The next frame. Call [`release_received`](Self::release_received) after a burst of them.
     pub fn receive(&mut self) -> Option<Received<'p>> {
         let descriptor = self.socket.received.pop()?;
-        // SAFETY: a block whose descriptor is in the RX ring is the program's.
-        let taken = unsafe { self.lent.take(descriptor.addr, Purpose::Receive) };
-        let Some((block, start)) = taken else {
+        let offset = usize::try_from(descriptor.addr).ok();
+        let Some((block, start)) = offset.and_then(|offset| self.receiving.take(offset)) else {
+            self.refused += 1;
             return Some(Received::Foreign);
         };
-        let len = descriptor.len as usize;
-        // A frame in several chunks was not asked for (XDP_USE_SG).
-        if !lies_within(&block, start, len) || !descriptor.options.is_empty() {
-            return Some(Received::Malformed(block));
-        }
-        Some(Received::Frame(Frame { block, start, len }))
+        let end = start.saturating_add(descriptor.len as usize);
+        // SAFETY: the kernel wrote these bytes.
+        Some(match unsafe { block.assume_init_range(start..end) } {
+            // A frame in several chunks was not asked for (XDP_USE_SG).
+            Ok(frame) if frame.is_empty() || !descriptor.options.is_empty() => {
+                Received::Malformed(frame.into_block())
+            }
+            Ok(frame) => Received::Frame(frame),
+            Err(error) => Received::Malformed(error.into_block()),
+        })
     }
 
     /// Gives the slots of received frames back to the kernel.
@@ -116,19 +112,21 @@ impl<'p> Device<'p> {
     /// The frame, if the ring is full or the kernel would not take the descriptor. The kernel drops an invalid
     /// descriptor without a completion, and the block would be lost.
     pub fn transmit(&mut self, frame: Frame<'p>) -> Result<(), Frame<'p>> {
-        let Frame { block, start, len } = &frame;
-        if !lies_within(block, *start, *len) || self.socket.transmit.free(1) == 0 {
+        if frame.is_empty() || self.socket.transmit.free(1) == 0 {
             return Err(frame);
         }
-        let Frame { block, start, len } = frame;
-        let offset = self.lent.lend(block, Purpose::Transmit);
+        // At most that of a block.
+        let len = frame.len() as u32;
+        let addr = match self.transmitting.post_frame(frame) {
+            Ok(offset) => offset as u64,
+            Err(foreign) => return Err(foreign.into_inner()),
+        };
         let descriptor = XdpDesc {
-            addr: offset + start as u64,
-            // At most that of a block.
-            len: len as u32,
+            addr,
+            len,
             options: XdpDescOptions::empty(),
         };
-        // There is room. SAFETY: just lent, so no handle of the block is left.
+        // There is room. SAFETY: just posted, so no handle of the block is left.
         let _ = unsafe { self.socket.transmit.push(descriptor) };
         Ok(())
     }
@@ -140,7 +138,7 @@ impl<'p> Device<'p> {
 
     /// Calls the kernel if it has frames to send and sleeps. Returns whether it did.
     pub fn kick(&self) -> Result<bool, Failure> {
-        if self.lent.count(Purpose::Transmit) == 0 || !self.socket.transmit.needs_wakeup() {
+        if self.transmitting.is_empty() || !self.socket.transmit.needs_wakeup() {
             return Ok(false);
         }
         self.socket.kick().map(|()| true)
@@ -154,9 +152,10 @@ impl<'p> Device<'p> {
                 break;
             };
             completions += 1;
-            // SAFETY: a block in the completion ring is the program's.
-            if let Some((block, _)) = unsafe { self.lent.take(offset, Purpose::Transmit) } {
-                free(block);
+            let offset = usize::try_from(offset).ok();
+            match offset.and_then(|offset| self.transmitting.take(offset)) {
+                Some((block, _)) => free(block),
+                None => self.refused += 1,
             }
         }
         if completions > 0 {
@@ -167,7 +166,7 @@ impl<'p> Device<'p> {
 
     /// Frames given to the kernel and not yet completed.
     pub fn under_way(&self) -> usize {
-        self.lent.count(Purpose::Transmit)
+        self.transmitting.len()
     }
 
     /// Sleeps until a frame has come, at most for `timeout`.
@@ -177,21 +176,23 @@ impl<'p> Device<'p> {
 
     /// Closes the socket and brings all blocks home.
     pub fn close(self) -> Result<Closed, Failure> {
-        let Self { socket, lent, pool } = self;
+        let Self {
+            socket,
+            receiving,
+            transmitting,
+            refused,
+        } = self;
         let statistics = socket.statistics()?;
-        let (receiving, transmitting) =
-            (lent.count(Purpose::Receive), lent.count(Purpose::Transmit));
-        let refused = lent.refused();
-        let astray = pool.raw_out().abs_diff(receiving + transmitting);
+        let pool = receiving.pool();
         // Unmaps the rings, then closes the socket. The kernel leaves the device before the call returns.
         drop(socket);
         // SAFETY: the socket is closed, so the kernel accesses no block.
-        let home = unsafe { lent.reclaim() };
+        let (receiving, transmitting) = unsafe { (receiving.stopped(), transmitting.stopped()) };
         Ok(Closed {
             statistics,
             receiving,
             transmitting,
-            astray: astray + (receiving + transmitting - home),
+            astray: pool.raw_out(),
             refused,
         })
     }
@@ -201,9 +202,4 @@ impl AsFd for Device<'_> {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
-}
-
-/// What the kernel asks of a descriptor: some bytes, all in one chunk.
-pub fn lies_within(block: &Block<'_>, start: usize, len: usize) -> bool {
-    len > 0 && start.checked_add(len).is_some_and(|end| end <= block.len())
 }

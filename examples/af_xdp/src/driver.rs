@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use framepool::time::{Clock, HostClock};
-use framepool::{Burst, Cache, Pool};
+use framepool::{Burst, Cache, Frame, Pool};
 
 use crate::answer::{Verdict, answer};
 use crate::bpf::Redirect;
-use crate::device::{Closed, Device, Frame, Received};
+use crate::device::{Closed, Device, Received};
 use crate::error::Failure;
 use crate::network;
 use crate::options::{Options, Work};

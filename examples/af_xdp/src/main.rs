@@ -18,7 +18,6 @@
 //! | `bpf` | the XDP program, loaded by bpf(2) |
 //! | `rings` | the four rings that the kernel and the program share |
 //! | `socket` | the AF_XDP socket with its UMEM |
-//! | `lent` | the blocks that the kernel has, and for what |
 //! | `device` | blocks and frames in and out: socket, rings and lent blocks in one type |
 //! | `driver` | the loop of `echo` and `sink` |
 //! | `answer` | a request turned into its answer, in place |
@@ -32,7 +31,6 @@ mod bpf;
 mod device;
 mod driver;
 mod error;
-mod lent;
 mod network;
 mod options;
 mod peer;

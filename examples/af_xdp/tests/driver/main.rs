@@ -3,7 +3,6 @@
 //! | file | promises about |
 //! |---|---|
 //! | `answers` | requests turned into answers; needs nothing |
-//! | `lent_blocks` | blocks that the kernel has, and offsets that it must not name; needs nothing |
 //! | `queues` | one queue of a device: opened, closed, and driven step by step; needs root |
 //! | `runs` | the built program with the kernel as its peer; needs root |
 //! | `command_line` | options, and a user without privileges |
@@ -21,8 +20,6 @@ mod device;
 #[path = "../../src/error.rs"]
 #[expect(dead_code, reason = "the tests read no command line")]
 mod error;
-#[path = "../../src/lent.rs"]
-mod lent;
 #[path = "../../src/network.rs"]
 mod network;
 #[path = "../../src/rings.rs"]
@@ -32,7 +29,6 @@ mod socket;
 
 mod answers;
 mod command_line;
-mod lent_blocks;
 mod queues;
 mod run;
 mod runs;

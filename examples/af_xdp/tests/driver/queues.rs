@@ -3,10 +3,10 @@
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use framepool::{Pool, PoolConfig, Stride};
+use framepool::{Frame, Pool, PoolConfig, Stride};
 
 use crate::bpf::Redirect;
-use crate::device::{Device, Frame, Received};
+use crate::device::{Device, Received};
 use crate::error::Failure;
 use crate::network::{self, Network};
 use crate::run::{alone, not_run};
