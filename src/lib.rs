@@ -51,7 +51,7 @@
 //! | a block and the part of it that holds a frame | [`Frame`], from [`Block::fill`] or [`Block::assume_init_range`] |
 //! | to lend blocks to a device, and take them back by offset | [`Posted`] |
 //! | to give a block to C, a device or a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`] |
-//! | to take it back | [`Pool::reclaim_raw`], [`Pool::free_raw`], [`Pool::block_from_raw`], [`Pool::block_from_id`] |
+//! | to take it back | [`Pool::block_from_raw`], [`Pool::block_from_id`], [`Pool::free_raw`]; [`Pool::reclaim_raw`] for all |
 //! | contiguous pages | [`PageRun`], from [`PageRuns::alloc`] |
 //! | physical addresses (Linux) | [`region::Iova`], [`region::PhysAddr::of`] |
 //! | memory that several processes map (Linux) | [`SharedRegion`] |
@@ -75,11 +75,11 @@
 //! | `std` (default) | pools that allocate their own memory; the current thread's caches |
 //! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
 //! | `ring` | the single-producer, single-consumer ring |
-//! | `time` | cycle clocks, histograms, latency by venue |
+//! | `time` | cycle clocks, histograms, latency by channel |
 //! | `wire` | packet parsing, filters |
 //! | `feed` | the messages of exchange feeds; enables `wire` |
 //! | `critical-section` | pools on targets without compare-and-swap; no effect elsewhere |
-//! | `defmt` | `defmt::Format` for every public type that exists without `std` that exists without `std` |
+//! | `defmt` | `defmt::Format` for every public type that exists without `std` |
 //! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
 //! | `audit` | the owner of each block, since when, and its earlier events; needs `std` |

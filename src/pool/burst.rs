@@ -200,8 +200,8 @@ impl<'p, const N: usize> Burst<'p, N> {
     }
 
     /// Converts the handles into the names of the blocks, which stay in use as [raw](Pool::raw_out) blocks until
-    /// [`from_ids`](Self::from_ids), [`Pool::free_id`] or [`Pool::block_from_id`]. One change of the pool's count for
-    /// all of them.
+    /// [`from_ids`](Self::from_ids), [`Pool::free_id`] or [`Pool::block_from_id`]. Changes the pool's count of raw
+    /// blocks once.
     ///
     /// ```
     /// use framepool::Burst;
@@ -231,10 +231,11 @@ impl<'p, const N: usize> Burst<'p, N> {
         names.get(..ids.len()).unwrap_or_default()
     }
 
-    /// Makes raw blocks a burst: all or none. O(their number), one compare-and-swap each.
+    /// Makes a burst of raw blocks, of all or none. O(their number), one compare-and-swap each. The names of another
+    /// pool are not detected.
     ///
     /// # Errors
-    /// [`FromIdsError`]: more than `N` names, or one that is not of a raw block of this pool. All blocks stay as they
+    /// [`FromIdsError`]: there are more than `N` names, or one is not the name of a raw block. All blocks stay as they
     /// were.
     ///
     /// # Safety
@@ -400,7 +401,7 @@ impl<'p, const N: usize> IntoIterator for Burst<'p, N> {
     }
 }
 
-/// Names did not become a burst. Nothing changed but the count of refusals.
+/// No burst was made of the names. Nothing changed except the count of refusals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -412,7 +413,7 @@ pub enum FromIdsError {
         /// The capacity of the burst.
         limit: usize,
     },
-    /// A name is not of a raw block of the pool.
+    /// A name is not the name of a raw block.
     Free(FreeError),
 }
 

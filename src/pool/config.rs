@@ -118,7 +118,7 @@ impl PoolConfig {
     /// Checks the shape and returns its layout.
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `RegionTooSmall` and `OutOfMemory`. A config made by [`fill`](Self::fill) has no
+    /// Any [`ConfigError`] except `RegionTooSmall` and `OutOfMemory`. A config made by [`fill`](Self::fill) has no
     /// count yet, and returns [`ConfigError::ZeroBlocks`].
     pub const fn layout(&self) -> Result<PoolLayout, ConfigError> {
         match self.count {

@@ -345,7 +345,7 @@ impl FreeError {
         self.kind
     }
 
-    /// The code that called. `None` without `debug_assertions`.
+    /// The place in the code that returned the block. `None` without `debug_assertions`.
     pub fn caller(&self) -> Option<&'static Location<'static>> {
         self.caller
     }

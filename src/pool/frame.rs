@@ -10,9 +10,9 @@ use crate::pool::id::BlockId;
 
 /// A block of which a range is initialised: a received frame, or one to be sent.
 ///
-/// `Frame` knows where the bytes are, so its reader needs no length beside the block and no `unsafe`.
-/// [`Block::fill`] makes one from bytes. Where a device or a system call wrote the bytes, one `unsafe`
-/// promise makes one: [`Block::assume_init_range`]. Dropping it frees the block.
+/// `Frame` knows where the bytes are, so its reader needs no separate length and no `unsafe`.
+/// [`Block::fill`] makes one from bytes. [`Block::assume_init_range`] makes one from bytes that a device or a
+/// system call wrote; only this step is `unsafe`. Dropping a frame frees the block.
 ///
 /// ```text
 /// block   ┌──────────────┬───────────────────────────┬───────────┐
@@ -235,7 +235,7 @@ impl AsMut<[u8]> for Frame<'_> {
 
 describe!(Frame<'_> as Frame { id, len });
 
-/// A block that did not become a frame, and the range that does not fit it.
+/// No frame was made, because a range does not fit a block. The error holds both.
 pub struct FrameError<'p> {
     block: Block<'p>,
     start: usize,
@@ -286,7 +286,7 @@ impl fmt::Display for FrameError<'_> {
 
 impl core::error::Error for FrameError<'_> {}
 
-/// More bytes than follow a frame in its block. The frame is unchanged.
+/// Fewer bytes follow the frame in its block than were to be appended. The frame is unchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct NoTailroom {

@@ -38,7 +38,7 @@ impl Pool<'static> {
     /// A pool over all of a mapping; the pool owns the mapping. O(capacity), as for [`Pool::new`].
     ///
     /// # Errors
-    /// Any [`ConfigError`] but `OutOfMemory`, with the mapping.
+    /// Any [`ConfigError`] except `OutOfMemory`, with the mapping.
     pub fn over_mapping(
         region: MappedRegion,
         config: PoolConfig,

@@ -17,7 +17,7 @@ use crate::sync::{self, Ordering::*, Word};
 /// Blocks counted as raw at once, so that not every block changes a word that all threads share.
 const STEP: usize = 32;
 
-/// The blocks of a pool that a device has: one receive or transmit queue of a driver.
+/// A table of the blocks that a device has: one receive or transmit queue of a driver.
 ///
 /// [`post`](Self::post) takes a block and returns its offset, which a descriptor carries.
 /// [`take`](Self::take) turns an offset that the device returned back into the block. Both are O(1) without
@@ -25,8 +25,8 @@ const STEP: usize = 32;
 ///
 /// While a block is posted, the pool counts it as [raw](Pool::raw_out), so [`Pool::reset`] refuses. The
 /// count may be up to 63 too high while the table is alive. Dropping the table does not free posted blocks,
-/// because the device may still write to them. [`stopped`](Self::stopped) frees them, or later
-/// [`Pool::reclaim_raw`].
+/// because the device may still write to them. When it has stopped, [`stopped`](Self::stopped) frees them, or
+/// [`Pool::reclaim_raw`] if the table is gone.
 ///
 /// ```
 /// use framepool::Posted;
@@ -60,13 +60,13 @@ impl<'p> Posted<'p> {
     /// An empty table. O(1).
     ///
     /// # Errors
-    /// [`TooManyDevices`] if the pool has as many tables already: 64 on 64-bit targets, 32 on 32-bit ones.
+    /// [`TooManyDevices`] if the pool has 64 tables already (32 on 32-bit targets).
     /// A table that is dropped with blocks in it keeps its number until [`Pool::reclaim_raw`].
     ///
     /// # Safety
-    /// The device that the offsets are given to touches no block of the pool but those that are posted, and
-    /// [`take`](Self::take) is called only with offsets that the device has returned, so that it does not
-    /// touch the block any more. The pool's memory outlives the device's use of it.
+    /// The device that gets the offsets touches no block of the pool except the posted ones.
+    /// [`take`](Self::take) is called only with an offset that the device has returned: from then on, it does not
+    /// touch that block. The pool's memory outlives the device's use of it.
     pub unsafe fn new(pool: &'p Pool<'p>) -> Result<Self, TooManyDevices> {
         let devices = &pool.header().cold.devices;
         let number = sync::section(|s| {
@@ -108,7 +108,8 @@ impl<'p> Posted<'p> {
         Ok(self.lend(block))
     }
 
-    /// Lends a frame's block to the device. Returns the offset of the frame's first byte.
+    /// Lends a frame's block to the device. Returns the offset of the frame's first byte, or of the block's last
+    /// byte if the frame is empty and lies at its end: the offset is always one of this block.
     ///
     /// # Errors
     /// [`WrongPool`] with the frame in it, if it is of another pool.
@@ -119,7 +120,8 @@ impl<'p> Posted<'p> {
             self.pool.count_refusal();
             return Err(WrongPool(frame));
         }
-        let start = frame.range().start;
+        // Right after the block, another one may begin, which the device must not return in place of this one.
+        let start = frame.range().start.min(self.pool.block_size() - 1);
         Ok(self.lend(frame.into_block()) + start)
     }
 
@@ -139,8 +141,8 @@ impl<'p> Posted<'p> {
         offset
     }
 
-    /// Takes the block at an offset back. Returns it and the distance from the block's start, in bytes:
-    /// the device may return an address after a headroom. `None` if no posted block is there.
+    /// Takes back the block that contains the byte at `offset`. Returns the block and the distance of that byte from
+    /// the block's start: the device may return an address after a headroom. `None` if no posted block is there.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn take(&mut self, offset: usize) -> Option<(Block<'p>, usize)> {
@@ -193,12 +195,16 @@ impl<'p> Posted<'p> {
     ///
     /// # Safety
     /// The device does not touch any block any more: its queue is closed, or it was reset.
+    #[cfg_attr(feature = "audit", track_caller)]
     pub unsafe fn stopped(mut self) -> usize {
-        let (number, all) = (self.number, self.len);
+        let (pool, number, all) = (self.pool, self.number, self.len);
         // SAFETY: the blocks are this table's, and by the caller's promise no device's.
-        let freed = unsafe { self.pool.free_marked(|link| link == posted_mark(number)) };
+        let (freed, awaited) = unsafe { pool.free_marked(|link| link == posted_mark(number)) };
         debug_assert_eq!(freed, all);
         self.len = 0;
+        drop(self);
+        // Last: it runs the user's code.
+        pool.look_for_waiters_if(awaited);
         freed
     }
 
@@ -229,11 +235,11 @@ describe!(Posted<'_> as Posted { len });
 
 impl Pool<'_> {
     /// Frees all raw blocks, and those that dropped [`Posted`] tables left with a device. Returns their
-    /// number. O(capacity). For the end of a device's life: what it had comes home.
+    /// number. O(capacity). It is for the end of a device's life: the pool gets back all blocks that the device had.
     ///
     /// # Safety
-    /// No raw block of the pool is used any more, by no device, no other process and no pointer; none of
-    /// them is returned later; and no [`Posted`] of the pool is alive.
+    /// No device, process or pointer uses a raw block of the pool any more, and none of them is returned later. No
+    /// [`Posted`] of the pool is in use: all were dropped or forgotten.
     ///
     /// ```
     /// framepool::pool!(static UMEM: [2048; 8]);
@@ -245,24 +251,29 @@ impl Pool<'_> {
     /// assert_eq!((UMEM.raw_out(), UMEM.stats().in_use), (0, 0));
     /// # Ok::<(), framepool::Exhausted>(())
     /// ```
+    #[cfg_attr(feature = "audit", track_caller)]
     pub unsafe fn reclaim_raw(&self) -> usize {
-        // SAFETY: the caller's promise.
-        let freed = unsafe { self.free_marked(is_mark) };
         let cold = &self.header().cold;
-        sync::section(|s| {
-            cold.raw
-                .fetch_add(s, (freed as Word).wrapping_neg(), Relaxed)
-        });
+        // Not the number of freed blocks: a table that was forgotten counted more than it posted.
+        let counted = cold.raw.load(Relaxed);
+        // SAFETY: the caller's promise.
+        let (freed, awaited) = unsafe { self.free_marked(is_mark) };
+        sync::section(|s| cold.raw.fetch_add(s, counted.wrapping_neg(), Relaxed));
         cold.devices.store(0, Release);
+        // Last: it runs the user's code.
+        self.look_for_waiters_if(awaited);
         freed
     }
 
-    /// Frees the blocks whose links `which` picks, all of them marks. Returns their number.
+    /// Frees the blocks whose links `which` picks, all of them marks. Returns their number, and whether the caller
+    /// must look for waiters.
     ///
     /// # Safety
     /// The caller owns these blocks, and no other thread changes their links.
-    unsafe fn free_marked(&self, which: impl Fn(u32) -> bool) -> usize {
+    #[cfg_attr(feature = "audit", track_caller)]
+    unsafe fn free_marked(&self, which: impl Fn(u32) -> bool) -> (usize, bool) {
         let mut freed = 0;
+        let mut awaited = false;
         let mut ids = [0; 64];
         let mut n = 0;
         for id in 0..self.depot.capacity() {
@@ -280,14 +291,14 @@ impl Pool<'_> {
             }
             if n == ids.len() {
                 // SAFETY: the caller's promise; each index comes once.
-                unsafe { self.give_many(&ids) };
+                awaited |= unsafe { self.give_quietly(&ids) };
                 freed += n;
                 n = 0;
             }
         }
         // SAFETY: as above.
-        unsafe { self.give_many(ids.get(..n).unwrap_or_default()) };
-        freed + n
+        awaited |= unsafe { self.give_quietly(ids.get(..n).unwrap_or_default()) };
+        (freed + n, awaited)
     }
 }
 

@@ -10,8 +10,8 @@ use crate::ring::error::{Abandoned, Full};
 use crate::ring::producer::Producer;
 use crate::ring::waker::WakeCell;
 
-/// Makes ends that wake each other. Takes both ends, because next to a producer that wakes no task, an asynchronous
-/// consumer would sleep for ever.
+/// Makes ends that wake each other. Takes both ends, because an asynchronous consumer would sleep for
+/// ever if its producer woke no task.
 ///
 /// Each operation that changes the ring then costs an extra full fence (about 20 cycles on x86-64), to see whether
 /// the other end sleeps. The ring itself stores one waker for each end.

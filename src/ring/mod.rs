@@ -17,7 +17,7 @@
 //! A position is the number of values that went through before it, in a word that wraps; the lower bits of a position
 //! are the index of its slot. The number of slots is a power of two of at most half of what the word counts. So
 //! `tail - head`, modulo the word, is the number of values, from none to all slots, also after the word wraps: a full
-//! ring differs from an empty one, and no slot is lost for that.
+//! ring differs from an empty one, and no slot has to stay free.
 //!
 //! Each end keeps its own position and the last one that it saw of the other end. A push looks at the head only
 //! if the last one seen leaves no room, and a pop looks at the tail only if all values that it knows of have been
@@ -37,7 +37,7 @@
 //! | loads `head`, **acquire** | | sees `t + 1`: then slot `t` was read before. Sees `t`: finds less room than there is |
 //! | writes slot `t + slots`, the same one | | |
 //!
-//! An end that sees an old position only believes that there is less for it than there is. All of
+//! An end that sees an old position finds fewer values, or less room, than there is, and never more. All of
 //! this is modelled in `tests/loom/ring.rs`, with slots as cells that loom checks.
 //!
 //! # Which one do I want
@@ -70,8 +70,8 @@
 //! | to wait | [`Producer::push_wait`], [`Consumer::pop_wait`] with a [`Wait`]; [`asynchronous`] |
 //! | to know that the other end is gone | [`Producer::is_abandoned`], [`Consumer::is_abandoned`] |
 //!
-//! # Not
-//! More than one producer or consumer; a queue that grows; values that overtake each other.
+//! # What it does not do
+//! A ring does not have several producers or consumers, does not grow, and does not reorder values.
 
 // | file | contents |
 // |---|---|

@@ -14,7 +14,7 @@
 //! | a clock on a Cortex-M0, or a mock | a [`Clock`] of your own, [`ManualClock`] |
 //! | a 32-bit counter widened so that it does not wrap | [`Widened`] |
 //! | an ordered (fenced) reading | [`Clock::now_fenced`], [`Fenced`] |
-//! | a clock that never goes backwards | [`Monotonic`]; without it a span returns 0 |
+//! | a clock that never goes backwards | [`Monotonic`]; without it, a span in which the clock goes backwards is 0 |
 //! | ticks as ns | [`Scale`], [`Clock::now_ns`], [`Span::stop_ns`] |
 //! | the error of a frequency | [`Calibration`]; [`Calibrator`] measures a better one |
 //! | percentiles of a million values | [`Histogram`]: [`Histogram2`], or [`Histogram3`] for a third digit |

@@ -1,6 +1,9 @@
 //! Frames, blocks lent to a device, and bursts as names.
 
+use std::future::Future;
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 
 use framepool::{
     Block, BlockId, Burst, FreeErrorKind, FromIdsError, NoTailroom, Pool, PoolConfig, Posted,
@@ -144,6 +147,20 @@ fn a_foreign_block_or_frame_is_not_posted() {
 }
 
 #[test]
+fn an_empty_frame_at_the_end_of_its_block_does_not_pass_for_the_next_block() {
+    let pool = pool(64, 2);
+    let mut device = posted(&pool);
+    let mut frame = pool.alloc().unwrap().fill(&[1; 64]).unwrap();
+    let (id, next) = (frame.id(), pool.alloc().unwrap());
+    assert_eq!((id.index(), next.id().index()), (0, 1));
+    frame.trim_front(64);
+    device.post(next).unwrap();
+    let offset = device.post_frame(frame).unwrap();
+    let (block, at) = device.take(offset).unwrap();
+    assert_eq!((block.id(), at), (id, 63));
+}
+
+#[test]
 fn a_dropped_table_leaves_its_blocks_with_the_device_until_they_are_reclaimed() {
     let mut pool = pool(64, 100);
     {
@@ -192,6 +209,50 @@ fn a_forgotten_table_keeps_a_reset_away() {
     std::mem::forget(device);
     assert!(pool.reset().is_err());
     assert_eq!(pool.check().unwrap().raw, 1);
+    // SAFETY: there is no device, and the table cannot be used any more.
+    assert_eq!(unsafe { pool.reclaim_raw() }, 1);
+    assert_eq!((pool.raw_out(), pool.check().unwrap().free()), (0, 4));
+    pool.reset().unwrap();
+}
+
+/// A waker that panics when it is used.
+struct Panics;
+
+impl std::task::Wake for Panics {
+    fn wake(self: std::sync::Arc<Self>) {
+        panic!("a waker's own fault");
+    }
+}
+
+#[test]
+fn a_waker_that_panics_does_not_make_blocks_of_a_device_disappear() {
+    for is_reclaimed in [false, true] {
+        let mut pool = pool(64, 200);
+        {
+            let mut device = posted(&pool);
+            for _ in 0..200 {
+                device.post(pool.alloc().unwrap()).unwrap();
+            }
+            let mut wait = pin!(pool.alloc_async());
+            let waker = std::task::Waker::from(std::sync::Arc::new(Panics));
+            let mut context = std::task::Context::from_waker(&waker);
+            assert!(wait.as_mut().poll(&mut context).is_pending());
+            let result = catch_unwind(AssertUnwindSafe(|| {
+                if is_reclaimed {
+                    drop(device);
+                    // SAFETY: there is no device.
+                    unsafe { pool.reclaim_raw() }
+                } else {
+                    // SAFETY: as above.
+                    unsafe { device.stopped() }
+                }
+            }));
+            assert!(result.is_err());
+        }
+        assert_eq!((pool.raw_out(), pool.available()), (0, 200));
+        assert_eq!(pool.check().unwrap().free(), 200);
+        pool.reset().unwrap();
+    }
 }
 
 #[test]

@@ -9,8 +9,8 @@ use crate::ring::value::Inline;
 /// for the stack or a struct. `N` is a power of two; all slots are usable.
 ///
 /// Take it if values come one by one: then only the value's own cache line moves between the cores, while
-/// [`ring::Ring`](crate::ring::Ring) also moves positions. With bursts it is mostly the other way round: this ring
-/// needs a flag for each value, that one a position for each burst. A slot is larger than the value by four bytes and
+/// [`ring::Ring`](crate::ring::Ring) also moves positions. With bursts `ring::Ring` is mostly faster: it moves one
+/// position for each burst, and this ring one flag for each value. A slot is larger than the value by four bytes and
 /// padding, and there is no access in place.
 ///
 /// Nothing is published late: a value can be seen, and a slot used again, as soon as the push or pop returns.

@@ -1,6 +1,6 @@
 //! Types of values that another process may write.
 
-/// Values that are nothing but their bytes: whatever another process writes is a value of the type.
+/// Types of which any bytes are a value, whatever another process writes.
 ///
 /// ```
 /// use framepool::ring::{Plain, type_tag};

@@ -19,7 +19,7 @@ const VERSION_SHIFT: u32 = 56;
 /// The first word of a ring, without the version.
 const NAME: u64 = u64::from_le_bytes(*b"fp-ring\0");
 
-/// A ring in memory that processes share, from which each takes the end that it uses.
+/// A ring in memory that processes share. Each process takes the end that it uses.
 ///
 /// The memory is a slice of atomic words: [`SharedRegion::words`](crate::SharedRegion::words), or a part of it. A ring
 /// starts at a multiple of 64 bytes and takes [`bytes`](Self::bytes); the rest of the slice is not used.
@@ -60,8 +60,8 @@ const NAME: u64 = u64::from_le_bytes(*b"fp-ring\0");
 /// | writes a possible position | takes values that were never pushed, or overwrites values that were not taken: all of them are values ([`Plain`]) |
 /// | writes to a slot that is not its own | may see half of a value, or another value at the next look |
 /// | writes to an owner word | returns [`SharedRingError::BadOwner`] when it needs the word |
-/// | lets its end go | learns it ([`SharedProducer::is_abandoned`]) |
-/// | dies | learns it while it waits, at the latest before the first time-out ([`Died`](crate::ring::SharedWaitError::Died)), and may replace it ([`SharedRing::producer_after`]) |
+/// | releases its end | can see it ([`SharedProducer::is_abandoned`]) |
+/// | dies | notices it while it waits, at the latest before the first time-out ([`Died`](crate::ring::SharedWaitError::Died)), and may replace it ([`SharedRing::producer_after`]) |
 /// | lives and does nothing | waits until the time-out |
 ///
 /// # In place
