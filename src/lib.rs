@@ -33,6 +33,7 @@
 //! | a value in a block, with its destructor | [`PoolBox`], from [`Pool::alloc_value`] |
 //! | many blocks that travel together | [`Burst`], from [`Pool::alloc_burst`] |
 //! | a worker that allocates or frees millions of blocks per second | a [`Cache`] of its own, from [`Pool::cache`] |
+//! | code that works over a pool, a reservation or a cache | [`BlockSource`] |
 //! | the same without a variable for the cache | [`Pool::local_alloc`], [`Pool::with_local`] |
 //! | a guaranteed quota of blocks | [`Reservation`], from [`Pool::reserve`] or [`Pool::reserve_in`] |
 //! | to sleep until a block is free, or to be called when few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
@@ -149,10 +150,10 @@ pub use pool::MapPoolError;
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
-    AllocAsync, AllocManyError, AllocValueError, AllocValueReason, Block, BlockId, Burst, Cache,
-    CacheStats, Census, CheckError, ConfigError, Exhausted, Frame, FrameError, FreeError,
-    FreeErrorKind, FromIdsError, NoTailroom, Pool, PoolAlloc, PoolBox, PoolConfig, PoolLayout,
-    Posted, PushError, Reservation, ReserveError, ResetError, Stats, Stride, TooLong,
+    AllocAsync, AllocManyError, AllocValueError, AllocValueReason, Block, BlockId, BlockSource,
+    Burst, Cache, CacheStats, Census, CheckError, ConfigError, Exhausted, Frame, FrameError,
+    FreeError, FreeErrorKind, FromIdsError, NoTailroom, Pool, PoolAlloc, PoolBox, PoolConfig,
+    PoolLayout, Posted, PushError, Reservation, ReserveError, ResetError, Stats, Stride, TooLong,
     TooManyDevices, WrongPool,
 };
 #[cfg(feature = "audit")]

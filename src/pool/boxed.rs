@@ -1,6 +1,8 @@
 //! A value in a block.
 
+use core::cmp::Ordering;
 use core::fmt;
+use core::hash::{Hash, Hasher};
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ops::{Deref, DerefMut};
@@ -9,7 +11,7 @@ use core::ptr::NonNull;
 use crate::pool::Pool;
 use crate::pool::block::Block;
 use crate::pool::cache::Cache;
-use crate::pool::error::{AllocValueError, AllocValueReason};
+use crate::pool::error::{AllocValueError, AllocValueReason, FreeError};
 use crate::pool::id::BlockId;
 
 /// Owns a `T` in a block of a [`Pool`]. Dropping it runs `T`'s destructor, then frees the block, even if the
@@ -114,6 +116,70 @@ impl<'p, T> PoolBox<'p, T> {
         self.block.id()
     }
 
+    /// Gives up the handle for a pointer to the value, whose block stays in use as a raw block until
+    /// [`from_raw`](Self::from_raw).
+    ///
+    /// ```
+    /// use framepool::PoolBox;
+    ///
+    /// framepool::pool!(static NAMES: [64; 4]);
+    ///
+    /// let raw = NAMES.alloc_value(7_u32)?.into_raw();
+    /// // SAFETY: the pointer came from `into_raw` of the same pool, and is used nowhere else.
+    /// let boxed = unsafe { PoolBox::from_raw(&NAMES, raw) }?;
+    /// assert_eq!(*boxed, 7);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use = "the value leaks unless the pointer is returned to the pool"]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub fn into_raw(self) -> NonNull<T> {
+        let value = self.as_non_null();
+        let mut this = ManuallyDrop::new(self);
+        // SAFETY: `this` is never used or dropped again.
+        let block = unsafe { ManuallyDrop::take(&mut this.block) };
+        let _ = block.into_id();
+        value
+    }
+
+    /// Makes a pointer from [`into_raw`](Self::into_raw) a handle again.
+    ///
+    /// # Errors
+    /// As for [`Pool::free_raw`]: the address is not that of a raw block of this pool.
+    ///
+    /// # Safety
+    /// The block holds a `T`, which passes to the handle: nothing else uses or returns it.
+    #[track_caller]
+    pub unsafe fn from_raw(pool: &'p Pool<'p>, value: NonNull<T>) -> Result<Self, FreeError> {
+        // SAFETY: the caller's promise.
+        let block = unsafe { pool.block_from_raw(value.cast()) }?;
+        Ok(Self {
+            block: ManuallyDrop::new(block),
+            _value: PhantomData,
+        })
+    }
+
+    /// Gives the value up to be borrowed for the rest of the pool's life. Its block is not freed any more.
+    pub fn leak<'a>(self) -> &'a mut T
+    where
+        'p: 'a,
+    {
+        let this = ManuallyDrop::new(self);
+        // SAFETY: by the invariant there is a `T`; the handle is gone, so this is the only way to it.
+        unsafe { this.as_non_null().as_mut() }
+    }
+
+    /// A copy of the value in another block of the pool.
+    ///
+    /// # Errors
+    /// As for [`Pool::alloc_value`].
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub fn try_clone(&self) -> Result<Self, AllocValueError<T>>
+    where
+        T: Clone,
+    {
+        self.block.pool().alloc_value((**self).clone())
+    }
+
     /// Frees the block and returns the value.
     pub fn into_inner(self) -> T {
         let (value, block) = self.take_apart();
@@ -167,6 +233,32 @@ impl<T> Drop for PoolBox<'_, T> {
 unsafe impl<T: Send> Send for PoolBox<'_, T> {}
 // SAFETY: as above; `&PoolBox` gives access to `&T` and the block's name.
 unsafe impl<T: Sync> Sync for PoolBox<'_, T> {}
+
+impl<T: PartialEq> PartialEq for PoolBox<'_, T> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<T: Eq> Eq for PoolBox<'_, T> {}
+
+impl<T: PartialOrd> PartialOrd for PoolBox<'_, T> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        (**self).partial_cmp(&**other)
+    }
+}
+
+impl<T: Ord> Ord for PoolBox<'_, T> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (**self).cmp(&**other)
+    }
+}
+
+impl<T: Hash> Hash for PoolBox<'_, T> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
 
 impl<T: fmt::Debug> fmt::Debug for PoolBox<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

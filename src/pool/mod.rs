@@ -39,6 +39,7 @@
 // | `direct` | allocation without a cache |
 // | `block`, `frame`, `burst`, `boxed`, `raw` | the handles that users hold |
 // | `posted` | blocks lent to a device |
+// | `source` | one interface over pool, reservation and cache |
 // | `cache` | a worker's own cache |
 // | `waiting`, `low_water` | waiting for a block; the callback for few blocks left |
 // | `reserve` | pools over blocks of a pool |
@@ -85,6 +86,7 @@ mod posted;
 mod raw;
 mod reserve;
 mod reset;
+mod source;
 #[cfg(not(loom))]
 mod statics;
 mod stats;
@@ -113,6 +115,7 @@ pub use id::BlockId;
 pub use mapped::MapPoolError;
 pub use posted::{Posted, TooManyDevices};
 pub use reserve::Reservation;
+pub use source::BlockSource;
 #[cfg(not(loom))]
 pub use statics::{Align, AlignTo, StaticPool, static_align, static_pool, static_stride};
 pub use stats::{CacheStats, Stats};

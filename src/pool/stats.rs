@@ -61,13 +61,19 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In tenths of a percent, rounded. No floating point: its formatter is 12 KiB of a firmware's flash.
+        let share = match self.capacity.saturating_sub(self.reserved) {
+            0 => 0,
+            own => (2000 * self.in_use / own).div_ceil(2),
+        };
         write!(
             f,
-            "{} of {} blocks in use ({:.1} %, peak {}), {} free, {} cached, {} reserved; \
+            "{} of {} blocks in use ({}.{} %, peak {}), {} free, {} cached, {} reserved; \
              {} allocations, {} frees, {} exhaustions, {} refusals",
             self.in_use,
             self.capacity,
-            self.utilisation() * 100.0,
+            share / 10,
+            share % 10,
             self.peak,
             self.free,
             self.cached,

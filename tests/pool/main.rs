@@ -31,6 +31,8 @@ mod reserve;
 #[cfg(feature = "std")]
 mod shares;
 #[cfg(feature = "std")]
+mod sources;
+#[cfg(feature = "std")]
 mod threads;
 #[cfg(feature = "std")]
 mod waiting;

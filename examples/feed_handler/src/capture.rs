@@ -4,19 +4,18 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
-use framepool::Pool;
 use framepool::time::{Clock, HostClock};
 use framepool::wire::{Filter, summarize_ip_lax, summarize_lax};
+use framepool::{Cache, Pool};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block as PcapBlock, Linktype, PcapBlockOwned, PcapError};
 
 use crate::decode::Errors;
-use crate::front::Front;
 use crate::link::{self, Start, UNDECLARED, Unsupported};
 use crate::receiver::Producer;
 use crate::sys;
 use crate::venues::{Others, Sequences, Stream};
-use crate::worker::Packet;
+use crate::worker::{self, Packet};
 
 /// Bytes of the reader's buffer: more than any block of a usual capture.
 const BUFFER: usize = 1 << 20;
@@ -71,9 +70,9 @@ impl Capture {
         filter: Option<&Filter>,
     ) -> Result<Replayed, String> {
         sys::pin(sys::RECEIVER_CORE);
-        let front = Front::new(pool);
+        let cache = worker::cache(pool);
         let mut out = Out {
-            front,
+            cache,
             frames,
             clock,
             filter,
@@ -118,7 +117,7 @@ fn reason(e: &PcapError<&[u8]>) -> &'static str {
 
 /// Where the replay sends frames.
 struct Out<'p, 'c> {
-    front: Front<'p>,
+    cache: Box<Cache<'p, 512>>,
     frames: Producer<'p>,
     clock: &'c HostClock,
     filter: Option<&'c Filter>,
@@ -185,7 +184,7 @@ impl Out<'_, '_> {
     fn hand_on(&mut self, data: &[u8], payload: Range<usize>, stream: Stream) -> bool {
         let mut idle = 0;
         let block = loop {
-            match self.front.alloc() {
+            match self.cache.alloc() {
                 Ok(block) => break block,
                 Err(_) => {
                     idle += 1;

@@ -16,7 +16,6 @@
 mod axis;
 mod capture;
 mod decode;
-mod front;
 mod latency;
 mod link;
 mod memory;

@@ -10,10 +10,9 @@ use framepool::time::{Clock, HostClock};
 use framepool::{Block, Pool};
 
 use crate::decode::Errors;
-use crate::front::Front;
 use crate::sys::{self, BATCH, Batch};
 use crate::venues::{LIVE, Sequences};
-use crate::worker::Packet;
+use crate::worker::{self, Packet};
 
 pub type Producer<'p> = framepool::ring::Producer<'static, Option<Packet<'p>>>;
 
@@ -52,7 +51,7 @@ pub fn receive<'p>(
     deadline: Instant,
 ) -> Result<Received, String> {
     sys::pin(sys::RECEIVER_CORE);
-    let mut front = Front::new(pool);
+    let mut cache = worker::cache(pool);
     let mut ready: VecDeque<Block<'p>> = VecDeque::with_capacity(BATCH);
     let mut batch = Batch::new();
     let mut received = Received::default();
@@ -68,7 +67,7 @@ pub fn receive<'p>(
             signals.warm.set();
         }
         while ready.len() < BATCH {
-            match front.alloc() {
+            match cache.alloc() {
                 Ok(block) => ready.push_back(block),
                 Err(_) => break,
             }

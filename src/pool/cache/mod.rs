@@ -150,6 +150,26 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
+    /// An empty cache that hides at most `most` free blocks, for a pool so small that `N` of them would be
+    /// missed. At least 2, at most `N`. A burst that is freed at once may exceed it until the call returns.
+    ///
+    /// ```
+    /// framepool::pool!(static FRAMES: [64; 32]);
+    ///
+    /// let mut cache: framepool::Cache<'_, 64> = framepool::Cache::holding(&FRAMES, 4);
+    /// let all = FRAMES.alloc_burst::<32>(32)?;
+    /// for block in all {
+    ///     drop(cache.free(block));
+    /// }
+    /// assert!(cache.len() <= 4 && FRAMES.available() >= 28);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn holding(pool: &'p Pool<'_>, most: usize) -> Self {
+        let mut cache = Self::new(pool);
+        cache.account.fill = cache.account.fill.min(most).max(2);
+        cache
+    }
+
     /// The pool of this cache.
     pub fn pool(&self) -> &'p Pool<'p> {
         self.pool

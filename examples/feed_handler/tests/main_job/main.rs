@@ -9,7 +9,7 @@
 //! | `plot` | the labels of plots |
 //! | `command_line` | options |
 //! | `venues` | which venue sent a packet |
-//! | `run`, `json`, `wire` | running the program, reading its report, building captures |
+//! | `program`, `run`, `json`, `wire` | building the program, running it, reading its report, building captures |
 
 mod command_line;
 mod corrupt;
@@ -17,6 +17,8 @@ mod json;
 mod links;
 mod live;
 mod plot;
+#[path = "../../../support/program.rs"]
+mod program;
 mod replay;
 #[path = "../../src/rules.rs"]
 mod rules;

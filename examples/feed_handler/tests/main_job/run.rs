@@ -1,14 +1,12 @@
-//! Runs the program as a user would, and finds or builds it first.
+//! Runs the program as a user would.
 
-use std::env;
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use crate::json::Report;
 
@@ -150,64 +148,8 @@ impl Finished {
     }
 }
 
-/// The program under test. An example has no `CARGO_BIN_EXE_…`.
+/// The program under test.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| beside_this_test().unwrap_or_else(build))
-}
-
-/// The path where `cargo test` puts the example, which it builds before it runs a test. None if the file
-/// is missing or older than its sources, because cargo was asked to build this test alone.
-fn beside_this_test() -> Option<PathBuf> {
-    let name = format!("feed_handler{}", env::consts::EXE_SUFFIX);
-    let test = env::current_exe().ok()?;
-    let path = test.parent()?.parent()?.join("examples").join(name);
-    let built = changed(&path)?;
-    let sources = ["src", "Cargo.toml", "../../src", "../../Cargo.toml"];
-    let newest = sources
-        .iter()
-        .map(|source| newest(&Path::new(PACKAGE).join(source)));
-    newest
-        .max()?
-        .is_none_or(|newest| newest <= built)
-        .then_some(path)
-}
-
-fn changed(path: &Path) -> Option<SystemTime> {
-    fs::metadata(path).ok()?.modified().ok()
-}
-
-/// When the file, or the last of the files below it, was changed.
-fn newest(path: &Path) -> Option<SystemTime> {
-    match fs::read_dir(path) {
-        Ok(entries) => entries
-            .flatten()
-            .filter_map(|entry| newest(&entry.path()))
-            .max(),
-        Err(_) => changed(path),
-    }
-}
-
-/// Lets cargo build the program and reads the path from its output. Cargo holds no lock while tests run.
-fn build() -> PathBuf {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .current_dir(PACKAGE)
-        .args(["build", "--example", "feed_handler"]);
-    command.args(["--quiet", "--message-format", "json-render-diagnostics"]);
-    if !cfg!(debug_assertions) {
-        command.arg("--release");
-    }
-    let output = command
-        .stderr(Stdio::inherit())
-        .output()
-        .expect("cargo runs");
-    assert!(output.status.success(), "the feed handler does not build");
-    let messages = String::from_utf8_lossy(&output.stdout);
-    let mut paths = messages.lines().filter_map(|line| {
-        let (_, rest) = line.split_once(r#""executable":""#)?;
-        rest.split_once('"').map(|(path, _)| PathBuf::from(path))
-    });
-    paths.next_back().expect("cargo says what it built")
+    PROGRAM.get_or_init(|| crate::program::program("feed_handler", PACKAGE))
 }
