@@ -41,7 +41,7 @@ macro_rules! describe {
     (@value $self:ident $field:ident = $value:expr) => { crate::describe::of($self, $value) };
 }
 
-/// Calls `show`, whose argument's type is thereby known.
+/// Calls `show`, and tells the compiler the type of its argument.
 pub(crate) fn of<'t, T: ?Sized, R>(it: &'t T, show: impl FnOnce(&'t T) -> R) -> R {
     show(it)
 }

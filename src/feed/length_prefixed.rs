@@ -15,7 +15,7 @@ pub(super) struct Blocks<'a> {
 }
 
 impl<'a> Blocks<'a> {
-    /// At most `count` blocks in `bytes`, which start at the offset `at` of what the caller has.
+    /// At most `count` blocks in `bytes`. `at` is the offset of `bytes` in the caller's input.
     pub(super) const fn new(layer: Layer, bytes: &'a [u8], at: usize, count: u64) -> Self {
         Self {
             rest: bytes,

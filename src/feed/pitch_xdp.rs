@@ -194,8 +194,8 @@ impl<'b> PacketWriter<'b> {
 
 /// Makes a feed's `Packet`, `Messages` and `Builder`.
 ///
-/// `kind` is the type of the field with a message's type, which is as wide as its length; `header` the length
-/// of the header, and `count` the offset of the number of messages in it.
+/// `kind` is the integer type of the fields for a message's type and length; `header` is the length of the
+/// header, and `count` the offset of the number of messages in it.
 macro_rules! packets {
     (
         layer: $layer:ident;

@@ -191,8 +191,8 @@ impl<const GAPS: usize> SequenceTracker<GAPS> {
         self
     }
 
-    /// Judges the `count` messages of a packet, the first of which has the number `first`, and returns them in
-    /// runs with the same verdict. A packet in order is one run.
+    /// Judges the `count` messages of a packet, numbered from `first` on, and returns them in runs with the same
+    /// verdict. A packet in order is one run.
     ///
     /// A packet without messages is a heartbeat, whose number is that of the next message. As numbers are compared
     /// by their distance, `count` must be less than 2^63.

@@ -22,7 +22,8 @@ pub struct Census {
     pub in_magazines: usize,
     /// In use as raw blocks.
     pub raw: usize,
-    /// Withdrawn for reservations that were forgotten (`mem::forget`), also by way of reservations that have ended.
+    /// Withdrawn for reservations that were forgotten (`mem::forget`). Includes blocks that an ended reservation had
+    /// lent to a forgotten one.
     pub reserved: usize,
     /// In handles or caches that were forgotten; none can exist during the check.
     pub leaked: usize,

@@ -314,7 +314,7 @@ pub enum FreeErrorKind {
         /// Blocks in the pool.
         capacity: usize,
     },
-    /// The block is not a raw block: it was freed before, or a handle owns it.
+    /// The block is not a raw block: it was freed before, a handle owns it, or it is [posted](crate::Posted).
     DoubleFree {
         /// The block.
         id: BlockId,

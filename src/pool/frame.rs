@@ -8,7 +8,7 @@ use crate::pool::Pool;
 use crate::pool::block::Block;
 use crate::pool::id::BlockId;
 
-/// A block of which a range is initialised: a received frame, or one to be sent.
+/// A block with an initialised range: a received frame, or one to be sent.
 ///
 /// `Frame` knows where the bytes are, so its reader needs no separate length and no `unsafe`.
 /// [`Block::fill`] makes one from bytes. [`Block::assume_init_range`] makes one from bytes that a device or a
@@ -154,7 +154,7 @@ impl<'p> Frame<'p> {
         self.block.pool()
     }
 
-    /// Shortens the frame to its first `len` bytes. Does nothing if it has no more.
+    /// Shortens the frame to its first `len` bytes. Does nothing if it is not longer.
     #[inline]
     pub fn truncate(&mut self, len: usize) {
         if len < self.len() {

@@ -246,7 +246,7 @@ impl Pool<'_> {
     ///
     /// let lost = [UMEM.alloc()?.into_id(), UMEM.alloc()?.into_id()];
     /// assert_eq!(UMEM.raw_out(), 2);
-    /// // SAFETY: these two names are used no more.
+    /// // SAFETY: these two names are not used again.
     /// assert_eq!(unsafe { UMEM.reclaim_raw() }, lost.len());
     /// assert_eq!((UMEM.raw_out(), UMEM.stats().in_use), (0, 0));
     /// # Ok::<(), framepool::Exhausted>(())

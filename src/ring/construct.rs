@@ -77,7 +77,7 @@ pub fn in_memory<'m, T: 'm>(
 /// static mut MEMORY: [MaybeUninit<u8>; 4096] = [MaybeUninit::uninit(); 4096];
 ///
 /// let start = NonNull::new((&raw mut MEMORY).cast()).unwrap();
-/// // SAFETY: the bytes are there for ever, and nothing else uses them.
+/// // SAFETY: a static is never freed, and nothing else uses it.
 /// let (mut tx, mut rx) = unsafe { ring::in_raw_memory::<u64>(start, 4096, 256) }?;
 /// tx.push(1)?;
 /// assert_eq!(rx.pop(), Some(1));

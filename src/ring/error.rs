@@ -104,7 +104,7 @@ impl fmt::Display for NoRoom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "room for {} values was asked for, {} of {} slots are free",
+            "room for {} values requested, {} of {} slots are free",
             self.requested, self.available, self.capacity
         )
     }

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{Scale, saturated};
 
-/// Readings that are taken for a moment, of which the closest is used: an interrupt spoils one, not all.
+/// Number of readings for one moment. The closest one is used, because an interrupt spoils one, not all.
 const TRIES: usize = 32;
 
 /// The source of a frequency.

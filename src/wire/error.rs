@@ -280,7 +280,7 @@ impl ParseError {
         Self::new(layer, Reason::BadChecksum { found, computed }, offset)
     }
 
-    /// The same error for a caller whose bytes begin `by` bytes earlier.
+    /// The same error for a caller whose input starts `by` bytes earlier: the offset is larger by that number.
     pub const fn shifted(mut self, by: usize) -> Self {
         self.offset = self.offset.saturating_add(by as u64);
         self

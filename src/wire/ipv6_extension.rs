@@ -58,7 +58,7 @@ header! {
 const JUMBO_PAYLOAD: u8 = 0xC2;
 
 /// The length in the jumbo payload option of a hop-by-hop header at the start of some bytes, and its offset. `None` if
-/// there is no such option, the header is not there in full, or its options are damaged before it.
+/// there is no such option, the header is incomplete, or its options are damaged before it.
 pub(super) fn jumbo_length(bytes: &[u8]) -> Option<(usize, u32)> {
     let header = bytes.get(..header_len(bytes))?;
     let body = part(header, LEN, usize::MAX);

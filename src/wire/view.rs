@@ -191,7 +191,7 @@ macro_rules! view {
             /// A view of bytes that begin with this header.
             ///
             /// # Errors
-            /// The header is not there in full, or its lengths contradict each other or the bytes. Offsets count
+            /// The header is incomplete, or its lengths contradict each other or the bytes. Offsets count
             /// from the header's start.
             #[inline]
             pub fn new_checked(bytes: T) -> Result<Self, $crate::wire::error::ParseError> {

@@ -1,6 +1,6 @@
 //! Every interleaving of a few threads, under loom: `RUSTFLAGS="--cfg loom" cargo test --release
-//! --features ring,time --test loom`. Homes in a `static` are left out; everything else is the code that
-//! ships.
+//! --features ring,time --test loom`. Pools and rings in a `static` are left out; everything else is the
+//! code that ships.
 #![cfg(loom)]
 #![allow(missing_docs)]
 

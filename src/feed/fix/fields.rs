@@ -151,7 +151,7 @@ impl fmt::Display for Decimal {
 /// |---|---|
 /// | no tag, or no value | [`Reason::BadValue`] at the first wrong byte |
 /// | a length field that is not a number | [`Reason::BadValue`] at the first byte that is not a digit |
-/// | a length field without its data field after it | [`Reason::Missing`] with the data field's tag, at the next field, which is the next item |
+/// | a length field without its data field after it | [`Reason::Missing`] with the data field's tag, at the next field; that field is the next item |
 /// | data that does not end where its length says | [`Reason::BadLength`] at the value; the next field starts after the next separator |
 ///
 /// A data field without a length field before it ends at the next separator, as other fields do.

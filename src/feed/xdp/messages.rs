@@ -20,7 +20,7 @@ messages! {
         source_time: u32 => 4..8;
         /// Nanoseconds of the time of the event.
         source_time_ns: u32 => 8..12;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 12..13;
         /// The channel of the product.
         channel_id: u8 => 13..14;
@@ -83,7 +83,7 @@ messages! {
         end: u32 => 8..12;
         /// Source ID of the requester.
         source_id: Alpha<10> => 12..22;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 22..23;
         /// The channel of the product.
         channel_id: u8 => 23..24;
@@ -99,7 +99,7 @@ messages! {
         end: u32 => 12..16;
         /// Source ID of the requester.
         source_id: Alpha<10> => 16..26;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 26..27;
         /// The channel of the product.
         channel_id: u8 => 27..28;
@@ -121,7 +121,7 @@ messages! {
         symbol_index: u32 => 4..8;
         /// Source ID of the requester.
         source_id: Alpha<10> => 8..18;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 18..19;
         /// The channel of the product.
         channel_id: u8 => 19..20;
@@ -135,7 +135,7 @@ messages! {
         symbol_index: u32 => 4..8;
         /// Source ID of the requester.
         source_id: Alpha<10> => 8..18;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 18..19;
         /// The channel of the product.
         channel_id: u8 => 19..20;
@@ -148,7 +148,7 @@ messages! {
         begin: u32 => 4..8;
         /// The last sequence number.
         end: u32 => 8..12;
-        /// The number of the product, which is a feed.
+        /// The number of the product (a feed).
         product_id: u8 => 12..13;
         /// The channel of the product.
         channel_id: u8 => 13..14;

@@ -22,7 +22,7 @@ use super::hints::Fork;
 /// every architecture that Rust's std supports.
 const MADV_COLLAPSE: libc::c_int = 25;
 
-/// Attempts to make guards, each of which fails if another thread maps into the gap between them.
+/// Number of attempts to make guards. An attempt fails if another thread maps into the gap between them.
 const GUARD_TRIES: usize = 4;
 
 const ACCESS: ProtFlags = ProtFlags::READ.union(ProtFlags::WRITE);

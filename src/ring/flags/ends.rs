@@ -65,8 +65,8 @@ impl<'r, T> End<'r, T> {
         }
     }
 
-    /// Returns the number of slots, from the next one on, of which all are full, or all are not: by bisection for the
-    /// first that differs. The other end may make more of them so meanwhile, never fewer.
+    /// Counts consecutive slots from the next one on: full ones, or empty ones if `full` is false. Finds the first that
+    /// differs by bisection. Meanwhile the other end may make the number larger, never smaller.
     fn run(&self, full: bool) -> usize {
         let (mut known, mut end) = (0, self.capacity());
         while known < end {
