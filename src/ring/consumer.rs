@@ -1,9 +1,13 @@
 //! The consumer: the end that values are popped from.
 
 use core::mem::MaybeUninit;
+#[cfg(feature = "std")]
+use std::time::Duration;
 
 use crate::ring::control::{CONSUMER, PRODUCER, Padded};
 use crate::ring::drain::Drain;
+#[cfg(feature = "std")]
+use crate::ring::error::PopWaitError;
 use crate::ring::memory::Memory;
 use crate::ring::peeked::Peeked;
 use crate::ring::slot::ValueSlot;
@@ -226,6 +230,28 @@ impl<'r, T> Consumer<'r, T> {
     #[inline]
     pub fn pop_wait<W: Wait>(&mut self) -> Option<T> {
         self.pop_or_wait::<W>()
+    }
+
+    /// Takes the oldest value, after waiting for one for at most `timeout`. Reads the host's clock only while it
+    /// waits.
+    ///
+    /// # Errors
+    /// [`PopWaitError`]: the time is over, or the producer is gone and nothing is left.
+    ///
+    /// ```
+    /// use framepool::ring::{self, PopWaitError, Spin};
+    /// use std::time::Duration;
+    ///
+    /// let (mut tx, mut rx) = ring::allocate(2)?;
+    /// tx.push(7)?;
+    /// let timeout = Duration::from_millis(1);
+    /// assert_eq!(rx.pop_wait_for::<Spin>(timeout), Ok(7));
+    /// assert_eq!(rx.pop_wait_for::<Spin>(timeout), Err(PopWaitError::TimedOut));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[cfg(feature = "std")]
+    pub fn pop_wait_for<W: Wait>(&mut self, timeout: Duration) -> Result<T, PopWaitError> {
+        self.pop_or_wait_for::<W>(timeout)
     }
 
     /// Whether the producer is gone. The values that it pushed can still be taken: once this has returned `true` and

@@ -134,3 +134,73 @@ impl<T> fmt::Display for Abandoned<T> {
 }
 
 impl<T> core::error::Error for Abandoned<T> {}
+
+/// A wait for room ended without a push. The value comes back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum PushWaitError<T> {
+    /// There was no room before the time-out.
+    TimedOut(T),
+    /// The ring is full, and the consumer is gone.
+    Abandoned(T),
+}
+
+impl<T> PushWaitError<T> {
+    /// Returns the value.
+    pub fn into_inner(self) -> T {
+        match self {
+            Self::TimedOut(value) | Self::Abandoned(value) => value,
+        }
+    }
+}
+
+/// Without the value, which may be of any type.
+impl<T> fmt::Debug for PushWaitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut(_) => "TimedOut",
+            Self::Abandoned(_) => "Abandoned",
+        })
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl<T> defmt::Format for PushWaitError<T> {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        match self {
+            Self::TimedOut(_) => defmt::write!(f, "TimedOut"),
+            Self::Abandoned(_) => defmt::write!(f, "Abandoned"),
+        }
+    }
+}
+
+impl<T> fmt::Display for PushWaitError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut(_) => "there was no room before the time-out",
+            Self::Abandoned(_) => "the ring is full, and its consumer is gone",
+        })
+    }
+}
+
+impl<T> core::error::Error for PushWaitError<T> {}
+
+/// A wait for a value ended without one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum PopWaitError {
+    /// No value came before the time-out.
+    TimedOut,
+    /// The producer is gone, and nothing is left.
+    Abandoned,
+}
+
+impl fmt::Display for PopWaitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::TimedOut => "no value came before the time-out",
+            Self::Abandoned => "the producer is gone, and nothing is left",
+        })
+    }
+}
+
+impl core::error::Error for PopWaitError {}

@@ -114,7 +114,7 @@ pub use asynchronous::{AsyncConsumer, AsyncProducer, asynchronous};
 pub use construct::*;
 pub use consumer::Consumer;
 pub use drain::Drain;
-pub use error::{Abandoned, Full, NoRoom, RingError};
+pub use error::{Abandoned, Full, NoRoom, PopWaitError, PushWaitError, RingError};
 pub use peeked::Peeked;
 pub use producer::Producer;
 pub use reserved::Reserved;

@@ -2,6 +2,8 @@
 
 use crate::ring::control::Padded;
 use crate::ring::control::{CONSUMER, PRODUCER};
+#[cfg(feature = "std")]
+use crate::ring::error::PushWaitError;
 use crate::ring::error::{Abandoned, Full, NoRoom};
 use crate::ring::memory::Memory;
 use crate::ring::reserved::Reserved;
@@ -9,6 +11,8 @@ use crate::ring::slot::ValueSlot;
 use crate::ring::stats::ProducerStats;
 use crate::ring::wait::{PushEnd, Wait};
 use crate::sync::{Ordering, Word, wide};
+#[cfg(feature = "std")]
+use std::time::Duration;
 
 /// The end of a ring that values are pushed into. `Send`, not `Sync`: every operation takes `&mut self`, so
 /// there is one producer, on any thread.
@@ -291,6 +295,19 @@ impl<'r, T> Producer<'r, T> {
     #[inline]
     pub fn push_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
         self.push_or_wait::<W>(value)
+    }
+
+    /// Appends a value, after waiting for room for at most `timeout`. Reads the host's clock only while it waits.
+    ///
+    /// # Errors
+    /// [`PushWaitError`] with the value: the time is over, or the ring is full and the consumer is gone.
+    #[cfg(feature = "std")]
+    pub fn push_wait_for<W: Wait>(
+        &mut self,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), PushWaitError<T>> {
+        self.push_or_wait_for::<W>(value, timeout)
     }
 
     /// Whether the consumer is gone. Pushes still succeed until the ring is full; values that were not taken are

@@ -1,6 +1,9 @@
 //! Strategies of waiting, and the waits of both designs.
 
-use crate::ring::error::{Abandoned, Full};
+#[cfg(feature = "std")]
+use std::time::{Duration, Instant};
+
+use crate::ring::error::{Abandoned, Full, PopWaitError, PushWaitError};
 use crate::sync::spin_loop;
 
 /// A strategy: what a thread does between two looks at a ring. Each wait starts with a new value of the type.
@@ -128,22 +131,43 @@ pub(super) trait PushEnd<T> {
     fn push_or_wait<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
         match self.push(value) {
             Ok(()) => Ok(()),
-            Err(Full(value)) => self.push_waiting::<W>(value),
+            Err(Full(value)) => (self.push_waiting::<W>(value, || false))
+                .map_err(|error| Abandoned(error.into_inner())),
         }
     }
 
+    #[cfg(feature = "std")]
+    fn push_or_wait_for<W: Wait>(
+        &mut self,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), PushWaitError<T>> {
+        match self.push(value) {
+            Ok(()) => Ok(()),
+            Err(Full(value)) => self.push_waiting::<W>(value, timer(timeout)),
+        }
+    }
+
+    /// Waits until there is room, the consumer is gone, or `is_over`, which is asked before each further wait.
     #[cold]
-    fn push_waiting<W: Wait>(&mut self, value: T) -> Result<(), Abandoned<T>> {
+    fn push_waiting<W: Wait>(
+        &mut self,
+        value: T,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<(), PushWaitError<T>> {
         let mut wait = W::default();
         loop {
-            // In this order: slots that were freed before the consumer went are used.
-            let abandoned = self.is_abandoned();
+            // In this order: slots that were freed before the consumer went, or the time was over, are used.
+            let (abandoned, over) = (self.is_abandoned(), is_over());
             if self.has_room() {
                 // Succeeds: no other producer takes the room.
-                return self.push(value).map_err(|Full(value)| Abandoned(value));
+                return (self.push(value)).map_err(|Full(value)| PushWaitError::Abandoned(value));
             }
             if abandoned {
-                return Err(Abandoned(value));
+                return Err(PushWaitError::Abandoned(value));
+            }
+            if over {
+                return Err(PushWaitError::TimedOut(value));
             }
             wait.wait();
         }
@@ -163,23 +187,45 @@ pub(super) trait PopEnd<T> {
     fn pop_or_wait<W: Wait>(&mut self) -> Option<T> {
         match self.pop() {
             Some(value) => Some(value),
-            None => self.pop_waiting::<W>(),
+            None => self.pop_waiting::<W>(|| false).ok(),
         }
     }
 
+    #[cfg(feature = "std")]
+    fn pop_or_wait_for<W: Wait>(&mut self, timeout: Duration) -> Result<T, PopWaitError> {
+        match self.pop() {
+            Some(value) => Ok(value),
+            None => self.pop_waiting::<W>(timer(timeout)),
+        }
+    }
+
+    /// As `push_waiting`.
     #[cold]
-    fn pop_waiting<W: Wait>(&mut self) -> Option<T> {
+    fn pop_waiting<W: Wait>(
+        &mut self,
+        mut is_over: impl FnMut() -> bool,
+    ) -> Result<T, PopWaitError> {
         let mut wait = W::default();
         loop {
-            // In this order: values that were pushed before the producer went are taken.
-            let abandoned = self.is_abandoned();
+            // In this order: values that were pushed before the producer went, or the time was over, are taken.
+            let (abandoned, over) = (self.is_abandoned(), is_over());
             if self.has_value() {
-                return self.pop();
+                return self.pop().ok_or(PopWaitError::Abandoned);
             }
             if abandoned {
-                return None;
+                return Err(PopWaitError::Abandoned);
+            }
+            if over {
+                return Err(PopWaitError::TimedOut);
             }
             wait.wait();
         }
     }
+}
+
+/// Tells whether the time since this call is over.
+#[cfg(feature = "std")]
+fn timer(timeout: Duration) -> impl FnMut() -> bool {
+    let start = Instant::now();
+    move || start.elapsed() >= timeout
 }

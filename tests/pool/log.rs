@@ -51,7 +51,13 @@ fn every_public_type<T: defmt::Format, F>() {
             ring::Patient,
             ring::NoRoom,
         )>();
-        is_logged::<(ring::Full<F>, ring::Abandoned<F>, ring::RingError)>();
+        is_logged::<(
+            ring::Full<F>,
+            ring::Abandoned<F>,
+            ring::PushWaitError<F>,
+            ring::PopWaitError,
+            ring::RingError,
+        )>();
         is_logged::<(ring::ProducerStats, ring::ConsumerStats)>();
         is_logged::<(
             ring::flags::Producer<'static, F>,

@@ -4,9 +4,13 @@ use std::cell::Cell;
 use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::counted::Counted;
-use framepool::ring::{self, Consumer, Full, NoRoom, Producer, RingError, Spin, Yield, flags};
+use framepool::ring::{
+    self, Consumer, Full, NoRoom, PopWaitError, Producer, PushWaitError, RingError, Spin, Yield,
+    flags,
+};
 
 type Ends<T> = (Producer<'static, T>, Consumer<'static, T>);
 
@@ -454,3 +458,51 @@ fn a_ring_with_flags_carries_values_between_threads() {
     drop(rx);
     assert_eq!(tx.push_wait::<Spin>(2).unwrap_err().into_inner(), 2);
 }
+
+/// What both designs promise of waits that end: `$allocate` makes the ends of a ring.
+macro_rules! waits_that_end {
+    ($name:ident, $allocate:path) => {
+        #[test]
+        fn $name() {
+            let short = Duration::from_millis(2);
+            let long = Duration::from_secs(60);
+            let (mut tx, mut rx) = $allocate(1).unwrap();
+            // What is there at once needs no time.
+            assert_eq!(
+                tx.push_wait_for::<Spin>(Box::new(1), Duration::ZERO),
+                Ok(())
+            );
+            let error = tx.push_wait_for::<Spin>(Box::new(2), short).unwrap_err();
+            assert_eq!(error, PushWaitError::TimedOut(Box::new(2)));
+            assert_eq!(rx.pop_wait_for::<Spin>(Duration::ZERO), Ok(Box::new(1)));
+            let start = Instant::now();
+            assert_eq!(rx.pop_wait_for::<Yield>(short), Err(PopWaitError::TimedOut));
+            assert!(start.elapsed() >= short);
+            // The other end's work ends a wait.
+            std::thread::scope(|scope| {
+                scope.spawn(|| tx.push_wait_for::<Yield>(Box::new(3), long).unwrap());
+                assert_eq!(rx.pop_wait_for::<Yield>(long), Ok(Box::new(3)));
+            });
+            // Its end does, too; what it pushed is taken first.
+            tx.push(Box::new(4)).unwrap();
+            drop(tx);
+            assert_eq!(rx.pop_wait_for::<Spin>(long), Ok(Box::new(4)));
+            assert_eq!(rx.pop_wait_for::<Spin>(long), Err(PopWaitError::Abandoned));
+            let (mut tx, rx) = $allocate(1).unwrap();
+            tx.push(Box::new(5)).unwrap();
+            drop(rx);
+            let error = tx.push_wait_for::<Spin>(Box::new(6), long).unwrap_err();
+            assert_eq!(error, PushWaitError::Abandoned(Box::new(6)));
+            assert_eq!(error.into_inner(), Box::new(6));
+        }
+    };
+}
+
+waits_that_end!(
+    a_wait_ends_with_its_time_or_with_the_other_end,
+    ring::allocate
+);
+waits_that_end!(
+    a_wait_of_a_ring_with_flags_ends_with_its_time_or_with_the_other_end,
+    flags::allocate
+);

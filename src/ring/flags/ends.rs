@@ -3,12 +3,16 @@
 use crate::ring::control::{CONSUMER, PRODUCER, Padded};
 use crate::ring::drain::Drain;
 use crate::ring::error::{Abandoned, Full};
+#[cfg(feature = "std")]
+use crate::ring::error::{PopWaitError, PushWaitError};
 use crate::ring::flags::slot::FlagSlot;
 use crate::ring::memory::Memory;
 use crate::ring::slot::ahead;
 use crate::ring::stats::{ConsumerStats, ProducerStats};
 use crate::ring::wait::{PopEnd, PushEnd, Wait};
 use crate::sync::{Word, prefetch_write, wide};
+#[cfg(feature = "std")]
+use std::time::Duration;
 
 /// What an end knows.
 ///
@@ -175,6 +179,19 @@ impl<T> Producer<'_, T> {
         self.push_or_wait::<W>(value)
     }
 
+    /// Appends a value, after waiting for room for at most `timeout`. Reads the host's clock only while it waits.
+    ///
+    /// # Errors
+    /// [`PushWaitError`] with the value: the time is over, or the ring is full and the consumer is gone.
+    #[cfg(feature = "std")]
+    pub fn push_wait_for<W: Wait>(
+        &mut self,
+        value: T,
+        timeout: Duration,
+    ) -> Result<(), PushWaitError<T>> {
+        self.push_or_wait_for::<W>(value, timeout)
+    }
+
     /// Pushes copies, from the first on, for as long as there is room. Returns the number of values pushed. The
     /// consumer sees each at once. For bursts, [`Producer::push_slice`](crate::ring::Producer::push_slice) of the other
     /// design is faster.
@@ -267,6 +284,16 @@ impl<T> Consumer<'_, T> {
     #[inline]
     pub fn pop_wait<W: Wait>(&mut self) -> Option<T> {
         self.pop_or_wait::<W>()
+    }
+
+    /// Takes the oldest value, after waiting for one for at most `timeout`. Reads the host's clock only while it
+    /// waits.
+    ///
+    /// # Errors
+    /// [`PopWaitError`]: the time is over, or the producer is gone and nothing is left.
+    #[cfg(feature = "std")]
+    pub fn pop_wait_for<W: Wait>(&mut self, timeout: Duration) -> Result<T, PopWaitError> {
+        self.pop_or_wait_for::<W>(timeout)
     }
 
     /// Takes the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the number
