@@ -33,8 +33,8 @@
 //! | a value in a block, with its destructor | [`PoolBox`], from [`Pool::alloc_value`] |
 //! | many blocks that travel together | [`Burst`], from [`Pool::alloc_burst`] |
 //! | a worker that allocates or frees millions of blocks per second | a [`Cache`] of its own, from [`Pool::cache`] |
-//! | code that works over a pool, a reservation or a cache | [`BlockSource`] |
 //! | the same without a variable for the cache | [`Pool::local_alloc`], [`Pool::with_local`] |
+//! | code that works with a pool, a reservation or a cache | [`BlockSource`] |
 //! | a guaranteed quota of blocks | [`Reservation`], from [`Pool::reserve`] or [`Pool::reserve_in`] |
 //! | to sleep until a block is free, or to be called when few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
 //! | to see how many blocks are in use, free and cached; to verify it | [`Pool::stats`], [`Pool::check`] |

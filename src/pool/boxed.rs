@@ -116,7 +116,7 @@ impl<'p, T> PoolBox<'p, T> {
         self.block.id()
     }
 
-    /// Gives up the handle for a pointer to the value, whose block stays in use as a raw block until
+    /// Gives up the handle for a pointer to the value. The block stays in use as a raw block until
     /// [`from_raw`](Self::from_raw).
     ///
     /// ```
@@ -158,7 +158,7 @@ impl<'p, T> PoolBox<'p, T> {
         })
     }
 
-    /// Gives the value up to be borrowed for the rest of the pool's life. Its block is not freed any more.
+    /// Gives up the handle for a borrow of the value that may last as long as the pool. The block is never freed.
     pub fn leak<'a>(self) -> &'a mut T
     where
         'p: 'a,

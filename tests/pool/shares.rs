@@ -309,3 +309,32 @@ fn what_a_free_of_many_blocks_brings_too_much_wakes_a_task_that_waits() {
     assert_eq!(pool.stats().waiting, 0);
     assert!(future.as_mut().poll(&mut cx).is_ready());
 }
+
+#[test]
+fn a_cache_with_a_limit_never_keeps_more() {
+    let pool = Pool::allocate(PoolConfig::new(64, 4096)).unwrap();
+    let mut cache: Cache<'_, 1024> = Cache::holding(&pool, 4);
+    let mut held = Vec::new();
+    for round in 0..3 {
+        while let Ok(block) = cache.alloc() {
+            held.push(block);
+            assert!(
+                cache.len() <= 4,
+                "{round}: {} after an allocation",
+                cache.len()
+            );
+        }
+        for block in held.drain(..) {
+            cache.free(block).unwrap();
+            assert!(cache.len() <= 4, "{round}: {} after a free", cache.len());
+        }
+        let burst = cache.alloc_burst::<32>(32).unwrap();
+        assert!(cache.len() <= 4, "{round}: {} after a burst", cache.len());
+        cache.free_burst(burst).unwrap();
+        assert!(
+            cache.len() <= 4,
+            "{round}: {} after a burst's end",
+            cache.len()
+        );
+    }
+}

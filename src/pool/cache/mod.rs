@@ -150,8 +150,8 @@ impl<'p, const N: usize> Cache<'p, N> {
         }
     }
 
-    /// An empty cache that hides at most `most` free blocks, for a pool so small that `N` of them would be
-    /// missed. At least 2, at most `N`. A burst that is freed at once may exceed it until the call returns.
+    /// An empty cache that keeps at most `most` free blocks: at least 2, at most `N`. For a small pool, in which
+    /// one cache should not hide `N` blocks. While a burst is freed, the cache may hold more, until the call returns.
     ///
     /// ```
     /// framepool::pool!(static FRAMES: [64; 32]);
