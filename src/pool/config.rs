@@ -274,6 +274,7 @@ pub struct PoolLayout {
     block_size: usize,
     stride: usize,
     align: usize,
+    /// Invariant: from 1 to `MAX_BLOCKS`. `layout_of` alone makes layouts.
     capacity: usize,
     /// Indices in a magazine; 0 without caches.
     magazine: usize,

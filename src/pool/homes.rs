@@ -138,7 +138,7 @@ impl<'m> Pool<'m> {
         Self {
             depot: Depot {
                 base,
-                // SAFETY: a layout has blocks.
+                // SAFETY: by the invariant of `PoolLayout`, at least 1.
                 capacity: unsafe { NonZeroU32::new_unchecked(layout.capacity() as u32) },
                 magazine: layout.magazine() as u16,
                 align_log2: layout.block_align().trailing_zeros() as u8,

@@ -52,7 +52,7 @@ pub struct Posted<'p> {
     len: usize,
     /// Blocks that the pool counts as raw for this table. Invariant: at least `len`.
     counted: usize,
-    /// The binary logarithm of the stride, if it is a power of two: a shift instead of a division.
+    /// The binary logarithm of the stride, if it is a power of two: a shift instead of a division, which some targets do in software.
     shift: Option<u32>,
 }
 

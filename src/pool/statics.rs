@@ -175,7 +175,7 @@ where
         Pool {
             depot: Depot {
                 base,
-                // SAFETY: the layout, which is checked when it is compiled, has blocks.
+                // SAFETY: by the invariant of `PoolLayout`, at least 1.
                 capacity: unsafe { NonZeroU32::new_unchecked(Self::LAYOUT.capacity() as u32) },
                 magazine: Self::LAYOUT.magazine() as u16,
                 align_log2: Self::LAYOUT.block_align().ilog2() as u8,

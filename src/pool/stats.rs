@@ -61,7 +61,7 @@ impl Stats {
 
 impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // In tenths of a percent, rounded. No floating point: its formatter is 12 KiB of a firmware's flash.
+        // In tenths of a percent, rounded. Without floating point, whose formatter is much code for a firmware.
         let share = match self.capacity.saturating_sub(self.reserved) {
             0 => 0,
             own => (2000 * self.in_use / own).div_ceil(2),

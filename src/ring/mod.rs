@@ -80,7 +80,7 @@
 // | `reserved.rs`, `peeked.rs` | access in place |
 // | `slot.rs` | the slots of the ring with positions |
 // | `flags/` | the ring whose slots carry flags |
-// | `memory.rs`, `control.rs` | slots and words of either design: layout, allocation, who frees them |
+// | `memory.rs`, `control.rs` | slots and words of either design: layout, allocation, and the end that frees them |
 // | `wait.rs`, `asynchronous.rs`, `waker.rs` | waiting |
 // | `shared/` | the ring between processes |
 // | `stats.rs`, `error.rs` | counters, errors |

@@ -10,8 +10,8 @@ mod time;
 
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
-/// Every interleaving with at most so many preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more. One interleaving is
-/// none: loom may take a model that it cannot see into for done.
+/// Explores every interleaving with at most `preemptions` preemptions, and `FRAMEPOOL_LOOM_PREEMPTIONS` more. A single
+/// interleaving is an error: loom ends early with a model that it cannot see into.
 fn model(preemptions: usize, f: impl Fn() + Sync + Send + 'static) {
     let more = std::env::var("FRAMEPOOL_LOOM_PREEMPTIONS")
         .map_or(0, |more| more.parse().expect("a number of preemptions"));

@@ -101,7 +101,7 @@ fn a_ninth_worker_is_served_while_eight_caches_are_warm() {
         let pool = Pool::allocate(PoolConfig::new(8, 4096)).unwrap();
         past(&pool);
         let mut caches: Vec<Cache<'_>> = (0..8).map(|_| pool.cache()).collect();
-        // Warm: these caches have handed out so many blocks that they draw whole magazines.
+        // Warm: these caches have handed out enough blocks to draw whole magazines.
         let rounds = if cfg!(miri) { 600 } else { 10_000 };
         for cache in &mut caches {
             for _ in 0..rounds {

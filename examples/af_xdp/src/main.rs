@@ -27,6 +27,8 @@
 //! `cargo run --release --example af_xdp -- --help` lists the options. It needs root.
 
 mod answer;
+#[path = "../../support/arguments.rs"]
+mod arguments;
 mod bpf;
 mod device;
 mod driver;

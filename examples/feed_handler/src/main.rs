@@ -13,6 +13,8 @@
 //!
 //! `cargo run --release --example feed_handler -- --help` lists the options.
 
+#[path = "../../support/arguments.rs"]
+mod arguments;
 mod axis;
 mod capture;
 mod decode;

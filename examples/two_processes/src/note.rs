@@ -96,7 +96,7 @@ impl<'m> Note<'m> {
         for (word, field) in self.place(commits).iter().zip(tally.to_words()) {
             word.store(field, Relaxed);
         }
-        // Release: whoever reads this number finds the whole tally.
+        // Release: a process that reads this number finds the whole tally.
         self.0[0].store(commits, Release);
     }
 

@@ -12,7 +12,7 @@
 //! | `shared.rs` | memory of two processes |
 //! | `machine.rs`, `hugepages.rs`, `refusing.rs` | the kernel's own word, its pages, kernels that refuse |
 //!
-//! Real refusals are used where they can be had; the rest (old kernels, pages that run out between
+//! Real refusals are used where a test can cause them; the rest (old kernels, pages that run out between
 //! `mmap` and the first touch) come from a seccomp filter on the calling thread. What the machine or
 //! its permissions leave untested prints a line that starts with `SKIPPED`.
 
