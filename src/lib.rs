@@ -39,8 +39,15 @@
 //! | to sleep until a block is free, or to be called when few are left | [`Pool::alloc_async`], [`Pool::on_low_water`] |
 //! | to see how many blocks are in use, free and cached; to verify it | [`Pool::stats`], [`Pool::check`] |
 //! | to find the code that leaked a block or freed it twice | [`Pool::report`] (feature `audit`) |
+//! | to see what was leaked because a device still had blocks | [`Pool::leaked`] |
 //! | a `Vec` or a `Box` whose memory is a block | `&Pool` as its `Allocator` (feature `allocator-api2`) |
-//! | a `#[global_allocator]` with a pool in front | [`PoolAlloc`] |
+//! | the same without an atomic, for collections of one thread | `&`[`CacheCell`] (feature `allocator-api2`) |
+//! | a `#[global_allocator]` with a pool in front | [`PoolAlloc`]; with a pool that is mapped later: [`PoolAlloc::late`] |
+//! | one with pools of several sizes | [`PoolAllocs`] |
+//! | the same with thread caches, and counts of requests by size | [`CachedAllocs`], [`SizeProfile`] |
+//! | a pool that lives to the end of the process | [`Pool::leak`] |
+//! | memory of any size from regions you own; a `#[global_allocator]` on bare metal | [`heap::Heap`], [`heap!`] |
+//! | the same for a program with threads | [`heap::ThreadHeap`], [`thread_heap!`] |
 //!
 //! ## Drivers and DMA
 //!
@@ -52,38 +59,68 @@
 //! | to lend blocks to a device, and take them back by offset | [`Posted`] |
 //! | to give a block to C, a device or a descriptor | [`Block::into_raw`], [`Block::into_id`], [`Block::offset`] |
 //! | to take it back | [`Pool::block_from_raw`], [`Pool::block_from_id`], [`Pool::free_raw`]; [`Pool::reclaim_raw`] for all |
+//! | the UMEM of AF_XDP sockets (Linux) | [`PoolConfig::umem`], checked by [`Pool::umem`] |
 //! | contiguous pages | [`PageRun`], from [`PageRuns::alloc`] |
-//! | physical addresses (Linux) | [`region::Iova`], [`region::PhysAddr::of`] |
+//! | physical addresses (Linux) | [`Pool::iova`], [`Block::iova`]; [`region::Iova`], [`region::PhysAddr::of`] |
 //! | memory that several processes map (Linux) | [`SharedRegion`] |
+//!
+//! ## Packets
+//!
+//! | you need | take |
+//! |---|---|
+//! | packets with headroom and metadata, as DPDK's mbufs | [`packet_pool!`], or a [`packet::PacketPool`] over your own memory |
+//! | one packet; many that travel together | [`packet::PacketBuf`]; [`packet::PacketBurst`] |
+//! | a packet of several blocks | [`packet::Chain`] |
+//! | a packet or a chain that several receivers read | [`packet::Shared`], [`packet::SharedChain`] |
+//! | a worker that allocates or frees millions of packets per second | a [`packet::PacketCache`] of its own |
+//! | packets for transmission that reception cannot take | [`packet::PacketReservation`] |
+//! | to give packets to a device and get them back | [`packet::RxQueue`], [`packet::TxQueue`]; [`packet::InFlight`] for one |
+//! | a driver that knows the facts only at completion | [`packet::RawBurst`], [`packet::Blank`] |
+//! | data of your own for each packet | [`packet::PrivateData`] |
 //!
 //! ## Beside the pool
 //!
 //! | you need | take |
 //! |---|---|
 //! | to pass blocks or other values to another core | [`ring::Ring`], [`ring::flags::Ring`] |
-//! | to pass values to another process (Linux) | [`ring::SharedRing`] |
+//! | an interrupt that takes its own end of a ring | [`ring::Ring::producer`], [`ring::Ring::consumer`] |
+//! | to read how full a ring is, from elsewhere | [`ring::Observer`] |
+//! | to pass values to another process (Linux) | [`ring::SharedRing`], for types that are [`ring::Plain`] |
+//! | [`ring::Plain`] for a type that `bytemuck` or `zerocopy` vouches for | [`plain!`] |
+//! | to show that a thread takes no page fault (Linux) | [`region::FaultCounter`] |
 //! | to measure latency, tail percentiles included | [`time::HostClock`], [`time::Histogram`], [`time::Tracker`] |
 //! | to classify a frame in a few ns | [`wire::summarize`] |
+//! | to answer a frame in place | [`wire::Summary::swap_ends`], [`wire::Summary::echo_reply`], [`wire::ArpHeader::reply`] |
 //! | to read or write one header | [`wire::Udp`], [`wire::UdpHeader`] and their like |
 //! | to select frames | [`wire::Filter`] |
+//! | to publish statistics to Prometheus or another system | [`adapters::metrics`] (feature `metrics`) |
+//! | a TCP/IP stack over packet pools, without a copy | [`adapters::smoltcp`] (feature `smoltcp`); with one: [`adapters::xarxa_driver`] |
 //! | the messages of an exchange feed | [`feed`]: ITCH, PITCH, XDP, FIX, and their framings |
 //!
 //! # Features
 //!
 //! | feature | what it adds |
 //! |---|---|
-//! | `std` (default) | pools that allocate their own memory; the current thread's caches |
+//! | `std` (default) | pools that allocate their own memory; the current thread's caches, also in a global allocator |
 //! | `mmap` | mappings: hugepages, prefault, locks, NUMA nodes, guard pages, sharing between processes (Linux) |
 //! | `ring` | the single-producer, single-consumer ring |
 //! | `time` | cycle clocks, histograms, latency by channel |
+//! | `packet` | packet buffers; enables `wire` |
+//! | `bytes` | packets as `bytes::Bytes`, `Buf` and `BufMut`; enables `packet` |
 //! | `wire` | packet parsing, filters |
 //! | `feed` | the messages of exchange feeds; enables `wire` |
-//! | `critical-section` | pools on targets without compare-and-swap; no effect elsewhere |
+//! | `heap` | the heap: memory of any size |
+//! | `spin` | the crate `spin` as a lock of heaps; needs compare-and-swap |
+//! | `critical-section` | pools on targets without compare-and-swap, with no effect elsewhere; a lock of heaps |
 //! | `defmt` | `defmt::Format` for every public type that exists without `std` |
-//! | `allocator-api2` | `Allocator` for `&Pool`, on stable |
+//! | `allocator-api2` | `Allocator` for `&Pool` and `&CacheCell`, on stable |
 //! | `heapless` | bursts of handles into a `heapless::Vec`; needs Rust 1.87, as heapless does |
+//! | `metrics` | statistics as metrics of the crate `metrics`; needs `std` |
+//! | `smoltcp` | packet pools under the TCP/IP stack smoltcp; enables `packet`; needs Rust 1.91, as smoltcp does |
+//! | `xarxa-driver` | packet pools under xarxa, the TCP/IP stack of embassy-net; enables `packet`; needs Rust 1.95, as that crate does |
 //! | `audit` | the owner of each block, since when, and its earlier events; needs `std` |
 //! | `hdrhistogram` | conversion of histograms to and from the crate `hdrhistogram`; needs `std` |
+//! | `bytemuck`, `zerocopy` | `plain!`: types that these crates vouch for in rings between processes; enable `mmap` and `ring` |
 //!
 //! The unstable `Allocator` of `core` is implemented under `--cfg framepool_nightly`. This is not a feature,
 //! so that `--all-features` builds on stable.
@@ -115,11 +152,18 @@
 // The front page links to types of every feature.
 #![cfg_attr(
     not(all(
+        feature = "allocator-api2",
         feature = "audit",
+        any(feature = "bytemuck", feature = "zerocopy"),
         feature = "feed",
+        feature = "heap",
+        feature = "metrics",
         feature = "mmap",
+        feature = "packet",
         feature = "ring",
+        feature = "smoltcp",
         feature = "time",
+        feature = "xarxa-driver",
         target_os = "linux"
     )),
     allow(rustdoc::broken_intra_doc_links)
@@ -130,8 +174,14 @@ extern crate std;
 
 #[macro_use]
 mod describe;
+#[cfg(any(feature = "metrics", feature = "smoltcp", feature = "xarxa-driver"))]
+pub mod adapters;
 #[cfg(feature = "feed")]
 pub mod feed;
+#[cfg(feature = "heap")]
+pub mod heap;
+#[cfg(feature = "packet")]
+pub mod packet;
 pub mod pool;
 pub mod region;
 #[cfg(feature = "ring")]
@@ -139,25 +189,41 @@ pub mod ring;
 mod sync;
 #[cfg(loom)]
 #[doc(hidden)]
+pub use pool::Claims;
+#[cfg(loom)]
+#[doc(hidden)]
 pub use sync::counters::explore_counters;
+#[cfg(loom)]
+#[doc(hidden)]
+pub use thread_gate::{Gate, heavy_fence};
+#[cfg(any(loom, all(feature = "std", feature = "heap", feature = "spin")))]
+mod thread_gate;
+#[cfg(all(feature = "std", not(loom)))]
+mod thread_slot;
 #[cfg(feature = "time")]
 pub mod time;
 #[cfg(feature = "wire")]
 pub mod wire;
 
-#[cfg(all(feature = "mmap", target_os = "linux"))]
-pub use pool::MapPoolError;
+#[cfg(any(feature = "allocator-api2", framepool_nightly))]
+pub use pool::CacheCell;
+#[cfg(feature = "std")]
+pub use pool::Leaked;
 #[cfg(not(loom))]
 pub use pool::{Align, AlignTo, StaticPool};
 pub use pool::{
     AllocAsync, AllocManyError, AllocValueError, AllocValueReason, Block, BlockId, BlockSource,
     Burst, Cache, CacheStats, Census, CheckError, ConfigError, Exhausted, Frame, FrameError,
-    FreeError, FreeErrorKind, FromIdsError, NoTailroom, Pool, PoolAlloc, PoolBox, PoolConfig,
-    PoolLayout, Posted, PushError, Reservation, ReserveError, ResetError, Stats, Stride, TooLong,
-    TooManyDevices, WrongPool,
+    FreeError, FreeErrorKind, FromIdsError, InstallError, Late, NoTailroom, Pool, PoolAlloc,
+    PoolAllocs, PoolBox, PoolConfig, PoolLayout, Posted, PushError, Reservation, ReserveError,
+    ResetError, Stats, Stride, TooLong, TooManyDevices, WrongPool,
 };
 #[cfg(feature = "audit")]
 pub use pool::{AuditEvent, AuditHistory, AuditKind, AuditReport, AuditThread, Holding};
+#[cfg(all(feature = "std", not(loom)))]
+pub use pool::{CachedAllocs, SizeClass, SizeProfile};
+#[cfg(all(feature = "mmap", target_os = "linux"))]
+pub use pool::{MapPoolError, OverMappingError, Umem, UmemError};
 #[cfg(all(feature = "mmap", target_os = "linux", target_has_atomic = "64"))]
 pub use region::SharedRegion;
 #[cfg(all(feature = "mmap", target_os = "linux"))]

@@ -324,6 +324,16 @@ pub(crate) fn acquire_fence() {
     core::sync::atomic::fence(Ordering::Acquire);
 }
 
+/// A release fence for a later store, to a device's memory for instance.
+#[cfg(feature = "packet")]
+#[inline(always)]
+pub(crate) fn release_fence() {
+    #[cfg(loom)]
+    loom::sync::atomic::fence(Ordering::Release);
+    #[cfg(not(loom))]
+    core::sync::atomic::fence(Ordering::Release);
+}
+
 /// Loom treats SeqCst accesses as AcqRel. Between two such accesses of a thread, this fence gives loom the
 /// SeqCst order. Without loom it does nothing.
 #[inline(always)]
@@ -336,7 +346,11 @@ pub(crate) fn seq_cst_under_loom() {
 
 /// If two threads each store a value, call this, and load the other's value, at least one of them sees the
 /// other's store.
-#[cfg(feature = "ring")]
+#[cfg(any(
+    feature = "ring",
+    loom,
+    all(miri, feature = "std", feature = "heap", feature = "spin")
+))]
 #[inline(always)]
 pub(crate) fn full_fence() {
     #[cfg(loom)]
@@ -353,6 +367,40 @@ pub(crate) fn spin_loop() {
     loom::thread::yield_now();
     #[cfg(not(loom))]
     core::hint::spin_loop();
+}
+
+/// A shared pointer, where the standard library is: such targets have compare-and-swap.
+#[cfg(feature = "std")]
+pub(crate) struct AtomicPtr<T>(RawPtr<T>);
+
+#[cfg(all(feature = "std", not(loom)))]
+type RawPtr<T> = core::sync::atomic::AtomicPtr<T>;
+#[cfg(all(feature = "std", loom))]
+type RawPtr<T> = loom::sync::atomic::AtomicPtr<T>;
+
+#[cfg(feature = "std")]
+impl<T> AtomicPtr<T> {
+    loom_const! {
+        pub(crate) fn new(value: *mut T) -> Self {
+            Self(RawPtr::new(value))
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn load(&self, order: Ordering) -> *mut T {
+        self.0.load(order)
+    }
+
+    /// Replaces `current` by `new`, or returns the actual value. May fail spuriously.
+    pub(crate) fn compare_exchange_weak(
+        &self,
+        current: *mut T,
+        new: *mut T,
+        success: Ordering,
+        failure: Ordering,
+    ) -> Result<*mut T, *mut T> {
+        self.0.compare_exchange_weak(current, new, success, failure)
+    }
 }
 
 #[cfg(not(loom))]
@@ -378,6 +426,48 @@ impl<T> Exclusive<T> {
         return self.0.with_mut(f);
         #[cfg(not(loom))]
         return f(self.0.get());
+    }
+
+    /// # Safety
+    /// No thread has exclusive access while `f` runs.
+    pub(crate) unsafe fn with_shared<R>(&self, f: impl FnOnce(*const T) -> R) -> R {
+        #[cfg(loom)]
+        return self.0.with(f);
+        #[cfg(not(loom))]
+        return f(self.0.get());
+    }
+}
+
+/// Memory that the surrounding protocol gives to one writer or to several readers at a time. Loom checks the protocol
+/// when a pointer is made.
+#[cfg(feature = "packet")]
+#[repr(transparent)]
+pub(crate) struct Guarded<T>(UnsafeCell<T>);
+
+#[cfg(feature = "packet")]
+impl<T> Guarded<T> {
+    loom_const! {
+        pub(crate) fn new(value: T) -> Self {
+            Self(UnsafeCell::new(value))
+        }
+    }
+
+    /// A pointer for a reader.
+    #[inline(always)]
+    pub(crate) fn to_read(&self) -> *const T {
+        #[cfg(loom)]
+        return self.0.with(|value| value);
+        #[cfg(not(loom))]
+        return self.0.get();
+    }
+
+    /// A pointer for the only one with access.
+    #[inline(always)]
+    pub(crate) fn to_write(&self) -> *mut T {
+        #[cfg(loom)]
+        return self.0.with_mut(|value| value);
+        #[cfg(not(loom))]
+        return self.0.get();
     }
 }
 

@@ -1,4 +1,5 @@
-//! Passes the compiler's version and flags to the program, and compiles the DPDK shim for the feature `dpdk`.
+//! Passes the compiler's version and flags to the program, and compiles the shims of the features `dpdk` and
+//! `snmalloc-fixed`.
 
 use std::env;
 use std::process::Command;
@@ -16,6 +17,8 @@ fn main() {
     );
     #[cfg(feature = "dpdk")]
     dpdk::build();
+    #[cfg(feature = "snmalloc-fixed")]
+    snmalloc::build();
 }
 
 /// The first line that a program prints.
@@ -30,18 +33,79 @@ fn output(program: &str, argument: &str) -> String {
         .to_owned()
 }
 
+#[cfg(feature = "snmalloc-fixed")]
+mod snmalloc {
+    use std::env;
+    use std::path::{Path, PathBuf};
+    use std::process::Command;
+
+    pub fn build() {
+        let shim = "src/heap/snmalloc_fixed.cc";
+        println!("cargo:rerun-if-changed={shim}");
+        let mut build = cc::Build::new();
+        build.cpp(true).std("c++20").opt_level(3).warnings(false);
+        build.file(shim).include(sources().join("upstream/src"));
+        // As the build script of snmalloc-sys does.
+        for flag in [
+            "-fno-exceptions",
+            "-fno-rtti",
+            "-mcx16",
+            "-ftls-model=initial-exec",
+        ] {
+            build.flag(flag);
+        }
+        for name in [
+            "NDEBUG",
+            "SNMALLOC_HAS_LINUX_FUTEX_H",
+            "SNMALLOC_HAS_LINUX_RANDOM_H",
+            "SNMALLOC_PLATFORM_HAS_GETENTROPY",
+        ] {
+            build.define(name, None);
+        }
+        build.define("SNMALLOC_USE_WAIT_ON_ADDRESS", "1");
+        build.compile("snmalloc_fixed");
+    }
+
+    /// Where cargo has the sources of the crate snmalloc-sys.
+    fn sources() -> PathBuf {
+        let manifest = format!("{}/Cargo.toml", env::var("CARGO_MANIFEST_DIR").unwrap());
+        let metadata = Command::new(env::var("CARGO").unwrap())
+            .args([
+                "metadata",
+                "--format-version",
+                "1",
+                "--offline",
+                "--manifest-path",
+            ])
+            .arg(manifest)
+            .output()
+            .expect("cargo runs this script");
+        let metadata = String::from_utf8_lossy(&metadata.stdout);
+        let mut manifests = metadata
+            .split("\"manifest_path\":\"")
+            .filter_map(|rest| rest.split('"').next());
+        let found = manifests.find(|path| path.contains("/snmalloc-sys-"));
+        let found = found.expect("the crate snmalloc-sys is a dependency");
+        Path::new(found).parent().unwrap().to_owned()
+    }
+}
+
 #[cfg(feature = "dpdk")]
 mod dpdk {
     use std::process::Command;
 
+    const SOURCES: &[&str] = &["src/dpdk_shim.c", "src/packet/dpdk.c"];
+
     pub fn build() {
-        println!("cargo:rerun-if-changed=src/dpdk_shim.c");
+        for source in SOURCES.iter().chain(&["src/dpdk_loops.h"]) {
+            println!("cargo:rerun-if-changed={source}");
+        }
         println!(
             "cargo:rustc-env=PEERS_DPDK={}",
             pkg_config("--modversion").join(" ")
         );
         let mut shim = cc::Build::new();
-        shim.file("src/dpdk_shim.c").flag("-O3").warnings(true);
+        shim.files(SOURCES).flag("-O3").warnings(true);
         for flag in pkg_config("--cflags") {
             shim.flag(flag);
         }
@@ -54,7 +118,7 @@ mod dpdk {
                 path.trim_start_matches("-L")
             );
         }
-        for library in ["rte_mempool", "rte_ring", "rte_eal"] {
+        for library in ["rte_net", "rte_mbuf", "rte_mempool", "rte_ring", "rte_eal"] {
             println!("cargo:rustc-link-lib=dylib={library}");
         }
     }

@@ -34,13 +34,13 @@ where
     }
 }
 
-/// The value of `--seconds`.
-pub fn seconds(parser: &mut lexopt::Parser) -> Result<Duration, String> {
-    let value = value(parser, "--seconds")?;
+/// A number of seconds.
+pub fn seconds(parser: &mut lexopt::Parser, name: &str) -> Result<Duration, String> {
+    let value = value(parser, name)?;
     match value.parse::<f64>() {
         Ok(s) if (0.05..=86_400.0).contains(&s) => Ok(Duration::from_secs_f64(s)),
         _ => Err(format!(
-            "--seconds takes a number from 0.05 to 86400, not {value:?}"
+            "{name} takes a number from 0.05 to 86400, not {value:?}"
         )),
     }
 }

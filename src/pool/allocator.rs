@@ -1,4 +1,4 @@
-//! `Allocator` for `&Pool`: collections whose memory is a block.
+//! `Allocator` for `&Pool` and `&CacheCell`: collections whose memory is a block.
 //!
 //! The trait exists twice: in the crate [`allocator-api2`](https://docs.rs/allocator-api2), on stable
 //! (feature `allocator-api2`), and in `core`, unstable (`--cfg framepool_nightly`). The macro below
@@ -10,11 +10,86 @@ use core::ptr::NonNull;
 use crate::pool::Pool;
 use crate::pool::audit::AuditKind;
 use crate::pool::by_layout::{Fill, Unserved, dangling};
+use crate::pool::cache_cell::CacheCell;
+
+/// Memory by layout: what the traits need.
+pub(super) trait Memory {
+    /// Whether the layout fits a block.
+    fn holds(&self, layout: Layout) -> bool;
+
+    /// Takes a block; none for size 0.
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn take(&self, layout: Layout, fill: Fill) -> Result<NonNull<u8>, Unserved>;
+
+    /// Frees memory.
+    ///
+    /// # Safety
+    /// `at` is from this memory's [`take`](Self::take) or [`resize`](Self::resize), `size` fits the layout, and `size`
+    /// is 0 only if the layout's size was. The memory is not used any more.
+    #[cfg_attr(feature = "audit", track_caller)]
+    unsafe fn give(&self, at: NonNull<u8>, size: usize);
+
+    /// Makes memory larger or smaller, in place within the block. Writes nothing but the zeros that
+    /// `fill` asks for.
+    ///
+    /// # Errors
+    /// The new layout does not fit a block, or it is the first that needs one and none is free. The
+    /// memory is unchanged.
+    ///
+    /// # Safety
+    /// As for [`give`](Self::give). On success the result replaces the old memory; on failure
+    /// the caller still owns the old memory.
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    unsafe fn resize(
+        &self,
+        at: NonNull<u8>,
+        old: Layout,
+        new: Layout,
+        fill: Fill,
+    ) -> Result<NonNull<u8>, Unserved> {
+        if old.size() == 0 {
+            return self.take(new, fill);
+        }
+        if new.size() == 0 {
+            // SAFETY: the caller's promise.
+            unsafe { self.give(at, old.size()) };
+            return Ok(dangling(new));
+        }
+        if !self.holds(new) {
+            return Err(Unserved);
+        }
+        let more = new.size().saturating_sub(old.size());
+        // SAFETY: the memory is a whole block, which holds both sizes.
+        unsafe { fill.apply(at.add(old.size()), more) };
+        Ok(at)
+    }
+}
+
+impl Memory for Pool<'_> {
+    #[inline]
+    fn holds(&self, layout: Layout) -> bool {
+        self.fits(layout)
+    }
+
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    fn take(&self, layout: Layout, fill: Fill) -> Result<NonNull<u8>, Unserved> {
+        self.take_layout(layout, fill, AuditKind::AllocatedAsMemory)
+    }
+
+    #[inline]
+    #[cfg_attr(feature = "audit", track_caller)]
+    unsafe fn give(&self, at: NonNull<u8>, size: usize) {
+        // SAFETY: the caller's promise.
+        unsafe { self.give_layout(at, size, AuditKind::FreedAsMemory) };
+    }
+}
 
 /// Implements the trait of one crate; `#[$each]` stands before each function that passes its caller on.
 macro_rules! allocator {
     (
-        $(#[$doc:meta])* impl $($api:ident)::+, each #[$each:meta],
+        $(#[$doc:meta])* impl[$($generics:tt)*] $($api:ident)::+ for $ty:ty, each #[$each:meta],
         new: $($new:ident $new_fill:ident)*, resized: $($resized:ident $resized_fill:ident)*
     ) => {
         const _: () = {
@@ -31,21 +106,20 @@ macro_rules! allocator {
             // SAFETY: a block stays valid and in place until it is freed, through this reference or a copy of
             // it; all of them refer to the same pool, which outlives them. A size of 0 is distinguished,
             // because the returned length is the requested one.
-            unsafe impl Allocator for &Pool<'_> {
+            unsafe impl<$($generics)*> Allocator for $ty {
                 $(
                     #[inline]
                     #[$each]
                     fn $new(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
-                        let at = self.take_layout(layout, Fill::$new_fill, AuditKind::AllocatedAsMemory);
-                        slice(at, layout.size())
+                        slice(self.take(layout, Fill::$new_fill), layout.size())
                     }
                 )*
 
                 #[inline]
                 #[$each]
                 unsafe fn deallocate(&self, at: NonNull<u8>, layout: Layout) {
-                    // SAFETY: the caller's promise is that of `give_layout`.
-                    unsafe { self.give_layout(at, layout.size(), AuditKind::FreedAsMemory) };
+                    // SAFETY: the caller's promise is that of `give`.
+                    unsafe { self.give(at, layout.size()) };
                 }
 
                 $(
@@ -57,8 +131,8 @@ macro_rules! allocator {
                         old: Layout,
                         new: Layout,
                     ) -> Result<NonNull<[u8]>, AllocError> {
-                        // SAFETY: the caller's promise is that of `resize_layout`.
-                        let at = unsafe { self.resize_layout(at, old, new, Fill::$resized_fill) };
+                        // SAFETY: the caller's promise is that of `resize`.
+                        let at = unsafe { self.resize(at, old, new, Fill::$resized_fill) };
                         slice(at, new.size())
                     }
                 )*
@@ -89,7 +163,7 @@ allocator! {
     /// drop(orders);
     /// assert_eq!(MESSAGES.stats().in_use, 0);
     /// ```
-    impl allocator_api2::alloc, each #[cfg_attr(feature = "audit", track_caller)],
+    impl[] allocator_api2::alloc for &Pool<'_>, each #[cfg_attr(feature = "audit", track_caller)],
     new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
 }
 
@@ -100,44 +174,28 @@ allocator! {
     ///
     /// `AllocError` means that the layout does not fit a block, or that none is free; the pool counts
     /// the latter.
-    impl core::alloc, each #[cfg_attr(feature = "audit", track_caller)],
+    impl[] core::alloc for &Pool<'_>, each #[cfg_attr(feature = "audit", track_caller)],
     new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
 }
 
-impl Pool<'_> {
-    /// Makes memory larger or smaller, in place within the block. Writes nothing but the zeros that
-    /// `fill` asks for.
+#[cfg(feature = "allocator-api2")]
+allocator! {
+    /// Serves any layout that fits a block, from the cache: no atomic, except for exchanges with the depot. Grows and
+    /// shrinks in place within the block. A layout of size 0 takes no block.
     ///
-    /// # Errors
-    /// The new layout does not fit a block, or it is the first that needs one and none is free. The
-    /// memory is unchanged.
+    /// `AllocError` means that the layout does not fit a block, or that neither the cache nor the depot has one.
+    impl[const N: usize] allocator_api2::alloc for &CacheCell<'_, N>,
+    each #[cfg_attr(feature = "audit", track_caller)],
+    new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
+}
+
+#[cfg(framepool_nightly)]
+allocator! {
+    /// Serves any layout that fits a block, from the cache: no atomic, except for exchanges with the depot. Grows and
+    /// shrinks in place within the block. A layout of size 0 takes no block.
     ///
-    /// # Safety
-    /// As for [`give_layout`](Self::give_layout). On success the result replaces the old memory; on failure
-    /// the caller still owns the old memory.
-    #[inline]
-    #[cfg_attr(feature = "audit", track_caller)]
-    unsafe fn resize_layout(
-        &self,
-        at: NonNull<u8>,
-        old: Layout,
-        new: Layout,
-        fill: Fill,
-    ) -> Result<NonNull<u8>, Unserved> {
-        if old.size() == 0 {
-            return self.take_layout(new, fill, AuditKind::AllocatedAsMemory);
-        }
-        if new.size() == 0 {
-            // SAFETY: the caller's promise.
-            unsafe { self.give_layout(at, old.size(), AuditKind::FreedAsMemory) };
-            return Ok(dangling(new));
-        }
-        if !self.fits(new) {
-            return Err(Unserved);
-        }
-        let more = new.size().saturating_sub(old.size());
-        // SAFETY: the memory is a whole block, which holds both sizes.
-        unsafe { fill.apply(at.add(old.size()), more) };
-        Ok(at)
-    }
+    /// `AllocError` means that the layout does not fit a block, or that neither the cache nor the depot has one.
+    impl[const N: usize] core::alloc for &CacheCell<'_, N>,
+    each #[cfg_attr(feature = "audit", track_caller)],
+    new: allocate Any allocate_zeroed Zeros, resized: grow Any grow_zeroed Zeros shrink Any
 }

@@ -45,6 +45,13 @@ impl Pool<'_> {
         layout.size() <= self.block_size() && layout.align() <= self.block_align()
     }
 
+    /// Whether an address is between the start of the first block and the end of the last. No other memory lies there.
+    #[inline]
+    pub(crate) fn spans(&self, at: *mut u8) -> bool {
+        let offset = at.addr().wrapping_sub(self.blocks_ptr().addr().get());
+        offset < self.blocks_len()
+    }
+
     /// Takes a block, which the caller owns until [`give_layout`](Self::give_layout). O(1), one
     /// compare-and-swap; none for size 0. `kind` is the event for the audit.
     #[inline]

@@ -35,8 +35,8 @@ pub enum Stride {
 /// ```
 /// use framepool::{PoolConfig, Stride};
 ///
-/// let umem = PoolConfig::new(2048, 4096).align(2048).stride(Stride::Exact);
-/// let layout = umem.layout()?;
+/// let config = PoolConfig::new(2048, 4096).align(2048).stride(Stride::Exact);
+/// let layout = config.layout()?;
 /// assert_eq!(layout.stride(), 2048);
 /// assert_eq!(layout.capacity(), 4096);
 /// // 8 bytes of metadata per block, and a constant.
@@ -82,6 +82,22 @@ impl PoolConfig {
         config
     }
 
+    /// The shape of a UMEM for AF_XDP in aligned mode: `count` chunks of `chunk` bytes, which touch each other.
+    ///
+    /// `chunk` is 2048 or 4096 on machines with pages of 4 KiB: a power of two from 2048 to a page. The first block must
+    /// start at a page, so take a mapping (`Pool::map`). `Pool::umem` (feature `mmap`) checks all of it.
+    ///
+    /// ```
+    /// use framepool::PoolConfig;
+    ///
+    /// let layout = PoolConfig::umem(2048, 4096).layout()?;
+    /// assert_eq!((layout.stride(), layout.blocks_size()), (2048, 4096 * 2048));
+    /// # Ok::<(), framepool::ConfigError>(())
+    /// ```
+    pub const fn umem(chunk: usize, count: usize) -> Self {
+        Self::new(chunk, count).align(chunk).stride(Stride::Exact)
+    }
+
     /// Aligns every block to `align` bytes, a power of two.
     ///
     /// Default: a cache line (64 bytes; 32 on 32-bit targets), or for smaller blocks the block size rounded up
@@ -113,6 +129,25 @@ impl PoolConfig {
     pub const fn without_caches(mut self) -> Self {
         self.magazine = MagazineSize::None;
         self
+    }
+
+    /// The same shape with another number of blocks.
+    #[cfg(feature = "packet")]
+    pub(crate) const fn with_count(mut self, count: usize) -> Self {
+        self.count = Some(count);
+        self
+    }
+
+    /// The number of blocks; `None` for as many as fit.
+    #[cfg(feature = "packet")]
+    pub(crate) const fn count(&self) -> Option<usize> {
+        self.count
+    }
+
+    /// Bytes of a block.
+    #[cfg(feature = "packet")]
+    pub(crate) const fn block_size(&self) -> usize {
+        self.block_size
     }
 
     /// Checks the shape and returns its layout.

@@ -272,6 +272,36 @@ impl fmt::Display for AllocManyError {
 }
 
 /// A handle was returned to a pool that it does not belong to. The error holds the handle.
+///
+/// It is an [`Error`](core::error::Error), and borrows the handle's pool. So `?` makes it a `Box<dyn Error>` if the pool
+/// is in a static or leaked. Other pools need the lifetime in the type:
+///
+/// ```
+/// use core::error::Error;
+/// use framepool::{Block, Cache};
+///
+/// fn of_a_static(cache: &mut Cache<'static>, block: Block<'static>) -> Result<(), Box<dyn Error>> {
+///     Ok(cache.free(block)?)
+/// }
+///
+/// fn of_any_pool<'p>(cache: &mut Cache<'p>, block: Block<'p>) -> Result<(), Box<dyn Error + 'p>> {
+///     Ok(cache.free(block)?)
+/// }
+///
+/// /// An error that outlives the pool cannot hold the handle. Here it goes back to its own pool.
+/// fn to_a_caller_without_it<'p>(cache: &mut Cache<'p>, block: Block<'p>) -> Result<(), Box<dyn Error>> {
+///     cache.free(block).map_err(|refused| refused.without_handle())?;
+///     Ok(())
+/// }
+///
+/// framepool::pool!(static ONE: [64; 4]);
+/// framepool::pool!(static OTHER: [64; 4]);
+/// assert!(of_a_static(&mut ONE.cache(), OTHER.alloc()?).is_err());
+/// assert!(of_any_pool(&mut ONE.cache(), OTHER.alloc()?).is_err());
+/// assert!(to_a_caller_without_it(&mut ONE.cache(), OTHER.alloc()?).is_err());
+/// assert_eq!(OTHER.stats().in_use, 0);
+/// # Ok::<(), framepool::Exhausted>(())
+/// ```
 #[derive(PartialEq, Eq)]
 #[must_use = "the error holds the handle; dropping it returns the block to its own pool"]
 pub struct WrongPool<T>(pub(crate) T);
@@ -280,6 +310,12 @@ impl<T> WrongPool<T> {
     /// Returns the handle that was refused.
     pub fn into_inner(self) -> T {
         self.0
+    }
+
+    /// The same error without the handle, which is dropped: its block is freed in its own pool.
+    pub fn without_handle(self) -> WrongPool<()> {
+        drop(self.0);
+        WrongPool(())
     }
 }
 

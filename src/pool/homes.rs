@@ -222,7 +222,9 @@ pub(crate) fn carve(
 }
 
 impl Drop for Pool<'_> {
-    /// Returns memory that the pool owns. Borrowed memory is left as it is.
+    /// Returns memory that the pool owns, unless a block is raw or posted: a device may still write to it. Then the
+    /// memory leaks, and [`Pool::leaked`] counts it. Borrowed memory is left as it is. O(1); with raw blocks
+    /// O(capacity).
     fn drop(&mut self) {
         // A static with other descriptors owns nothing.
         if self.depot.shared {

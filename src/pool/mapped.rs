@@ -38,16 +38,28 @@ impl Pool<'static> {
     /// A pool over all of a mapping; the pool owns the mapping. O(capacity), as for [`Pool::new`].
     ///
     /// # Errors
-    /// Any [`ConfigError`] except `OutOfMemory`, with the mapping.
+    /// [`OverMappingError`] with the mapping in it. The reason is any [`ConfigError`] except `OutOfMemory`.
+    ///
+    /// ```
+    /// use framepool::{MappedRegion, Pool, PoolConfig};
+    ///
+    /// let region = MappedRegion::builder(1 << 20).map()?;
+    /// let refused = Pool::over_mapping(region, PoolConfig::new(2048, 1 << 20)).unwrap_err();
+    /// println!("{refused}");
+    /// // The mapping comes back, and `?` turns another refusal into an error of the caller.
+    /// let pool = Pool::over_mapping(refused.into_inner(), PoolConfig::fill(2048))?;
+    /// assert!(pool.capacity() > 400);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     pub fn over_mapping(
         region: MappedRegion,
         config: PoolConfig,
-    ) -> Result<Self, (ConfigError, MappedRegion)> {
+    ) -> Result<Self, OverMappingError> {
         // Not taken for zeroed: its previous owner may have written to it.
         // SAFETY: the mapping is valid and unshared; the pool owns it from now on.
         match unsafe { Self::build_in(region.as_ptr(), region.len(), config, false) } {
             Ok(pool) => Ok(pool.owning(Owner::Mapped(region))),
-            Err(e) => Err((e, region)),
+            Err(reason) => Err(OverMappingError { reason, region }),
         }
     }
 }
@@ -63,6 +75,34 @@ impl Pool<'_> {
         }
     }
 }
+
+/// A pool could not be made over a mapping. The error holds the mapping.
+#[derive(Debug)]
+#[must_use = "the error holds the mapping; dropping it unmaps the memory"]
+pub struct OverMappingError {
+    reason: ConfigError,
+    region: MappedRegion,
+}
+
+impl OverMappingError {
+    /// The reason.
+    pub fn reason(&self) -> ConfigError {
+        self.reason
+    }
+
+    /// Returns the mapping, unchanged.
+    pub fn into_inner(self) -> MappedRegion {
+        self.region
+    }
+}
+
+impl fmt::Display for OverMappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reason.fmt(f)
+    }
+}
+
+impl core::error::Error for OverMappingError {}
 
 /// A pool in a mapping of its own could not be made.
 #[derive(Debug, Clone)]

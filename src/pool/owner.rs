@@ -10,9 +10,20 @@ use crate::pool::error::ConfigError;
 
 /// The memory of a pool, returned when the pool is dropped.
 pub(crate) enum Owner {
-    Allocated(#[expect(dead_code, reason = "held to be dropped")] Allocation),
+    Allocated(Allocation),
     #[cfg(all(feature = "mmap", target_os = "linux"))]
     Mapped(crate::region::MappedRegion),
+}
+
+impl Owner {
+    /// Bytes of the memory.
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Allocated(memory) => memory.layout.size(),
+            #[cfg(all(feature = "mmap", target_os = "linux"))]
+            Self::Mapped(region) => region.len(),
+        }
+    }
 }
 
 /// Memory of the global allocator.
@@ -23,6 +34,9 @@ pub(crate) struct Allocation {
     start: NonNull<u8>,
     layout: Layout,
 }
+
+// SAFETY: by the invariant it owns the memory, which any thread may free.
+unsafe impl Send for Allocation {}
 
 impl Allocation {
     pub(crate) fn start(&self) -> NonNull<u8> {
@@ -63,6 +77,21 @@ impl Pool<'static> {
         Ok(pool.owning(Owner::Allocated(memory)))
     }
 
+    /// Makes the pool live until the process ends: for global allocators and other statics. Nothing is freed, and what
+    /// the pool owns stays. Allocates the descriptor, 32 bytes.
+    ///
+    /// ```
+    /// use framepool::{Pool, PoolConfig};
+    ///
+    /// let pool: &'static Pool<'static> = Pool::allocate(PoolConfig::new(2048, 64))?.leak();
+    /// let block = std::thread::spawn(|| pool.alloc()).join().unwrap()?;
+    /// assert_eq!(block.len(), 2048);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn leak(self) -> &'static mut Self {
+        Box::leak(Box::new(self))
+    }
+
     pub(super) fn owning(mut self, owner: Owner) -> Self {
         self.own(owner);
         self
@@ -75,10 +104,14 @@ impl Pool<'_> {
         self.header_mut().cold.owner = Box::into_raw(Box::new(owner));
     }
 
-    /// Takes the memory out, for `Drop`. It is dropped last, because the header lies in it.
+    /// Takes the memory out, for `Drop`. It is dropped last, because the header lies in it. `None` if raw blocks
+    /// keep the memory in use.
     pub(crate) fn take_owner(&mut self) -> Option<Box<Owner>> {
         let owner = core::mem::replace(&mut self.header_mut().cold.owner, core::ptr::null_mut());
-        // SAFETY: not null, it was made by `own` from a box, and is taken here only.
-        (!owner.is_null()).then(|| unsafe { Box::from_raw(owner) })
+        if owner.is_null() {
+            return None;
+        }
+        // SAFETY: it was made by `own` from a box, and is taken here only.
+        self.keep_if_raw(unsafe { Box::from_raw(owner) })
     }
 }

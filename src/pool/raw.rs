@@ -12,7 +12,7 @@ use crate::pool::audit::AuditKind;
 use crate::pool::block::Block;
 use crate::pool::error::{FreeError, FreeErrorKind};
 use crate::pool::id::BlockId;
-use crate::pool::meta::RAW;
+use crate::pool::meta::{RAW, is_mark};
 use crate::sync::{self, Ordering::*, Word};
 
 impl Block<'_> {
@@ -185,5 +185,22 @@ impl Pool<'_> {
     /// Returns the number of raw blocks. O(1).
     pub fn raw_out(&self) -> usize {
         self.header().cold.raw.load(Relaxed) as usize
+    }
+
+    /// The raw blocks and those that are posted.
+    pub(crate) fn raw_ids(&self) -> impl Iterator<Item = u32> {
+        // SAFETY: below the capacity.
+        (0..self.depot.capacity()).filter(|&id| is_mark(unsafe { self.link(id) }.load(Relaxed)))
+    }
+
+    /// Number of blocks that a device or a pointer may use: raw and posted ones, and those of forgotten reservations,
+    /// which alone know which of theirs are. O(1) if there is none, else O(capacity). Nobody else uses the pool.
+    pub(crate) fn outside(&self) -> usize {
+        let raw = match self.raw_out() {
+            0 => 0,
+            // Not the count: a forgotten table of posted blocks counted more than it posted.
+            _ => self.raw_ids().count(),
+        };
+        raw + self.depot.lent() as usize
     }
 }

@@ -37,8 +37,9 @@ use crate::sync::{self, Ordering::*, Word};
 /// Dropping a reservation returns its blocks to the parent. Blocks in use as raw blocks become raw blocks of the
 /// parent. Blocks whose handles were forgotten stay lost until the parent is reset. If the reservation itself is
 /// forgotten (`mem::forget`), all its blocks are lost, and the parent can no longer be [`reset`](Pool::reset),
-/// because it does not know which of them are in use. The same holds for the parent's parent, and so on: a
-/// reservation that ends returns its quota less the blocks that it has lent and not got back.
+/// because it does not know which of them are in use; if it owns its memory, it leaks that when it is dropped. The
+/// same holds for the parent's parent, and so on: a reservation that ends returns its quota less the blocks that it
+/// has lent and not got back.
 ///
 /// Differences from a pool with memory of its own: a block keeps the [`BlockId`](crate::BlockId), the
 /// [`offset`](crate::Block::offset) and the bytes that it has in the parent. So [`Pool::capacity`] is the bound of
@@ -80,14 +81,7 @@ impl<'m> Pool<'m> {
     /// the allocation failed.
     #[cfg(feature = "std")]
     pub fn reserve(&self, n: usize) -> Result<Reservation<'_>, ReserveError> {
-        let withdrawn = Withdrawn::take(self, n)?;
-        let memory =
-            Allocation::zeroed(withdrawn.metadata_size(), LINE).map_err(ReserveError::Config)?;
-        // SAFETY: the allocation is zeroed, unshared, long enough, and the pool's own from here on.
-        let mut reservation = unsafe { withdrawn.settle(memory.start(), true) };
-        reservation.pool.own(Owner::Allocated(memory));
-        self.note_low();
-        Ok(reservation)
+        Withdrawn::take(self, n)?.allocate()
     }
 
     /// Withdraws `n` blocks, all or none, with the metadata in the caller's memory: needs no allocator.
@@ -112,13 +106,7 @@ impl<'m> Pool<'m> {
         metadata: &'p mut [MaybeUninit<u8>],
         n: usize,
     ) -> Result<Reservation<'p>, ReserveError> {
-        let withdrawn = Withdrawn::take(self, n)?;
-        let (start, _) =
-            carve(metadata, LINE, withdrawn.metadata_size()).map_err(ReserveError::Config)?;
-        // SAFETY: the part is exclusively borrowed for 'p, aligned and long enough.
-        let reservation = unsafe { withdrawn.settle(start, false) };
-        self.note_low();
-        Ok(reservation)
+        Withdrawn::take(self, n)?.settle_in(metadata)
     }
 
     /// The largest number of bytes that [`reserve_in`](Self::reserve_in) needs.
@@ -147,13 +135,34 @@ impl<'p> Deref for Reservation<'p> {
     }
 }
 
+impl<'p> Reservation<'p> {
+    /// The pool, which the caller [ends](Pool::end_reservation).
+    #[cfg(all(feature = "packet", not(loom)))]
+    pub(crate) fn into_pool(self) -> Pool<'p> {
+        let this = core::mem::ManuallyDrop::new(self);
+        // SAFETY: moved out once, because `this` is not dropped.
+        unsafe { core::ptr::read(&this.pool) }
+    }
+}
+
 impl Drop for Reservation<'_> {
     fn drop(&mut self) {
+        self.pool.end_reservation(self.parent);
+    }
+}
+
+impl Pool<'_> {
+    /// Passes the blocks of this pool, which is a reservation, to its parent. Runs the user's code at last. The pool is
+    /// not used any more.
+    pub(crate) fn end_reservation(&self, parent: &Pool<'_>) {
         let mut ids = [MaybeUninit::uninit(); 64];
         let mut awaited = false;
-        let mut out = self.own() as usize;
+        // The blocks of the quota that are not lent to reservations of this one: the lent blocks include the indices below
+        // the capacity that were never in the quota.
+        let own = (self.depot.capacity() as Word).saturating_sub(self.depot.lent());
+        let mut out = own as usize;
         loop {
-            let (n, _) = self.pool.take_many(&mut ids);
+            let (n, _) = self.take_many(&mut ids);
             // SAFETY: `n` indices were written.
             let freed = unsafe { assume_init(ids.get(..n).unwrap_or_default()) };
             if freed.is_empty() {
@@ -161,39 +170,35 @@ impl Drop for Reservation<'_> {
             }
             out = out.saturating_sub(n);
             // SAFETY: the blocks were this reservation's, and are given up here.
-            awaited |= unsafe { self.parent.give_quietly(freed) };
+            awaited |= unsafe { parent.give_quietly(freed) };
         }
-        if self.pool.raw_out() > 0 {
-            self.bequeath_raw();
+        if self.raw_out() > 0 {
+            self.bequeath_raw(parent);
         }
         // The blocks in use belong to the parent from here on, and count as allocated from it.
-        self.parent.uncount(out.wrapping_neg());
+        parent.uncount(out.wrapping_neg());
         // Blocks that this reservation has lent and not got back stay lent by the parent.
-        self.parent.lend(self.own().wrapping_neg());
+        parent.lend(own.wrapping_neg());
+        // So that the memory of this pool's own tables is freed.
+        self.lend(self.depot.lent().wrapping_neg());
         // Last: it runs the user's code.
-        self.parent.look_for_waiters_if(awaited);
-    }
-}
-
-impl Reservation<'_> {
-    /// Returns the number of blocks of the quota that are not lent to reservations of this one.
-    fn own(&self) -> Word {
-        // The lent blocks include the indices below the capacity that were never in the quota.
-        (self.pool.depot.capacity() as Word).saturating_sub(self.pool.depot.lent())
+        parent.look_for_waiters_if(awaited);
     }
 
     /// Passes the raw blocks to the parent. O(capacity).
     #[cold]
-    fn bequeath_raw(&self) {
-        for id in 0..self.pool.depot.capacity() {
+    fn bequeath_raw(&self, parent: &Pool<'_>) {
+        for id in 0..self.depot.capacity() {
             // SAFETY: below the capacity of both; the names are the same.
-            let (own, parents) = unsafe { (self.pool.link(id), self.parent.link(id)) };
+            let (own, parents) = unsafe { (self.link(id), parent.link(id)) };
             if is_mark(own.load(Acquire)) {
-                let raw = &self.parent.header().cold.raw;
+                let raw = &parent.header().cold.raw;
                 sync::section(|s| raw.fetch_add(s, 1, Relaxed));
                 // Release, and acquire above: as in `into_id`.
                 parents.store(RAW, Release);
-                self.parent.note(id, AuditKind::IntoRaw);
+                // The own metadata is not in use after this.
+                own.store(0, Relaxed);
+                parent.note(id, AuditKind::IntoRaw);
             }
         }
     }
@@ -203,7 +208,7 @@ describe!(Reservation<'_> as Reservation { quota, stats });
 
 /// Blocks that are being withdrawn from a pool: a list, linked through the blocks' own links.
 ///
-/// Invariant: owns `n` blocks, `top - 1` and those linked from it, all of them below `capacity`.
+/// Invariant: owns `n` blocks, `top - 1` and those linked from it, all of them below `capacity`, which is at most the pool's.
 pub(crate) struct Withdrawn<'p> {
     pool: &'p Pool<'p>,
     top: u32,
@@ -225,7 +230,7 @@ impl<'p> Withdrawn<'p> {
         self.n as usize
     }
 
-    fn take(pool: &'p Pool<'_>, n: usize) -> Result<Self, ReserveError> {
+    pub(crate) fn take(pool: &'p Pool<'_>, n: usize) -> Result<Self, ReserveError> {
         if n == 0 {
             return Err(ReserveError::Config(ConfigError::ZeroBlocks));
         }
@@ -271,6 +276,38 @@ impl<'p> Withdrawn<'p> {
     /// Bytes of metadata for a pool of these blocks.
     fn metadata_size(&self) -> usize {
         size_of_parts(self.capacity as usize, true)
+    }
+
+    /// As many names as the pool has, not only those up to the highest of these blocks.
+    #[cfg(all(feature = "packet", not(loom)))]
+    pub(crate) fn with_all_names(mut self) -> Self {
+        self.capacity = self.pool.capacity() as u32;
+        self
+    }
+
+    /// Makes the reservation, with allocated metadata.
+    #[cfg(feature = "std")]
+    pub(crate) fn allocate(self) -> Result<Reservation<'p>, ReserveError> {
+        let memory =
+            Allocation::zeroed(self.metadata_size(), LINE).map_err(ReserveError::Config)?;
+        // SAFETY: the allocation is zeroed, unshared, long enough, and the pool's own from here on.
+        let mut reservation = unsafe { self.settle(memory.start(), true) };
+        reservation.pool.own(Owner::Allocated(memory));
+        reservation.parent.note_low();
+        Ok(reservation)
+    }
+
+    /// Makes the reservation, with its metadata in the caller's memory.
+    pub(crate) fn settle_in(
+        self,
+        metadata: &'p mut [MaybeUninit<u8>],
+    ) -> Result<Reservation<'p>, ReserveError> {
+        let (start, _) =
+            carve(metadata, LINE, self.metadata_size()).map_err(ReserveError::Config)?;
+        // SAFETY: the part is exclusively borrowed for 'p, aligned and long enough.
+        let reservation = unsafe { self.settle(start, false) };
+        reservation.parent.note_low();
+        Ok(reservation)
     }
 
     /// Makes the reservation of these blocks.

@@ -59,27 +59,40 @@ pub trait BlockSource<'p> {
     ) -> Result<(), WrongPool<Burst<'p, N>>>;
 }
 
-macro_rules! delegate {
-    ($(impl[$($generics:tt)*] $ty:ty, $of:ident => $to:expr, $pool:expr;)*) => { $(
-        impl<'p, $($generics)*> BlockSource<'p> for $ty {
+/// Implements a trait of sources for types that have its methods, or refer to something that has:
+/// `impl[generics] type, it => what has them, its pool`. The list names the trait, its types, and the methods that
+/// allocate one.
+macro_rules! sources {
+    ($trait:tt $($(#[$cfg:meta])? impl[$($generics:tt)*] $ty:ty, $it:ident => $to:expr, $home:expr;)*) => { $(
+        $(#[$cfg])?
+        $crate::pool::source::sources!(@one $trait impl[$($generics)*] $ty, $it => $to, $home);
+    )* };
+    (
+        @one
+        [$trait:ident: $pool:ident -> $Pool:ident, free: $One:ident, burst: $Many:ident, $($alloc:ident -> $Own:ident),*]
+        impl[$($generics:tt)*] $ty:ty, $it:ident => $to:expr, $home:expr
+    ) => {
+        impl<'p, $($generics)*> $trait<'p> for $ty {
             #[inline]
-            fn pool(&self) -> &'p Pool<'p> {
-                let $of = self;
-                $pool
+            fn $pool(&self) -> &'p $Pool<'p> {
+                let $it = self;
+                $home
             }
+
+            $(
+                #[inline]
+                #[cfg_attr(feature = "audit", track_caller)]
+                fn $alloc(&mut self) -> Result<$Own<'p>, Exhausted> {
+                    let $it = self;
+                    $to.$alloc()
+                }
+            )*
 
             #[inline]
             #[cfg_attr(feature = "audit", track_caller)]
-            fn alloc(&mut self) -> Result<Block<'p>, Exhausted> {
-                let $of = self;
-                $to.alloc()
-            }
-
-            #[inline]
-            #[cfg_attr(feature = "audit", track_caller)]
-            fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
-                let $of = self;
-                $to.free(block)
+            fn free(&mut self, handle: $One<'p>) -> Result<(), WrongPool<$One<'p>>> {
+                let $it = self;
+                $to.free(handle)
             }
 
             #[inline]
@@ -87,8 +100,8 @@ macro_rules! delegate {
             fn alloc_burst<const M: usize>(
                 &mut self,
                 n: usize,
-            ) -> Result<Burst<'p, M>, AllocManyError> {
-                let $of = self;
+            ) -> Result<$Many<'p, M>, AllocManyError> {
+                let $it = self;
                 $to.alloc_burst(n)
             }
 
@@ -96,16 +109,18 @@ macro_rules! delegate {
             #[cfg_attr(feature = "audit", track_caller)]
             fn free_burst<const M: usize>(
                 &mut self,
-                burst: Burst<'p, M>,
-            ) -> Result<(), WrongPool<Burst<'p, M>>> {
-                let $of = self;
+                burst: $Many<'p, M>,
+            ) -> Result<(), WrongPool<$Many<'p, M>>> {
+                let $it = self;
                 $to.free_burst(burst)
             }
         }
-    )* };
+    };
 }
+pub(crate) use sources;
 
-delegate! {
+sources! {
+    [BlockSource: pool -> Pool, free: Block, burst: Burst, alloc -> Block]
     impl[] &'p Pool<'p>, it => (*it), it;
     impl[] &'p Reservation<'p>, it => (**it), it;
     impl[const N: usize] Cache<'p, N>, it => it, Cache::pool(it);

@@ -10,9 +10,9 @@ use core::ptr::NonNull;
 use crate::pool::Pool;
 use crate::pool::config::{PoolConfig, PoolLayout, Stride};
 use crate::pool::depot::Depot;
-use crate::pool::error::ConfigError;
 use crate::pool::geometry::LINE;
 use crate::pool::meta::Header;
+use crate::pool::static_shape::WrongShape;
 
 /// Alignment as a type: `Align<64>`, for any power of two up to 2 MiB.
 #[derive(Debug, Clone, Copy)]
@@ -91,10 +91,48 @@ struct Blocks<const STRIDE: usize, const COUNT: usize, A: AlignTo> {
 
 /// As drawn in `meta`: header, links, magazines, each at the start of a cache line.
 #[repr(C)]
-struct Metadata<const COUNT: usize, const MAGAZINES: usize> {
+pub(crate) struct Metadata<const COUNT: usize, const MAGAZINES: usize> {
     header: Header,
     links: [u32; COUNT],
     magazines: Magazines<MAGAZINES>,
+}
+
+impl<const COUNT: usize, const MAGAZINES: usize> Metadata<COUNT, MAGAZINES> {
+    /// The metadata of an empty pool: all zeros.
+    pub(crate) const fn new() -> Self {
+        Self {
+            header: Header::new(0),
+            links: [0; COUNT],
+            magazines: Magazines([0; MAGAZINES]),
+        }
+    }
+}
+
+/// The descriptor of a pool over parts that lie in statics.
+///
+/// # Safety
+/// `blocks` and `metadata` have the room that the layout states, and its alignment, and they are accessed through
+/// descriptors of this pool only. If `shared` is false, this is the only one.
+pub(crate) const unsafe fn describe_static(
+    blocks: NonNull<u8>,
+    metadata: NonNull<u8>,
+    layout: PoolLayout,
+    shared: bool,
+) -> Pool<'static> {
+    Pool {
+        depot: Depot {
+            base: metadata.cast(),
+            // SAFETY: by the invariant of `PoolLayout`, at least 1.
+            capacity: unsafe { NonZeroU32::new_unchecked(layout.capacity() as u32) },
+            magazine: layout.magazine() as u16,
+            align_log2: layout.block_align().ilog2() as u8,
+            shared,
+        },
+        blocks,
+        block_size: layout.block_size() as u32,
+        stride: layout.stride() as u32,
+        _memory: PhantomData,
+    }
 }
 
 #[cfg_attr(target_pointer_width = "64", repr(C, align(64)))]
@@ -130,15 +168,7 @@ where
         );
         match config.layout() {
             Ok(layout) => layout,
-            Err(ConfigError::ZeroBlockSize) => panic!("a block must have at least one byte"),
-            Err(ConfigError::ZeroBlocks) => panic!("a pool must have at least one block"),
-            Err(ConfigError::TooManyBlocks { .. }) => {
-                panic!("more blocks than a pool can have on this target")
-            }
-            Err(ConfigError::BadStride { .. }) => {
-                panic!("the stride must hold a block and be a multiple of the alignment")
-            }
-            Err(_) => panic!("block size, count or stride is too large"),
+            Err(error) => panic!("{}", WrongShape::Config(error).message().text()),
         }
     };
 
@@ -151,11 +181,7 @@ where
                 _align: [],
                 bytes: UnsafeCell::new([[MaybeUninit::zeroed(); STRIDE]; COUNT]),
             },
-            metadata: UnsafeCell::new(Metadata {
-                header: Header::new(0),
-                links: [0; COUNT],
-                magazines: Magazines([0; MAGAZINES]),
-            }),
+            metadata: UnsafeCell::new(Metadata::new()),
         }
     }
 
@@ -165,26 +191,19 @@ where
     /// Called at most once for each `StaticPool`, to initialise a `static`. A second descriptor, or one that can
     /// be borrowed mutably, breaks [`Pool::reset`], which takes `&mut` for exclusive access to the pool.
     pub const unsafe fn pool(&'static self) -> Pool<'static> {
-        // SAFETY: references are not null, and cells allow writes.
-        let (base, blocks) = unsafe {
-            (
-                NonNull::new_unchecked(self.metadata.get().cast()),
-                NonNull::new_unchecked(self.blocks.bytes.get().cast()),
-            )
-        };
-        Pool {
-            depot: Depot {
-                base,
-                // SAFETY: by the invariant of `PoolLayout`, at least 1.
-                capacity: unsafe { NonZeroU32::new_unchecked(Self::LAYOUT.capacity() as u32) },
-                magazine: Self::LAYOUT.magazine() as u16,
-                align_log2: Self::LAYOUT.block_align().ilog2() as u8,
-                shared: false,
-            },
-            blocks,
-            block_size: SIZE as u32,
-            stride: STRIDE as u32,
-            _memory: PhantomData,
+        // SAFETY: the caller's promise.
+        unsafe { self.describe(false) }
+    }
+
+    /// # Safety
+    /// If `shared` is false, as for [`pool`](Self::pool).
+    pub(crate) const unsafe fn describe(&'static self, shared: bool) -> Pool<'static> {
+        // SAFETY: references are not null, and cells allow writes; the types have the parts of the layout. If others
+        // may exist, no descriptor takes `&mut self` for exclusive access to the memory.
+        unsafe {
+            let metadata = NonNull::new_unchecked(self.metadata.get().cast());
+            let blocks = NonNull::new_unchecked(self.blocks.bytes.get().cast());
+            describe_static(blocks, metadata, Self::LAYOUT, shared)
         }
     }
 }
@@ -207,33 +226,8 @@ pub const fn static_pool<
 >(
     memory: &'static StaticPool<SIZE, COUNT, STRIDE, MAGAZINES, A>,
 ) -> Pool<'static> {
-    // SAFETY: with `shared` set, no descriptor takes `&mut self` for exclusive access to the memory.
-    let mut pool = unsafe { memory.pool() };
-    pool.depot.shared = true;
-    pool
-}
-
-/// The stride in bytes, for [`pool!`](crate::pool!).
-#[doc(hidden)]
-pub const fn static_stride(size: usize, align: usize, stride: Stride) -> usize {
-    match PoolConfig::new(size, 1)
-        .align(align)
-        .stride(stride)
-        .layout()
-    {
-        Ok(layout) => layout.stride(),
-        // `StaticPool::LAYOUT` reports the reason.
-        Err(_) => size,
-    }
-}
-
-/// The default alignment in bytes, for [`pool!`](crate::pool!).
-#[doc(hidden)]
-pub const fn static_align(size: usize) -> usize {
-    match PoolConfig::new(size, 1).layout() {
-        Ok(layout) => layout.block_align(),
-        Err(_) => 1,
-    }
+    // SAFETY: others may exist.
+    unsafe { memory.describe(true) }
 }
 
 /// Declares a pool in a static: `[block size; blocks]`. Blocks, links and header are all zeros in
@@ -249,53 +243,111 @@ pub const fn static_align(size: usize) -> usize {
 /// # Ok::<(), framepool::Exhausted>(())
 /// ```
 ///
-/// Options follow in this order; each may be left out. Attributes apply to the memory, so `link_section` names
-/// the section of the blocks and the metadata. That section must be zeroed before the pool is first
-/// used, as start-up code zeroes `.bss`: a section that keeps its content from power-on (`NOLOAD`) breaks the
-/// pool.
+/// Options follow, each at most once, in any order:
+///
+/// | option | values | default |
+/// |---|---|---|
+/// | `align` | bytes, a power of two up to 2 MiB | as in [`PoolConfig::align`](crate::PoolConfig::align) |
+/// | `stride` | a [`Stride`](crate::Stride) | [`Stride::Auto`](crate::Stride::Auto) |
+/// | `caches` | `false` saves 4 bytes per block in a pool without [`Cache`](crate::Cache)s | `true` |
+///
+/// Documentation, `cfg` and `allow` apply to the pool. All other attributes apply to the memory, so `link_section` names the section of the blocks and the metadata. That section must be zeroed
+/// before the pool is first used, as start-up code zeroes `.bss`: a section that keeps its content from power-on
+/// (`NOLOAD`) breaks the pool.
 ///
 /// ```
 /// use framepool::Stride;
 ///
 /// framepool::pool! {
+///     /// The descriptors of the receive queue.
 ///     #[unsafe(link_section = ".bss.dma")]
-///     static DESCRIPTORS: [64; 128], align = 128, stride = Stride::Exact, caches = false
+///     pub static DESCRIPTORS: [64; 128], stride = Stride::Exact, align = 128, caches = false
 /// }
 /// assert_eq!(DESCRIPTORS.stride(), 128);
 /// assert_eq!(DESCRIPTORS.alloc()?.addr() % 128, 0);
 /// # Ok::<(), framepool::Exhausted>(())
 /// ```
 ///
-/// An invalid shape is a compile error:
+/// An invalid shape is a compile error at the line of the macro, with the limit: here "a pool must have at least one
+/// block", and then "alignment 48 is not a power of two of at most 2097152":
 /// ```compile_fail,E0080
-/// framepool::pool!(static NOTHING: [0; 4]);
-/// NOTHING.alloc();
+/// framepool::pool!(static NOTHING: [64; 0]);
+/// ```
+/// ```compile_fail,E0080
+/// framepool::pool!(static ODD: [64; 4], align = 48);
+/// ```
+/// So is an option that is given twice ("the option `align` of a pool is given twice"), or that does not exist:
+/// ```compile_fail,E0080
+/// framepool::pool!(static TWICE: [64; 4], align = 64, caches = false, align = 64);
+/// ```
+/// ```compile_fail,E0599
+/// framepool::pool!(static OTHER: [64; 4], color = 3);
 /// ```
 #[macro_export]
 macro_rules! pool {
+    (# $($rest:tt)*) => {
+        $crate::static_attributes!(pool [] [] # $($rest)*);
+    };
+    ($vis:vis static $($rest:tt)*) => {
+        $crate::pool!(@static [] [] $vis static $($rest)*);
+    };
     (
-        $(#[$attribute:meta])*
-        $vis:vis static $name:ident: [$size:expr; $count:expr]
-        $(, align = $align:expr)? $(, stride = $stride:expr)? $(, caches = $caches:expr)? $(,)?
+        @static [$($of:tt)*] [$($memory:tt)*]
+        $vis:vis static $name:ident: [$size:expr; $count:expr] $(, $option:ident = $value:expr)* $(,)?
     ) => {
+        $($of)*
         $vis static $name: $crate::Pool<'static> = {
-            const __FRAMEPOOL_SIZE: usize = $size;
-            const __FRAMEPOOL_COUNT: usize = $count;
-            const __FRAMEPOOL_ALIGN: usize = $crate::pool!(@or $($align)?; $crate::pool::static_align(__FRAMEPOOL_SIZE));
-            const __FRAMEPOOL_STRIDE: usize = $crate::pool::static_stride(
-                __FRAMEPOOL_SIZE,
-                __FRAMEPOOL_ALIGN,
-                $crate::pool!(@or $($stride)?; $crate::Stride::Auto),
-            );
-            const __FRAMEPOOL_CACHES: bool = $crate::pool!(@or $($caches)?; true);
-            const __FRAMEPOOL_MAGAZINES: usize = if __FRAMEPOOL_CACHES { __FRAMEPOOL_COUNT } else { 0 };
-            $(#[$attribute])*
+            // The other constants come from this one, so that a wrong shape is one error, here.
+            const __FRAMEPOOL_LAYOUT: $crate::PoolLayout = {
+                let shape = $crate::pool::StaticShape::new($size, $count)$(.$option($value))*;
+                match shape.layout() {
+                    Ok(layout) => layout,
+                    Err(wrong) => ::core::panic!("{}", wrong.message().text()),
+                }
+            };
+            const __FRAMEPOOL_SIZE: usize = __FRAMEPOOL_LAYOUT.block_size();
+            const __FRAMEPOOL_COUNT: usize = __FRAMEPOOL_LAYOUT.capacity();
+            const __FRAMEPOOL_STRIDE: usize = __FRAMEPOOL_LAYOUT.stride();
+            const __FRAMEPOOL_ALIGN: usize = __FRAMEPOOL_LAYOUT.block_align();
+            const __FRAMEPOOL_MAGAZINES: usize = match __FRAMEPOOL_LAYOUT.magazine() {
+                0 => 0,
+                _ => __FRAMEPOOL_COUNT,
+            };
+            $($memory)*
             static __FRAMEPOOL_MEMORY: $crate::StaticPool<
                 __FRAMEPOOL_SIZE, __FRAMEPOOL_COUNT, __FRAMEPOOL_STRIDE, __FRAMEPOOL_MAGAZINES, $crate::Align<__FRAMEPOOL_ALIGN>,
             > = $crate::StaticPool::new();
             $crate::pool::static_pool(&__FRAMEPOOL_MEMORY)
         };
     };
-    (@or $given:expr; $default:expr) => { $given };
-    (@or ; $default:expr) => { $default };
+}
+
+/// Divides the attributes of a static in two, those of its own and those of its memory, and passes them on:
+/// `to!(@static [its own] [its memory's] the rest)`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! static_attributes {
+    ($to:ident [$($of:tt)*] $memory:tt #[doc $($text:tt)*] $($rest:tt)*) => {
+        $crate::static_attributes!($to [$($of)* #[doc $($text)*]] $memory $($rest)*);
+    };
+    ($to:ident [$($of:tt)*] $memory:tt #[cfg $($condition:tt)*] $($rest:tt)*) => {
+        $crate::static_attributes!($to [$($of)* #[cfg $($condition)*]] $memory $($rest)*);
+    };
+    ($to:ident [$($of:tt)*] $memory:tt #[allow $($lints:tt)*] $($rest:tt)*) => {
+        $crate::static_attributes!($to [$($of)* #[allow $($lints)*]] $memory $($rest)*);
+    };
+    ($to:ident [$($of:tt)*] $memory:tt #[global_allocator] $($rest:tt)*) => {
+        $crate::static_attributes!($to [$($of)* #[global_allocator]] $memory $($rest)*);
+    };
+    ($to:ident [$($of:tt)*] $memory:tt #[cfg_attr($condition:meta, global_allocator)] $($rest:tt)*) => {
+        $crate::static_attributes!(
+            $to [$($of)* #[cfg_attr($condition, global_allocator)]] $memory $($rest)*
+        );
+    };
+    ($to:ident $of:tt [$($memory:tt)*] #[$($other:tt)*] $($rest:tt)*) => {
+        $crate::static_attributes!($to $of [$($memory)* #[$($other)*]] $($rest)*);
+    };
+    ($to:ident $of:tt $memory:tt $($rest:tt)*) => {
+        $crate::$to!(@static $of $memory $($rest)*);
+    };
 }

@@ -16,6 +16,10 @@ use crate::ring::waker::WakeCell;
 /// Each operation that changes the ring then costs an extra full fence (about 20 cycles on x86-64), to see whether
 /// the other end sleeps. The ring itself stores one waker for each end.
 ///
+/// Ends that were taken one by one ([`Ring::producer`](crate::ring::Ring::producer)) may be used, too. When one of them
+/// is put back, the other one's task is not woken, since nothing has changed for it; an end that is taken later wakes it
+/// only if `asynchronous` has made that end.
+///
 /// ```
 /// use framepool::ring::{self, Ring};
 /// # use std::task::{Context, Poll, Waker};

@@ -8,23 +8,19 @@ use crate::ring::error::RingError;
 use crate::ring::memory::{self, Memory};
 use crate::ring::producer::Producer;
 use crate::ring::slot::ValueSlot;
+#[cfg(any(feature = "std", loom))]
 use crate::sync::Word;
 
 /// Both ends of one ring.
 pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
 
-/// Both ends of an empty ring.
+/// Both ends of a ring.
 ///
 /// # Safety
-/// The ring is at this position, and has no other ends.
-pub(super) unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>, position: Word) -> Ends<'_, T> {
+/// The ring has no other ends.
+pub(super) unsafe fn ends<T>(memory: Memory<'_, ValueSlot<T>>) -> Ends<'_, T> {
     // SAFETY: the caller's promises.
-    unsafe {
-        (
-            Producer::new(memory.clone(), position),
-            Consumer::new(memory, position),
-        )
-    }
+    unsafe { (Producer::new(memory.clone()), Consumer::new(memory)) }
 }
 
 /// Returns the number of bytes that a ring takes of a region that is aligned to [`region_align`]. In other regions it
@@ -85,7 +81,8 @@ pub fn in_memory<'m, T: 'm>(
 /// ```
 ///
 /// # Safety
-/// `len` bytes from `start` on are valid for reads and writes. Only the ends use them while one of the ends lives.
+/// `len` bytes from `start` on are valid for reads and writes. Only the ends and their observers use them while one
+/// of these lives.
 ///
 /// # Errors
 /// As for [`in_memory`].
@@ -94,8 +91,8 @@ pub unsafe fn in_raw_memory<'m, T: 'm>(
     len: usize,
     capacity: usize,
 ) -> Result<Ends<'m, T>, RingError> {
-    // SAFETY: the caller's promises; new memory, at position 0.
-    unsafe { Ok(ends(Memory::in_region(start, len, capacity)?, 0)) }
+    // SAFETY: the caller's promises; new memory has no ends yet.
+    unsafe { Ok(ends(Memory::in_region(start, len, capacity)?)) }
 }
 
 /// A ring in memory of its own, aligned to cache lines. The memory is freed when both ends have been dropped.
@@ -121,6 +118,6 @@ pub(super) fn allocate_at<T>(
     capacity: usize,
     position: Word,
 ) -> Result<Ends<'static, T>, RingError> {
-    // SAFETY: new memory, at this position.
-    Memory::allocate(capacity, position).map(|memory| unsafe { ends(memory, position) })
+    // SAFETY: new memory has no ends yet.
+    Memory::allocate(capacity, position).map(|memory| unsafe { ends(memory) })
 }

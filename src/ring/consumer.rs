@@ -8,7 +8,9 @@ use crate::ring::control::{CONSUMER, PRODUCER, Padded};
 use crate::ring::drain::Drain;
 #[cfg(feature = "std")]
 use crate::ring::error::PopWaitError;
+use crate::ring::error::TooFew;
 use crate::ring::memory::Memory;
+use crate::ring::observer::Observer;
 use crate::ring::peeked::Peeked;
 use crate::ring::slot::ValueSlot;
 use crate::ring::stats::ConsumerStats;
@@ -54,7 +56,8 @@ use crate::sync::{Ordering, Word, wide};
 /// let second = rx.clone();
 /// ```
 pub struct Consumer<'r, T> {
-    /// The position of the next value to take. After each operation the ring's `head` is the same.
+    /// The position of the next value to take. After each operation the ring's `head` is the same, unless a
+    /// `PeekedIntoIter` was forgotten: then `head` is older until the next value is taken or this end is dropped.
     head: Word,
     /// The tail last seen.
     tail: Word,
@@ -70,14 +73,19 @@ pub struct Consumer<'r, T> {
 unsafe impl<T: Send> Send for Consumer<'_, T> {}
 
 impl<'r, T> Consumer<'r, T> {
+    /// Continues at the ring's position.
+    ///
     /// # Safety
-    /// The only consumer of this ring, which is empty at this position.
-    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>, position: Word) -> Self {
+    /// The only consumer of this ring, after earlier ones.
+    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>) -> Self {
+        // Relaxed: taking the end has acquired what the last consumer stored.
+        let head = memory.control().head.0.load(Ordering::Relaxed);
         Self {
-            head: position,
-            tail: position,
+            head,
+            // No value is known yet.
+            tail: head,
             memory,
-            first: position,
+            first: head,
             starved: 0,
             high_water: 0,
             _own_lines: Padded(()),
@@ -88,6 +96,7 @@ impl<'r, T> Consumer<'r, T> {
         &self.memory
     }
 
+    #[cfg(not(loom))]
     pub(super) fn head(&self) -> Word {
         self.head
     }
@@ -99,10 +108,15 @@ impl<'r, T> Consumer<'r, T> {
         if known >= n { known } else { self.look() }
     }
 
+    #[inline(always)]
+    fn read_tail(&self) -> Word {
+        // Acquire: pairs with the producer's release of `tail`, after which the values are seen.
+        self.memory.control().tail.0.load(Ordering::Acquire)
+    }
+
     #[inline]
     fn look(&mut self) -> usize {
-        // Acquire: pairs with the producer's release of `tail`, after which the values are seen.
-        self.tail = self.memory.control().tail.0.load(Ordering::Acquire);
+        self.tail = self.read_tail();
         let waiting = self.tail.wrapping_sub(self.head);
         self.high_water = self.high_water.max(waiting);
         waiting as usize
@@ -115,12 +129,30 @@ impl<'r, T> Consumer<'r, T> {
     #[inline(always)]
     pub(super) unsafe fn retire(&mut self, n: usize) {
         self.head = self.head.wrapping_add(n as Word);
+        self.publish_head();
+    }
+
+    /// Passes the slots of all values that were taken back to the producer.
+    #[inline(always)]
+    pub(super) fn publish_head(&self) {
         // Release: pairs with the producer's acquire of `head`, which then writes to the slots.
         self.memory
             .control()
             .head
             .0
             .store(self.head, Ordering::Release);
+    }
+
+    /// Moves the oldest value out, and keeps its slot: [`publish_head`](Self::publish_head) passes it back.
+    ///
+    /// # Safety
+    /// One is waiting.
+    #[inline(always)]
+    pub(super) unsafe fn take(&mut self) -> T {
+        let head = self.head;
+        self.head = head.wrapping_add(1);
+        // SAFETY: one is waiting, and no later call meets it, even if its slot is never passed back.
+        unsafe { self.memory.read(head) }
     }
 
     #[cold]
@@ -163,43 +195,125 @@ impl<'r, T> Consumer<'r, T> {
     }
 
     /// Copies the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the
-    /// number of values taken.
+    /// number of values taken. O(that number), one store to a line that the producer reads.
     #[inline]
     pub fn pop_slice(&mut self, out: &mut [T]) -> usize
     where
         T: Copy,
     {
-        if self.waiting(out.len()) >= out.len() {
-            // SAFETY: that many are waiting, and they are `Copy`.
-            unsafe {
-                self.memory.copy_out(self.head, out.as_mut_ptr(), out.len());
-                self.retire(out.len());
-            }
-            return out.len();
-        }
-        self.pop_some(out)
+        // SAFETY: `out` has room for as many values as it has, and is no part of the ring.
+        unsafe { self.pop_to(out.as_mut_ptr(), out.len()) }
     }
 
-    #[cold]
-    fn pop_some(&mut self, out: &mut [T]) -> usize
+    /// Copies the oldest values to all of `out`, or none of them.
+    ///
+    /// # Errors
+    /// [`TooFew`], with the number of values that there are. `out` is unchanged.
+    ///
+    /// ```
+    /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
+    /// tx.push_slice_exact(&[1, 2, 3])?;
+    /// assert_eq!(tx.push_slice_exact(&[4, 5]).unwrap_err().available, 1);
+    /// let mut out = [0; 4];
+    /// assert_eq!(rx.pop_slice_exact(&mut out).unwrap_err().available, 3);
+    /// rx.pop_slice_exact(&mut out[..2])?;
+    /// assert_eq!(out, [1, 2, 0, 0]);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    pub fn pop_slice_exact(&mut self, out: &mut [T]) -> Result<(), TooFew>
     where
         T: Copy,
     {
-        self.starve();
-        let n = self.waiting(0).min(out.len());
-        // SAFETY: that many are waiting, and they are `Copy`.
+        let available = self.waiting(out.len());
+        if available < out.len() {
+            self.starve();
+            let (requested, capacity) = (out.len(), self.capacity());
+            return Err(TooFew {
+                requested,
+                available,
+                capacity,
+            });
+        }
+        self.pop_slice(out);
+        Ok(())
+    }
+
+    /// Moves the oldest values to the start of `out`, as many as there are and `out` has room for, and returns them.
+    /// The values need not be `Copy`, and `out` need not hold any. They now belong to the owner of `out`, who drops them
+    /// or moves them on: [`MaybeUninit`] drops nothing.
+    ///
+    /// ```
+    /// use core::mem::MaybeUninit;
+    ///
+    /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
+    /// tx.push_slice(&[1, 2, 3]);
+    /// let mut out = [MaybeUninit::uninit(); 8];
+    /// assert_eq!(rx.pop_slice_uninit(&mut out), [1, 2, 3]);
+    /// # Ok::<(), framepool::ring::RingError>(())
+    /// ```
+    #[inline]
+    pub fn pop_slice_uninit<'o>(&mut self, out: &'o mut [MaybeUninit<T>]) -> &'o mut [T] {
+        let to = out.as_mut_ptr().cast::<T>();
+        // SAFETY: `out` has room for as many values as it has, and is no part of the ring; those that were moved there
+        // are borrowed as long as `out`.
         unsafe {
-            self.memory.copy_out(self.head, out.as_mut_ptr(), n);
+            let n = self.pop_to(to, out.len());
+            core::slice::from_raw_parts_mut(to, n)
+        }
+    }
+
+    /// Moves the oldest values to `to`, at most `len`. Returns their number.
+    ///
+    /// # Safety
+    /// There is room for `len` values, outside of the ring.
+    #[inline(always)]
+    unsafe fn pop_to(&mut self, to: *mut T, len: usize) -> usize {
+        if self.waiting(len) < len {
+            // SAFETY: the caller's promise.
+            return unsafe { self.pop_some(to, len) };
+        }
+        // SAFETY: that many are waiting, and there is room for them; they are moved.
+        unsafe {
+            self.memory.copy_out(self.head, to, len);
+            self.retire(len);
+        }
+        len
+    }
+
+    /// The same, if there are fewer than `len`.
+    ///
+    /// # Safety
+    /// As above.
+    #[cold]
+    unsafe fn pop_some(&mut self, to: *mut T, len: usize) -> usize {
+        self.starve();
+        let n = self.waiting(0).min(len);
+        // SAFETY: that many are waiting, and there is room for them; they are moved.
+        unsafe {
+            self.memory.copy_out(self.head, to, n);
             self.retire(n);
         }
         n
     }
 
-    /// The oldest value, in place.
+    /// The oldest value, in place. O(1): one load of the producer's position if no value is known to be there. Counts
+    /// nothing.
+    ///
+    /// ```
+    /// let (mut tx, rx) = framepool::ring::allocate(4)?;
+    /// assert_eq!(rx.front(), None);
+    /// tx.push("first")?;
+    /// assert_eq!((rx.front(), rx.front()), (Some(&"first"), Some(&"first")));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
     #[cfg(not(loom))]
     #[inline]
-    pub fn front(&mut self) -> Option<&T> {
-        self.peek_up_to(1).into_first()
+    pub fn front(&self) -> Option<&T> {
+        if self.tail == self.head && self.read_tail() == self.head {
+            return None;
+        }
+        // SAFETY: one is waiting, and is the consumer's, which is borrowed.
+        Some(unsafe { self.memory.value(self.head) })
     }
 
     /// The oldest `n` values, in place: see [`Peeked`]. `None` if there are fewer.
@@ -254,8 +368,9 @@ impl<'r, T> Consumer<'r, T> {
         self.pop_or_wait_for::<W>(timeout)
     }
 
-    /// Whether the producer is gone. The values that it pushed can still be taken: once this has returned `true` and
-    /// after that [`is_empty`](Self::is_empty) too, there will never be another value.
+    /// Whether the producer is gone for ever. The values that it pushed can still be taken: once this has returned `true`
+    /// and after that [`is_empty`](Self::is_empty) too, there will never be another value. Ends that were taken one by
+    /// one come back, so for them this is `false`: see [`Ring::producer`](crate::ring::Ring::producer).
     pub fn is_abandoned(&self) -> bool {
         self.memory.control().is_gone(PRODUCER)
     }
@@ -284,7 +399,12 @@ impl<'r, T> Consumer<'r, T> {
         self.memory.capacity() as usize
     }
 
-    /// The counters of this end.
+    /// A handle that reads the length of the ring from any thread.
+    pub fn observer(&self) -> Observer<'r> {
+        Observer::new(&self.memory)
+    }
+
+    /// The counters of this end, since it was taken.
     pub fn stats(&self) -> ConsumerStats {
         ConsumerStats {
             dequeued: wide(self.head.wrapping_sub(self.first)),
@@ -311,6 +431,8 @@ impl<T> PopEnd<T> for Consumer<'_, T> {
 
 impl<T> Drop for Consumer<'_, T> {
     fn drop(&mut self) {
+        // Values that a forgotten iterator has moved out are not in the ring.
+        self.publish_head();
         // SAFETY: an end is dropped once.
         unsafe { self.memory.leave(CONSUMER) };
     }

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// A ring could not be made or split.
+/// A ring could not be made or split, or an end of it could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -30,6 +30,10 @@ pub enum RingError {
     },
     /// The ring was split before.
     AlreadySplit,
+    /// The producer was taken alone, and was not dropped yet.
+    ProducerTaken,
+    /// The consumer was taken alone, and was not dropped yet.
+    ConsumerTaken,
     /// The allocator could not allocate `size` bytes.
     OutOfMemory {
         /// Requested number of bytes.
@@ -58,6 +62,8 @@ impl fmt::Display for RingError {
                 "the ring needs {required} bytes, the region has {available}"
             ),
             Self::AlreadySplit => write!(f, "the ring was split before"),
+            Self::ProducerTaken => write!(f, "the producer of the ring is taken"),
+            Self::ConsumerTaken => write!(f, "the consumer of the ring is taken"),
             Self::OutOfMemory { size } => write!(f, "could not allocate {size} bytes"),
         }
     }
@@ -111,6 +117,30 @@ impl fmt::Display for NoRoom {
 }
 
 impl core::error::Error for NoRoom {}
+
+/// The ring has fewer values than requested. Nothing was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct TooFew {
+    /// Requested number of values.
+    pub requested: usize,
+    /// Number of values in the ring.
+    pub available: usize,
+    /// Number of slots in the ring.
+    pub capacity: usize,
+}
+
+impl fmt::Display for TooFew {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} values requested, {} of {} slots hold one",
+            self.requested, self.available, self.capacity
+        )
+    }
+}
+
+impl core::error::Error for TooFew {}
 
 /// The ring is full, and the consumer is gone. Contains the value that was not pushed.
 #[derive(PartialEq, Eq, Clone, Copy)]

@@ -19,29 +19,33 @@ pub(super) trait Slot: Sized {
     /// A slot without a value.
     fn empty() -> Self;
 
-    /// Drops the value of a slot that may hold one when both ends have left.
+    /// The positions whose slots may hold values when no end is out, the oldest first. Each slot is met once.
+    fn left(control: &Control, capacity: Word) -> (Word, Word);
+
+    /// Drops the value of a slot that may hold one when no end is out.
     ///
     /// # Safety
-    /// Both ends have left. The slot is of one of the positions that [`Memory::depart`] was told, and this is
-    /// called once for it.
+    /// No end is out. The slot is of one of the positions of [`left`](Self::left), and this is called once for it.
     unsafe fn drop_value(&self);
 }
 
-/// Frees a ring's memory. Both ends have left, and no slot holds a value.
-type Free<S> = unsafe fn(NonNull<Control>, NonNull<S>, usize);
+/// Frees a ring's memory, with the address and the number of its slots. Nothing uses it any more, and no slot holds a
+/// value.
+type Free = unsafe fn(NonNull<Control>, NonNull<()>, usize);
 
-/// What both ends know of their ring.
+/// What the ends and the observers know of their ring.
 ///
 /// # Invariants
-/// 1. `slots` points to `mask + 1` slots, a power of two of at most [`MAX_CAPACITY`]. They and `control` live, and
-///    are used by one producer and one consumer at a time, until both have left.
+/// 1. `slots` points to `mask + 1` slots, a power of two of at most [`MAX_CAPACITY`]. They and `control` live for
+///    `'r`; if there is a `free`, until the last holder has let go. One producer and one consumer use the slots at a
+///    time.
 /// 2. A position's slot is the one at the position's lower bits.
-/// 3. `free`, if there is one, may be called once, after both ends have left.
+/// 3. `free`, if there is one, may be called once, by the last holder.
 pub(super) struct Memory<'r, S> {
     slots: NonNull<S>,
     mask: usize,
     control: NonNull<Control>,
-    free: Option<Free<S>>,
+    free: Option<Free>,
     /// Lives as long as the memory; the pointers make it neither `Send` nor `Sync`.
     _of: PhantomData<(&'r (), S)>,
 }
@@ -59,7 +63,7 @@ impl<'r, S: Slot> Memory<'r, S> {
         control: NonNull<Control>,
         slots: NonNull<S>,
         capacity: usize,
-        free: Option<Free<S>>,
+        free: Option<Free>,
     ) -> Self {
         Self {
             slots,
@@ -106,11 +110,12 @@ impl<'r, S: Slot> Memory<'r, S> {
     #[cfg(any(feature = "std", loom))]
     pub(super) fn allocate(capacity: usize, position: Word) -> Result<Self, RingError> {
         /// # Safety
-        /// The memory is from the call below with this capacity, both ends have left, and no slot holds a value.
-        unsafe fn free<S: Slot>(control: NonNull<Control>, slots: NonNull<S>, capacity: usize) {
+        /// The memory is from the call below with this capacity, nothing uses it, and no slot holds a value.
+        unsafe fn free<S: Slot>(control: NonNull<Control>, slots: NonNull<()>, capacity: usize) {
             let Ok((layout, _)) = layout::<S>(capacity) else {
                 return;
             };
+            let slots = slots.cast::<S>();
             // SAFETY: this is the last use of the slots (loom's have to be dropped), of the words, and then of the
             // allocation, whose layout is a function of the capacity.
             unsafe {
@@ -137,34 +142,19 @@ impl<'r, S: Slot> Memory<'r, S> {
         start: NonNull<u8>,
         offset: usize,
         capacity: usize,
-        free: Option<Free<S>>,
+        free: Option<Free>,
         position: Word,
     ) -> Self {
         let control = start.cast::<Control>();
         // SAFETY: the words lie at the start and the slots at `offset`, all of it in the bytes that are there.
         unsafe {
-            control.write(Control::new(position));
+            control.write(Control::split(position));
             let slots = start.add(offset).cast::<S>();
             if S::MUST_BE_WRITTEN {
                 (0..capacity).for_each(|i| slots.add(i).write(S::empty()));
             }
             Self::new(control, slots, capacity, free)
         }
-    }
-
-    #[inline(always)]
-    pub(super) fn control(&self) -> &Control {
-        // SAFETY: it lives until both ends have left (invariant 1), and `self` is in one that has not.
-        unsafe { self.control.as_ref() }
-    }
-
-    #[inline(always)]
-    pub(super) fn capacity(&self) -> Word {
-        self.mask as Word + 1
-    }
-
-    pub(super) fn is_same(&self, other: &Memory<'_, S>) -> bool {
-        self.control == other.control
     }
 
     /// The index of a position's slot.
@@ -190,26 +180,90 @@ impl<'r, S: Slot> Memory<'r, S> {
         [(start, first), (self.slots, n - first)]
     }
 
-    /// The last access of an end. The last end drops the values that are left in the slots of the positions
-    /// `left.0..left.1`, and frees the memory.
+    /// The last access of an end that is gone for ever. The last end drops the values that are left, and the last
+    /// holder frees the memory.
     ///
     /// # Safety
-    /// Called once for each end, which does nothing more afterwards. When both ends have left, only those slots may
-    /// hold a value, and each is met once.
-    pub(super) unsafe fn depart(&self, end: u32, left: impl FnOnce(&Control) -> (Word, Word)) {
-        // SAFETY: the words live until this end has left, which is now; no reference to them is kept.
-        if unsafe { Control::depart(self.control, end) } {
-            let (at, end) = left(self.control());
-            let memory = self;
-            Rest { memory, at, end }.run();
+    /// Called once for each end, which does nothing more afterwards. Its position is in the control words.
+    pub(super) unsafe fn depart(&self, end: u32) {
+        // SAFETY: the other end has left before, or this one lets go of the memory; the caller does so once.
+        unsafe {
+            match self.control().depart(end) {
+                true => self.drop_left(),
+                false => self.let_go(),
+            }
+        }
+    }
+
+    /// Drops the values that are left, also if a destructor panics, and then lets go of the memory.
+    ///
+    /// # Safety
+    /// No end is out, and none can be taken before the values are dropped; then it is not called again. The caller is
+    /// a holder, and does nothing more.
+    pub(super) unsafe fn drop_left(&self) {
+        let (at, end) = S::left(self.control(), self.capacity());
+        let memory = self;
+        Rest { memory, at, end }.run();
+    }
+}
+
+impl<'r, S> Memory<'r, S> {
+    #[inline(always)]
+    pub(super) fn control(&self) -> &Control {
+        // SAFETY: it lives until the last holder has let go (invariant 1), and `self` is in one that has not.
+        unsafe { self.control.as_ref() }
+    }
+
+    #[inline(always)]
+    pub(super) fn capacity(&self) -> Word {
+        self.mask as Word + 1
+    }
+
+    pub(super) fn is_same(&self, other: &Memory<'_, S>) -> bool {
+        self.control == other.control
+    }
+
+    /// One more holder, which does not know the type of the slots.
+    pub(super) fn hold(&self) -> Memory<'r, ()> {
+        if self.free.is_some() {
+            self.control().hold();
+        }
+        let Self {
+            slots,
+            mask,
+            control,
+            free,
+            ..
+        } = *self;
+        Memory {
+            slots: slots.cast(),
+            mask,
+            control,
+            free,
+            _of: PhantomData,
+        }
+    }
+
+    /// The last access of a holder. The last one frees the memory.
+    ///
+    /// # Safety
+    /// Called once for each holder, which does nothing more afterwards. If it is the last, no slot holds a value.
+    pub(super) unsafe fn let_go(&self) {
+        let Some(free) = self.free else {
+            return;
+        };
+        // SAFETY: this holder was counted, and does nothing more.
+        if unsafe { Control::let_go(self.control) } {
+            // SAFETY: it is the last, and the slots hold nothing.
+            unsafe { free(self.control, self.slots.cast(), self.mask + 1) };
         }
     }
 }
 
-/// The values that were not taken. Drops them, and then frees the memory.
+/// The values that were not taken. Drops them, and then lets go of the memory.
 ///
 /// # Invariant
-/// Both ends have left. Of the slots, those of `at..end` may hold values.
+/// No end is out. Of the slots, those of `at..end` may hold values.
 struct Rest<'a, 'r, S: Slot> {
     memory: &'a Memory<'r, S>,
     at: Word,
@@ -231,17 +285,8 @@ impl<S: Slot> Drop for Rest<'_, '_, S> {
     fn drop(&mut self) {
         // Something is left only if a destructor panicked. A second panic aborts.
         self.run();
-        let Memory {
-            slots,
-            mask,
-            control,
-            free,
-            ..
-        } = *self.memory;
-        if let Some(free) = free {
-            // SAFETY: both ends have left, and the slots hold nothing.
-            unsafe { free(control, slots, mask + 1) };
-        }
+        // SAFETY: no end is out, and the slots hold nothing; the holder does nothing more.
+        unsafe { self.memory.let_go() };
     }
 }
 

@@ -37,6 +37,10 @@
 //! | loads `head`, **acquire** | | sees `t + 1`: then slot `t` was read before. Sees `t`: finds less room than there is |
 //! | writes slot `t + slots`, the same one | | |
 //!
+//! An end may be put back and taken again by another thread or interrupt ([`Ring::producer`]). Putting it back is a
+//! **release** of the word that taking it **acquires**: so the next producer sees the slots as the last one left them, and
+//! the consumer, which acquires `tail`, sees the values of all of them.
+//!
 //! An end that sees an old position finds fewer values, or less room, than there is, and never more. All of
 //! this is modelled in `tests/loom/ring.rs`, with slots as cells that loom checks.
 //!
@@ -62,13 +66,40 @@
 //! | a ring in a `static`, on bare metal or hosted; on the stack; in a struct | [`Ring`] |
 //! | memory of my own | [`in_memory`], [`in_raw_memory`] |
 //! | a ring between two threads | `allocate` (`std`) |
-//! | a ring between two processes (Linux, `mmap`) | `SharedRing` |
+//! | a ring between two processes (Linux, `mmap`) | `SharedRing`, for values that are `Plain` |
+//! | `Plain` for a type that `bytemuck` or `zerocopy` vouches for | `plain!` |
 //! | the highest rate of single values | [`flags::Ring`], `flags::allocate`, [`flags::in_memory`] |
 //! | values one by one | [`Producer::push`], [`Consumer::pop`] |
 //! | many at once | [`Producer::push_slice`], [`Producer::push_array`], [`Consumer::pop_slice`], [`Consumer::pop_array`] |
-//! | to write or read in place | [`Producer::reserve`], [`Consumer::peek`] |
+//! | many at once, all or none | [`Producer::push_slice_exact`], [`Consumer::pop_slice_exact`] |
+//! | values that are not `Copy`, into an array of my own | [`Consumer::pop_slice_uninit`] |
+//! | to write or read in place | [`Producer::reserve`], [`Consumer::peek`]; [`Consumer::front`] for one look |
+//! | to take all values that wait, and give their slots back at once | a `for` loop over [`Peeked`] |
+//! | an interrupt that takes its own end | [`Ring::producer`], [`Ring::consumer`] |
+//! | to read how full a ring is, from elsewhere | [`Observer`] |
+//! | text or a stream of bytes | `fmt::Write`, `io::Write`, `io::Read` of a ring of `u8` |
 //! | to wait | [`Producer::push_wait`], [`Consumer::pop_wait`] with a [`Wait`]; [`asynchronous`] |
-//! | to know that the other end is gone | [`Producer::is_abandoned`], [`Consumer::is_abandoned`] |
+//! | to know that the other end is gone | [`Producer::is_abandoned`], [`Consumer::is_abandoned`]; of ends taken one by one, [`Ring::is_producer_taken`] |
+//!
+//! # Bytes
+//! A ring of `u8` is a stream: text with [`core::fmt::Write`], and with `std` also `io::Write` and `io::Read`, which never
+//! block. Both traits `Write` have a `write_fmt`, so import the one that you use.
+//!
+//! ```
+//! use core::fmt::Write as _;
+//! use std::io::{ErrorKind, Read as _};
+//!
+//! let (mut tx, mut rx) = framepool::ring::allocate::<u8>(16)?;
+//! write!(tx, "{} mV", 3300)?;
+//! assert!(tx.write_str("more than fits").is_err()); // and none of it is in the ring
+//! let mut out = [0; 64];
+//! let n = rx.read(&mut out)?;
+//! assert_eq!(&out[..n], b"3300 mV");
+//! assert_eq!(rx.read(&mut out).unwrap_err().kind(), ErrorKind::WouldBlock);
+//! drop(tx);
+//! assert_eq!(rx.read(&mut out)?, 0); // the end of the stream
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
 //!
 //! # What it does not do
 //! A ring does not have several producers or consumers, does not grow, and does not reorder values.
@@ -78,6 +109,8 @@
 // | `value.rs`, `construct.rs` | the ways to make a ring |
 // | `producer.rs`, `consumer.rs`, `drain.rs` | the ends |
 // | `reserved.rs`, `peeked.rs` | access in place |
+// | `bytes.rs` | rings of bytes as streams |
+// | `observer.rs` | the length of a ring, for others |
 // | `slot.rs` | the slots of the ring with positions |
 // | `flags/` | the ring whose slots carry flags |
 // | `memory.rs`, `control.rs` | slots and words of either design: layout, allocation, and the end that frees them |
@@ -86,6 +119,7 @@
 // | `stats.rs`, `error.rs` | counters, errors |
 
 mod asynchronous;
+mod bytes;
 mod construct;
 mod consumer;
 mod control;
@@ -93,6 +127,7 @@ mod drain;
 mod error;
 pub mod flags;
 mod memory;
+mod observer;
 mod peeked;
 mod producer;
 mod reserved;
@@ -105,7 +140,6 @@ mod reserved;
 mod shared;
 mod slot;
 mod stats;
-#[cfg(not(loom))]
 mod value;
 mod wait;
 mod waker;
@@ -114,10 +148,19 @@ pub use asynchronous::{AsyncConsumer, AsyncProducer, asynchronous};
 pub use construct::*;
 pub use consumer::Consumer;
 pub use drain::Drain;
-pub use error::{Abandoned, Full, NoRoom, PopWaitError, PushWaitError, RingError};
-pub use peeked::Peeked;
+pub use error::{Abandoned, Full, NoRoom, PopWaitError, PushWaitError, RingError, TooFew};
+pub use observer::Observer;
+pub use peeked::{Peeked, PeekedIntoIter};
 pub use producer::Producer;
 pub use reserved::Reserved;
+#[cfg(all(
+    any(feature = "bytemuck", feature = "zerocopy"),
+    target_os = "linux",
+    target_has_atomic = "64",
+    not(loom)
+))]
+#[doc(hidden)]
+pub use shared::vouch;
 #[cfg(all(
     feature = "mmap",
     target_os = "linux",
@@ -129,7 +172,6 @@ pub use shared::{
     SharedReserved, SharedRing, SharedRingError, SharedWaitError, type_tag,
 };
 pub use stats::{ConsumerStats, ProducerStats};
-#[cfg(not(loom))]
 pub use value::Ring;
 #[cfg(feature = "std")]
 pub use wait::Yield;

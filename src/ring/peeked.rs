@@ -1,9 +1,12 @@
 //! Values that are read in place and then released.
 
-use crate::ring::consumer::Consumer;
-use crate::sync::Word;
+use core::iter::FusedIterator;
 
-/// Values that wait in a ring, in place: from [`Consumer::peek`]. They stay in the ring unless they are released.
+use crate::ring::consumer::Consumer;
+
+/// Values that wait in a ring, in place: from [`Consumer::peek`]. They stay in the ring unless they are
+/// [released](Self::release), or moved out by value: a `for` loop over this type passes all slots back with one store
+/// ([`PeekedIntoIter`]).
 ///
 /// ```
 /// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
@@ -49,19 +52,13 @@ impl<'a, 'r, T> Peeked<'a, 'r, T> {
             unsafe { self.consumer.retire(n) };
             return n;
         }
-        let mut released = Released {
-            consumer: self.consumer,
-            dropped: 0,
-        };
-        while released.dropped < n {
-            released.drop_next();
-        }
+        self.into_iter().take(n).for_each(drop);
         n
     }
 }
 
 #[cfg(not(loom))]
-impl<'a, T> Peeked<'a, '_, T> {
+impl<T> Peeked<'_, '_, T> {
     /// The values, in place: those up to the ring's end, and those from its start.
     #[inline]
     pub fn as_slices(&self) -> (&[T], &[T]) {
@@ -87,35 +84,76 @@ impl<'a, T> Peeked<'a, '_, T> {
         let (a, b) = self.as_slices();
         a.iter().chain(b)
     }
+}
 
-    /// The oldest value, for as long as the consumer is borrowed.
-    pub(super) fn into_first(self) -> Option<&'a T> {
-        let [(first, _), _] = self.consumer.memory().spans(self.consumer.head(), 1);
-        // SAFETY: one is waiting, and is the consumer's, which is borrowed.
-        (self.len > 0).then(|| unsafe { first.cast().as_ref() })
+impl<'a, 'r, T> IntoIterator for Peeked<'a, 'r, T> {
+    type Item = T;
+    type IntoIter = PeekedIntoIter<'a, 'r, T>;
+
+    /// Moves the values out, the oldest first.
+    #[inline]
+    fn into_iter(self) -> PeekedIntoIter<'a, 'r, T> {
+        PeekedIntoIter {
+            consumer: self.consumer,
+            left: self.len,
+        }
     }
 }
 
-/// Passes the slots of dropped values back, also if a destructor panics.
-struct Released<'a, 'r, T> {
+/// Moves values out of a ring: from [`Peeked`] by value. When it is dropped, the slots of the values that it has
+/// returned are passed back to the producer with one store; the other values stay in the ring.
+///
+/// [`Consumer::drain`] stores after each value instead, so that the producer has the room at once.
+///
+/// If the iterator is forgotten, the slots are passed back when the consumer takes the next value, or is dropped. Until
+/// then the producer finds no room in them.
+///
+/// ```
+/// let (mut tx, mut rx) = framepool::ring::allocate(4)?;
+/// tx.push_array(["a", "b", "c", "d"].map(String::from))?;
+/// let mut values = rx.peek_up_to(3).into_iter();
+/// assert_eq!(values.next().as_deref(), Some("a"));
+/// assert!(tx.is_full()); // not yet
+/// assert_eq!(values.len(), 2);
+/// drop(values);
+/// assert_eq!(tx.len(), 3);
+/// let rest: Vec<String> = rx.peek_up_to(usize::MAX).into_iter().collect();
+/// assert_eq!(rest, ["b", "c", "d"]);
+/// assert!(tx.is_empty());
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+pub struct PeekedIntoIter<'a, 'r, T> {
     consumer: &'a mut Consumer<'r, T>,
-    dropped: usize,
+    /// Number of values. Invariant: that many are waiting.
+    left: usize,
 }
 
-impl<T> Released<'_, '_, T> {
-    fn drop_next(&mut self) {
-        let at = self.consumer.head().wrapping_add(self.dropped as Word);
-        self.dropped += 1;
-        // SAFETY: the value is waiting, and met once.
-        drop(unsafe { self.consumer.memory().read(at) });
+impl<T> Iterator for PeekedIntoIter<'_, '_, T> {
+    type Item = T;
+
+    #[inline]
+    fn next(&mut self) -> Option<T> {
+        self.left = self.left.checked_sub(1)?;
+        // SAFETY: there was one more than `left` says now.
+        Some(unsafe { self.consumer.take() })
+    }
+
+    #[inline]
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
     }
 }
 
-impl<T> Drop for Released<'_, '_, T> {
+impl<T> ExactSizeIterator for PeekedIntoIter<'_, '_, T> {}
+
+impl<T> FusedIterator for PeekedIntoIter<'_, '_, T> {}
+
+impl<T> Drop for PeekedIntoIter<'_, '_, T> {
+    #[inline]
     fn drop(&mut self) {
-        // SAFETY: that many have been moved out and dropped.
-        unsafe { self.consumer.retire(self.dropped) };
+        self.consumer.publish_head();
     }
 }
 
 describe!(impl[T] Peeked<'_, '_, T> as Peeked { len });
+describe!(impl[T] PeekedIntoIter<'_, '_, T> as PeekedIntoIter { left = |iter| iter.left });

@@ -6,6 +6,7 @@ use crate::ring::control::{CONSUMER, PRODUCER};
 use crate::ring::error::PushWaitError;
 use crate::ring::error::{Abandoned, Full, NoRoom};
 use crate::ring::memory::Memory;
+use crate::ring::observer::Observer;
 use crate::ring::reserved::Reserved;
 use crate::ring::slot::ValueSlot;
 use crate::ring::stats::ProducerStats;
@@ -64,14 +65,19 @@ pub struct Producer<'r, T> {
 unsafe impl<T: Send> Send for Producer<'_, T> {}
 
 impl<'r, T> Producer<'r, T> {
+    /// Continues at the ring's position.
+    ///
     /// # Safety
-    /// The only producer of this ring, which is empty at this position.
-    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>, position: Word) -> Self {
+    /// The only producer of this ring, after earlier ones.
+    pub(super) unsafe fn new(memory: Memory<'r, ValueSlot<T>>) -> Self {
+        // Relaxed: taking the end has acquired what the last producer stored.
+        let tail = memory.control().tail.0.load(Ordering::Relaxed);
         Self {
-            tail: position,
-            limit: position.wrapping_add(memory.capacity()),
+            tail,
+            // No room is known yet.
+            limit: tail,
             memory,
-            first: position,
+            first: tail,
             refused: 0,
             _own_lines: Padded(()),
         }
@@ -205,6 +211,32 @@ impl<'r, T> Producer<'r, T> {
         self.push_some(values)
     }
 
+    /// Copies all values in, published together, or none of them.
+    ///
+    /// # Errors
+    /// [`NoRoom`], with the room that there is.
+    pub fn push_slice_exact(&mut self, values: &[T]) -> Result<(), NoRoom>
+    where
+        T: Copy,
+    {
+        let available = self.room(values.len());
+        if available < values.len() {
+            return Err(self.no_room(values.len(), available));
+        }
+        self.push_slice(values);
+        Ok(())
+    }
+
+    #[cold]
+    fn no_room(&mut self, requested: usize, available: usize) -> NoRoom {
+        self.refuse();
+        NoRoom {
+            requested,
+            available,
+            capacity: self.capacity(),
+        }
+    }
+
     #[cold]
     fn push_some(&mut self, values: &[T]) -> usize
     where
@@ -255,13 +287,7 @@ impl<'r, T> Producer<'r, T> {
     pub fn reserve(&mut self, n: usize) -> Result<Reserved<'_, 'r, T>, NoRoom> {
         let available = self.room(n);
         if available < n {
-            self.refuse();
-            let (requested, capacity) = (n, self.capacity());
-            return Err(NoRoom {
-                requested,
-                available,
-                capacity,
-            });
+            return Err(self.no_room(n, available));
         }
         Ok(Reserved::new(self, n))
     }
@@ -310,8 +336,9 @@ impl<'r, T> Producer<'r, T> {
         self.push_or_wait_for::<W>(value, timeout)
     }
 
-    /// Whether the consumer is gone. Pushes still succeed until the ring is full; values that were not taken are
-    /// dropped with this end.
+    /// Whether the consumer is gone for ever. Pushes still succeed until the ring is full; values that were not taken are
+    /// dropped with this end. Ends that were taken one by one come back, so for them this is `false`: see
+    /// [`Ring::producer`](crate::ring::Ring::producer).
     pub fn is_abandoned(&self) -> bool {
         self.memory.control().is_gone(CONSUMER)
     }
@@ -339,7 +366,12 @@ impl<'r, T> Producer<'r, T> {
         self.memory.capacity() as usize
     }
 
-    /// The counters of this end.
+    /// A handle that reads the length of the ring from any thread.
+    pub fn observer(&self) -> Observer<'r> {
+        Observer::new(&self.memory)
+    }
+
+    /// The counters of this end, since it was taken.
     pub fn stats(&self) -> ProducerStats {
         ProducerStats {
             enqueued: wide(self.tail.wrapping_sub(self.first)),

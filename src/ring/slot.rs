@@ -19,8 +19,17 @@ impl<T> Slot for ValueSlot<T> {
         Self::new(MaybeUninit::uninit())
     }
 
+    fn left(control: &Control, _: Word) -> (Word, Word) {
+        // Relaxed, both: the caller has acquired what both ends stored last.
+        let [head, tail] = [&control.head, &control.tail];
+        (
+            head.0.load(Ordering::Relaxed),
+            tail.0.load(Ordering::Relaxed),
+        )
+    }
+
     unsafe fn drop_value(&self) {
-        // SAFETY: of the positions `head..tail` each slot holds a value; both ends have left.
+        // SAFETY: of the positions `head..tail` each slot holds a value; no end is out.
         drop(unsafe { self.with(|slot| (*slot).assume_init_read()) });
     }
 }
@@ -71,6 +80,17 @@ impl<T> Memory<'_, ValueSlot<T>> {
     pub(super) unsafe fn read(&self, position: Word) -> T {
         // SAFETY: the slot is the caller's alone, and holds a value (`Control`, invariant 3).
         unsafe { self.slot(position).with(|slot| (*slot).assume_init_read()) }
+    }
+
+    /// The value in the slot of a position, in place.
+    ///
+    /// # Safety
+    /// The position is the consumer's, which is borrowed as long as the value, and holds a value.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(super) unsafe fn value(&self, position: Word) -> &T {
+        // SAFETY: the slot is the caller's alone, and holds a value.
+        unsafe { self.slot(position).with(|slot| (*slot).assume_init_ref()) }
     }
 
     /// Copies values into the slots from `position` on. Slots before `limit` are known to be free.
@@ -141,34 +161,31 @@ impl<T> Memory<'_, ValueSlot<T>> {
         }
     }
 
-    /// Gives an end up and tells the other one. The last end drops the values that are left and frees the memory.
+    /// Gives an end up: puts it back if it was taken alone, and tells the other end otherwise. Of two ends that are gone
+    /// for ever, the last one drops the values that are left and lets go of the memory.
     ///
     /// # Safety
-    /// Called once for each end, which does nothing more afterwards.
+    /// Called once for each end, which does nothing more afterwards. Its position is in the control words.
     pub(super) unsafe fn leave(&self, end: u32) {
         let control = self.control();
-        control.mark_gone(end);
         let (own, other) = if end == PRODUCER {
             (&control.freed, &control.filled)
         } else {
             (&control.filled, &control.freed)
         };
+        if !control.is_split() {
+            // Before the end is back: the next one may register its own. Dropped last, as below.
+            let _waker = own.take();
+            return control.put_back(end);
+        }
+        control.mark_gone(end);
         let sleeper = Control::sleeper(other);
         // The other end may have gone between this one's last look and its registering.
         let _waker = own.take();
         // Waking and dropping a waker runs the user's code, which may panic: both come last.
-        // SAFETY: this is the end's last access; of the positions from head to tail, each slot holds a value.
-        unsafe {
-            self.depart(end, |control| {
-                // Relaxed, both: departing has acquired what the other end stored last.
-                let [head, tail] = [&control.head, &control.tail];
-                (
-                    head.0.load(Ordering::Relaxed),
-                    tail.0.load(Ordering::Relaxed),
-                )
-            });
-        }
-        // From here on the memory belongs to the other end, or is freed.
+        // SAFETY: this is the end's last access.
+        unsafe { self.depart(end) };
+        // From here on the memory belongs to another holder, or is freed.
         if let Some(sleeper) = sleeper {
             sleeper.wake();
         }

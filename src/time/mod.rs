@@ -18,6 +18,8 @@
 //! | ticks as ns | [`Scale`], [`Clock::now_ns`], [`Span::stop_ns`] |
 //! | the error of a frequency | [`Calibration`]; [`Calibrator`] measures a better one |
 //! | percentiles of a million values | [`Histogram`]: [`Histogram2`], or [`Histogram3`] for a third digit |
+//! | several percentiles, or a plot of all | [`Histogram::percentiles`], [`Histogram::percentile_steps`] |
+//! | the number of values in a range | [`Histogram::count_at`], [`Histogram::count_between`], [`Histogram::iter`] |
 //! | to read while another thread records | [`AtomicHistogram`] |
 //! | latency by venue, against a target | [`Tracker`], or a single [`Channel`] |
 //!
@@ -97,7 +99,7 @@ pub use cntvct::{Cntvct, CntvctError};
 pub use dwt::{Dwt, DwtError};
 pub use histogram::{
     AtomicHistogram, Bars, Bucket, Buckets, Count, Histogram, Histogram1, Histogram2, Histogram3,
-    PERCENTILES, PercentileError, Recorder, Summary, buckets,
+    PERCENTILES, PercentileError, PercentileStep, PercentileSteps, Recorder, Summary, buckets,
 };
 #[cfg(feature = "std")]
 pub use host::{HostClock, StdClock, system_ns};

@@ -156,6 +156,35 @@ impl ArpHeader {
     /// The sender answers with its hardware address.
     pub const REPLY: u16 = 2;
 
+    /// The reply to this request from the host with the requested address: `own` is its Ethernet address (RFC 826).
+    ///
+    /// The caller decides whether it is a request, and for an address of its own.
+    ///
+    /// ```
+    /// use framepool::wire::ArpHeader;
+    ///
+    /// let request = ArpHeader {
+    ///     operation: ArpHeader::REQUEST,
+    ///     sender_hardware: [2, 0, 0, 0, 0, 1],
+    ///     sender: [192, 0, 2, 1].into(),
+    ///     target_hardware: [0; 6],
+    ///     target: [192, 0, 2, 2].into(),
+    /// };
+    /// let reply = request.reply([2, 0, 0, 0, 0, 2]);
+    /// assert_eq!((reply.operation, reply.sender), (ArpHeader::REPLY, request.target));
+    /// assert_eq!((reply.target_hardware, reply.target), (request.sender_hardware, request.sender));
+    /// ```
+    #[must_use]
+    pub const fn reply(&self, own: [u8; 6]) -> Self {
+        Self {
+            operation: Self::REPLY,
+            sender_hardware: own,
+            sender: self.target,
+            target_hardware: self.sender_hardware,
+            target: self.sender,
+        }
+    }
+
     /// Reads a packet for IPv4 over Ethernet.
     ///
     /// # Errors

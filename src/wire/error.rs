@@ -147,6 +147,11 @@ pub enum Reason {
         /// Why the addresses are unknown.
         why: Unverifiable,
     },
+    /// A source route or a home address replaces an address of the header, so the two addresses are not the packet's
+    /// ends.
+    Rerouted,
+    /// An address that must be that of one host is a group, a broadcast or the unspecified address.
+    NotUnicast,
     /// More headers follow each other than the parser follows.
     TooDeep {
         /// The number of headers that it follows.
@@ -211,6 +216,8 @@ impl fmt::Display for Reason {
             Self::Noise { len } => write!(f, "{len} bytes belong to no message"),
             Self::Missing { wanted } => write!(f, "field {wanted} is missing"),
             Self::Unverifiable { why } => write!(f, "the checksum cannot be verified: {why}"),
+            Self::Rerouted => f.write_str("a source route or a home address replaces an address"),
+            Self::NotUnicast => f.write_str("the address is not that of one host"),
             Self::TooDeep { limit } => write!(f, "more than {limit} consecutive headers"),
         }
     }

@@ -1,9 +1,9 @@
 //! ICMP (RFC 792).
 
-use super::checksum::{Sum, update, verify};
+use super::checksum::{Sum, verify};
 use super::error::{Layer, ParseError};
 use super::icmp::{CHECKSUM, LEN, REST, TYPE, icmp};
-use super::view::{at_least, get16};
+use super::view::at_least;
 
 const LAYER: Layer = Layer::Icmpv4;
 
@@ -72,6 +72,11 @@ mod tests {
         let mut message = Icmpv4::new_checked(&mut bytes).unwrap();
         assert!(message.verify().is_err());
         message.fill_checksum();
+        assert_eq!((message.checksum(), message.verify()), (0xFFFF, Ok(())));
+        // The same for the reply to an echo of zeros.
+        message.set_kind(8);
+        message.fill_checksum();
+        message.change_kind(0);
         assert_eq!((message.checksum(), message.verify()), (0xFFFF, Ok(())));
     }
 }

@@ -2,10 +2,10 @@
 
 use core::net::Ipv6Addr;
 
-use super::checksum::{Sum, update, verify};
+use super::checksum::{Sum, verify};
 use super::error::{Layer, ParseError};
 use super::icmp::{CHECKSUM, LEN, REST, TYPE, icmp};
-use super::view::{at_least, get16};
+use super::view::at_least;
 
 const LAYER: Layer = Layer::Icmpv6;
 /// The number of the protocol in IPv6.

@@ -154,10 +154,23 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Ipv4<T> {
 
     /// Decrements the time to live, unless it is zero, and updates the checksum. O(1).
     pub fn decrement_ttl(&mut self) {
-        let before = get16(self.as_bytes(), TTL);
-        self.set_ttl(self.ttl().saturating_sub(1));
-        let after = get16(self.as_bytes(), TTL);
-        self.set_checksum(update(self.checksum(), before, after));
+        self.change_ttl(self.ttl().saturating_sub(1));
+    }
+
+    /// Sets the time to live and updates the checksum (RFC 1624). O(1).
+    ///
+    /// ```
+    /// use framepool::wire::{Ipv4, summarize};
+    ///
+    /// # let mut frame = framepool::wire::EXAMPLE_FRAME.to_vec();
+    /// let start = summarize(&frame)?.network_offset();
+    /// let mut ip = Ipv4::new_checked(&mut frame[start..])?;
+    /// ip.change_ttl(64);
+    /// assert!(ip.verify().is_ok());
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub fn change_ttl(&mut self, ttl: u8) {
+        change_ttl(self.0.as_mut(), ttl);
     }
 
     /// Computes the checksum and writes it.
@@ -165,6 +178,14 @@ impl<T: AsRef<[u8]> + AsMut<[u8]>> Ipv4<T> {
         self.set_checksum(0);
         self.set_checksum(Sum::new().bytes(self.header_bytes()).checksum());
     }
+}
+
+/// Sets the time to live in a header and updates its checksum.
+pub(super) fn change_ttl(header: &mut [u8], ttl: u8) {
+    let before = get16(header, TTL);
+    put(header, TTL, [ttl]);
+    let checksum = update(get16(header, CHECKSUM), before, get16(header, TTL));
+    put(header, CHECKSUM, checksum.to_be_bytes());
 }
 
 impl Default for Ipv4Header<'_> {

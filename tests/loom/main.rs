@@ -1,9 +1,12 @@
 //! Every interleaving of a few threads, under loom: `RUSTFLAGS="--cfg loom" cargo test --release
-//! --features ring,time --test loom`. Pools and rings in a `static` are left out; everything else is the
+//! --features packet,ring,time --test loom`. Pools and rings in a `static` are left out; everything else is the
 //! code that ships.
 #![cfg(loom)]
 #![allow(missing_docs)]
 
+mod gate;
+mod global;
+mod packet;
 mod pool;
 mod ring;
 mod time;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
-use framepool::ring::{self, Consumer, Yield, flags};
+use framepool::ring::{self, Consumer, Ring, RingError, Yield, flags};
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
@@ -350,5 +350,236 @@ fn who_counts_slots_with_flags_never_counts_what_is_not_there() {
         let pushed = t.join().unwrap();
         let left: Vec<u32> = rx.drain().map(|value| *value).collect();
         assert!(left.iter().copied().eq(next..pushed));
+    });
+}
+
+/// The models of a promise that both designs keep: `$of` is the room of a design.
+macro_rules! both_designs {
+    ($($name:ident($of:ident) $body:block)*) => {
+        mod positions {
+            use super::*;
+            use super::ring as design;
+            $(#[test] fn $name() { use design as $of; $body })*
+        }
+        mod with_flags {
+            use super::*;
+            use super::flags as design;
+            $(#[test] fn $name() { use design as $of; $body })*
+        }
+    };
+}
+
+both_designs! {
+    // The box that the one pushed is where the other one expects it, and the next slot is free.
+    of_two_that_take_the_producer_the_later_goes_on_where_the_other_stopped(of) {
+        model(3, || {
+            let ring = Arc::new(of::Ring::<Box<u32>, 2>::new());
+            let other = ring.clone();
+            let push = |ring: &of::Ring<Box<u32>, 2>, value| match ring.producer() {
+                Ok(mut tx) => {
+                    tx.push(Box::new(value)).unwrap();
+                    1
+                }
+                Err(error) => {
+                    assert_eq!(error, RingError::ProducerTaken);
+                    0
+                }
+            };
+            let t = thread::spawn(move || push(&other, 1));
+            let mine = push(&ring, 2);
+            let pushed = mine + t.join().unwrap();
+            let mut rx = ring.consumer().unwrap();
+            let sum: u32 = rx.drain().map(|value| *value).sum();
+            assert!(pushed == 2 && sum == 3 || pushed == 1 && (sum == 1 || sum == 2));
+        });
+    }
+
+    of_two_that_take_the_consumer_each_value_goes_to_one(of) {
+        model(3, || {
+            let ring = Arc::new(of::Ring::<Box<u32>, 2>::new());
+            ring.producer().unwrap().push_iter([1, 2].map(Box::new));
+            let other = ring.clone();
+            let pop = |ring: &of::Ring<Box<u32>, 2>| match ring.consumer() {
+                Ok(mut rx) => rx.pop().map_or(0, |value| *value),
+                Err(error) => {
+                    assert_eq!(error, RingError::ConsumerTaken);
+                    0
+                }
+            };
+            let t = thread::spawn(move || pop(&other));
+            let mine = pop(&ring);
+            let theirs = t.join().unwrap();
+            let left: u32 = ring.consumer().unwrap().drain().map(|value| *value).sum();
+            assert_eq!(mine + theirs + left, 3);
+            assert!(mine != theirs);
+        });
+    }
+
+    // One thread has both ends one after the other, the other one too: slots go back and forth between all four.
+    slots_change_hands_between_ends_that_come_and_go(of) {
+        model(2, || {
+            let ring = Arc::new(of::Ring::<Box<u32>, 1>::new());
+            let other = ring.clone();
+            let both = |ring: &of::Ring<Box<u32>, 1>, value| {
+                let pushed = ring.producer().is_ok_and(|mut tx| tx.push(Box::new(value)).is_ok());
+                let popped = ring.consumer().ok().and_then(|mut rx| rx.pop());
+                (u32::from(pushed), u32::from(popped.is_some()))
+            };
+            let t = thread::spawn(move || both(&other, 1));
+            let mine = both(&ring, 2);
+            let theirs = t.join().unwrap();
+            let left = ring.consumer().unwrap().drain().count() as u32;
+            assert_eq!(mine.0 + theirs.0, mine.1 + theirs.1 + left);
+        });
+    }
+
+    // The other end stays on its thread throughout.
+    a_consumer_sees_what_producers_of_two_threads_pushed(of) {
+        model(2, || {
+            let ring = Arc::new(of::Ring::<Box<u32>, 2>::new());
+            let other = ring.clone();
+            let push = |ring: &of::Ring<Box<u32>, 2>| loop {
+                match ring.producer() {
+                    Ok(mut tx) => break tx.push(Box::new(tx.capacity() as u32)).unwrap(),
+                    Err(_) => thread::yield_now(),
+                }
+            };
+            let t = thread::spawn(move || push(&other));
+            let third = ring.clone();
+            let u = thread::spawn(move || push(&third));
+            let mut rx = ring.consumer().unwrap();
+            let early = rx.drain().count();
+            t.join().unwrap();
+            u.join().unwrap();
+            assert_eq!(early + rx.drain().count(), 2);
+        });
+    }
+
+    of_a_split_and_a_claim_one_succeeds_and_sees_what_was_pushed(of) {
+        model(3, || {
+            let ring: &'static of::Ring<Box<u32>, 2> = Box::leak(Box::new(of::Ring::new()));
+            let t = thread::spawn(|| match ring.producer() {
+                Ok(mut tx) => {
+                    tx.push(Box::new(1)).unwrap();
+                    None
+                }
+                Err(error) => Some(error),
+            });
+            let split = ring.split().map(|(mut tx, mut rx)| {
+                let before = rx.drain().count();
+                tx.push(Box::new(2)).unwrap();
+                tx.push(Box::new(3)).unwrap();
+                assert_eq!(rx.drain().count(), 2);
+                before
+            });
+            match (split, t.join().unwrap()) {
+                // The claim came first and was over, or came too late.
+                (Ok(1), None) | (Ok(0), Some(RingError::AlreadySplit)) => {}
+                (Err(RingError::ProducerTaken), None) => {
+                    assert_eq!(ring.consumer().unwrap().drain().count(), 1);
+                }
+                other => panic!("{other:?}"),
+            }
+        });
+    }
+
+    what_a_producer_pushed_that_is_back_is_seen(of) {
+        model(3, || {
+            let ring: &'static of::Ring<Box<u32>, 2> = Box::leak(Box::new(of::Ring::new()));
+            let mut tx = ring.producer().unwrap();
+            let rx = ring.consumer().unwrap();
+            let t = thread::spawn(move || tx.push(Box::new(1)).unwrap());
+            if !ring.is_producer_taken() {
+                assert_eq!(rx.len(), 1);
+            }
+            t.join().unwrap();
+            drop(rx);
+            assert_eq!(ring.consumer().unwrap().drain().count(), 1);
+        });
+    }
+
+    // The ring's own drop finds what the ends left.
+    values_that_are_left_are_dropped_with_the_ring(of) {
+        model(3, || {
+            let live = Arc::<AtomicUsize>::default();
+            let ring = Arc::new(of::Ring::<Counted, 2>::new());
+            let (other, count) = (ring.clone(), live.clone());
+            let t = thread::spawn(move || {
+                let _ = other.producer().unwrap().push(Counted::new(&count));
+            });
+            drop(ring.consumer().unwrap().pop());
+            drop(ring);
+            t.join().unwrap();
+            assert_eq!(live.load(SeqCst), 0);
+        });
+    }
+}
+
+#[test]
+fn slots_of_values_that_were_moved_out_are_free_when_the_iterator_goes() {
+    model(3, || {
+        let (mut tx, mut rx) = ring::allocate(2).unwrap();
+        tx.push_array([Box::new(0), Box::new(1)]).unwrap();
+        let t = thread::spawn(move || (2..5).filter(|i| tx.push(Box::new(*i)).is_ok()).count());
+        let first: Vec<u32> = rx.peek_up_to(2).into_iter().map(|value| *value).collect();
+        assert_eq!(first, [0, 1]);
+        let second = rx.peek_up_to(1).into_iter().count();
+        let pushed = t.join().unwrap();
+        assert_eq!(second + rx.drain().count(), pushed);
+    });
+}
+
+#[test]
+fn an_observer_never_sees_more_than_there_was() {
+    model(3, || {
+        let (mut tx, mut rx) = ring::allocate(4).unwrap();
+        let depth = tx.observer();
+        let t = thread::spawn(move || {
+            tx.push(1).unwrap();
+            tx
+        });
+        let u = thread::spawn(move || assert!(depth.len() <= 1));
+        let popped = rx.pop().is_some();
+        let tx = t.join().unwrap();
+        u.join().unwrap();
+        assert_eq!(tx.observer().len(), usize::from(!popped));
+    });
+}
+
+#[test]
+fn of_two_ends_and_an_observer_that_go_at_once_one_frees_the_ring() {
+    model(2, || {
+        let live = Arc::default();
+        let (mut tx, rx) = ring::allocate(2).unwrap();
+        tx.push(Counted::new(&live)).ok().unwrap();
+        let depth = rx.observer();
+        let t = thread::spawn(move || drop(tx));
+        let u = thread::spawn(move || {
+            let second = depth.clone();
+            drop(depth);
+            assert!(second.len() <= 1);
+        });
+        drop(rx);
+        t.join().unwrap();
+        u.join().unwrap();
+        assert_eq!(live.load(SeqCst), 0);
+    });
+}
+
+#[test]
+fn an_end_that_is_put_back_leaves_no_waker_to_the_next_one() {
+    model(2, || {
+        let signal = Arc::new(Signal(Mutex::new(false), Condvar::new()));
+        let waker = Waker::from(signal.clone());
+        let ring: &'static Ring<u8, 1> = Box::leak(Box::new(Ring::new()));
+        let ends = (ring.producer().unwrap(), ring.consumer().unwrap());
+        let Ok((mut tx, mut rx)) = ring::asynchronous(ends) else {
+            panic!("these are the ends of one ring");
+        };
+        let t = thread::spawn(move || tx.try_push(1).unwrap());
+        let _ = rx.poll_pop(&mut Context::from_waker(&waker));
+        drop((rx, waker));
+        t.join().unwrap();
+        assert_eq!(Arc::strong_count(&signal), 1);
     });
 }

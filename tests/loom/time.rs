@@ -29,6 +29,16 @@ type Copy = Histogram<1, { buckets(1, 2) }>;
 fn counts(shared: &Shared) -> [u64; 4] {
     let mut copy = Copy::new();
     shared.read(&mut copy);
+    by_value(&copy)
+}
+
+fn merged(shared: &Shared) -> [u64; 4] {
+    let mut copy = Copy::new();
+    shared.merge_into(&mut copy);
+    by_value(&copy)
+}
+
+fn by_value(copy: &Copy) -> [u64; 4] {
     let up_to = [0, 1, 2, 3].map(|value| copy.count_up_to(value));
     [
         up_to[0],
@@ -52,13 +62,13 @@ fn a_reader_sees_whole_counters_that_only_grow() {
             }
         });
         let first = counts(&shared);
-        let second = counts(&shared);
+        let second = merged(&shared);
         let most = [0, 2, 1, 0];
         for i in 0..4 {
             assert!(first[i] <= second[i] && second[i] <= most[i]);
         }
         writer.join().unwrap();
-        assert_eq!(counts(&shared), most);
+        assert_eq!((counts(&shared), merged(&shared)), (most, most));
     });
 }
 

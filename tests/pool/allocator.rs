@@ -1,4 +1,4 @@
-//! `Allocator` for `&Pool`: through allocator-api2 on stable, and the unstable trait of core under
+//! `Allocator` for `&Pool` and `&CacheCell`: through allocator-api2 on stable, and the unstable trait of core under
 //! `--cfg framepool_nightly`. One set of tests for both.
 
 macro_rules! tests {
@@ -8,7 +8,10 @@ macro_rules! tests {
             use core::mem::MaybeUninit;
             use core::ptr::NonNull;
 
-            use framepool::{Pool, PoolConfig};
+            use std::panic::catch_unwind;
+            use std::sync::atomic::{AtomicUsize, Ordering::*};
+
+            use framepool::{CacheCell, Pool, PoolConfig};
             use $alloc::{AllocError, Allocator};
             use $boxed as Box;
             use $vec as Vec;
@@ -126,6 +129,104 @@ macro_rules! tests {
                         pool.deallocate(at, layout(8, 64));
                     }
                 });
+            }
+
+            #[test]
+            fn collections_on_a_cell_rarely_meet_the_depot() {
+                framepool::pool!(static POOL: [256; 256]);
+                let cell = CacheCell::new(POOL.cache());
+                for i in 0..1000_u32 {
+                    let boxed = Box::new_in(i, &cell);
+                    let mut numbers = Vec::new_in(&cell);
+                    numbers.extend([*boxed; 64]);
+                    assert!(POOL.contains(numbers.as_ptr().cast()));
+                    assert!(numbers.try_reserve(1).is_err(), "more than a block");
+                    numbers.truncate(1);
+                    numbers.shrink_to_fit();
+                    assert_eq!(numbers[..], [i]);
+                }
+                let stats = cell.stats().unwrap();
+                assert_eq!((stats.allocations, stats.frees), (2000, 2000));
+                assert!(stats.refills < 30, "{stats}");
+                let mut cache = cell.into_inner();
+                assert_eq!(cache.stats().len, stats.len);
+                drop(cache.alloc().unwrap());
+                drop(cache);
+                assert_eq!(POOL.available(), 256);
+            }
+
+            #[test]
+            fn a_cell_refuses_what_a_pool_refuses() {
+                with_pool(|pool| {
+                    let cell = CacheCell::<64>::new(framepool::Cache::new(pool));
+                    let cell = &cell;
+                    assert_eq!(cell.allocate(layout(65, 1)), Err(AllocError));
+                    assert_eq!(cell.allocate(layout(1, 128)), Err(AllocError));
+                    let all: std::vec::Vec<_> =
+                        (0..8).map(|i| Box::try_new_in(i, cell).unwrap()).collect();
+                    assert!(Box::try_new_in(8, cell).is_err());
+                    assert_eq!(cell.stats().unwrap().exhaustions, 1);
+                    drop(all);
+                    let none = layout(0, 32);
+                    let empty = cell.allocate(none).unwrap().cast();
+                    // SAFETY: grown from what was allocated, resized, and freed, each once.
+                    unsafe {
+                        let grown = cell.grow_zeroed(empty, none, layout(16, 32)).unwrap();
+                        assert_eq!(grown.as_ref(), [0; 16]);
+                        let grown = grown.cast();
+                        assert!(cell.grow(grown, layout(16, 32), layout(65, 32)).is_err());
+                        let shrunk = cell.shrink(grown, layout(16, 32), none).unwrap();
+                        cell.deallocate(shrunk.cast(), none);
+                        // Not an address of the pool: counted, and nothing is lost.
+                        cell.deallocate(NonNull::dangling(), layout(8, 8));
+                    }
+                    assert_eq!(pool.stats().refusals, 1);
+                    cell.flush();
+                    assert_eq!(pool.available(), 8);
+                });
+            }
+
+            framepool::pool!(static LOW: [64; 64]);
+            static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+            std::thread_local! {
+                static CELL: CacheCell<'static> = CacheCell::new(LOW.cache());
+            }
+
+            /// Inside of a call of the cell.
+            fn uses_the_cell(_: &Pool<'_>) {
+                CELL.with(|cell| {
+                    // Each time: a refusal ends no loan.
+                    assert!(cell.stats().is_none() && cell.stats().is_none());
+                    cell.flush();
+                    let boxed = Box::new_in([1_u8; 64], cell);
+                    assert!(LOW.contains(boxed.as_ptr()));
+                });
+                if CALLS.fetch_add(1, Relaxed) == 1 {
+                    panic!("on purpose");
+                }
+            }
+
+            #[test]
+            fn a_callback_that_uses_the_cell_is_served_by_the_depot_and_may_panic() {
+                for call in 0..2 {
+                    LOW.on_low_water(32, uses_the_cell);
+                    let all = catch_unwind(|| {
+                        CELL.with(|cell| {
+                            let all = (0..60).map(|_| cell.allocate(layout(1, 1)).unwrap());
+                            let all: std::vec::Vec<NonNull<[u8]>> = all.collect();
+                            // SAFETY: just allocated.
+                            let free = |at| unsafe { cell.deallocate(at, layout(1, 1)) };
+                            all.into_iter().for_each(|at| free(at.cast()));
+                        });
+                    });
+                    assert_eq!((all.is_err(), CALLS.load(Relaxed)), (call == 1, call + 1));
+                }
+                let stats = CELL.with(CacheCell::stats).unwrap();
+                CELL.with(CacheCell::flush);
+                // The panic took those with it that the test had allocated.
+                let lost = stats.allocations - stats.frees;
+                assert_eq!(LOW.available() as u64, 64 - lost);
             }
 
             #[test]

@@ -1,6 +1,5 @@
 //! Wrong arguments and wrong returns: each has a documented result, nothing aborts, and no block is lost.
 
-use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr::NonNull;
 use std::sync::atomic::AtomicPtr;
@@ -601,7 +600,7 @@ fn offsets_lead_back_to_blocks() {
 fn check_names_a_block_that_a_stray_write_put_in_two_places() {
     let config = PoolConfig::new(64, 8);
     let layout = config.layout().unwrap();
-    let mut region = vec![MaybeUninit::<u8>::uninit(); layout.size() + 64];
+    let mut region = Box::<[u8]>::new_uninit_slice(layout.size() + 64);
     let start = NonNull::new(region.as_mut_ptr().cast::<u8>()).unwrap();
     // SAFETY: the vector outlives the pool. The stray write below is the test, and no code uses the pool
     // meanwhile.

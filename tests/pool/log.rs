@@ -18,7 +18,10 @@ fn every_public_type<T: defmt::Format, F>() {
     is_logged::<(framepool::FrameError<'static>, framepool::NoTailroom)>();
     is_logged::<(framepool::TooManyDevices, framepool::FromIdsError)>();
     is_logged::<PoolBox<'static, T>>();
-    is_logged::<PoolAlloc<F>>();
+    is_logged::<(PoolAlloc<F>, PoolAlloc<F, Late>, PoolAllocs<F, 2>)>();
+    is_logged::<(Late, InstallError<F>)>();
+    #[cfg(any(feature = "allocator-api2", framepool_nightly))]
+    is_logged::<CacheCell<'static>>();
     is_logged::<(Reservation<'static>, AllocAsync<'static>)>();
     #[cfg(not(loom))]
     is_logged::<(Align<64>, StaticPool<64, 4>)>();

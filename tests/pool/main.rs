@@ -13,6 +13,8 @@ mod behaviours;
 #[cfg(feature = "heapless")]
 mod heapless;
 #[cfg(feature = "std")]
+mod leaked;
+#[cfg(feature = "std")]
 mod lent;
 #[cfg(feature = "std")]
 mod local;

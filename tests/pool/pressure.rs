@@ -223,7 +223,7 @@ fn the_waker_of_a_forgotten_future_goes_with_a_reset_or_with_its_pool() {
     drop(pool);
     assert_eq!(Arc::strong_count(&signal), 1);
 
-    let mut region = vec![std::mem::MaybeUninit::uninit(); 4096];
+    let mut region = Box::new_uninit_slice(4096);
     let pool = Pool::new(&mut region, PoolConfig::new(64, 2)).unwrap();
     let reservation = pool.reserve(1).unwrap();
     forget_one_that_waits(&reservation, &signal);

@@ -390,8 +390,11 @@ impl Node {
     }
 }
 
-/// Reservations that were forgotten. They stay reachable, so that AddressSanitizer reports no leak.
-static FORGOTTEN: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+/// Forgets what a box has held, which stays reachable: AddressSanitizer reports no leak.
+pub fn forget<T>(unboxed: *mut T) {
+    static FORGOTTEN: std::sync::Mutex<Vec<usize>> = std::sync::Mutex::new(Vec::new());
+    FORGOTTEN.lock().unwrap().push(unboxed as usize);
+}
 
 /// Ends the node `at`, and before it the nodes that came from it.
 fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
@@ -406,8 +409,7 @@ fn end(nodes: &mut Vec<Node>, at: usize, forget: bool) {
     }
     node.held.drain(..).for_each(drop);
     if forget {
-        let forgotten = node.reservation.unwrap() as usize;
-        return FORGOTTEN.lock().unwrap().push(forgotten);
+        return self::forget(node.reservation.unwrap());
     }
     // SAFETY: made by `Box::into_raw`, and nothing refers to it any more.
     drop(unsafe { Box::from_raw(node.reservation.unwrap()) });

@@ -13,7 +13,12 @@ fn pool(count: usize) -> Pool<'static> {
 
 #[test]
 fn a_cache_hides_no_more_blocks_than_it_was_told() {
-    for most in [0, 1, 2, 3, 7, 16, 100] {
+    let limits: &[usize] = if cfg!(miri) {
+        &[0, 7, 100]
+    } else {
+        &[0, 1, 2, 3, 7, 16, 100]
+    };
+    for &most in limits {
         let pool = pool(256);
         let mut cache: Cache<'_, 64> = Cache::holding(&pool, most);
         let most = most.clamp(2, 64);

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 const PAGE: usize = 64;
 
 fn memory(bytes: usize) -> Vec<MaybeUninit<u8>> {
-    vec![MaybeUninit::uninit(); bytes]
+    Box::new_uninit_slice(bytes).into_vec()
 }
 
 /// Memory with a part that starts at an offset of the test's choice.

@@ -3,6 +3,8 @@
 
 #[cfg(feature = "std")]
 mod asynchronous;
+#[cfg(feature = "std")]
+mod bytes;
 #[path = "../support/counted.rs"]
 mod counted;
 #[cfg(feature = "std")]
@@ -21,5 +23,7 @@ mod promises;
     not(miri)
 ))]
 mod shared;
+#[cfg(feature = "std")]
+mod taken;
 #[cfg(feature = "std")]
 mod threads;

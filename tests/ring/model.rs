@@ -1,6 +1,7 @@
 //! Any operations in any order, against `VecDeque`.
 
 use std::collections::VecDeque;
+use std::mem::MaybeUninit;
 use std::sync::Arc;
 
 use framepool::ring;
@@ -23,6 +24,11 @@ enum Op {
         n: usize,
         release: usize,
     },
+    MoveOut {
+        n: usize,
+        taken: usize,
+    },
+    PopUninit(usize),
     Front,
 }
 
@@ -37,6 +43,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::PopArray),
         1 => (0..12_usize).prop_map(Op::Drain),
         2 => (0..12_usize, 0..12_usize).prop_map(|(n, release)| Op::Peek { n, release }),
+        1 => (0..12_usize, 0..12_usize).prop_map(|(n, taken)| Op::MoveOut { n, taken }),
+        1 => (0..12_usize).prop_map(Op::PopUninit),
         1 => Just(Op::Front),
     ]
 }
@@ -53,6 +61,7 @@ proptest! {
         let all: Vec<Value> = (0..4000).map(Arc::new).collect();
         let mut values = all.iter().cloned();
         let (mut tx, mut rx) = ring::allocate::<Value>(capacity).unwrap();
+        let observer = rx.observer();
         let mut model = VecDeque::new();
         let (mut enqueued, mut dequeued) = (0, 0);
         for op in ops {
@@ -111,9 +120,24 @@ proptest! {
                     }
                     None => prop_assert!(n > model.len()),
                 },
+                Op::MoveOut { n, taken } => {
+                    let some: Vec<Value> = rx.peek_up_to(n).into_iter().take(taken).collect();
+                    prop_assert_eq!(some.len(), n.min(taken).min(model.len()));
+                    prop_assert!(model.drain(..some.len()).eq(some));
+                }
+                Op::PopUninit(n) => {
+                    let mut out: Vec<MaybeUninit<Value>> = (0..n).map(|_| MaybeUninit::uninit()).collect();
+                    let popped = rx.pop_slice_uninit(&mut out).len();
+                    prop_assert_eq!(popped, n.min(model.len()));
+                    out.truncate(popped);
+                    // SAFETY: these were moved there, and each is read once.
+                    let some = out.into_iter().map(|value| unsafe { value.assume_init() });
+                    prop_assert!(model.drain(..popped).eq(some));
+                }
                 Op::Front => prop_assert_eq!(rx.front(), model.front()),
             }
             prop_assert_eq!((tx.len(), rx.len()), (model.len(), model.len()));
+            prop_assert_eq!(observer.len(), model.len());
             prop_assert_eq!(tx.is_full(), model.len() == capacity);
             prop_assert_eq!(rx.is_empty(), model.is_empty());
             let stats = (tx.stats().enqueued, rx.stats().dequeued);

@@ -1,4 +1,5 @@
 //! Simulates kernels that refuse system calls, with seccomp filters on one thread.
+#![allow(dead_code)]
 
 use std::ops::RangeInclusive;
 use std::thread;

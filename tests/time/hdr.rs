@@ -76,6 +76,146 @@ proptest! {
     }
 }
 
+/// Counts at and between values, several percentiles, and the steps through all of them.
+fn check_counts<const P: u32, const N: usize>(
+    ours: &Histogram<P, N>,
+    theirs: &Hdr<u64>,
+    at: &[u64],
+) {
+    for &value in at {
+        assert_eq!(ours.count_at(value), theirs.count_at(value), "{value}");
+    }
+    for pair in at.windows(2) {
+        let (low, high) = (pair[0].min(pair[1]), pair[0].max(pair[1]));
+        let between = theirs.count_between(low, high);
+        assert_eq!(ours.count_between(low, high), between, "{low}..={high}");
+        let empty = if low == high { between } else { 0 };
+        assert_eq!(ours.count_between(high, low), empty);
+    }
+    let all = [99.9, 0.0, 50.0, 100.0, 12.5, 99.9];
+    let expected = all.map(|p| match p {
+        0.0 => theirs.min(),
+        p => theirs.value_at_percentile(p),
+    });
+    assert_eq!(ours.percentiles(all), Ok(expected));
+    let recorded = theirs.iter_recorded();
+    assert!(
+        recorded
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+            .eq(ours.iter().map(|bucket| (bucket.high, bucket.count)))
+    );
+    // Powers of two, with which both compute exactly.
+    for steps in [1, 8] {
+        check_steps(ours, theirs, steps);
+    }
+}
+
+fn check_steps<const P: u32, const N: usize>(
+    ours: &Histogram<P, N>,
+    theirs: &Hdr<u64>,
+    steps: u32,
+) {
+    let theirs: Vec<_> = theirs.iter_quantiles(steps).collect();
+    let ours: Vec<_> = ours.percentile_steps(steps).collect();
+    let values = ours.iter().map(|step| step.value);
+    assert!(values.eq(theirs.iter().map(|step| step.value_iterated_to())));
+    let mut seen = 0;
+    for (one, other) in ours.iter().zip(&theirs) {
+        let percentile = other.quantile_iterated_to() * 100.0;
+        assert!((one.percentile - percentile).abs() < 1e-9, "{one:?}");
+        seen += other.count_since_last_iteration();
+        assert_eq!(one.count_up_to, seen);
+    }
+}
+
+/// Recorded with the values that were not measured.
+fn check_corrected<const P: u32, const N: usize>(
+    mut ours: Histogram<P, N>,
+    values: &[u64],
+    digits: u8,
+    n: u64,
+    interval: u64,
+) {
+    let mut hdr = theirs(&[1 << 40], digits);
+    hdr.reset();
+    for &value in values {
+        ours.record_n_corrected(value, n, interval);
+        hdr.record_n_correct(value, n, interval).unwrap();
+    }
+    let theirs = hdr.iter_recorded();
+    assert!(
+        theirs
+            .map(|step| (step.value_iterated_to(), step.count_at_value()))
+            .eq(ours.iter().map(|bucket| (bucket.high, bucket.count)))
+    );
+}
+
+/// Merged into a histogram of other precision. Both crates take a value at the top of its bucket.
+fn check_merged<const P: u32, const N: usize, const Q: u32, const M: usize>(
+    into: &[u64],
+    from: &[u64],
+    digits: (u8, u8),
+) {
+    let (mut ours_into, ours_from) = (ours::<P, N>(into), ours::<Q, M>(from));
+    let (mut theirs_into, theirs_from) = (theirs(into, digits.0), theirs(from, digits.1));
+    theirs_into.auto(true);
+    ours_into.merge(&ours_from);
+    for step in theirs_from.iter_recorded() {
+        theirs_into
+            .record_n(step.value_iterated_to(), step.count_at_value())
+            .unwrap();
+    }
+    check_same(&ours_into, &theirs_into);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: if cfg!(miri) { 1 } else { ProptestConfig::default().cases },
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn counts_and_steps_are_the_same(values in values(40), more in values(40)) {
+        let at = [&values[..], &more].concat();
+        check_counts(&ours::<4, { One::BUCKETS }>(&values), &theirs(&values, 1), &at_most(&values, &at));
+        if !cfg!(miri) {
+            check_counts(&ours::<7, { Two::BUCKETS }>(&values), &theirs(&values, 2), &at_most(&values, &at));
+        }
+    }
+
+    #[test]
+    fn corrected_values_are_the_same(
+        values in vec(0_u64..5000, 1..20),
+        n in 0_u64..5,
+        interval in 0_u64..1000,
+    ) {
+        check_corrected(One::new(), &values, 1, n, interval);
+        check_corrected(Two::new(), &values, 2, n, interval);
+    }
+
+    #[test]
+    fn histograms_of_other_precisions_merge_the_same(a in values(40), b in values(40)) {
+        check_merged::<4, { One::BUCKETS }, 7, { Two::BUCKETS }>(&a, &b, (1, 2));
+        if !cfg!(miri) {
+            check_merged::<7, { Two::BUCKETS }, 4, { One::BUCKETS }>(&a, &b, (2, 1));
+            check_merged::<7, { Two::BUCKETS }, 7, { Two::BUCKETS }>(&a, &b, (2, 2));
+        }
+    }
+}
+
+/// Those of the values for which hdrhistogram, made for others, has a bucket.
+fn at_most(made_for: &[u64], values: &[u64]) -> Vec<u64> {
+    let most = made_for.iter().copied().max().unwrap_or_default();
+    let mut values = values.to_vec();
+    values.retain(|&value| value <= most);
+    // Some of both.
+    let half = values.len() / 2;
+    values.rotate_right(half.min(20));
+    values.truncate(40);
+    values
+}
+
 #[cfg(feature = "hdrhistogram")]
 mod conversions {
     use super::*;

@@ -2,6 +2,7 @@
 #![allow(missing_docs)]
 
 mod clock;
+mod counts;
 mod hdr;
 mod histogram;
 #[path = "../support/process.rs"]

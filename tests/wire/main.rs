@@ -16,5 +16,6 @@ mod oracle;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod socket;
 mod summary;
+mod swap;
 #[path = "../support/tshark.rs"]
 mod tshark;

@@ -97,6 +97,18 @@ pub fn run(options: &Options) -> Result<Outcome, String> {
     run_benches(BENCHES, options, |bench| contenders(bench, &pools))
 }
 
+impl Outcome {
+    /// Puts the rows of benches on one core before those of each run here.
+    pub fn after(mut self, mut runs: Vec<Vec<Row>>) -> Self {
+        self.runs.resize(runs.len(), Vec::new());
+        for (of_two, rows) in self.runs.iter_mut().zip(&mut runs) {
+            rows.append(of_two);
+        }
+        self.runs = runs;
+        self
+    }
+}
+
 /// Runs some benches, if the options select them.
 pub fn run_benches<'a>(
     benches: &[&'static str],

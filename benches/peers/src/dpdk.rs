@@ -22,7 +22,7 @@ struct Side {
 /// `struct wait`: the pauses before the second look, and their maximum; they double each time.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Wait([u32; 2]);
+pub struct Wait(pub [u32; 2]);
 
 unsafe extern "C" {
     fn fp_eal_init(argc: c_int, argv: *mut *mut c_char) -> c_int;
@@ -77,7 +77,7 @@ pub fn init(options: &Options) -> Result<(), String> {
 }
 
 /// A name that is unique among the pools and rings of this process.
-fn name(kind: &str) -> CString {
+pub fn name(kind: &str) -> CString {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let name = format!("{kind}{}", COUNT.fetch_add(1, Relaxed));
     CString::new(name).expect("the name has no zero byte")
@@ -266,6 +266,10 @@ impl Ring {
         Ok(Self(
             NonNull::new(ring).ok_or("DPDK has no memory for a ring")?,
         ))
+    }
+
+    pub fn as_ptr(&self) -> *mut Opaque {
+        self.0.as_ptr()
     }
 
     /// Sends messages of 8 or 64 bytes, one by one or 32 at once.

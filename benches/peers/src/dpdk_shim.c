@@ -10,7 +10,8 @@
  * the cache of the current lcore each time), and with a cache that the caller owns
  * (rte_mempool_generic_get), which needs no lookup and works on any thread.
  */
-#include <stdint.h>
+#include "dpdk_loops.h"
+
 #include <stdlib.h>
 #include <x86intrin.h>
 
@@ -18,15 +19,10 @@
 #include <rte_errno.h>
 #include <rte_lcore.h>
 #include <rte_mempool.h>
-#include <rte_pause.h>
 #include <rte_ring.h>
 #include <rte_ring_elem.h>
 
-#define BURST 32
-#define LIVE 1024
 #define SLOW 0x80000000u
-#define ESCAPE(p) __asm__ volatile("" : : "r"(p) : "memory")
-#define INLINE static inline __attribute__((always_inline))
 
 /* A pool and the caller's cache of it; NULL: the lcore's cache, if the pool has any. */
 struct side {
@@ -278,18 +274,6 @@ void fp_latency(struct side s, const uint16_t *order, uint32_t *gets, uint32_t *
 		put(s, &live[order[k]], 1, 1);
 		puts[k] = (uint32_t)(ticks() - t) | slow;
 	}
-}
-
-/* Pauses before the second look, and the maximum between two looks. */
-struct wait {
-	uint32_t first, most;
-};
-
-INLINE void idle(uint32_t *pauses, struct wait w)
-{
-	for (uint32_t i = 0; i < *pauses; i++)
-		rte_pause();
-	*pauses = *pauses * 2 < w.most ? *pauses * 2 : w.most;
 }
 
 /* Sends `blocks` blocks, `n` at a time. Waits while the pool is empty or the ring is full. */

@@ -20,7 +20,7 @@ use framepool::feed::{Alpha, Price4, fix, itch};
 use itch5::messages::{BuySellIndicator, Printable};
 use itch5::{MessageHandler, Parser};
 
-use crate::harness::{Group, Row};
+use crate::harness::{Bench, Group, Row, run_each};
 use crate::options::Options;
 
 /// The number of FIX messages; all of them differ.
@@ -57,27 +57,17 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and the function that adds its contenders.
-type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
-
 /// The benches, in the order in which they run.
-pub const BENCHES: &[Bench] = &[
+pub const BENCHES: &[Bench<Fixtures>] = &[
     ("wire/fix/full", fix_full),
     ("wire/fix/frame", fix_frame),
     ("wire/itch/full", itch_full),
     ("wire/itch/visit", itch_visit),
 ];
 
-/// Runs the benches that the options select.
+/// One run of the benches that the options select.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
-    let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
-    let mut rows = Vec::new();
-    for (_, add) in &wanted {
-        let mut group = Group::default();
-        add(fixtures, &mut group);
-        rows.extend(group.measure(options.budget / wanted.len() as u32));
-    }
-    rows
+    run_each(BENCHES, fixtures, options)
 }
 
 /// Random numbers, the same in every run.

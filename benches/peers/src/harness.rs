@@ -12,6 +12,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::options::Options;
+
 /// The minimum number of rounds of a bench.
 pub const MIN_ROUNDS: usize = 31;
 /// The maximum number of rounds of a bench, whatever its budget.
@@ -25,6 +27,25 @@ const WARM_UP: usize = 3;
 
 /// The name of the contender that others are compared with.
 pub const FRAMEPOOL: &str = "framepool";
+/// Its heap with a front for each thread, of which the benches that measure speed judge.
+pub const THREAD_HEAP: &str = "framepool-threads";
+
+/// The contender that a bench compares with the others.
+pub fn judged(bench: &str) -> &'static str {
+    let of_threads = [
+        "heap/small",
+        "heap/medium",
+        "heap/alloc_test",
+        "heap/sh6",
+        "heap/larson2",
+        "heap/xmalloc",
+        "heap/scratch",
+    ];
+    let is_speed = of_threads.contains(&bench)
+        || bench.starts_with("heap/latency/")
+        || bench.starts_with("heap/program/");
+    if is_speed { THREAD_HEAP } else { FRAMEPOOL }
+}
 
 /// The placement of the two cores of a measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +117,21 @@ impl Row {
     }
 }
 
+/// A bench of one core: its name, for `--only`, and the function that adds its contenders.
+pub type Bench<F> = (&'static str, for<'a> fn(&'a F, &mut Group<'a>));
+
+/// One run of those benches that the options select, with an equal share of the time for each.
+pub fn run_each<F>(benches: &[Bench<F>], fixtures: &F, options: &Options) -> Vec<Row> {
+    let wanted: Vec<_> = benches.iter().filter(|b| options.wants(b.0)).collect();
+    let budget = options.budget / wanted.len().max(1) as u32;
+    let measure = |(_, add): &&Bench<F>| {
+        let mut group = Group::default();
+        add(fixtures, &mut group);
+        group.measure(budget)
+    };
+    wanted.iter().flat_map(measure).collect()
+}
+
 /// Samples of one contender, each with its placement.
 #[derive(Debug)]
 pub struct Series {
@@ -115,7 +151,7 @@ impl Series {
             bench: bench.to_owned(),
             contender: contender.to_owned(),
             wait: "",
-            base: (bench.to_owned(), FRAMEPOOL.to_owned()),
+            base: (bench.to_owned(), judged(bench).to_owned()),
             samples: Vec::new(),
         }
     }
@@ -365,13 +401,44 @@ pub fn meets(ratio: f64, bar: f64) -> bool {
     ratio >= if bar == 1.0 { 0.97 } else { bar }
 }
 
+/// The largest figure of framepool that a bench allows, for benches with a limit of their own.
+pub fn most(bench: &str, contender: &str) -> Option<f64> {
+    match (bench, contender) {
+        ("heap/efficiency/64m/small/fresh" | "heap/efficiency/64m/small/churned", FRAMEPOOL) => {
+            Some(5.0)
+        }
+        ("heap/efficiency/64m/small/fresh" | "heap/efficiency/64m/small/churned", THREAD_HEAP) => {
+            Some(12.0)
+        }
+        ("heap/efficiency/64m/medium/fresh" | "heap/efficiency/64m/medium/churned", FRAMEPOOL) => {
+            Some(2.0)
+        }
+        (
+            "heap/efficiency/64m/medium/fresh" | "heap/efficiency/64m/medium/churned",
+            THREAD_HEAP,
+        ) => Some(8.0),
+        ("heap/instructions/alloc" | "heap/instructions/free", FRAMEPOOL) => Some(168.0),
+        _ => None,
+    }
+}
+
 /// The bar of a contender: the least ratio that the bench requires, if any.
 pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
     if contender.starts_with(FRAMEPOOL) && bench.starts_with("ring/") {
         return None;
     }
+    if bench.starts_with("heap/") {
+        return heap_bar(bench, contender.trim_end_matches(" (own mapping)"));
+    }
     let cached_dpdk = matches!(contender, "dpdk-c256" | "dpdk-c512");
     match (bench, contender) {
+        ("packet/lifo" | "packet/burst32" | "packet/random1024", _) if cached_dpdk => Some(2.0),
+        ("packet/cross/burst32", _) if cached_dpdk => Some(2.0),
+        ("packet/burst32/raw" | "packet/clone_drop" | "packet/prepend" | "packet/chain4", _)
+            if cached_dpdk =>
+        {
+            Some(1.0)
+        }
         ("pool/lifo", _) if cached_dpdk => Some(3.5),
         ("pool/lifo", "opool" | "slab") => Some(1.2),
         ("pool/batch32", _) if cached_dpdk => Some(3.5),
@@ -380,6 +447,7 @@ pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
         ("pool/burst32/handles", _) if cached_dpdk => Some(0.6),
         ("pool/random1024", _) if cached_dpdk => Some(3.5),
         ("pool/random1024/burst", _) if cached_dpdk => Some(1.0),
+        (_, "glibc") if bench.starts_with("galloc/") => Some(1.0),
         ("shared/lifo", "arrayqueue") => Some(1.0),
         ("shared/lifo", "heapless") => Some(5.0),
         ("cross/burst1", "dpdk-c512") if placement == Placement::Far => Some(1.5),
@@ -411,6 +479,30 @@ pub fn bar(bench: &str, contender: &str, placement: Placement) -> Option<f64> {
         ("wire/itch/full", "itch5") => Some(1.4),
         ("wire/itch/full", "itchy") => Some(2.5),
         ("wire/itch/visit", "itch5") => Some(2.5),
+        _ => None,
+    }
+}
+
+fn heap_bar(bench: &str, contender: &str) -> Option<f64> {
+    match (bench, contender) {
+        ("heap/small", "talc") => Some(1.8),
+        ("heap/small", "rlsf" | "embedded-alloc") => Some(2.0),
+        (
+            "heap/small" | "heap/latency/malloc/p99.9" | "heap/latency/free/p99.9",
+            "snmalloc" | "mimalloc" | "jemalloc" | "rpmalloc" | "sefer-alloc",
+        ) => Some(1.0),
+        ("heap/medium", "talc" | "rlsf") => Some(1.5),
+        ("heap/medium", "mimalloc") => Some(1.0),
+        ("heap/grow" | "heap/grow2", "rlsf" | "talc" | "dlmalloc") => Some(1.0),
+        ("heap/latency/malloc/p99.9" | "heap/latency/free/p99.9", "talc" | "rlsf") => Some(1.0),
+        ("heap/instructions/alloc" | "heap/instructions/free", "talc" | "rlsf") => Some(1.0),
+        ("heap/xmalloc", "snmalloc" | "mimalloc") => Some(1.0),
+        ("heap/larson2", "jemalloc" | "rpmalloc" | "snmalloc" | "sefer-alloc") => Some(1.0),
+        ("heap/larson2", "talc") => Some(5.0),
+        ("heap/efficiency/64k/small/fresh" | "heap/efficiency/64k/small/churned", "rlsf") => {
+            Some(1.0)
+        }
+        (_, "mimalloc") if bench.starts_with("heap/program/") => Some(1.0),
         _ => None,
     }
 }

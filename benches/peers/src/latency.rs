@@ -80,7 +80,7 @@ fn ticks() -> u64 {
 
 /// The result of an operation, and its ticks.
 #[inline(always)]
-fn timed<T>(operation: impl FnOnce() -> T) -> (T, u32) {
+pub fn timed<T>(operation: impl FnOnce() -> T) -> (T, u32) {
     let start = ticks();
     let result = operation();
     (result, (ticks() - start) as u32)

@@ -2,14 +2,16 @@
 //!
 //! `framepool-peers pool` measures on one core, `framepool-peers cross` between two, `framepool-peers
 //! region` mappings, `framepool-peers ring` rings between two cores, `framepool-peers time` clocks and
-//! histograms, `framepool-peers wire` parsing; `--help` describes each contender. All contenders of a bench take
-//! turns in one run, on pinned threads. The results are the ratios: absolute times differ between machines.
+//! histograms, `framepool-peers wire` parsing, `framepool-peers heap` allocators of any size, `framepool-peers
+//! packet` packet buffers; `--help` describes each contender. All contenders of a bench take turns in one run, on
+//! pinned threads. The results are the ratios: absolute times differ between machines.
 //!
 //! | file | contents |
 //! |---|---|
 //! | `harness.rs` | samples, rounds, medians, ratios and their bars |
 //! | `contenders.rs` | the contenders that allocate single blocks, behind one trait |
 //! | `pool.rs` | the benches on one core |
+//! | `galloc.rs` | the benches of global allocators |
 //! | `latency.rs` | ticks of single operations |
 //! | `cross.rs` | the benches on two cores |
 //! | `region.rs` | the benches of mappings |
@@ -17,6 +19,8 @@
 //! | `ring.rs` | the benches of rings |
 //! | `wire.rs`, `wire/` | the benches of packet parsing |
 //! | `feeds.rs` | the benches of exchange feeds |
+//! | `heap.rs`, `heap/` | the benches of heaps; `bin/`, `program/`: programs with a global allocator each |
+//! | `packet.rs`, `packet/` | the benches of packet buffers |
 //! | `dpdk.rs`, `dpdk_shim.c` | DPDK, with its measured loops in C (feature `dpdk`) |
 //! | `report.rs`, `options.rs` | tables, JSON, the command line |
 //! | `machine.rs`, `results.rs`, `render.rs` | the origin of results; stored results; the pages made of them |
@@ -29,10 +33,13 @@ mod cross;
 #[cfg(feature = "dpdk")]
 mod dpdk;
 mod feeds;
+mod galloc;
 mod harness;
+mod heap;
 mod latency;
 mod machine;
 mod options;
+mod packet;
 mod pool;
 mod region;
 mod render;
@@ -81,7 +88,10 @@ fn fail(error: &str, code: u8) -> ExitCode {
 /// The names that `--only` selects from.
 fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
     match command {
-        Command::Pool => Box::new(pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME])),
+        Command::Pool => {
+            let single = pool::BENCHES.iter().map(|b| b.0).chain([latency::NAME]);
+            Box::new(single.chain(galloc::BENCHES))
+        }
         Command::Cross => Box::new(cross::BENCHES.iter().copied()),
         Command::Region => Box::new(region::BENCHES.iter().copied()),
         Command::Time => Box::new(time::BENCHES.iter().map(|b| b.0)),
@@ -90,6 +100,8 @@ fn names(command: Command) -> Box<dyn Iterator<Item = &'static str>> {
             let feeds = feeds::BENCHES.iter().map(|b| b.0);
             Box::new(wire::BENCHES.iter().copied().chain(feeds))
         }
+        Command::Heap => Box::new(heap::benches()),
+        Command::Packet => Box::new(packet::benches()),
         Command::Report => Box::new(
             results::ROOMS
                 .iter()
@@ -127,7 +139,7 @@ fn prepare(options: &Options) -> Result<(), String> {
     }
     harness::pin(options.cores[0])?;
     #[cfg(feature = "dpdk")]
-    if !matches!(options.command, Region | Time | Wire) {
+    if !matches!(options.command, Region | Time | Wire | Heap) {
         dpdk::init(options)?;
     }
     Ok(())
@@ -144,6 +156,8 @@ fn measure(options: &Options) -> Result<Outcome, String> {
         Command::Cross => cross::run(options),
         Command::Region => region::run(options),
         Command::Ring => ring::run(options),
+        Command::Heap => heap::run(options),
+        Command::Packet => packet::run(options),
         Command::Time => {
             let fixtures = time::Fixtures::new()?;
             Ok(single(
@@ -163,6 +177,7 @@ fn measure(options: &Options) -> Result<Outcome, String> {
 
 fn run_pool(options: &Options) -> Result<bool, String> {
     let fixtures = pool::Fixtures::new(options)?;
+    galloc::prepare(options)?;
     let (mut runs, mut latencies) = (Vec::new(), Vec::new());
     for _ in 0..options.runs {
         runs.push(pool::run(&fixtures, options));
@@ -170,7 +185,10 @@ fn run_pool(options: &Options) -> Result<bool, String> {
             latencies.push(latency::run(&fixtures));
         }
     }
+    let global = galloc::run(options)?;
+    runs.extend(global.runs);
     let met = show(&harness::merge(runs), options)?;
+    report::round_trips(global.round_trips, global.dropped, options);
     report::latencies(&latency::merge(latencies), options);
     Ok(met)
 }

@@ -19,6 +19,10 @@ pub enum Command {
     Ring,
     /// Packet parsing.
     Wire,
+    /// Allocators of any size.
+    Heap,
+    /// Packet buffers.
+    Packet,
     /// All of them, stored and written as pages.
     Report,
 }
@@ -63,16 +67,18 @@ impl Options {
             Some("ring") => Command::Ring,
             Some("time") => Command::Time,
             Some("wire") => Command::Wire,
+            Some("heap") => Command::Heap,
+            Some("packet") => Command::Packet,
             Some("report") => Command::Report,
             Some("help" | "--help" | "-h") => return Ok(Parsed::Help),
             Some(other) => {
                 return Err(format!(
-                    "unknown command `{other}`: use `pool`, `cross`, `region`, `ring`, `time`, `wire` or `report`"
+                    "unknown command `{other}`: use `pool`, `cross`, `region`, `ring`, `time`, `wire`, `heap`, `packet` or `report`"
                 ));
             }
             None => {
                 return Err(
-                    "no command: use `pool`, `cross`, `region`, `ring`, `time`, `wire` or `report`; see --help"
+                    "no command: use `pool`, `cross`, `region`, `ring`, `time`, `wire`, `heap`, `packet` or `report`; see --help"
                         .to_owned(),
                 );
             }
@@ -145,7 +151,7 @@ pub fn help() -> String {
         "\
 framepool and its peers, measured: contenders take turns within one run, on pinned threads.
 
-usage: framepool-peers pool|cross|region|ring|time|wire|report [options]
+usage: framepool-peers pool|cross|region|ring|time|wire|heap|packet|report [options]
 
   pool    one core: single blocks, bursts, random order, pools without a cache, pools of three sizes,
           and the latency of single operations
@@ -155,6 +161,9 @@ usage: framepool-peers pool|cross|region|ring|time|wire|report [options]
   ring    two cores: messages of 8 and 64 bytes through a ring of 1024 places, one by one and 32 at
           once; a message there and one back, and the same with bare cache lines
   wire    packet parsing: summaries, filters, checksums; exchange feeds: FIX, ITCH
+  heap    allocators of any size on one core and on two: times, latency of single calls, how much of a region
+          they serve, instructions of single calls, whole programs (built by `cargo build --release`)
+  packet  packet buffers on one core and on two: allocation, bursts, clones, headers, chains, a receive path
   report  all of these, or those that --only selects; stores the results under results/ and writes
           RESULTS.md, charts, and the tables of the README
 
@@ -214,6 +223,22 @@ contenders
   histogram, hdrhistogram
                    time/…: the crates, at three significant digits (a grouping power of 10), by
                    increment, record and saturating_record
+  talc, rlsf, embedded-alloc, buddy_system_allocator, dlmalloc
+                   heap/…: over a mapping of 64 MiB that is resident, without a lock on one core (embedded-alloc
+                   in a critical section), in a spin lock on two
+  mimalloc-arena   heap/…: a heap of mimalloc in an exclusive arena, which is such a mapping
+  snmalloc-fixed   heap/…: snmalloc over such a mapping (feature `snmalloc-fixed`)
+  framepool        packet/…: PacketCache::alloc and free; PacketBurst<32> and RawBurst<32> that are not moved
+                   (`framepool-moved`: that are moved into free_burst); Shared, Chain
+  dpdk-c256, dpdk-c512
+                   packet/…: mbufs, by rte_pktmbuf_alloc and rte_pktmbuf_free, by their _bulk forms in bursts
+                   (raw: rte_mempool_get_bulk and _put_bulk), by rte_pktmbuf_clone, _prepend and _adj, _chain;
+                   rte_net_get_ptype in packet/rx_path
+  dpdk-count       packet/clone_drop: rte_pktmbuf_refcnt_update, where both holders have one mbuf
+  bytes            packet/…: BytesMut in memory of malloc, Bytes::clone, Buf::chain; bytes-copy: a new BytesMut
+                   of header and payload
+  smoltcp          packet/…: PacketBuffer, enqueue and dequeue; smoltcp-copy: header and payload are copied in
+  … (own mapping)  heap/…: allocators that map memory themselves, called through GlobalAlloc
 Between two cores blocks go through a ring of 1024 places, at most 1024 at a time: framepool's through its
 own ring, those of most others through rtrb, DPDK's through an rte_ring for one producer and one consumer.
 DPDK has caches of 512 that the threads own. Samples are sorted by the round trip of a cache line between
@@ -226,12 +251,20 @@ differences between contenders
   The crate histogram branches on whether a value is below 2048, where its buckets are exact: it is faster
   if all values are (time/record/narrow, time/span), and slower if they vary (time/record).
   DPDK's loops are compiled for this processor (-march=native), and so is all Rust here
-  (.cargo/config.toml; RUSTFLAGS override it); allocators in C are compiled as their build scripts do.
+  (.cargo/config.toml; RUSTFLAGS override it), but not DPDK's libraries, which have rte_pktmbuf_clone,
+  rte_pktmbuf_free_bulk and rte_net_get_ptype; allocators in C are compiled as their build scripts do.
   DPDK starts threads of its own, after which the C library's malloc takes its locks: malloc is faster
   without the feature `dpdk`. heapless finds its double-word atomic at run time. opool,
   arrayqueue and dpdk-nocache are first in, first out: if bytes are written they use all of their 2048
   blocks in turn, while the others use blocks again that are in the processor's cache. The contenders of
   DPDK need the feature `dpdk`.
+  heap/…: a region is resident before anything is measured; allocators with mappings of their own fault their
+  pages in at first use, and keep or return them as they choose. mimalloc is version 3; the crate rpmalloc
+  wraps rpmalloc 1.4. rlsf has 22 times 32 lists (12 times 16 for 64 KiB), embedded-alloc 64 times 64 and a
+  critical section that is a mutex on hosts. buddy_system_allocator is not churned at 64 MiB: its frees walk
+  lists. Not measured: ferroc (needs nightly), rusty_alloc's fixed region (needs a target without an operating
+  system), snmalloc over a fixed range
+  without the feature `snmalloc-fixed`.
 "
     )
 }

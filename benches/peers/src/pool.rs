@@ -24,7 +24,7 @@ use opool::LocalPool;
 use crate::contenders::*;
 #[cfg(feature = "dpdk")]
 use crate::dpdk::Mempool;
-use crate::harness::{FRAMEPOOL, Group, Row, escape, shuffle, shuffled};
+use crate::harness::{Bench, FRAMEPOOL, Group, Row, escape, run_each, shuffle, shuffled};
 use crate::options::Options;
 
 /// The number of blocks in use in the random benches.
@@ -102,11 +102,8 @@ impl Fixtures {
     }
 }
 
-/// A bench's name, for `--only`, and the function that adds its contenders.
-type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
-
 /// The benches, in the order in which they run.
-pub const BENCHES: &[Bench] = &[
+pub const BENCHES: &[Bench<Fixtures>] = &[
     ("pool/lifo", |f, g| singles::<Lifo>(f, g)),
     ("pool/batch32", |f, g| singles::<Batch32>(f, g)),
     ("pool/burst32/ids", |f, g| burst32(f, g, IDS)),
@@ -126,16 +123,9 @@ pub const BENCHES: &[Bench] = &[
     ("shared/lifo", shared_lifo),
 ];
 
-/// Runs the benches that the options select.
+/// One run of the benches that the options select.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
-    let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
-    let mut rows = Vec::new();
-    for (_, add) in &wanted {
-        let mut group = Group::default();
-        add(fixtures, &mut group);
-        rows.extend(group.measure(options.budget / wanted.len() as u32));
-    }
-    rows
+    run_each(BENCHES, fixtures, options)
 }
 
 /// A loop over single blocks.
@@ -207,20 +197,25 @@ impl Loop for Random1024 {
     const OPS: u64 = LIVE as u64;
 
     fn run<S: Single>(s: &mut S, n: u64, order: &[u16; LIVE]) {
-        let mut live = Live::<_, LIVE>::new();
-        for _ in 0..n {
-            live.fill(|| s.take());
-            escape(&mut live);
-            for &i in order {
-                // SAFETY: all are filled, and `order` names each of them once.
-                s.give(unsafe { live.out(i.into()) });
-            }
-        }
+        random1024(s, n, order);
     }
 
     #[cfg(feature = "dpdk")]
     fn dpdk(pool: &Mempool, n: u64, order: &[u16; LIVE]) {
         pool.random1024(n, order);
+    }
+}
+
+/// Allocates 1024, then frees them in this order.
+pub fn random1024<S: Single>(s: &mut S, n: u64, order: &[u16; LIVE]) {
+    let mut live = Live::<_, LIVE>::new();
+    for _ in 0..n {
+        live.fill(|| s.take());
+        escape(&mut live);
+        for &i in order {
+            // SAFETY: all are filled, and `order` names each of them once.
+            s.give(unsafe { live.out(i.into()) });
+        }
     }
 }
 

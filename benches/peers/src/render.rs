@@ -63,6 +63,42 @@ const CHOSEN: &[(&str, &[(&str, &str)])] = &[
             ("wire/itch/visit", "one field of a message"),
         ],
     ),
+    (
+        "heap",
+        &[
+            ("heap/small", "16 to 1024 bytes, replaced at random"),
+            ("heap/medium", "1 to 32 KiB, replaced at random"),
+            ("heap/grow2", "two vectors that grow in turn to 1 MiB"),
+            ("heap/latency/malloc/p99.9", "one allocation in a thousand"),
+            ("heap/latency/free/p99.9", "one free in a thousand"),
+            (
+                "heap/larson2",
+                "two threads free what the other one allocated",
+            ),
+            ("heap/xmalloc", "one thread allocates, the other frees"),
+            (
+                "heap/scratch",
+                "two threads write small objects of one cache line",
+            ),
+        ],
+    ),
+    (
+        "packet",
+        &[
+            ("packet/lifo", "allocate one packet, free it"),
+            ("packet/burst32", "a burst of 32"),
+            ("packet/burst32/raw", "32 blocks for a driver"),
+            ("packet/random1024", "1024 packets, freed in random order"),
+            (
+                "packet/cross/burst32",
+                "one core allocates, the other frees",
+            ),
+            ("packet/clone_drop", "another handle of a packet"),
+            ("packet/prepend", "a header of 14 bytes, and its removal"),
+            ("packet/chain4", "a chain of four packets"),
+            ("packet/rx_path", "metadata, layers, a ring"),
+        ],
+    ),
 ];
 
 /// Whether a figure is framepool's. [`is_floor`] marks those that are neither framepool's nor a peer's.
@@ -73,7 +109,7 @@ fn is_ours(contender: &str) -> bool {
 fn is_floor(figure: &Figure) -> bool {
     let name = figure.contender.as_str();
     name.starts_with("floor")
-        || ["line", "two lines"].contains(&name)
+        || ["line", "two lines", "nothing"].contains(&name)
         || (figure.bench.starts_with("wire/filter/") && name == "summarize")
 }
 
@@ -146,14 +182,54 @@ fn benches<'a>(kept: &'a Kept, room: &str, placement: &str) -> Vec<&'a str> {
     all
 }
 
-/// The small table of a room: a column for each processor and placement, of native builds.
-fn small_table(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
-    let native = all.iter().filter(|kept| kept.build == "native");
-    let columns: Vec<(&Kept, String)> = native
+/// The native builds whose figures of a room the README shows: of each maker, the processor measured last.
+fn newest<'a>(all: &'a [Kept], room: &str) -> Vec<&'a Kept> {
+    let date = |kept: &Kept| {
+        let of_room = kept.measured.iter().filter(|m| m.room == room);
+        of_room.map(|m| m.date.clone()).max()
+    };
+    let mut makers: Vec<&Kept> = Vec::new();
+    for kept in all.iter().filter(|kept| kept.build == "native") {
+        let (Some(new), maker) = (date(kept), &kept.processor.vendor) else {
+            continue;
+        };
+        match makers.iter_mut().find(|k| k.processor.vendor == *maker) {
+            Some(other) if date(other) < Some(new) => *other = kept,
+            Some(_) => {}
+            None => makers.push(kept),
+        }
+    }
+    makers
+}
+
+/// The small tables of a room: what runs on one core, and what runs on two. A column for each of the [`newest`] processors
+/// and each placement.
+fn small_tables(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
+    let columns: Vec<(&Kept, String)> = newest(all, room)
+        .into_iter()
         .flat_map(|kept| placements(kept, room).into_iter().map(move |p| (kept, p)))
+        // The room may have benches there that the table leaves out.
+        .filter(|(kept, p)| {
+            benches
+                .iter()
+                .any(|(bench, _)| !kept.of(bench, p).is_empty())
+        })
         .collect();
+    let (single, two): (Vec<_>, Vec<_>) = columns.into_iter().partition(|(_, p)| p == "single");
+    let tables = [single, two].map(|columns| small_table(&columns, benches));
+    let [Some(first), Some(second)] = &tables else {
+        return tables.into_iter().flatten().collect();
+    };
+    format!("{first}\n{second}")
+}
+
+/// `None` without a column.
+fn small_table(columns: &[(&Kept, String)], benches: &[(&str, &str)]) -> Option<String> {
+    if columns.is_empty() {
+        return None;
+    }
     let mut text = String::from("| bench |");
-    for (kept, placement) in &columns {
+    for (kept, placement) in columns {
         let place = if placement == "single" {
             String::new()
         } else {
@@ -171,7 +247,7 @@ fn small_table(all: &[Kept], room: &str, benches: &[(&str, &str)]) -> String {
             let _ = writeln!(text, "| `{bench}`: {what} | {} |", cells.join(" | "));
         }
     }
-    text
+    Some(text)
 }
 
 /// All results of a processor and build, one row for each bench and placement.
@@ -223,7 +299,8 @@ only writes this page, its charts and the README's tables again. Figures are ns 
 runs with all contenders interleaved. `framepool-peers --help` and the sources describe the operations and the
 contenders. A number in parentheses is the contender's time divided by that of framepool's fastest contender: above
 1, framepool is faster. Waits (`once`, `double`, `long`) are those of `src/waits.rs`; the fastest wait of each
-contender counts. Cores are near if a cache line goes there and back in less than 250 ns, else far. The build `native`
+contender counts. In `heap/efficiency` the figures are the percent of the memory that was not served, in
+`heap/instructions` the instructions of the longest call. Cores are near if a cache line goes there and back in less than 250 ns, else far. The build `native`
 is `-C target-cpu=native`; `x86-64` runs on any processor of that kind.
 ";
 
@@ -348,7 +425,7 @@ fn with_tables(readme: &str, all: &[Kept]) -> Result<String, String> {
             .find(to)
             .ok_or(format!("README.md lacks `{to}` after `{room}`"))?
             + begin;
-        text.replace_range(begin..end, &small_table(all, room, benches));
+        text.replace_range(begin..end, &small_tables(all, room, benches));
     }
     Ok(text)
 }

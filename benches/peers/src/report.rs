@@ -1,6 +1,7 @@
 //! Prints results as tables, or as one JSON object per line.
 
-use crate::harness::{Placement, Row, bar, median, meets};
+use crate::harness::{Placement, Row, bar, median, meets, most};
+use crate::heap;
 use crate::latency::{self, Latency};
 use crate::options::{Command, Options};
 
@@ -45,9 +46,14 @@ fn table(rows: &[Row]) {
                 other => format!(", cores {}", other.name()),
             };
             let title = format!("{}{cores}", row.bench);
+            let [median, least] = match heap::unit(&row.bench) {
+                None => ["median ns", "min ns"],
+                Some("most") => ["most", "mean"],
+                Some(unit) => [unit, "least"],
+            };
             println!(
-                "\n{title:<38} {:>9} {:>9} {:>7} {:>6}",
-                "median ns", "min ns", "ratio", "bar"
+                "\n{title:<38} {median:>9} {least:>9} {:>7} {:>6}",
+                "ratio", "bar"
             );
         }
         let ratio = row.ratio.map_or(String::new(), |r| format!("{r:.2}"));
@@ -62,6 +68,10 @@ fn table(rows: &[Row]) {
 }
 
 fn verdict(row: &Row) -> String {
+    if let Some(most) = most(&row.bench, &row.contender) {
+        let met = if row.median <= most { "met" } else { "MISSED" };
+        return format!("at most {most} {met}");
+    }
     let Some(bar) = bar(&row.bench, &row.contender, row.placement) else {
         return String::new();
     };
@@ -79,6 +89,12 @@ fn check(rows: &[Row], options: &Options) -> bool {
     for row in rows {
         let place = row.placement.name();
         let (bench, contender) = (&row.bench, &row.contender);
+        if let Some(most) = most(bench, contender).filter(|most| row.median > *most) {
+            complain(format!(
+                "{bench}: {:.2} for {contender}, at most {most} is allowed",
+                row.median
+            ));
+        }
         match (bar(bench, contender, row.placement), row.ratio) {
             (Some(bar), Some(ratio)) if !meets(ratio, bar) => {
                 complain(format!(
@@ -95,7 +111,7 @@ fn check(rows: &[Row], options: &Options) -> bool {
     }
     let has_dpdk = matches!(
         options.command,
-        Command::Pool | Command::Cross | Command::Ring
+        Command::Pool | Command::Cross | Command::Ring | Command::Packet
     );
     if cfg!(not(feature = "dpdk")) && has_dpdk {
         complain(
@@ -104,7 +120,11 @@ fn check(rows: &[Row], options: &Options) -> bool {
     }
     let judged = |p| rows.iter().any(|row| row.placement == p);
     for place in [Placement::Near, Placement::Far] {
-        if matches!(options.command, Command::Cross | Command::Ring) && !judged(place) {
+        let on_two = matches!(
+            options.command,
+            Command::Cross | Command::Ring | Command::Packet
+        );
+        if on_two && !judged(place) {
             eprintln!("framepool-peers: the cores were never {}", place.name());
         }
     }

@@ -24,6 +24,8 @@ pub const ROOMS: &[(&str, Command, &[&str])] = &[
     ("ring", Command::Ring, &["src/ring"]),
     ("time", Command::Time, &["src/time"]),
     ("wire", Command::Wire, &["src/wire"]),
+    ("heap", Command::Heap, &["src/heap"]),
+    ("packet", Command::Packet, &["src/pool", "src/packet"]),
 ];
 
 /// The room, placement and code of a measurement.

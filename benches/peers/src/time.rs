@@ -22,7 +22,7 @@ use framepool::time::{AtomicHistogram, Clock, Histogram, Tsc, buckets};
 use hdrhistogram::Histogram as Hdr;
 use histogram::Histogram as Peer;
 
-use crate::harness::{FRAMEPOOL, Group, Row, escape};
+use crate::harness::{Bench, FRAMEPOOL, Group, Row, escape, run_each};
 use crate::options::Options;
 
 /// The number of values in an iteration of `time/record`.
@@ -67,11 +67,8 @@ fn values(least: f64, decades: f64) -> Vec<u64> {
     std::iter::repeat_with(next).take(VALUES).collect()
 }
 
-/// A bench's name, for `--only`, and the function that adds its contenders.
-type Bench = (&'static str, for<'a> fn(&'a Fixtures, &mut Group<'a>));
-
 /// The benches, in the order in which they run.
-pub const BENCHES: &[Bench] = &[
+pub const BENCHES: &[Bench<Fixtures>] = &[
     ("time/now", now),
     ("time/now/fenced", now_fenced),
     ("time/now_ns", now_ns),
@@ -82,16 +79,9 @@ pub const BENCHES: &[Bench] = &[
     ("time/span", span),
 ];
 
-/// One run of all selected benches.
+/// One run of the benches that the options select.
 pub fn run(fixtures: &Fixtures, options: &Options) -> Vec<Row> {
-    let wanted: Vec<&Bench> = BENCHES.iter().filter(|b| options.wants(b.0)).collect();
-    let budget = options.budget / wanted.len().max(1) as u32;
-    let measure = |(_, add): &&Bench| {
-        let mut group = Group::default();
-        add(fixtures, &mut group);
-        group.measure(budget)
-    };
-    wanted.iter().flat_map(measure).collect()
+    run_each(BENCHES, fixtures, options)
 }
 
 /// A loop around `f`, whose result is used.

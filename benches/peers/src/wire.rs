@@ -12,7 +12,7 @@
 //! predictor to learn.
 
 mod contenders;
-mod frames;
+pub mod frames;
 
 use framepool::wire::{Filter, ParseError, Summary, checksum, summarize, summarize_burst};
 

@@ -5,10 +5,11 @@
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use framepool::{Block, Frame, Pool, Posted};
+use framepool::{Block, Frame, Pool};
 use rustix::net::xdp::{XdpDesc, XdpDescOptions, XdpStatistics};
 
 use crate::error::Failure;
+use crate::lent::{Handles, Lent};
 use crate::socket::Socket;
 
 /// What the kernel left in the RX ring.
@@ -38,24 +39,24 @@ pub struct Closed {
 pub struct Device<'p> {
     socket: Socket<'p>,
     /// Blocks in the fill ring, with the kernel, or in the RX ring.
-    receiving: Posted<'p>,
+    receiving: Lent<'p>,
     /// Blocks in the TX ring, with the kernel, or in the completion ring.
-    transmitting: Posted<'p>,
+    transmitting: Lent<'p>,
     /// Offsets from the kernel that named no block posted for that purpose.
     refused: u64,
 }
 
 impl<'p> Device<'p> {
-    /// Opens a queue: see [`Socket::open`]. No other raw block of the pool may exist.
-    pub fn open(pool: &'p Pool<'_>, ifindex: u32, queue: u32, slots: u32) -> Result<Self, Failure> {
-        let socket = Socket::open(pool, ifindex, queue, slots)?;
+    /// A device over a socket whose UMEM is the pool. No other raw block of the pool may exist.
+    pub fn over(pool: &'p Pool<'_>, socket: Socket<'p>, handles: Handles) -> Result<Self, Failure> {
         // SAFETY: the kernel accesses only blocks in its rings. All offsets that are taken below come from a ring
         // that gives a block back. The pool outlives the socket, which `'p` says.
-        let (receiving, transmitting) = unsafe { (Posted::new(pool), Posted::new(pool)) };
+        let (receiving, transmitting) =
+            unsafe { (Lent::new(pool, handles)?, Lent::new(pool, handles)?) };
         Ok(Self {
             socket,
-            receiving: receiving.map_err(|e| Failure::failed("blocks to receive", e))?,
-            transmitting: transmitting.map_err(|e| Failure::failed("blocks to send", e))?,
+            receiving,
+            transmitting,
             refused: 0,
         })
     }
@@ -119,7 +120,7 @@ impl<'p> Device<'p> {
         let len = frame.len() as u32;
         let addr = match self.transmitting.post_frame(frame) {
             Ok(offset) => offset as u64,
-            Err(foreign) => return Err(foreign.into_inner()),
+            Err(foreign) => return Err(foreign),
         };
         let descriptor = XdpDesc {
             addr,
@@ -136,9 +137,10 @@ impl<'p> Device<'p> {
         self.socket.transmit.publish();
     }
 
-    /// Calls the kernel if it has frames to send and sleeps. Returns whether it did.
+    /// Calls the kernel if it has frames to send and sleeps, whether or not there is a new one: a full ring would never
+    /// become empty otherwise. Returns whether it did.
     pub fn kick(&self) -> Result<bool, Failure> {
-        if self.transmitting.is_empty() || !self.socket.transmit.needs_wakeup() {
+        if self.transmitting.len() == 0 || !self.socket.transmit.needs_wakeup() {
             return Ok(false);
         }
         self.socket.kick().map(|()| true)

@@ -10,8 +10,10 @@ use crate::answer::{Verdict, answer};
 use crate::bpf::Redirect;
 use crate::device::{Closed, Device, Received};
 use crate::error::Failure;
+use crate::lent::Handles;
 use crate::network;
 use crate::options::{Options, Work};
+use crate::socket::Socket;
 
 /// Frames and blocks handled at once. The kernel sends at most as many in one call.
 const BURST: usize = 32;
@@ -84,6 +86,7 @@ pub struct Driven {
 /// driver's namespace.
 pub fn drive(
     options: &Options,
+    handles: Handles,
     pool: &Pool<'_>,
     ready: &AtomicBool,
     stop: &AtomicBool,
@@ -91,14 +94,8 @@ pub fn drive(
     let ifindex = network::driver_ifindex()?;
     let redirect = Redirect::attach(ifindex)?;
     let mode = redirect.mode;
-    let mut driver = Driver {
-        device: Device::open(pool, ifindex, 0, options.ring)?,
-        cache: Cache::new(pool),
-        clock: HostClock::new(),
-        work: options.work,
-        counts: Counts::default(),
-        pace: Pace::default(),
-    };
+    let socket = Socket::open(pool, ifindex, 0, options.ring)?;
+    let mut driver = Driver::new(Device::over(pool, socket, handles)?, pool, options.work);
     driver.refill();
     redirect.to(0, &driver.device)?;
     ready.store(true, Ordering::Release);
@@ -109,16 +106,29 @@ pub fn drive(
     driver.close(pool, mode)
 }
 
-struct Driver<'p> {
+/// A device and what is done with its frames.
+pub struct Driver<'p> {
     device: Device<'p>,
     cache: Cache<'p>,
     clock: HostClock,
     work: Work,
-    counts: Counts,
+    pub counts: Counts,
     pace: Pace,
 }
 
 impl<'p> Driver<'p> {
+    /// A driver that has received nothing yet.
+    pub fn new(device: Device<'p>, pool: &'p Pool<'_>, work: Work) -> Self {
+        Self {
+            device,
+            cache: Cache::new(pool),
+            clock: HostClock::new(),
+            work,
+            counts: Counts::default(),
+            pace: Pace::default(),
+        }
+    }
+
     fn run(&mut self, live: bool, stop: &AtomicBool) -> Result<(), Failure> {
         let mut idle = 0;
         let mut last_work = self.clock.now_ns();
@@ -153,7 +163,7 @@ impl<'p> Driver<'p> {
     }
 
     /// One round over all rings. Returns the number of completions and frames.
-    fn round(&mut self) -> Result<usize, Failure> {
+    pub fn round(&mut self) -> Result<usize, Failure> {
         let cache = &mut self.cache;
         let completed = self.device.completed(BURST, |block| {
             // The cache is of the same pool.
@@ -220,7 +230,7 @@ impl<'p> Driver<'p> {
     }
 
     /// Fills the fill ring, as far as there are blocks.
-    fn refill(&mut self) {
+    pub fn refill(&mut self) {
         loop {
             let wanted = self.device.wanted(BURST);
             let mut burst: Burst<'p, BURST> = self.cache.alloc_up_to(wanted);

@@ -18,6 +18,7 @@
 //! | `bpf` | the XDP program, loaded by bpf(2) |
 //! | `rings` | the four rings that the kernel and the program share |
 //! | `socket` | the AF_XDP socket with its UMEM |
+//! | `lent` | the blocks that the kernel has |
 //! | `device` | blocks and frames in and out: socket, rings and lent blocks in one type |
 //! | `driver` | the loop of `echo` and `sink` |
 //! | `answer` | a request turned into its answer, in place |
@@ -32,7 +33,11 @@ mod arguments;
 mod bpf;
 mod device;
 mod driver;
+#[path = "../../support/failure.rs"]
 mod error;
+mod lent;
+#[path = "../../support/namespace.rs"]
+mod namespace;
 mod network;
 mod options;
 mod peer;
@@ -45,9 +50,10 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use framepool::{Pool, PoolConfig, Stride};
+use framepool::{Pool, PoolConfig};
 
 use crate::error::Failure;
+use crate::lent::Handles;
 use crate::network::Network;
 use crate::options::{Options, Parsed};
 
@@ -78,28 +84,34 @@ fn run(options: &Options) -> Result<(), Failure> {
     let network = Network::new()?;
     let mut pool = umem(options)?;
     let memory = pool.region_report().map(ToString::to_string);
-    let (driven, seen) = both_ends(options, &network, &pool)?;
-    // The socket is closed and all handles are gone: what is not at home now was lost.
-    let census = pool.check().map_err(|e| Failure::failed("the pool", e))?;
-    let text = report::text(options, memory.as_deref(), &driven, &seen, &census);
-    print(&text)?;
-    match report::unaccounted(&driven, &census) {
+    let mut runs = Vec::new();
+    for &handles in options.runs() {
+        let (driven, seen) = both_ends(options, handles, &network, &pool)?;
+        // The socket is closed and all handles are gone: what is not at home now was lost.
+        let census = pool.check().map_err(|e| Failure::failed("the pool", e))?;
+        runs.push(report::Run {
+            handles,
+            driven,
+            seen,
+            census,
+        });
+    }
+    print(&report::text(options, memory.as_deref(), &runs))?;
+    match runs.iter().map(report::Run::unaccounted).sum() {
         0 => Ok(()),
         lost => Err(Failure::Failed(format!("{lost} frames unaccounted for"))),
     }
 }
 
-/// A pool that can be a UMEM: chunks of a power of two without padding, the first at a page's start.
 fn umem(options: &Options) -> Result<Pool<'static>, Failure> {
-    let config = PoolConfig::new(options.chunk, options.blocks)
-        .align(options.chunk)
-        .stride(Stride::Exact);
-    Pool::map(config).map_err(|e| Failure::failed("the UMEM", e))
+    Pool::map(PoolConfig::umem(options.chunk, options.blocks))
+        .map_err(|e| Failure::failed("the UMEM", e))
 }
 
 /// Runs the driver and the peer, each in its namespace, until the peer is done.
 fn both_ends(
     options: &Options,
+    handles: Handles,
     network: &Network,
     pool: &Pool<'_>,
 ) -> Result<(driver::Driven, peer::Seen), Failure> {
@@ -109,7 +121,7 @@ fn both_ends(
             network
                 .driver
                 .enter()
-                .and_then(|()| driver::drive(options, pool, &ready, &stop))
+                .and_then(|()| driver::drive(options, handles, pool, &ready, &stop))
         });
         while !ready.load(Ordering::Acquire) && !driver.is_finished() {
             thread::yield_now();

@@ -7,17 +7,14 @@
 //!           (no address in the kernel: the program answers)
 //! ```
 
-use std::fs::File;
 use std::io;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::process::{Command, Stdio};
-use std::thread;
+use std::os::fd::{AsRawFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice::name_to_index, socket_with};
-use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space, unshare_unsafe};
 
 use crate::error::Failure;
+use crate::namespace::{Namespace, disable_ipv6, ip};
 
 /// The driver's address. No kernel owns it.
 pub const DRIVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
@@ -28,49 +25,6 @@ const DRIVER_DEVICE: &str = "fp0";
 const PEER_DEVICE: &str = "fp1";
 const DRIVER_HARDWARE: &str = "02:00:00:00:00:01";
 const PEER_HARDWARE: &str = "02:00:00:00:00:02";
-
-/// A network namespace without a name.
-pub struct Namespace(File);
-
-impl Namespace {
-    fn new() -> Result<Self, Failure> {
-        let made = on_a_thread(|| {
-            // SAFETY: file descriptors stay shared; only this thread, which ends below, changes its namespace.
-            unsafe { unshare_unsafe(UnshareFlags::NEWNET) }?;
-            File::open("/proc/thread-self/ns/net")
-        });
-        made.map(Self).map_err(|e| match e.kind() {
-            io::ErrorKind::PermissionDenied => {
-                Failure::CannotRun("network namespaces need root; run it with sudo".to_string())
-            }
-            _ => Failure::cannot_run("no network namespace", e),
-        })
-    }
-
-    /// Moves the current thread, and the programs that it starts, into the namespace.
-    pub fn enter(&self) -> Result<(), Failure> {
-        move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::Network))
-            .map_err(|e| Failure::failed("setns", e))
-    }
-
-    /// Runs a function on a thread of its own in the namespace.
-    pub fn run<R: Send>(
-        &self,
-        f: impl FnOnce() -> Result<R, Failure> + Send,
-    ) -> Result<R, Failure> {
-        on_a_thread(|| self.enter().and_then(|()| f()))
-    }
-
-    /// A path by which other programs reach the namespace while this one runs.
-    pub fn path(&self) -> String {
-        format!("/proc/{}/fd/{}", std::process::id(), self.0.as_raw_fd())
-    }
-}
-
-fn on_a_thread<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    thread::scope(|scope| scope.spawn(f).join())
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-}
 
 /// Both ends of the veth pair.
 pub struct Network {
@@ -122,30 +76,6 @@ pub fn driver_ifindex() -> Result<u32, Failure> {
 fn any_socket() -> rustix::io::Result<OwnedFd> {
     let (family, kind) = (AddressFamily::INET, SocketType::DGRAM);
     socket_with(family, kind, SocketFlags::CLOEXEC, None)
-}
-
-/// Keeps router solicitations and the like off the wire. A kernel without IPv6 sends none.
-fn disable_ipv6() {
-    for scope in ["all", "default"] {
-        let _ = std::fs::write(format!("/proc/sys/net/ipv6/conf/{scope}/disable_ipv6"), "1");
-    }
-}
-
-/// Runs `ip` of iproute2 in the thread's namespace.
-fn ip(args: &str) -> io::Result<()> {
-    let output = Command::new("ip")
-        .args(args.split_whitespace())
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => io::Error::other("the program 'ip' (iproute2) is missing"),
-            _ => e,
-        })?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(io::Error::other(format!("ip {args}: {}", said.trim())))
 }
 
 #[repr(C)]

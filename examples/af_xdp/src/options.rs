@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use crate::arguments::{number, seconds, value};
+use crate::lent::Handles;
 
 /// Bytes that the kernel keeps free in front of a received frame.
 const HEADROOM: usize = 256;
@@ -33,6 +34,8 @@ Usage: af_xdp COMMAND [OPTIONS]
   --blocks N        blocks in the pool (default: 4096)
   --chunk N         bytes per block: 2048 or 4096 (default: 2048)
   --ring N          slots in each ring, a power of two (default: 1024)
+  --compare         run six times for as long: with framepool's table of lent blocks, and with raw ids in its
+                    place; print the rates of both
   --live            print counters every second
   --help            print this help
 
@@ -68,6 +71,7 @@ pub struct Options {
     pub blocks: usize,
     pub chunk: usize,
     pub ring: u32,
+    pub compare: bool,
     pub live: bool,
 }
 
@@ -90,6 +94,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
         blocks: 4096,
         chunk: 2048,
         ring: 1024,
+        compare: false,
         live: false,
     };
     let (mut work, mut window) = (None, None);
@@ -97,7 +102,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
     while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
         match arg {
             Value(command) if work.is_none() => work = Some(command_of(&command)?),
-            Long("seconds") => options.duration = seconds(&mut parser)?,
+            Long("seconds") => options.duration = seconds(&mut parser, "--seconds")?,
             Long("peer") => options.sender = sender(&mut parser)?,
             Long("rate") => options.rate = number(&mut parser, "--rate", 0..=100_000_000)?,
             Long("window") => window = Some(number(&mut parser, "--window", 0..=1_000_000)?),
@@ -107,6 +112,7 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
             Long("blocks") => options.blocks = number(&mut parser, "--blocks", 2..=1 << 17)?,
             Long("chunk") => options.chunk = number(&mut parser, "--chunk", 2048..=4096)?,
             Long("ring") => options.ring = number(&mut parser, "--ring", 2..=1 << 15)?,
+            Long("compare") => options.compare = true,
             Long("live") => options.live = true,
             Long("help") | Short('h') => return Ok(Parsed::Help),
             other => return Err(other.unexpected().to_string()),
@@ -122,6 +128,16 @@ pub fn parse(args: impl Iterator<Item = OsString>) -> Result<Parsed, String> {
 }
 
 impl Options {
+    /// How blocks are lent in each run.
+    pub fn runs(&self) -> &'static [Handles] {
+        use Handles::{Posted, RawIds};
+        match self.compare {
+            // They take turns, so that a slow moment of the machine does not hit one of them only.
+            true => &[Posted, RawIds, RawIds, Posted, Posted, RawIds],
+            false => &[Posted],
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
         let (chunk, ring) = (self.chunk, self.ring);
         if !chunk.is_power_of_two() {

@@ -28,6 +28,11 @@ unsafe impl Slot for u64 {}
 // SAFETY: `struct xdp_desc`, of integers.
 unsafe impl Slot for XdpDesc {}
 
+/// Bytes of the mapping of a ring: 8 for each slot of the fill and the completion ring, 16 for RX and TX.
+pub fn map_len<T>(at: &XdpRingOffset, slots: u32) -> usize {
+    at.desc as usize + slots as usize * size_of::<T>()
+}
+
 /// The mapping of a ring. It keeps the socket alive in the kernel: it must go before the socket is closed, or the
 /// queue stays busy.
 struct Shared<T> {
@@ -45,7 +50,7 @@ impl<T: Slot> Shared<T> {
     fn map(fd: impl AsFd, page: u64, at: XdpRingOffset, slots: u32) -> io::Result<Self> {
         // Without flags the kernel is older than 5.4, and lacks need_wakeup.
         let flags = at.flags.ok_or(io::Errno::OPNOTSUPP)? as usize;
-        let map_len = at.desc as usize + slots as usize * size_of::<T>();
+        let map_len = map_len::<T>(&at, slots);
         // SAFETY: a new mapping at an address that the kernel chooses.
         let map = unsafe {
             mmap(

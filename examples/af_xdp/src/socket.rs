@@ -14,8 +14,8 @@ use rustix::net::sockopt::{
 };
 use rustix::net::xdp::{
     SocketAddrXdp, SocketAddrXdpFlags, XDP_PGOFF_RX_RING, XDP_PGOFF_TX_RING,
-    XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpStatistics, XdpUmemReg,
-    XdpUmemRegFlags,
+    XDP_UMEM_PGOFF_COMPLETION_RING, XDP_UMEM_PGOFF_FILL_RING, XdpDesc, XdpRingOffset,
+    XdpStatistics, XdpUmemReg, XdpUmemRegFlags,
 };
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, bind, send, socket_with};
 
@@ -25,6 +25,14 @@ use crate::rings::{Consumer, Producer};
 /// Binding right after another socket of the queue was closed is refused for some milliseconds.
 const BIND_TRIES: u32 = 50;
 const BIND_PAUSE: Duration = Duration::from_millis(2);
+
+/// Where each ring of a socket is in its file: the page, and the offsets in the mapping.
+pub struct Rings {
+    pub fill: (u64, XdpRingOffset),
+    pub transmit: (u64, XdpRingOffset),
+    pub received: (u64, XdpRingOffset),
+    pub completed: (u64, XdpRingOffset),
+}
 
 /// A bound socket. Fields are dropped in this order: the rings first, since their mappings keep the socket alive;
 /// then the socket, which ends the kernel's use of the UMEM; the pool outlives both.
@@ -52,24 +60,39 @@ impl<'p> Socket<'p> {
             _ => Failure::cannot_run("no AF_XDP socket", e),
         })?;
         let failed = |what: &'static str| move |e: Errno| Failure::failed(what, e);
-        set_xdp_umem_reg(&fd, registration(pool)).map_err(failed("the UMEM (XDP_UMEM_REG)"))?;
+        set_xdp_umem_reg(&fd, registration(pool)?).map_err(failed("the UMEM (XDP_UMEM_REG)"))?;
         set_xdp_umem_fill_ring_size(&fd, slots).map_err(failed("the fill ring"))?;
         set_xdp_umem_completion_ring_size(&fd, slots).map_err(failed("the completion ring"))?;
         set_xdp_rx_ring_size(&fd, slots).map_err(failed("the RX ring"))?;
         set_xdp_tx_ring_size(&fd, slots).map_err(failed("the TX ring"))?;
         let at = xdp_mmap_offsets(&fd).map_err(failed("XDP_MMAP_OFFSETS"))?;
-        let map = failed("the mapping of a ring");
-        let bound = Self {
-            fill: Producer::map(&fd, XDP_UMEM_PGOFF_FILL_RING, at.fr, slots).map_err(map)?,
-            transmit: Producer::map(&fd, XDP_PGOFF_TX_RING, at.tx, slots).map_err(map)?,
-            received: Consumer::map(&fd, XDP_PGOFF_RX_RING, at.rx, slots).map_err(map)?,
-            completed: Consumer::map(&fd, XDP_UMEM_PGOFF_COMPLETION_RING, at.cr, slots)
-                .map_err(map)?,
-            fd,
-            _umem: PhantomData,
+        let rings = Rings {
+            fill: (XDP_UMEM_PGOFF_FILL_RING, at.fr),
+            transmit: (XDP_PGOFF_TX_RING, at.tx),
+            received: (XDP_PGOFF_RX_RING, at.rx),
+            completed: (XDP_UMEM_PGOFF_COMPLETION_RING, at.cr),
         };
+        let bound = Self::over(fd, rings, slots).map_err(failed("the mapping of a ring"))?;
         bound.bind(ifindex, queue).map_err(failed("bind"))?;
         Ok(bound)
+    }
+
+    /// Maps the rings of a file: a socket with a UMEM.
+    pub fn over(fd: OwnedFd, rings: Rings, slots: u32) -> Result<Self, Errno> {
+        let Rings {
+            fill,
+            transmit,
+            received,
+            completed,
+        } = rings;
+        Ok(Self {
+            fill: Producer::map(&fd, fill.0, fill.1, slots)?,
+            transmit: Producer::map(&fd, transmit.0, transmit.1, slots)?,
+            received: Consumer::map(&fd, received.0, received.1, slots)?,
+            completed: Consumer::map(&fd, completed.0, completed.1, slots)?,
+            fd,
+            _umem: PhantomData,
+        })
     }
 
     fn bind(&self, ifindex: u32, queue: u32) -> Result<(), Errno> {
@@ -118,14 +141,16 @@ impl AsFd for Socket<'_> {
     }
 }
 
-/// The pool's blocks as chunks: offsets in the pool are addresses in the UMEM.
-fn registration(pool: &Pool<'_>) -> XdpUmemReg {
-    XdpUmemReg {
+/// The pool's blocks as chunks: offsets in the pool are addresses in the UMEM. The check says what is wrong with a pool
+/// that the kernel would refuse.
+fn registration(pool: &Pool<'_>) -> Result<XdpUmemReg, Failure> {
+    let umem = pool.umem().map_err(|e| Failure::failed("the UMEM", e))?;
+    Ok(XdpUmemReg {
         addr: pool.blocks_ptr().as_ptr().expose_provenance() as u64,
-        len: pool.blocks_len() as u64,
-        chunk_size: pool.stride() as u32,
-        headroom: 0,
+        len: umem.len() as u64,
+        chunk_size: umem.chunk_size() as u32,
+        headroom: umem.headroom() as u32,
         flags: XdpUmemRegFlags::empty(),
         tx_metadata_len: 0,
-    }
+    })
 }

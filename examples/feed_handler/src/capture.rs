@@ -1,16 +1,18 @@
 //! Reads capture files, classic pcap and pcapng, instead of sockets.
 
 use std::fs::File;
-use std::ops::Range;
 use std::path::Path;
+use std::time::Instant;
 
+use framepool::adapters::metrics::{Publish, Sink};
+use framepool::packet::{PacketCache, PacketPool};
 use framepool::time::{Clock, HostClock};
-use framepool::wire::{Filter, summarize_ip_lax, summarize_lax};
-use framepool::{Cache, Pool};
+use framepool::wire::{Filter, Summary, summarize_ip_lax, summarize_lax};
 use pcap_parser::traits::{PcapNGPacketBlock, PcapReaderIterator};
 use pcap_parser::{Block as PcapBlock, Linktype, PcapBlockOwned, PcapError};
 
 use crate::decode::Errors;
+use crate::exporter::Publishers;
 use crate::link::{self, Start, UNDECLARED, Unsupported};
 use crate::receiver::Producer;
 use crate::sys;
@@ -64,10 +66,11 @@ impl Capture {
     /// exhausted, because a file can wait.
     pub fn replay<'p>(
         mut self,
-        pool: &'p Pool<'_>,
+        pool: &'p PacketPool<'p>,
         frames: Producer<'p>,
         clock: &HostClock,
         filter: Option<&Filter>,
+        publishers: Option<Publishers>,
     ) -> Result<Replayed, String> {
         sys::pin(sys::RECEIVER_CORE);
         let cache = worker::cache(pool);
@@ -76,6 +79,7 @@ impl Capture {
             frames,
             clock,
             filter,
+            publishers,
         };
         let mut replayed = Replayed::default();
         let mut links = Links::default();
@@ -86,8 +90,12 @@ impl Capture {
                         replayed.take(link, data, &mut out);
                     }
                     self.reader.consume(size);
+                    out.publish_if_due(&replayed);
                 }
-                Err(PcapError::Eof) => return Ok(replayed),
+                Err(PcapError::Eof) => {
+                    out.publish(&replayed);
+                    return Ok(replayed);
+                }
                 Err(PcapError::Incomplete(_)) => {
                     if self.reader.refill().is_err() {
                         return Err(self.corrupt(&replayed, "the rest cannot be read"));
@@ -117,11 +125,15 @@ fn reason(e: &PcapError<&[u8]>) -> &'static str {
 
 /// Where the replay sends frames.
 struct Out<'p, 'c> {
-    cache: Box<Cache<'p, 512>>,
+    cache: Box<PacketCache<'p, 512>>,
     frames: Producer<'p>,
     clock: &'c HostClock,
     filter: Option<&'c Filter>,
+    publishers: Option<Publishers>,
 }
+
+/// Blocks of the file between two looks at the time for metrics.
+const LOOK: u64 = 256;
 
 impl Replayed {
     fn take(&mut self, link: Linktype, data: &[u8], out: &mut Out<'_, '_>) {
@@ -159,7 +171,9 @@ impl Replayed {
         if let Err(error) = self.sequences.follow(stream, packet, Some(&summary)) {
             return self.errors.count(error);
         }
-        if !out.hand_on(data, payload, stream) {
+        // Without the padding.
+        let frame = data.get(..payload.end).unwrap_or(data);
+        if !out.hand_on(frame, &summary, stream) {
             self.truncated += 1;
         }
     }
@@ -179,29 +193,61 @@ impl Replayed {
     }
 }
 
+impl Publish for Replayed {
+    const LABEL: &'static str = "thread";
+
+    fn publish_to(&self, sink: &mut Sink<'_>) {
+        for (metric, help, count) in [
+            (
+                "feed_handler_packets_total",
+                "Packets received.",
+                self.frames,
+            ),
+            (
+                "feed_handler_truncated_total",
+                "Packets longer than a block.",
+                self.truncated,
+            ),
+        ] {
+            sink.counter(metric, help, count);
+        }
+    }
+}
+
 impl Out<'_, '_> {
+    fn publish_if_due(&mut self, replayed: &Replayed) {
+        let due = |publishers: &Publishers| publishers.due(Instant::now());
+        if replayed.frames % LOOK == 0 && self.publishers.as_ref().is_some_and(due) {
+            self.publish(replayed);
+        }
+    }
+
+    fn publish(&mut self, replayed: &Replayed) {
+        if let Some(publishers) = &mut self.publishers {
+            publishers.publish(&*self.cache, &self.frames, replayed);
+        }
+    }
+
     /// Copies a frame into a block and sends it. Returns false if the frame is longer than a block.
-    fn hand_on(&mut self, data: &[u8], payload: Range<usize>, stream: Stream) -> bool {
+    fn hand_on(&mut self, frame: &[u8], summary: &Summary, stream: Stream) -> bool {
         let mut idle = 0;
-        let block = loop {
+        let mut packet = loop {
             match self.cache.alloc() {
-                Ok(block) => break block,
+                Ok(packet) => break packet,
                 Err(_) => {
                     idle += 1;
                     sys::back_off(idle);
                 }
             }
         };
-        let Ok(frame) = block.fill(data) else {
+        if packet.append_slice(frame).is_err() {
             return false;
-        };
+        }
+        let facts = packet.meta_mut();
+        facts.set_layers(summary);
+        facts.user = self.clock.now();
         // The ring has a place for every block of the pool.
-        drop(self.frames.push(Some(Packet {
-            frame,
-            payload,
-            stream,
-            received_at: self.clock.now(),
-        })));
+        drop(self.frames.push(Some(Packet { packet, stream })));
         true
     }
 }

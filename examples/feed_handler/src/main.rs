@@ -6,9 +6,10 @@
 //!  (sendmmsg)                   pool blocks, sequence gaps        frees the blocks
 //! ```
 //!
-//! The receiver draws blocks from its own cache, and the kernel writes datagrams straight into them. The
-//! blocks themselves, not their bytes, go through a ring to the worker on the other core. The worker
-//! frees them into its cache; they return to the receiver in magazines. In the steady state the two hot
+//! The receiver draws blocks from its own cache, and the kernel writes datagrams straight into them, after
+//! their headroom. What is known of a datagram goes into its metadata line: when the kernel stamped it, and when the
+//! receiver got it. The packets themselves, not their bytes, go through a ring to the worker on the other core.
+//! The worker frees them into its cache; they return to the receiver in magazines. In the steady state the two hot
 //! threads cause no page fault, take no lock and allocate nothing but blocks.
 //!
 //! `cargo run --release --example feed_handler -- --help` lists the options.
@@ -18,24 +19,25 @@ mod arguments;
 mod axis;
 mod capture;
 mod decode;
+mod exporter;
 mod latency;
 mod link;
 mod memory;
 mod options;
 mod pipeline;
 mod plot;
+mod prometheus;
 mod publisher;
 mod receiver;
 mod report;
 mod rules;
+mod stamps;
 mod sys;
 mod venues;
 mod worker;
 
 use std::path::Path;
 use std::process::ExitCode;
-
-use framepool::PoolConfig;
 
 use crate::options::{Options, Parsed};
 use crate::pipeline::Source;
@@ -81,12 +83,17 @@ fn run(options: &Options) -> Result<ExitCode, String> {
         None => None,
     };
     let plot = options.plot.as_deref().map(plot::create).transpose()?;
+    let exporter = options.metrics.map(exporter::bind).transpose()?;
     let (size, blocks) = (options.block_size, options.pool_blocks);
-    let mut pool = memory::pool(PoolConfig::new(size, blocks))
+    let mut pool = memory::pool(size, blocks)
         .map_err(|e| format!("--pool-blocks {blocks} with --block-size {size}: {e}"))?;
-    let outcome = match capture {
+    let work = || match capture {
         Some(capture) => pipeline::replay(&pool, capture, options),
         None => pipeline::live(&pool, options),
+    };
+    let outcome = match exporter {
+        Some(exporter) => exporter.during(&pool, options.metrics_wait, work),
+        None => work(),
     }?;
     let census = pool.check().map_err(|e| format!("pool corrupt: {e}"))?;
     report::print(options, &pool, &census, &outcome)?;

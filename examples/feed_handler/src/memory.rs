@@ -2,14 +2,22 @@
 
 use std::io::{IsTerminal, stderr};
 
-use framepool::{MappedRegion, Pool, PoolConfig};
+use framepool::MappedRegion;
+use framepool::packet::{PacketConfig, PacketPool};
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// Threads that prefault: one for each core that works later.
 const THREADS: usize = 2;
 
-/// A pool in a mapping of its own, with all pages resident.
-pub fn pool(config: PoolConfig) -> Result<Pool<'static>, String> {
+/// Bytes in front of a received packet: what AF_XDP keeps there.
+pub const HEADROOM: usize = 256;
+
+/// A pool for packets of up to `size` bytes in a mapping of its own, with all pages resident.
+pub fn pool(size: usize, blocks: usize) -> Result<PacketPool<'static>, String> {
+    // Nothing splits a packet here.
+    let config = PacketConfig::new(HEADROOM + size, blocks)
+        .headroom(HEADROOM)
+        .side(0);
     let layout = config.layout().map_err(|e| e.to_string())?;
     let builder = MappedRegion::builder(layout.size()).prefault_threads(THREADS);
     let bar = bar();
@@ -19,7 +27,7 @@ pub fn pool(config: PoolConfig) -> Result<Pool<'static>, String> {
     });
     bar.finish_and_clear();
     let region = region.map_err(|e| e.to_string())?;
-    Pool::over_mapping(region, config).map_err(|(e, _)| e.to_string())
+    PacketPool::over_mapping(region, config).map_err(|(e, _)| e.to_string())
 }
 
 /// Hidden unless standard error is a terminal.

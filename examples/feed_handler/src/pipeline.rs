@@ -2,11 +2,11 @@
 
 use std::io::{IsTerminal, Write};
 use std::net::{Ipv4Addr, UdpSocket};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread::{self, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use framepool::Pool;
+use framepool::packet::PacketPool;
 use framepool::ring;
 use framepool::time::HostClock;
 
@@ -29,18 +29,17 @@ pub enum Source {
     Live {
         published: Published,
         received: Box<Received>,
+        /// Why the kernel gives no timestamps.
+        no_stamps: Option<String>,
     },
     Replay(Box<Replayed>),
 }
 
 /// Publishes, receives and consumes for the duration in the options.
-pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
+pub fn live(pool: &PacketPool<'_>, options: &Options) -> Result<Outcome, String> {
     let (here, there) = sockets()?;
-    let signals = Signals {
-        warm: sys::Flag::default(),
-        packets: AtomicU64::new(0),
-        messages: AtomicU64::new(0),
-    };
+    let no_stamps = sys::ask_for_stamps(&here).err().map(|e| e.to_string());
+    let signals = Signals::new(options.metrics.is_some());
     let (producer, consumer) = ring(pool)?;
     let clock = HostClock::new();
     let target = options.target_ns;
@@ -51,14 +50,7 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
         // If a thread cannot be started, those that already run still end: at a ring without a producer,
         // or at the deadline.
         let consume = start_thread(scope, || {
-            worker::consume(
-                pool,
-                consumer,
-                &clock,
-                target,
-                &signals.warm,
-                &signals.messages,
-            )
+            worker::consume(pool, consumer, &clock, target, &signals)
         })?;
         let publish = start_thread(scope, || {
             publisher::publish(&there, options.rate, options.duration)
@@ -74,6 +66,7 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
         let source = Source::Live {
             published,
             received: Box::new(received),
+            no_stamps,
         };
         Ok(Outcome {
             source,
@@ -85,17 +78,27 @@ pub fn live(pool: &Pool<'_>, options: &Options) -> Result<Outcome, String> {
 }
 
 /// Copies a capture's frames into blocks and sends them to the worker.
-pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Outcome, String> {
+pub fn replay(
+    pool: &PacketPool<'_>,
+    capture: Capture,
+    options: &Options,
+) -> Result<Outcome, String> {
     let (producer, consumer) = ring(pool)?;
     let clock = HostClock::new();
     let target = options.target_ns;
-    let (warm, progress) = (sys::Flag::default(), AtomicU64::new(0));
+    let signals = Signals::new(options.metrics.is_some());
     let start = Instant::now();
     thread::scope(|scope| {
         let consume = start_thread(scope, || {
-            worker::consume(pool, consumer, &clock, target, &warm, &progress)
+            worker::consume(pool, consumer, &clock, target, &signals)
         })?;
-        let replayed = capture.replay(pool, producer, &clock, options.filter.as_deref());
+        let replayed = capture.replay(
+            pool,
+            producer,
+            &clock,
+            options.filter.as_deref(),
+            signals.publishers("replay"),
+        );
         let consumed = join(consume)?;
         Ok(Outcome {
             source: Source::Replay(Box::new(replayed?)),
@@ -107,7 +110,7 @@ pub fn replay(pool: &Pool<'_>, capture: Capture, options: &Options) -> Result<Ou
 }
 
 /// A ring with a place for every block of the pool. Every place is touched.
-fn ring<'p>(pool: &'p Pool<'_>) -> Result<(Producer<'p>, Consumer<'p>), String> {
+fn ring<'p>(pool: &'p PacketPool<'_>) -> Result<(Producer<'p>, Consumer<'p>), String> {
     let places = pool.capacity().next_power_of_two();
     let (mut producer, mut consumer) = ring::allocate(places).map_err(|e| e.to_string())?;
     while producer.push(None).is_ok() {}

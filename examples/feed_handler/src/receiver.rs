@@ -5,11 +5,14 @@ use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+use framepool::adapters::metrics::{Publish, Sink};
 use framepool::feed::moldudp64::HEADER;
-use framepool::time::{Clock, HostClock};
-use framepool::{Block, Pool};
+use framepool::packet::{Blank, PacketFlags, PacketMeta, PacketPool};
+use framepool::time::HostClock;
 
 use crate::decode::Errors;
+use crate::exporter::Publishers;
+use crate::stamps::{Moment, Stamps};
 use crate::sys::{self, BATCH, Batch};
 use crate::venues::{LIVE, Sequences};
 use crate::worker::{self, Packet};
@@ -27,22 +30,40 @@ pub struct Received {
     pub truncated: u64,
     pub errors: Errors,
     pub sequences: Sequences,
+    pub stamps: Stamps,
     pub faults: u64,
     pub steady_packets: u64,
 }
 
 /// What the threads share in addition to frames.
+#[derive(Debug, Default)]
 pub struct Signals {
     /// The steady state has begun.
     pub warm: sys::Flag,
     /// Packets received so far, for the progress line.
     pub packets: AtomicU64,
     pub messages: AtomicU64,
+    /// Whether somebody may ask for metrics.
+    pub scraped: bool,
+}
+
+impl Signals {
+    pub fn new(scraped: bool) -> Self {
+        Self {
+            scraped,
+            ..Self::default()
+        }
+    }
+
+    /// The publishers of a thread, if there are metrics.
+    pub fn publishers(&self, thread: &'static str) -> Option<Publishers> {
+        self.scraped.then(|| Publishers::new(thread))
+    }
 }
 
 /// Receives until the session ends, or until `deadline` if its end is lost.
 pub fn receive<'p>(
-    pool: &'p Pool<'_>,
+    pool: &'p PacketPool<'p>,
     socket: &UdpSocket,
     mut frames: Producer<'p>,
     clock: &HostClock,
@@ -52,9 +73,10 @@ pub fn receive<'p>(
 ) -> Result<Received, String> {
     sys::pin(sys::RECEIVER_CORE);
     let mut cache = worker::cache(pool);
-    let mut ready: VecDeque<Block<'p>> = VecDeque::with_capacity(BATCH);
+    let mut ready: VecDeque<Blank<'p>> = VecDeque::with_capacity(BATCH);
     let mut batch = Batch::new();
     let mut received = Received::default();
+    let mut publishers = signals.publishers("receiver");
     let mut faults = None;
     while received.sequences.ends == 0 {
         let now = Instant::now();
@@ -66,9 +88,12 @@ pub fn receive<'p>(
             received.steady_packets = received.packets;
             signals.warm.set();
         }
+        if let Some(publishers) = publishers.as_mut().filter(|p| p.due(now)) {
+            publishers.publish(&*cache, &frames, &received);
+        }
         while ready.len() < BATCH {
-            match cache.alloc() {
-                Ok(block) => ready.push_back(block),
+            match cache.alloc_blank() {
+                Ok(blank) => ready.push_back(blank),
                 Err(_) => break,
             }
         }
@@ -77,7 +102,8 @@ pub fn receive<'p>(
             Err(e) if sys::is_timeout(&e) => continue,
             Err(e) => return Err(format!("receive: {e}")),
         };
-        let received_at = clock.now();
+        let moment = Moment::now(clock);
+        received.stamps.pair(clock, &moment);
         if ready.is_empty() {
             // The pool is exhausted. The socket is drained nevertheless, and the loss is counted.
             received.follow(batch.scratch());
@@ -85,48 +111,81 @@ pub fn receive<'p>(
             received.drops += n as u64;
         }
         for i in 0..n {
-            let Some(block) = ready.pop_front() else {
+            let Some(blank) = ready.pop_front() else {
                 break;
             };
-            if let Some(packet) =
-                received.accept(block, batch.len(i), batch.truncated(i), received_at)
-            {
+            if let Some(packet) = received.accept(blank, &batch, i, clock, &moment) {
                 // The ring has a place for every block of the pool.
                 drop(frames.push(Some(packet)));
             }
         }
         signals.packets.store(received.packets, Relaxed);
     }
+    ready.clear();
+    if let Some(publishers) = &mut publishers {
+        publishers.publish(&*cache, &frames, &received);
+    }
     received.faults = sys::thread_faults() - faults.unwrap_or_else(sys::thread_faults);
     received.steady_packets = received.packets - received.steady_packets;
     Ok(received)
 }
 
+impl Publish for Received {
+    const LABEL: &'static str = "thread";
+
+    fn publish_to(&self, sink: &mut Sink<'_>) {
+        for (metric, help, count) in [
+            (
+                "feed_handler_packets_total",
+                "Packets received.",
+                self.packets,
+            ),
+            (
+                "feed_handler_drops_total",
+                "Packets for which there was no block.",
+                self.drops,
+            ),
+            (
+                "feed_handler_truncated_total",
+                "Packets longer than a block.",
+                self.truncated,
+            ),
+        ] {
+            sink.counter(metric, help, count);
+        }
+    }
+}
+
 impl Received {
     fn accept<'p>(
         &mut self,
-        block: Block<'p>,
-        len: usize,
-        truncated: bool,
-        received_at: u64,
+        blank: Blank<'p>,
+        batch: &Batch,
+        i: usize,
+        clock: &HostClock,
+        moment: &Moment,
     ) -> Option<Packet<'p>> {
         self.packets += 1;
-        // SAFETY: the kernel wrote that many bytes.
-        let Ok(frame) = (unsafe { block.assume_init_range(0..len) }) else {
+        let mut facts = PacketMeta::default();
+        facts.user = moment.ticks;
+        if let Some(stamp) = self.stamps.of(batch.stamp(i), clock, moment) {
+            facts.timestamp = stamp;
+            facts.flags |= PacketFlags::TIMESTAMP;
+        }
+        let start = blank.pool().headroom();
+        let Ok(packet) = blank.receive(start..start + batch.len(i), facts) else {
+            // Not reached: the kernel wrote no more bytes than fit after the headroom.
             self.truncated += 1;
             return None;
         };
-        let header = frame.bytes().get(..HEADER).unwrap_or(frame.bytes());
-        self.follow(header);
-        if truncated {
+        self.follow(packet.bytes().get(..HEADER).unwrap_or(packet.bytes()));
+        if batch.truncated(i) {
             self.truncated += 1;
             return None;
         }
         Some(Packet {
-            frame,
-            payload: 0..len,
+            packet,
             stream: LIVE,
-            received_at,
         })
     }
 

@@ -3,13 +3,14 @@
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use framepool::{Census, Pool};
+use framepool::packet::{PacketCensus, PacketPool};
 
 use crate::decode::Errors;
 use crate::latency;
 use crate::link::Unsupported;
 use crate::options::Options;
 use crate::pipeline::{Outcome, Source};
+use crate::stamps::Stamps;
 use crate::venues::{Missed, NAMES};
 
 /// The figures that both forms print.
@@ -27,10 +28,10 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(outcome: &Outcome, census: &Census) -> Self {
+    fn of(outcome: &Outcome, census: &PacketCensus) -> Self {
         let consumed = &outcome.consumed;
         let errors = Errors::default().and(&consumed.decoded.errors);
-        let leaked = census.leaked + census.raw;
+        let leaked = census.blocks.leaked + census.blocks.raw;
         let seconds = outcome.elapsed.as_secs_f64();
         match &outcome.source {
             Source::Live { received, .. } => Self {
@@ -62,8 +63,8 @@ impl Figures {
 /// Prints the report to standard output.
 pub fn print(
     options: &Options,
-    pool: &Pool<'_>,
-    census: &Census,
+    pool: &PacketPool<'_>,
+    census: &PacketCensus,
     outcome: &Outcome,
 ) -> Result<(), String> {
     let figures = Figures::of(outcome, census);
@@ -84,7 +85,12 @@ pub fn write(text: &str) -> Result<(), String> {
     }
 }
 
-fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome) -> String {
+fn table(
+    pool: &PacketPool<'_>,
+    census: &PacketCensus,
+    figures: &Figures,
+    outcome: &Outcome,
+) -> String {
     let consumed = &outcome.consumed;
     let messages = consumed.decoded.messages;
     let mut out = String::new();
@@ -116,7 +122,12 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
         Source::Live {
             published,
             received,
+            no_stamps,
         } => {
+            line(
+                "kernel timestamps",
+                stamps(&received.stamps, no_stamps.as_deref()),
+            );
             line(
                 "published",
                 format!(
@@ -167,7 +178,7 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
         "check",
         format!(
             "{} never used, {} on the free stack, {} in magazines; every block is in exactly one place",
-            census.never_used, census.stacked, census.in_magazines
+            census.blocks.never_used, census.blocks.stacked, census.blocks.in_magazines
         ),
     );
     line("clock", latency::describe(&outcome.clock));
@@ -176,12 +187,37 @@ fn table(pool: &Pool<'_>, census: &Census, figures: &Figures, outcome: &Outcome)
         "\nlatency from reception to consumption\n{}",
         consumed.latency.table(&NAMES)
     );
+    if matches!(&outcome.source, Source::Live { received, .. } if received.stamps.stamped > 0) {
+        let _ = writeln!(
+            out,
+            "\nlatency from the kernel's timestamp to consumption\n{}",
+            consumed.wire_latency.table(&NAMES)
+        );
+    }
     out
 }
 
-fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
+/// Says how many packets have a timestamp of the kernel, and the error of their conversion.
+fn stamps(stamps: &Stamps, refused: Option<&str>) -> String {
+    if let Some(why) = refused {
+        return format!("none: the kernel refuses SO_TIMESTAMPNS: {why}");
+    }
+    let mut text = format!(
+        "on {} packets, missing on {}",
+        stamps.stamped, stamps.missing
+    );
+    if let Ok([p50, max]) = stamps.errors.percentiles([50.0, 100.0]) {
+        let _ = write!(text, "; converted to within {p50} ns (p50), {max} ns (max)");
+    }
+    if stamps.ahead > 0 {
+        let _ = write!(text, "; {} are later than the reception", stamps.ahead);
+    }
+    text
+}
+
+fn json(pool: &PacketPool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     let consumed = &outcome.consumed;
-    let stats = pool.stats();
+    let stats = pool.stats().blocks;
     let mut out = String::from("{");
     let mut field = |name: &str, value: String| {
         let comma = if out.len() > 1 { "," } else { "" };
@@ -213,8 +249,22 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
     if let Source::Live {
         published,
         received,
+        no_stamps,
     } = &outcome.source
     {
+        let stamps = &received.stamps;
+        field("kernel_stamps", stamps.stamped.to_string());
+        field("kernel_stamps_missing", stamps.missing.to_string());
+        field("kernel_stamps_ahead", stamps.ahead.to_string());
+        let refused = no_stamps.as_deref();
+        field(
+            "kernel_stamps_refused",
+            refused.map_or("null".to_string(), quoted),
+        );
+        if let Ok([p50, max]) = stamps.errors.percentiles([50.0, 100.0]) {
+            field("stamp_error_p50_ns", p50.to_string());
+            field("stamp_error_max_ns", max.to_string());
+        }
         field("steady_page_faults", figures.faults.to_string());
         field("published_packets", published.packets.to_string());
         field("published_messages", published.messages.to_string());
@@ -247,6 +297,17 @@ fn json(pool: &Pool<'_>, figures: &Figures, outcome: &Outcome) -> String {
             stats.violations.to_string(),
         );
         field(&format!("backwards_{venue}"), stats.backwards.to_string());
+    }
+    field("allocations", stats.allocations.to_string());
+    field("frees", stats.frees.to_string());
+    for (venue, channel) in NAMES.iter().zip(consumed.wire_latency.channels()) {
+        let (Ok(p50), Ok(p99)) = (channel.percentile(50.0), channel.percentile(99.0)) else {
+            continue;
+        };
+        field(&format!("wire_p50_ns_{venue}"), p50.to_string());
+        field(&format!("wire_p99_ns_{venue}"), p99.to_string());
+        let max = channel.stats().max;
+        field(&format!("wire_max_ns_{venue}"), max.to_string());
     }
     field("peak", stats.peak.to_string());
     field("exhaustions", stats.exhaustions.to_string());
@@ -289,7 +350,7 @@ fn links(unsupported: &Unsupported) -> String {
     format!("[{}]", links.join(","))
 }
 
-fn region(pool: &Pool<'_>) -> String {
+fn region(pool: &PacketPool<'_>) -> String {
     pool.region_report()
         .map_or_else(|| "none".to_string(), ToString::to_string)
 }

@@ -1,4 +1,4 @@
-//! System calls. All unsafe code of the example is here, except one promise of the receiver.
+//! System calls. All unsafe code of the example is here.
 
 use std::io;
 use std::mem;
@@ -6,7 +6,7 @@ use std::net::UdpSocket;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use framepool::Block;
+use framepool::packet::Blank;
 
 /// Datagrams per system call.
 pub const BATCH: usize = 32;
@@ -30,10 +30,16 @@ impl Flag {
     }
 }
 
+/// Room for the control data of a datagram: the timestamp takes 32 bytes on 64-bit systems.
+#[derive(Clone, Copy)]
+#[repr(align(8))]
+struct Control([u8; 64]);
+
 /// The arguments of `recvmmsg`, used for every call.
 pub struct Batch {
     vectors: Box<[libc::iovec; BATCH]>,
     headers: Box<[libc::mmsghdr; BATCH]>,
+    controls: Box<[Control; BATCH]>,
     scratch: Box<[u8; SCRATCH]>,
     scratch_len: usize,
 }
@@ -45,17 +51,20 @@ impl Batch {
         Self {
             vectors: Box::new(vectors),
             headers: Box::new(headers),
+            controls: Box::new([Control([0; 64]); BATCH]),
             scratch: Box::new([0; SCRATCH]),
             scratch_len: 0,
         }
     }
 
     /// Waits for datagrams, at most for the socket's time-out. The kernel writes one into each of the
-    /// first blocks or, without blocks, one into the scratch buffer. Returns the number of datagrams.
-    pub fn receive(&mut self, socket: &UdpSocket, blocks: &mut [Block<'_>]) -> io::Result<usize> {
+    /// first blocks, after its headroom, or, without blocks, one into the scratch buffer. Returns the number of datagrams.
+    pub fn receive(&mut self, socket: &UdpSocket, blocks: &mut [Blank<'_>]) -> io::Result<usize> {
         let mut places = 0;
         for block in blocks.iter_mut().take(BATCH) {
-            self.place(places, block.as_mut_ptr(), block.len());
+            let headroom = block.pool().headroom();
+            let room = block.bytes_mut().get_mut(headroom..).unwrap_or_default();
+            self.place(places, room.as_mut_ptr(), room.len());
             places += 1;
         }
         if places == 0 {
@@ -63,8 +72,8 @@ impl Batch {
             self.place(0, start, len);
             places = 1;
         }
-        // SAFETY: the first `places` headers point at one vector each, and those at memory that is
-        // exclusively borrowed until the call returns.
+        // SAFETY: the first `places` headers point at one vector and one control buffer each. These buffers, and the
+        // memory at which the vectors point, are exclusively borrowed until the call returns.
         let n = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -87,6 +96,9 @@ impl Batch {
         let header = &mut self.headers[i].msg_hdr;
         header.msg_iov = &mut self.vectors[i];
         header.msg_iovlen = 1;
+        let control = &mut self.controls[i].0;
+        header.msg_control = control.as_mut_ptr().cast();
+        header.msg_controllen = control.len() as _;
         header.msg_flags = 0;
     }
 
@@ -98,6 +110,27 @@ impl Batch {
     /// Whether datagram `i` was longer than its block.
     pub fn truncated(&self, i: usize) -> bool {
         self.headers[i].msg_hdr.msg_flags & libc::MSG_TRUNC != 0
+    }
+
+    /// When the kernel received datagram `i` of the last call, in ns of CLOCK_REALTIME, if it says so.
+    pub fn stamp(&self, i: usize) -> Option<u64> {
+        let header = &self.headers[i].msg_hdr;
+        // SAFETY: the header points at control data of the length that it states: after the call the kernel's, or what
+        // was in the buffer before. Both are initialised, and all steps are compared with that length. A message of
+        // this type contains a `timespec`.
+        unsafe {
+            let mut message = libc::CMSG_FIRSTHDR(header);
+            while let Some(head) = message.as_ref() {
+                if (head.cmsg_level, head.cmsg_type) == (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) {
+                    let time: libc::timespec = libc::CMSG_DATA(message)
+                        .cast::<libc::timespec>()
+                        .read_unaligned();
+                    return nanoseconds(&time);
+                }
+                message = libc::CMSG_NXTHDR(header, message);
+            }
+        }
+        None
     }
 
     /// The datagram for which there was no block.
@@ -163,6 +196,48 @@ pub fn enlarge_buffer(socket: &UdpSocket, bytes: usize) {
             return;
         }
     }
+}
+
+/// Asks the kernel to stamp received datagrams.
+pub fn ask_for_stamps(socket: &UdpSocket) -> io::Result<()> {
+    let yes: libc::c_int = 1;
+    // SAFETY: the option takes an int, and the pointer is to an int.
+    let done = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_TIMESTAMPNS,
+            std::ptr::from_ref(&yes).cast(),
+            mem::size_of::<libc::c_int>() as libc::socklen_t,
+        )
+    };
+    match done {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Reads CLOCK_REALTIME in ns: the clock of the kernel's timestamps.
+pub fn real_ns() -> u64 {
+    // SAFETY: all zeros is a valid value, and the call writes one.
+    let time = unsafe {
+        let mut time: libc::timespec = mem::zeroed();
+        libc::clock_gettime(libc::CLOCK_REALTIME, &mut time);
+        time
+    };
+    // No time before 1970 comes from a running system.
+    nanoseconds(&time).unwrap_or_default()
+}
+
+/// A time since 1970 in ns.
+#[allow(
+    clippy::useless_conversion,
+    reason = "the fields are shorter on some systems"
+)]
+fn nanoseconds(time: &libc::timespec) -> Option<u64> {
+    let seconds = u64::try_from(time.tv_sec).ok()?;
+    let rest = u64::try_from(time.tv_nsec).ok()?;
+    seconds.checked_mul(1_000_000_000)?.checked_add(rest)
 }
 
 pub fn is_timeout(e: &io::Error) -> bool {

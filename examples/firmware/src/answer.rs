@@ -5,8 +5,7 @@ use core::net::{IpAddr, Ipv4Addr};
 
 use framepool::Frame;
 use framepool::wire::{
-    Arp, ArpHeader, Ethernet, Icmpv4, Ipv4, Link, Network, ParseError, Summary, Transport, Udp,
-    summarize,
+    Arp, ArpHeader, Ethernet, Ipv4, Link, Network, ParseError, Summary, Transport, Udp, summarize,
 };
 
 /// The port of the echo service (RFC 862).
@@ -17,7 +16,6 @@ const STATISTICS: u16 = 7001;
 const PAUSE: u16 = 7002;
 
 const ICMP_ECHO_REQUEST: (u8, u8) = (8, 0);
-const ICMP_ECHO_REPLY: u8 = 0;
 const TTL: u8 = 64;
 
 /// This end's addresses.
@@ -78,15 +76,13 @@ impl Host {
             Some(arp) if arp.operation == ArpHeader::REQUEST && arp.target == self.ip => arp,
             _ => return Ok(Verdict::Ignore),
         };
-        let reply = ArpHeader {
-            operation: ArpHeader::REPLY,
-            sender_hardware: self.mac,
-            sender: self.ip,
-            target_hardware: request.sender_hardware,
-            target: request.sender,
-        };
-        reply.emit(&mut frame.bytes_mut()[start..])?;
-        self.return_to_sender(frame)?;
+        request
+            .reply(self.mac)
+            .emit(&mut frame.bytes_mut()[start..])?;
+        // The request was a broadcast.
+        let mut ethernet = Ethernet::new_checked(frame.bytes_mut())?;
+        ethernet.set_dst(request.sender_hardware);
+        ethernet.set_src(self.mac);
         frame.truncate(start + ArpHeader::LEN);
         Ok(Verdict::Reply)
     }
@@ -106,43 +102,22 @@ impl Host {
             _ => Verdict::Ignore,
         };
         if !matches!(verdict, Verdict::Ignore) {
-            self.return_to_sender(frame)?;
-            turn_ipv4(frame, summary)?;
+            turn_around(frame, summary)?;
         }
         Ok(verdict)
     }
-
-    fn return_to_sender(&self, frame: &mut Frame<'_>) -> Result<(), ParseError> {
-        let mut ethernet = Ethernet::new_checked(frame.bytes_mut())?;
-        ethernet.set_dst(ethernet.src());
-        ethernet.set_src(self.mac);
-        Ok(())
-    }
 }
 
-/// Swaps the ends of a datagram. That changes neither the sum over the addresses nor that over the ports, so UDP's
-/// checksum stays right.
-fn turn_ipv4(frame: &mut Frame<'_>, summary: &Summary) -> Result<(), ParseError> {
-    let start = summary.network_offset();
-    let bytes = frame.bytes_mut();
-    let mut ip = Ipv4::new_checked(&mut bytes[start..])?;
-    // Ethernet's padding may follow.
-    let end = start + usize::from(ip.total_len());
-    let (src, dst) = (ip.src(), ip.dst());
-    ip.set_src(dst);
-    ip.set_dst(src);
-    ip.set_ttl(TTL);
-    ip.fill_checksum();
-
-    let transport = &mut bytes[summary.transport_offset()..];
-    if summary.transport() == Transport::Udp {
-        let mut udp = Udp::new_checked(transport)?;
-        let (src, dst) = (udp.src_port(), udp.dst_port());
-        udp.set_src_port(dst);
-        udp.set_dst_port(src);
-    } else {
-        Icmpv4::new_checked(transport)?.change_kind(ICMP_ECHO_REPLY);
+/// Turns a ping into its reply, and another datagram around. Ethernet's padding is cut off.
+fn turn_around(frame: &mut Frame<'_>, summary: &Summary) -> Result<(), ParseError> {
+    let (start, mut answer, bytes) = (summary.network_offset(), *summary, frame.bytes_mut());
+    match summary.transport() {
+        Transport::Icmpv4 => answer.echo_reply(bytes)?,
+        _ => answer.swap_ends(bytes)?,
     }
+    let mut ip = Ipv4::new_checked(&mut bytes[start..])?;
+    ip.change_ttl(TTL);
+    let end = start + usize::from(ip.total_len());
     frame.truncate(end);
     Ok(())
 }

@@ -7,35 +7,45 @@
 //!               └──────────── FRAMES ◄── freed ───┘
 //! ```
 //!
-//! The pool and the ring are statics in `.bss`; nothing is allocated elsewhere. The interrupt copies a frame from
-//! the controller's FIFO into a block, which is the last copy until the answer is sent from the same block. If the
-//! main loop falls behind and no block is left, the interrupt drops frames and counts them; nothing else happens.
+//! The pool and the ring are statics in `.bss`; nothing is allocated elsewhere. The interrupt takes its own end of the
+//! ring, so that no mutex lies between it and the main loop. It copies a frame from the controller's FIFO into a block,
+//! which is the last copy until the answer is sent from the same block. If the main loop falls behind and no block is
+//! left, the interrupt drops frames and counts them; nothing else happens.
 //!
 //! It runs on the board `mps2-an385` as QEMU emulates it, built for `thumbv7m-none-eabi`, or for
 //! `thumbv6m-none-eabi`, which has no compare-and-swap. `cargo run -p firmware-host` in the repository's root builds
 //! it, runs it and checks it. The log needs semihosting: QEMU, or a debugger.
+//!
+//! With `--features defmt` the log is in defmt's format. From this folder:
+//!
+//! ```text
+//! DEFMT_LOG=info cargo build --release --target thumbv7m-none-eabi --features defmt
+//! image=target/thumbv7m-none-eabi/release/firmware
+//! qemu-system-arm -machine mps2-an385 -nic none -display none -monitor none -serial none \
+//!   -semihosting-config enable=on,target=native -kernel $image | defmt-print -e $image
+//! ```
 #![no_std]
 #![no_main]
 
 mod answer;
 mod lan9118;
+mod log;
 mod reception;
 
-use core::cell::RefCell;
 use core::panic::PanicInfo;
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, SYST};
 use cortex_m_rt::{entry, exception};
-use cortex_m_semihosting::{debug, hprintln};
-use critical_section::Mutex;
+use cortex_m_semihosting::debug;
 use framepool::Frame;
 use framepool::ring::{Consumer, Ring};
 use framepool::wire::Summary;
 
 use crate::answer::{Host, Verdict};
-use crate::lan9118::Transmitter;
+use crate::lan9118::{Receiver, Transmitter};
+use crate::log::log;
 use crate::reception::{Counts, Reception};
 
 const HOST: Host = Host {
@@ -50,36 +60,34 @@ const CORE_HZ: u32 = 25_000_000;
 
 // A block holds the longest Ethernet frame, with a VLAN tag.
 framepool::pool!(static FRAMES: [1536; 16], caches = false);
-/// Has room for all blocks, so it is never full.
+/// From the interrupt to the main loop. Has room for all blocks, so it is never full.
 static ARRIVED: Ring<Frame<'static>, 16> = Ring::new();
-/// What the interrupt owns, once the controller has been started.
-static RECEPTION: Mutex<RefCell<Option<Reception>>> = Mutex::new(RefCell::new(None));
+/// From the main program to the interrupt: the controller's receiver, once that has been started. It stays there, and
+/// belongs to the consumer.
+static RECEIVER: Ring<Receiver, 1> = Ring::new();
+static COUNTS: Counts = Counts::new();
 
 #[entry]
 fn main() -> ! {
     let Some(core) = cortex_m::Peripherals::take() else {
         unreachable!("main runs once");
     };
-    let Ok((to_main, arrived)) = ARRIVED.split() else {
-        unreachable!("the ring is split once");
+    let Ok(arrived) = ARRIVED.consumer() else {
+        unreachable!("the interrupt takes the other end");
     };
     // SAFETY: the board has a LAN9118 there, and only this line uses it.
     let nic = unsafe { lan9118::start(LAN9118, HOST.mac) };
     let Ok((nic, transmitter)) = nic else {
         panic!("no LAN9118 at {LAN9118:#x}");
     };
-    critical_section::with(|cs| {
-        RECEPTION.replace(
-            cs,
-            Some(Reception {
-                nic,
-                pool: &FRAMES,
-                to_main,
-                counts: Counts::default(),
-            }),
-        );
-    });
-    hprintln!(
+    let handed_over = RECEIVER
+        .producer()
+        .is_ok_and(|mut to_interrupt| to_interrupt.push(nic).is_ok());
+    assert!(
+        handed_over,
+        "the ring is empty, and no other code takes this end"
+    );
+    log!(
         "ready: {}, {} blocks of {} bytes",
         HOST.ip,
         FRAMES.capacity(),
@@ -101,11 +109,20 @@ unsafe fn DefaultHandler(number: i16) {
     if number != LAN9118_INTERRUPT.0 as i16 {
         panic!("unexpected interrupt {number}");
     }
-    critical_section::with(|cs| {
-        if let Some(reception) = RECEPTION.borrow_ref_mut(cs).as_mut() {
-            reception.run();
+    // No other code takes these ends. They go back when the interrupt returns.
+    let (Ok(mut receiver), Ok(to_main)) = (RECEIVER.consumer(), ARRIVED.producer()) else {
+        panic!("an end of the interrupt is taken");
+    };
+    // In place: it stays in the ring.
+    if let Some(nic) = receiver.peek_up_to(1).as_mut_slices().0.first_mut() {
+        Reception {
+            nic,
+            pool: &FRAMES,
+            to_main,
+            counts: &COUNTS,
         }
-    });
+        .run();
+    }
 }
 
 /// What became of the frames that reached the main loop.
@@ -171,10 +188,6 @@ impl Service {
         frame: &mut Frame<'static>,
         summary: &Summary,
     ) -> Result<(), core::fmt::Error> {
-        let reception = critical_section::with(|cs| {
-            let reception = RECEPTION.borrow_ref(cs);
-            reception.as_ref().map(|r| r.counts).unwrap_or_default()
-        });
         let (pool, answers) = (FRAMES.stats(), &self.counts);
         answer::put_text(
             frame,
@@ -187,10 +200,10 @@ impl Service {
                 pool.peak,
                 pool.exhaustions,
                 pool.refusals,
-                reception.received,
-                reception.damaged,
-                reception.no_block,
-                reception.ring_full,
+                COUNTS.received.get(),
+                COUNTS.damaged.get(),
+                COUNTS.no_block.get(),
+                COUNTS.ring_full.get(),
                 answers.answered,
                 answers.ignored,
                 answers.malformed,
@@ -211,7 +224,7 @@ impl Service {
         }
         self.timer.disable_counter();
         let after = FRAMES.stats();
-        hprintln!(
+        log!(
             "paused for {} ms: {} blocks in use, {} frames found none",
             ms,
             after.in_use,
@@ -233,7 +246,7 @@ unsafe impl InterruptNumber for Interrupt {
 /// Logs the message and ends the emulation with an error.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
-    hprintln!("{}", info);
+    log::panicked(info);
     loop {
         debug::exit(debug::EXIT_FAILURE);
     }

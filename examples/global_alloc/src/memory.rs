@@ -1,98 +1,103 @@
-//! The allocator: pools of three sizes in front of the system's, without unsafe code.
-//!
-//! Pools nest: what does not fit a block of the first, or finds none free, goes to the next. `at_least` keeps small
-//! requests out of large blocks when the smaller pool is exhausted.
+//! The allocator: thread caches over pools of three sizes in hugepages, with the system's allocator as the fallback.
+//! Without unsafe code.
 
 use std::alloc::System;
 use std::mem::forget;
 
-use framepool::{Block, Pool, PoolAlloc};
+use framepool::{Block, CachedAllocs, Pool, PoolAllocs, PoolConfig, SizeProfile};
 
-const SMALL_BYTES: usize = 64;
-const MEDIUM_BYTES: usize = 768;
-const LARGE_BYTES: usize = 8192;
-
-// In .bss, ready before `main`, where std allocates already. Without caches: the global allocator has none.
-framepool::pool!(static SMALL: [SMALL_BYTES; 32768], caches = false);
-framepool::pool!(static MEDIUM: [MEDIUM_BYTES; 8192], caches = false);
-framepool::pool!(static LARGE: [LARGE_BYTES; 512], caches = false);
-
-// Counts the requests that are larger than any block: its only block is taken, so it refuses them and counts that.
-// The memory is never touched, and so costs address space alone.
-framepool::pool!(static LARGER: [1 << 24; 1], caches = false);
+/// Bytes of a block, and number of blocks. The profile in the report shows whether other sizes would be better.
+const SHAPES: [(usize, usize); 3] = [(64, 32768), (768, 8192), (8192, 512)];
 
 #[global_allocator]
-static GLOBAL: Global = PoolAlloc::new(&SMALL, MEDIUM_AND_UP);
+static GLOBAL: CachedAllocs<System, { SHAPES.len() }> = CachedAllocs::new(PoolAllocs::late(System));
 
-type Global = PoolAlloc<PoolAlloc<PoolAlloc<PoolAlloc<System>>>>;
-
-const MEDIUM_AND_UP: PoolAlloc<PoolAlloc<PoolAlloc<System>>> =
-    PoolAlloc::new(&MEDIUM, LARGE_AND_UP).at_least(SMALL_BYTES + 1);
-const LARGE_AND_UP: PoolAlloc<PoolAlloc<System>> =
-    PoolAlloc::new(&LARGE, COUNTED).at_least(MEDIUM_BYTES + 1);
-const COUNTED: PoolAlloc<System> = PoolAlloc::new(&LARGER, System).at_least(LARGE_BYTES + 1);
-
-/// The pools that serve, the smallest blocks first.
-static POOLS: [&Pool<'static>; 3] = [&SMALL, &MEDIUM, &LARGE];
-
-/// Makes the memory of all blocks resident, and starts counting what is larger. Called once, before other threads run.
-/// If the pools are to be `empty`, it keeps all blocks.
-pub fn prepare(empty: bool) -> Result<(), String> {
-    let counting = LARGER.alloc().map_err(|e| e.to_string())?;
-    forget(counting);
-    for pool in POOLS {
-        let blocks = touched(pool);
-        if empty {
-            forget(blocks);
-        }
+/// Maps the pools, resident from the start, and installs them. What std has allocated before goes back to the system.
+/// Returns a line about the memory of each. If the pools are to be `empty`, takes all blocks and keeps them.
+pub fn prepare(empty: bool) -> Result<Vec<String>, String> {
+    let [small, medium, large] = SHAPES.map(|(size, count)| {
+        let mapped = Pool::map(PoolConfig::new(size, count));
+        mapped.map(Pool::leak).map_err(|e| e.to_string())
+    });
+    let pools = GLOBAL
+        .install([small?, medium?, large?])
+        .map_err(|e| e.to_string())?;
+    if empty {
+        pools.into_iter().for_each(take_all);
     }
-    Ok(())
+    Ok(pools.into_iter().map(granted).collect())
 }
 
-/// All free blocks, each written to.
-fn touched(pool: &'static Pool<'static>) -> Vec<Block<'static>> {
+/// Which pages the kernel granted: the reason is there if they are no hugepages.
+fn granted(pool: &'static Pool<'static>) -> String {
+    let report = pool.region_report();
+    report.map_or_else(String::new, |report| {
+        format!("{} bytes a block: {report}", pool.block_size())
+    })
+}
+
+fn take_all(pool: &'static Pool<'static>) {
+    GLOBAL.flush();
     // Longer than any block, so in the system's memory.
-    let mut blocks = Vec::with_capacity(pool.capacity());
-    while let Ok(mut block) = pool.alloc() {
-        block.zeroed();
+    let mut blocks: Vec<Block<'_>> = Vec::with_capacity(pool.capacity());
+    while let Ok(block) = pool.alloc() {
         blocks.push(block);
     }
-    blocks
+    forget(blocks);
 }
 
-/// What each pool has done so far, and how many requests were larger than any block.
-#[derive(Debug, Clone, Copy)]
+/// The state of the pools, and the requests so far.
+#[derive(Debug, Clone)]
 pub struct Figures {
-    pub sizes: [Size; POOLS.len()],
-    pub larger: u64,
+    pub sizes: [Size; SHAPES.len()],
+    pub requests: SizeProfile,
 }
 
-/// The figures of a pool.
-#[derive(Debug, Clone, Copy)]
+/// The state of a pool.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Size {
     /// Bytes per block.
     pub block: usize,
     pub capacity: u64,
-    /// Requests that got a block.
-    pub served: u64,
-    /// Requests that would have fit, but found no block free.
-    pub missed: u64,
     pub in_use: u64,
 }
 
 pub fn figures() -> Figures {
-    let sizes = POOLS.map(|pool| {
+    Figures {
+        sizes: sizes(),
+        requests: GLOBAL.profile(),
+    }
+}
+
+/// The most blocks of each size that were in use, as of the caches' last exchanges.
+#[derive(Debug, Default)]
+pub struct Most(pub [u64; SHAPES.len()]);
+
+impl Most {
+    pub fn note(&mut self) {
+        for (most, size) in self.0.iter_mut().zip(sizes()) {
+            *most = size.in_use.max(*most);
+        }
+    }
+}
+
+/// As of the last exchange of each thread's caches.
+fn sizes() -> [Size; SHAPES.len()] {
+    let mut sizes = [Size::default(); SHAPES.len()];
+    for (size, pool) in sizes.iter_mut().zip(GLOBAL.pools()) {
         let stats = pool.stats();
-        Size {
+        *size = Size {
             block: pool.block_size(),
             capacity: stats.capacity,
-            served: stats.allocations,
-            missed: stats.exhaustions,
             in_use: stats.in_use,
-        }
-    });
-    let larger = LARGER.stats().exhaustions;
-    Figures { sizes, larger }
+        };
+    }
+    sizes
+}
+
+/// Returns the blocks in this thread's caches, so that the figures are exact.
+pub fn flush() {
+    GLOBAL.flush();
 }
 
 #[cfg(test)]
@@ -101,13 +106,16 @@ mod tests {
 
     #[test]
     fn each_size_has_its_pool() {
+        prepare(false).unwrap();
+        let pools = GLOBAL.pools();
         let place = |size: usize| {
             let bytes = Vec::<u8>::with_capacity(size);
-            POOLS.iter().position(|pool| pool.contains(bytes.as_ptr()))
+            pools.iter().position(|pool| pool.contains(bytes.as_ptr()))
         };
-        assert_eq!([1, SMALL_BYTES].map(place), [Some(0); 2]);
-        assert_eq!([SMALL_BYTES + 1, MEDIUM_BYTES].map(place), [Some(1); 2]);
-        assert_eq!([MEDIUM_BYTES + 1, LARGE_BYTES].map(place), [Some(2); 2]);
-        assert_eq!([LARGE_BYTES + 1, 1 << 20].map(place), [None; 2]);
+        let [small, medium, large] = SHAPES.map(|(size, _)| size);
+        assert_eq!([1, small].map(place), [Some(0); 2]);
+        assert_eq!([small + 1, medium].map(place), [Some(1); 2]);
+        assert_eq!([medium + 1, large].map(place), [Some(2); 2]);
+        assert_eq!([large + 1, 1 << 20].map(place), [None; 2]);
     }
 }

@@ -4,21 +4,6 @@ use std::ffi::OsString;
 
 use lexopt::prelude::*;
 
-pub const HELP: &str = "\
-A program of two threads that exchange orders and prices as JSON, under a global allocator with pools in front
-of the system's. The report shows what each pool served, what went to the system, and the page faults of both
-threads after the warm-up.
-
-Usage: global_alloc [OPTIONS]
-
-  --rounds N    rounds after the warm-up; one round is a message of 32 orders and its answer (default: 20000)
-  --warm-up N   rounds before (default: 2000)
-  --empty       take all blocks first: every request goes to the system's allocator, after the pools refused it
-  --help        print this help
-
-Exit codes: 0: success. 1: failure, or a block that was not freed. 2: wrong option.
-";
-
 pub enum Parsed {
     Run(Options),
     Help,

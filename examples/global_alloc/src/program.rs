@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::book::{Book, message};
 use crate::faults;
-use crate::memory::{self, Figures};
+use crate::memory::{self, Figures, Most};
 use crate::options::Options;
 
 /// Messages under way in each direction.
@@ -17,10 +17,10 @@ const UNDER_WAY: usize = 16;
 /// The result of a run, for the time after the warm-up.
 pub struct Outcome {
     pub elapsed: Duration,
-    /// The pools at its start.
+    /// The memory at its start.
     pub start: Figures,
-    /// The most blocks of each size that were in use, as seen once a round.
-    pub most: [u64; 3],
+    /// The most memory that was in use, as seen once a round.
+    pub most: Most,
     /// Page faults of the gateway's thread and of the book's.
     pub faults: [u64; 2],
     /// Orders that the book kept at the end.
@@ -76,11 +76,12 @@ fn send_orders(
         (answered..to).try_for_each(|round| check(&answers.recv().map_err(closed)?, round))
     };
     rounds(0, options.warm_up)?;
-    // The clock outside of the count: its first reading maps a page.
+    // Outside of the count: the first readings of clock and faults map pages.
+    faults::of_this_thread()?;
     let (start, began) = (memory::figures(), Instant::now());
-    let before = faults::of_this_thread();
+    let before = faults::of_this_thread()?;
     rounds(options.warm_up, options.warm_up + options.rounds)?;
-    let faults = faults::of_this_thread() - before;
+    let faults = faults::of_this_thread()? - before;
     Ok(Sent {
         elapsed: began.elapsed(),
         start,
@@ -98,7 +99,7 @@ fn check(answer: &str, round: u64) -> Result<(), String> {
 }
 
 struct Kept {
-    most: [u64; 3],
+    most: Most,
     faults: u64,
     orders: usize,
 }
@@ -111,26 +112,24 @@ fn keep_book(
 ) -> Result<Kept, String> {
     let mut book = Book::default();
     let mut kept = Kept {
-        most: [0; 3],
+        most: Most::default(),
         faults: 0,
         orders: 0,
     };
-    let mut before = faults::of_this_thread();
+    let mut before = faults::of_this_thread()?;
     for (round, message) in (0..).zip(messages) {
         if round == warm_up {
-            before = faults::of_this_thread();
+            before = faults::of_this_thread()?;
         }
         let answer = book.answer(&message)?;
         if round >= warm_up {
-            for (most, size) in kept.most.iter_mut().zip(memory::figures().sizes) {
-                *most = size.in_use.max(*most);
-            }
+            kept.most.note();
         }
         if answers.send(answer).is_err() {
             break;
         }
     }
-    kept.faults = faults::of_this_thread() - before;
+    kept.faults = faults::of_this_thread()? - before;
     kept.orders = book.len();
     Ok(kept)
 }

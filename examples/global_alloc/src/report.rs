@@ -8,6 +8,8 @@ use crate::options::Options;
 use crate::program::Outcome;
 
 pub struct Report<'a> {
+    /// A line about the memory of each pool.
+    pub granted: &'a [String],
     pub options: &'a Options,
     pub outcome: &'a Outcome,
     /// Before the program started, and after its threads ended.
@@ -36,9 +38,12 @@ impl fmt::Display for Report<'_> {
         let (rounds, outcome) = (self.options.rounds, self.outcome);
         let seconds = outcome.elapsed.as_secs_f64();
         let (start, after) = (&outcome.start, &self.after);
-        let served = |size: usize| after.sizes[size].served - start.sizes[size].served;
-        let all: u64 = (0..after.sizes.len()).map(served).sum();
+        let requests = after.requests.since(&start.requests);
+        let all = requests.served() + requests.missed();
 
+        for granted in self.granted {
+            writeln!(f, "memory       {granted}")?;
+        }
         writeln!(
             f,
             "rounds       {rounds} of {ORDERS} orders on 2 threads, in {seconds:.3} s"
@@ -46,31 +51,21 @@ impl fmt::Display for Report<'_> {
         writeln!(f, "rounds/s     {:.0}", rounds as f64 / seconds)?;
         writeln!(
             f,
-            "allocations  {all} served, {:.0}/s",
-            all as f64 / seconds
+            "requests     {all}, {:.0}/s; {} served, {} to the system",
+            all as f64 / seconds,
+            requests.served(),
+            requests.missed()
         )?;
         writeln!(f, "book         {} orders at the end", outcome.orders)?;
         writeln!(f)?;
-        writeln!(
-            f,
-            "   size      served  to system  most in use  of blocks  in use at end"
-        )?;
-        for (i, size) in after.sizes.iter().enumerate() {
-            let served = served(i);
-            let missed = size.missed - start.sizes[i].missed;
-            let (most, capacity, left) = (outcome.most[i], size.capacity, size.in_use);
-            let bytes = size.block;
-            writeln!(
-                f,
-                "{bytes:>7} {served:>11} {missed:>10} {most:>12} {capacity:>10} {left:>14}"
-            )?;
+        writeln!(f, "   size  most in use  of blocks  in use at end")?;
+        for (size, most) in after.sizes.iter().zip(outcome.most.0) {
+            let (bytes, capacity, left) = (size.block, size.capacity, size.in_use);
+            writeln!(f, "{bytes:>7} {most:>12} {capacity:>10} {left:>14}")?;
         }
-        let larger = after.larger - start.larger;
-        writeln!(
-            f,
-            " larger           - {larger:>10}            -          -              -"
-        )?;
         writeln!(f)?;
+        writeln!(f, "requests by size, after the warm-up:")?;
+        writeln!(f, "{requests}")?;
         let [gateway, book] = outcome.faults;
         writeln!(
             f,

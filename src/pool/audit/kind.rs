@@ -12,7 +12,7 @@ pub enum AuditKind {
     AllocatedInBurst,
     /// Allocated by the trait `Allocator`.
     AllocatedAsMemory,
-    /// Allocated by [`PoolAlloc`](crate::PoolAlloc), which does not know its caller.
+    /// Allocated by a global allocator, such as [`PoolAlloc`](crate::PoolAlloc), which does not know its caller.
     AllocatedGlobally,
     /// Added to a burst.
     IntoBurst,
@@ -30,8 +30,10 @@ pub enum AuditKind {
     Freed,
     /// Freed into the depot by the trait `Allocator`.
     FreedAsMemory,
-    /// Freed into the depot by [`PoolAlloc`](crate::PoolAlloc).
+    /// Freed into the depot by a global allocator.
     FreedGlobally,
+    /// Freed into a thread's cache by a global allocator: `CachedAllocs`.
+    CachedGlobally,
     /// Freed by a destructor, which does not know its caller.
     Dropped,
     /// Freed into a cache.

@@ -229,7 +229,7 @@ fn this_thread(kind: AuditKind) -> AuditThread {
         this.number = THREADS.fetch_add(1, Relaxed) + 1;
         keep(this);
     }
-    if this.name == UNKNOWN.name && !kind.is_global() {
+    if this.name == UNKNOWN.name && !kind.is_global() && !is_inside() {
         // If the call below records an event, that event finds a name.
         this.name = name_from(b"?");
         keep(this);
@@ -239,6 +239,14 @@ fn this_thread(kind: AuditKind) -> AuditThread {
         }
     }
     this
+}
+
+/// Whether a global allocator moves blocks between its caches and a depot.
+fn is_inside() -> bool {
+    #[cfg(loom)]
+    return false;
+    #[cfg(not(loom))]
+    return crate::pool::global_alloc::is_inside();
 }
 
 /// The first bytes of a name.

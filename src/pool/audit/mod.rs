@@ -25,7 +25,7 @@ use crate::pool::Pool;
 
 impl AuditKind {
     /// All of them, in the order of their numbers, with their texts.
-    const ALL: [(Self, &str); 18] = [
+    const ALL: [(Self, &str); 19] = [
         (Self::Allocated, "allocated"),
         (Self::AllocatedInBurst, "allocated in a burst"),
         (Self::AllocatedAsMemory, "allocated as memory"),
@@ -39,6 +39,10 @@ impl AuditKind {
         (Self::Freed, "freed"),
         (Self::FreedAsMemory, "freed as memory"),
         (Self::FreedGlobally, "freed by the global allocator"),
+        (
+            Self::CachedGlobally,
+            "freed to a cache by the global allocator",
+        ),
         (Self::Dropped, "dropped"),
         (Self::FreedToCache, "freed to a cache"),
         (Self::Drawn, "drawn by a cache"),
@@ -68,12 +72,18 @@ impl AuditKind {
 
     /// Whether the block is in a cache after this.
     pub const fn is_cached(self) -> bool {
-        matches!(self, Self::FreedToCache | Self::Drawn)
+        matches!(
+            self,
+            Self::FreedToCache | Self::CachedGlobally | Self::Drawn
+        )
     }
 
     /// Whether this happens inside a global allocator.
     const fn is_global(self) -> bool {
-        matches!(self, Self::AllocatedGlobally | Self::FreedGlobally)
+        matches!(
+            self,
+            Self::AllocatedGlobally | Self::FreedGlobally | Self::CachedGlobally
+        )
     }
 
     /// Whether the user's code called for this.

@@ -193,13 +193,8 @@ impl<'p> AuditReport<'p> {
     fn holdings(&self, which: fn(AuditKind) -> bool) -> impl Iterator<Item = Holding> + use<'p> {
         let (pool, now) = (self.pool, self.now);
         (0..pool.depot.capacity()).filter_map(move |id| {
-            let last = pool.header().cold.ledger.last(pool.capacity(), id)?;
-            which(last.kind).then(|| Holding {
-                id: BlockId(id),
-                last,
-                age: now.saturating_sub(last.sequence),
-                history: pool.history_of(id),
-            })
+            let last = pool.last_event(id)?;
+            which(last.kind).then(|| pool.holding(id, last, now))
         })
     }
 }
@@ -262,6 +257,24 @@ impl Pool<'_> {
     /// The last events of a block, in use or free; `None` if there is no such block. O(1).
     pub fn history(&self, id: BlockId) -> Option<AuditHistory> {
         (id.0 < self.depot.capacity()).then(|| self.history_of(id.0))
+    }
+
+    /// The place of a block now, and its history. `None` if it had no event.
+    pub(crate) fn holding_of(&self, id: u32) -> Option<Holding> {
+        Some(self.holding(id, self.last_event(id)?, ledger::events()))
+    }
+
+    fn last_event(&self, id: u32) -> Option<AuditEvent> {
+        self.header().cold.ledger.last(self.capacity(), id)
+    }
+
+    fn holding(&self, id: u32, last: AuditEvent, now: usize) -> Holding {
+        Holding {
+            id: BlockId(id),
+            last,
+            age: now.saturating_sub(last.sequence),
+            history: self.history_of(id),
+        }
     }
 
     fn history_of(&self, id: u32) -> AuditHistory {

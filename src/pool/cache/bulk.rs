@@ -26,13 +26,9 @@ impl<'p, const N: usize> Cache<'p, N> {
         &mut self,
         n: usize,
     ) -> Result<Burst<'p, K>, AllocManyError> {
-        if !self.holds_run::<K>(n) {
-            self.make_run::<K>(n)?;
-        }
-        // SAFETY: just checked or made; the blocks pass to the burst.
-        let burst = unsafe { Burst::own(self.pool, self.pop_run(n), n) };
-        burst.note(AuditKind::AllocatedInBurst);
-        Ok(burst)
+        self.hold_run::<K>(n)?;
+        // SAFETY: just made.
+        Ok(unsafe { self.pop_burst(n) })
     }
 
     /// Takes up to `n` blocks (at most `K`): as many as are free, possibly none.
@@ -43,7 +39,28 @@ impl<'p, const N: usize> Cache<'p, N> {
         if !self.holds_run::<K>(n) {
             n = self.make_run_up_to::<K>(n);
         }
-        // SAFETY: just checked or made; the blocks pass to the burst.
+        // SAFETY: just checked or made.
+        unsafe { self.pop_burst(n) }
+    }
+
+    /// Makes [`holds_run`](Self::holds_run) of `K` and `n` true, or fails. For callers that wrap the burst: one that is
+    /// unwrapped from a `Result` first is copied in pieces that the processor forwards slowly.
+    #[inline(always)]
+    pub(crate) fn hold_run<const K: usize>(&mut self, n: usize) -> Result<(), AllocManyError> {
+        match self.holds_run::<K>(n) {
+            true => Ok(()),
+            false => self.make_run::<K>(n),
+        }
+    }
+
+    /// A burst of the topmost `n` blocks.
+    ///
+    /// # Safety
+    /// [`holds_run`](Self::holds_run) of `K` and `n` is true.
+    #[inline(always)]
+    #[cfg_attr(feature = "audit", track_caller)]
+    pub(crate) unsafe fn pop_burst<const K: usize>(&mut self, n: usize) -> Burst<'p, K> {
+        // SAFETY: the caller's promise; the blocks pass to the burst.
         let burst = unsafe { Burst::own(self.pool, self.pop_run(n), n) };
         burst.note(AuditKind::AllocatedInBurst);
         burst

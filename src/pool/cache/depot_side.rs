@@ -57,7 +57,7 @@ impl<const N: usize> Cache<'_, N> {
 
     #[cold]
     #[inline(never)]
-    pub(super) fn count_refusal(&mut self) {
+    pub(crate) fn count_refusal(&mut self) {
         self.account.refusals += 1;
         self.pool.count_refusal();
     }

@@ -4,11 +4,18 @@
 // |---|---|
 // | this one | the cache, one block at a time |
 // | `bulk` | bursts and arrays |
+// | `by_index` | one block by its index, for allocators |
 // | `vectors`, `heapless` | vectors of handles |
 // | `depot_side` | exchanges with the depot |
 // | `tally` | length, allocations and budget in one word |
 
 mod bulk;
+#[cfg(any(
+    all(feature = "std", not(loom)),
+    feature = "allocator-api2",
+    framepool_nightly
+))]
+mod by_index;
 mod depot_side;
 #[cfg(feature = "heapless")]
 mod heapless;
@@ -211,7 +218,7 @@ impl<'p, const N: usize> Cache<'p, N> {
     /// Frees a block. O(1), no atomic; one exchange with the depot if the cache is full.
     ///
     /// # Errors
-    /// [`WrongPool`] with the block, if it belongs to another pool.
+    /// [`WrongPool`] with the block, if it belongs to another pool. It shows what to write for `?`.
     #[inline]
     #[cfg_attr(feature = "audit", track_caller)]
     pub fn free(&mut self, block: Block<'p>) -> Result<(), WrongPool<Block<'p>>> {
@@ -254,6 +261,15 @@ impl<'p, const N: usize> Cache<'p, N> {
         WrongPool(block)
     }
 
+    /// Returns all blocks to the depot, and reports everything.
+    pub(crate) fn retire(&mut self) {
+        self.give_all();
+        // For a cache whose blocks all went elsewhere.
+        self.settle();
+        // Last: it runs the user's code, which may unwind.
+        self.pool.look_for_waiters();
+    }
+
     /// Returns the statistics of this cache. Exact.
     pub fn stats(&self) -> CacheStats {
         let (account, len) = (&self.account, self.len() as u64);
@@ -276,11 +292,7 @@ impl<'p, const N: usize> Cache<'p, N> {
 
 impl<const N: usize> Drop for Cache<'_, N> {
     fn drop(&mut self) {
-        self.give_all();
-        // For a cache whose blocks all went elsewhere.
-        self.settle();
-        // Last: it runs the user's code, which may unwind.
-        self.pool.look_for_waiters();
+        self.retire();
     }
 }
 

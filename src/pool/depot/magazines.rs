@@ -330,6 +330,16 @@ impl<'a> Magazines<'a> {
         .flatten()
     }
 
+    /// Gives a full magazine away, and takes none for it. The blocks of the first `len` indices pass to the thread that
+    /// takes it.
+    #[cfg(all(feature = "heap", feature = "spin", feature = "std", not(loom)))]
+    pub(crate) fn push_full(self, s: Section<'_>, own: Magazine, len: usize) {
+        self.exchange(s, |tops| {
+            self.set_head(&own, Head::new(tops.full(), len));
+            Some((own.plus_one(), tops.empty(), ()))
+        });
+    }
+
     /// Takes an empty magazine, or one never used.
     pub(crate) fn take_empty(self, s: Section<'_>) -> Option<Magazine> {
         let from_stack = self.exchange(s, |tops| {

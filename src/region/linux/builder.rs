@@ -1,5 +1,8 @@
 //! The requests for a mapping, and the ladder of page sizes.
 
+#[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+use core::mem::MaybeUninit;
+
 use rustix::io::Errno;
 use rustix::mm::MapFlags;
 
@@ -10,6 +13,8 @@ use super::mapped::MappedRegion;
 use super::mapping::{Mapping, Shape};
 use super::numa::{Node, NodeError};
 use super::page::PageSize;
+#[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+use super::prefault::Plan;
 use super::prefault::{PrefaultError, Progress};
 use super::report::{Refused, RegionReport, Residency, Stage, Step};
 
@@ -55,7 +60,7 @@ pub struct MapBuilder {
 impl MappedRegion {
     /// Starts a mapping of at least `len` bytes. By default it has 2 MiB pages, or the next smaller
     /// pages that are available, all prefaulted. Nothing is mapped before [`MapBuilder::map`].
-    pub fn builder(len: usize) -> MapBuilder {
+    pub const fn builder(len: usize) -> MapBuilder {
         MapBuilder {
             len,
             page: PageSize::Huge2M,
@@ -73,7 +78,7 @@ impl MappedRegion {
 
 impl MapBuilder {
     /// Largest page size to try. Default: [`PageSize::Huge2M`].
-    pub fn page(mut self, page: PageSize) -> Self {
+    pub const fn page(mut self, page: PageSize) -> Self {
         self.page = page;
         self
     }
@@ -82,14 +87,14 @@ impl MapBuilder {
     ///
     /// For [`PageSize::Transparent`] the kernel must accept the advice, but may ignore it:
     /// [`RegionReport::huge_bytes`] says how many bytes are in huge pages.
-    pub fn force(mut self) -> Self {
+    pub const fn force(mut self) -> Self {
         self.force = true;
         self
     }
 
     /// Tries each smaller page size in turn if a larger one is refused; the report says which one the
     /// mapping got. This is the default.
-    pub fn fall_back(mut self) -> Self {
+    pub const fn fall_back(mut self) -> Self {
         self.force = false;
         self
     }
@@ -98,7 +103,7 @@ impl MapBuilder {
     ///
     /// Without it, the first touch of each page is a page fault. If no page of 2 MiB or 1 GiB is
     /// available then (a cgroup's limit, a child of `fork`), the touch is a SIGBUS.
-    pub fn prefault(mut self, prefault: bool) -> Self {
+    pub const fn prefault(mut self, prefault: bool) -> Self {
         self.prefault = prefault;
         self
     }
@@ -106,7 +111,7 @@ impl MapBuilder {
     /// Number of threads that prefault, each 2 MiB (or one larger page) at a time; 0 and 1 mean the
     /// calling thread. Default: 1. If a thread cannot be started, the others do its work; the report
     /// has the number of threads.
-    pub fn prefault_threads(mut self, threads: usize) -> Self {
+    pub const fn prefault_threads(mut self, threads: usize) -> Self {
         self.threads = threads;
         self
     }
@@ -116,7 +121,7 @@ impl MapBuilder {
     ///
     /// If the node is full, the kernel takes pages from another one: [`RegionReport::placed`] has the
     /// number of bytes on the node. Counting them takes one system call for each 512 pages.
-    pub fn node(mut self, node: u32) -> Self {
+    pub const fn node(mut self, node: u32) -> Self {
         self.node = Some(node);
         self
     }
@@ -137,28 +142,28 @@ impl MapBuilder {
     ///     Err(other) => println!("{other}"),
     /// }
     /// ```
-    pub fn lock(mut self) -> Self {
+    pub const fn lock(mut self) -> Self {
         self.lock = LockRequest::OrError;
         self
     }
 
     /// As [`lock`](Self::lock), but if the lock is refused the region is mapped without it, and
     /// [`RegionReport::lock`] has the reason. Page size has priority: a refused lock is not a step down.
-    pub fn lock_or_report(mut self) -> Self {
+    pub const fn lock_or_report(mut self) -> Self {
         self.lock = LockRequest::OrReport;
         self
     }
 
     /// What a child of `fork` finds at the region's addresses. Default: [`Fork::Copied`]. A rung whose
     /// pages do not support the setting is a step down: hugetlb pages cannot be wiped.
-    pub fn fork(mut self, fork: Fork) -> Self {
+    pub const fn fork(mut self, fork: Fork) -> Self {
         self.fork = fork;
         self
     }
 
     /// Whether core dumps contain the region (`MADV_DONTDUMP` if not). Default: `true`. Turn it off for
     /// gigabytes of packets.
-    pub fn dump(mut self, dump: bool) -> Self {
+    pub const fn dump(mut self, dump: bool) -> Self {
         self.dump = dump;
         self
     }
@@ -169,7 +174,7 @@ impl MapBuilder {
     /// Guards are base pages on every rung. They take address space, but no memory. For hugetlb pages
     /// between guards, addresses are reserved, released in the middle and mapped again. `EEXIST` says
     /// that other threads mapped memory there first, four times in a row.
-    pub fn guards(mut self, guards: bool) -> Self {
+    pub const fn guards(mut self, guards: bool) -> Self {
         self.guards = guards;
         self
     }
@@ -216,10 +221,77 @@ impl MapBuilder {
             return Err(MapError::ZeroLength);
         }
         let node = self.find_node().map_err(MapError::Node)?;
+        self.climb(|page, refused| {
+            let (mapping, report) = self.granted(page, refused)?;
+            let mut region = MappedRegion::new(mapping, report, self.node);
+            if self.prefault {
+                region.populate(self.threads, node.as_ref(), &mut progress)?;
+            }
+            Ok(region)
+        })
+    }
+
+    /// As [`map`](Self::map), for ever, and for the memory of the global allocator: allocates nothing. So it does not count
+    /// the bytes in transparent huge pages. The builder [is bare](Self::is_bare).
+    #[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+    pub(crate) fn map_bare(
+        &self,
+    ) -> Result<(&'static mut [MaybeUninit<u8>], RegionReport), MapError> {
+        if self.len == 0 {
+            return Err(MapError::ZeroLength);
+        }
+        let (mapping, report) = self.climb(|page, refused| {
+            let (mut mapping, mut report) = self.granted(page, refused)?;
+            if self.prefault {
+                let plan = Plan {
+                    threads: 1,
+                    node: None,
+                    page,
+                };
+                let done = plan.run(mapping.bytes_mut(), &mut |_| {})?;
+                report.residency = done.residency;
+                report.threads = done.threads;
+                report.huge_bytes = match page {
+                    PageSize::Base => Some(0),
+                    PageSize::Huge2M | PageSize::Huge1G => Some(report.len),
+                    PageSize::Transparent => {
+                        report.collapse = mapping.collapse().err();
+                        None
+                    }
+                };
+            }
+            Ok((mapping, report))
+        })?;
+        Ok((mapping.leak(), report))
+    }
+
+    /// Whether mapping needs nothing but system calls of one thread.
+    #[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+    pub(crate) const fn is_bare(&self) -> bool {
+        self.threads <= 1 && self.node.is_none()
+    }
+
+    /// Whether a child of `fork` gets a copy.
+    #[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+    pub(crate) const fn is_copied_on_fork(&self) -> bool {
+        matches!(self.fork, Fork::Copied)
+    }
+
+    /// Bytes requested.
+    #[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+    pub(crate) const fn requested(&self) -> usize {
+        self.len
+    }
+
+    /// Tries the rungs from the top, with those that were refused.
+    fn climb<R>(
+        &self,
+        mut rung: impl FnMut(PageSize, &Refused) -> Result<R, Refusal>,
+    ) -> Result<R, MapError> {
         let (mut page, mut refused) = (self.page, Refused::NONE);
         loop {
-            let refusal = match self.rung(page, node.as_ref(), &refused, &mut progress) {
-                Ok(region) => return Ok(region),
+            let refusal = match rung(page, &refused) {
+                Ok(reached) => return Ok(reached),
                 Err(refusal) => refusal,
             };
             let (stage, errno) = match refusal {
@@ -254,14 +326,12 @@ impl MapBuilder {
         }
     }
 
-    /// Tries one rung: maps, advises, locks, populates.
-    fn rung(
+    /// The mapping of one rung: mapped, advised, locked, not populated.
+    fn granted(
         &self,
         page: PageSize,
-        node: Option<&Node>,
         refused: &Refused,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Result<MappedRegion, Refusal> {
+    ) -> Result<(Mapping, RegionReport), Refusal> {
         let requested = self.len;
         let len = page.round_up(requested).ok_or(Refusal::TooLong)?;
         let mapping = self.advised(len, page)?;
@@ -278,11 +348,7 @@ impl MapBuilder {
             guard: mapping.guard(),
             refused: refused.clone(),
         };
-        let mut region = MappedRegion::new(mapping, report, self.node);
-        if self.prefault {
-            region.populate(self.threads, node, progress)?;
-        }
-        Ok(region)
+        Ok((mapping, report))
     }
 
     fn advised(&self, len: usize, page: PageSize) -> Result<Mapping, Refusal> {

@@ -211,7 +211,15 @@ impl Iova {
     /// # Errors
     /// [`IovaError::Outside`].
     pub fn translate(&self, ptr: *const u8) -> Result<PhysAddr, IovaError> {
-        self.at(ptr.addr().wrapping_sub(self.start))
+        self.translate_all(ptr, 1)
+    }
+
+    /// Returns the physical address of `len` contiguous bytes (at least one) of the region. O(log ranges).
+    ///
+    /// # Errors
+    /// As for [`contiguous`](Self::contiguous).
+    pub fn translate_all(&self, ptr: *const u8, len: usize) -> Result<PhysAddr, IovaError> {
+        self.contiguous(ptr.addr().wrapping_sub(self.start), len)
     }
 
     /// Returns the physical address of the byte at an offset, for example

@@ -30,7 +30,7 @@ use super::smaps;
 /// assert_ne!(region.report().residency(), Residency::OnDemand);
 ///
 /// // The pool owns the mapping; both move to the other thread.
-/// let pool = Pool::over_mapping(region, PoolConfig::fill(2048)).map_err(|(e, _)| e)?;
+/// let pool = Pool::over_mapping(region, PoolConfig::fill(2048))?;
 /// let sum = std::thread::spawn(move || pool.capacity()).join().unwrap();
 /// assert!(sum > 3900);
 /// # Ok::<(), Box<dyn core::error::Error>>(())

@@ -6,6 +6,8 @@
 //! ```
 
 use core::ffi::c_void;
+#[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+use core::mem::ManuallyDrop;
 use core::mem::{self, MaybeUninit};
 use core::ptr::NonNull;
 
@@ -282,6 +284,15 @@ impl Mapping {
     pub(super) fn bytes_mut(&mut self) -> &mut [MaybeUninit<u8>] {
         // SAFETY: as for `bytes`; `&mut self` makes it the only slice.
         unsafe { NonNull::slice_from_raw_parts(self.start.cast(), self.len).as_mut() }
+    }
+
+    /// The bytes, mapped for ever.
+    #[cfg(all(feature = "heap", feature = "spin", not(loom)))]
+    pub(super) fn leak(self) -> &'static mut [MaybeUninit<u8>] {
+        let mut never_dropped = ManuallyDrop::new(self);
+        let bytes: *mut _ = never_dropped.bytes_mut();
+        // SAFETY: the mapping is never unmapped, and nothing else names its bytes any more.
+        unsafe { &mut *bytes }
     }
 
     /// Requests huge pages (`MADV_HUGEPAGE`).

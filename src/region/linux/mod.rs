@@ -12,13 +12,15 @@
 // | `report.rs`, `error.rs` | what the kernel granted, and why not |
 // | `smaps.rs` | the number of bytes in huge pages, as the kernel counts them |
 // | `iova.rs` | the physical addresses of pages |
+// | `faults.rs` | the page faults of a thread |
 // | `shared/` | a sealed memfd that several processes map |
 //
-// Sources: mmap(2), madvise(2), mlock2(2), move_pages(2), numa(7), proc_pid_smaps(5),
+// Sources: mmap(2), madvise(2), getrusage(2), mlock2(2), move_pages(2), numa(7), proc_pid_smaps(5),
 // Documentation/admin-guide/mm/hugetlbpage.rst and transhuge.rst of the Linux kernel.
 
 mod builder;
 pub(crate) mod error;
+mod faults;
 mod hints;
 mod iova;
 mod lock;
@@ -34,6 +36,7 @@ mod smaps;
 
 pub use builder::MapBuilder;
 pub use error::{MapError, ReleaseError};
+pub use faults::{FaultCounter, PageFaults};
 pub use hints::{Fork, HintError};
 pub use iova::{Iova, IovaError, IovaRange, PhysAddr};
 pub use lock::{Lock, LockError};

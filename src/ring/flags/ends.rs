@@ -1,8 +1,10 @@
 //! The ends of a ring with flags.
 
-use crate::ring::control::{CONSUMER, PRODUCER, Padded};
+use core::mem::MaybeUninit;
+
+use crate::ring::control::{CONSUMER, Control, PRODUCER, Padded};
 use crate::ring::drain::Drain;
-use crate::ring::error::{Abandoned, Full};
+use crate::ring::error::{Abandoned, Full, NoRoom, TooFew};
 #[cfg(feature = "std")]
 use crate::ring::error::{PopWaitError, PushWaitError};
 use crate::ring::flags::slot::FlagSlot;
@@ -10,7 +12,7 @@ use crate::ring::memory::Memory;
 use crate::ring::slot::ahead;
 use crate::ring::stats::{ConsumerStats, ProducerStats};
 use crate::ring::wait::{PopEnd, PushEnd, Wait};
-use crate::sync::{Word, prefetch_write, wide};
+use crate::sync::{AtomicWord, Ordering, Word, prefetch_write, wide};
 #[cfg(feature = "std")]
 use std::time::Duration;
 
@@ -20,19 +22,32 @@ use std::time::Duration;
 /// The full slots are those of the positions from the consumer's `at` up to the producer's, at most the capacity
 /// apart.
 struct End<'r, T> {
-    /// Number of values that went through this end; the lower bits are the index of the next slot.
+    /// Number of values that went through such ends; the lower bits are the index of the next slot.
     at: Word,
     memory: Memory<'r, FlagSlot<T>>,
+    first: Word,
     /// Number of operations that found the slot not ready.
     failed: u64,
     _own_lines: Padded<()>,
 }
 
+/// Where an end leaves its position for the next one. No other end reads it meanwhile.
+fn position(control: &Control, end: u32) -> &AtomicWord {
+    match end {
+        PRODUCER => &control.tail.0,
+        _ => &control.head.0,
+    }
+}
+
 impl<'r, T> End<'r, T> {
-    fn new(memory: Memory<'r, FlagSlot<T>>) -> Self {
+    /// Continues at the position that the last such end left.
+    fn new(memory: Memory<'r, FlagSlot<T>>, end: u32) -> Self {
+        // Relaxed: taking the end has acquired what the last one stored.
+        let at = position(memory.control(), end).load(Ordering::Relaxed);
         Self {
-            at: 0,
+            at,
             memory,
+            first: at,
             failed: 0,
             _own_lines: Padded(()),
         }
@@ -81,16 +96,31 @@ impl<'r, T> End<'r, T> {
         known
     }
 
-    /// Gives the end up. The last one drops the values that are left, and frees the memory.
+    /// Whether the next `n` slots are full, or empty if `full` is false. The full slots are in one piece, and so are the
+    /// empty ones: the last of the `n` tells.
+    #[inline(always)]
+    fn all(&self, n: usize, full: bool) -> bool {
+        let Some(before) = n.checked_sub(1) else {
+            return true;
+        };
+        let last = self.at.wrapping_add(before as Word);
+        n <= self.capacity() && self.memory.slot(last).is_full() == full
+    }
+
+    /// Gives the end up. Of two that are gone for ever, the last one drops the values that are left.
     ///
     /// # Safety
     /// Called once for each end, which does nothing more afterwards.
     unsafe fn leave(&self, end: u32) {
-        self.memory.control().mark_gone(end);
-        let all = (self.at, self.at.wrapping_add(self.memory.capacity()));
-        // SAFETY: this is the end's last access; all slots are met, from the consumer's next one on or from any: the
-        // values are dropped in the order of the ring.
-        unsafe { self.memory.depart(end, |_| all) };
+        let control = self.memory.control();
+        // Relaxed: `put_back` or `depart` orders it.
+        position(control, end).store(self.at, Ordering::Relaxed);
+        if !control.is_split() {
+            return control.put_back(end);
+        }
+        control.mark_gone(end);
+        // SAFETY: this is the end's last access.
+        unsafe { self.memory.depart(end) };
     }
 }
 
@@ -137,18 +167,24 @@ unsafe impl<T: Send> Send for Consumer<'_, T> {}
 /// Both ends of one ring with flags.
 pub type Ends<'r, T> = (Producer<'r, T>, Consumer<'r, T>);
 
-/// Both ends of a ring whose slots are empty.
+/// Both ends of a ring.
 ///
 /// # Safety
 /// The ring has no other ends.
 pub(super) unsafe fn ends<T>(memory: Memory<'_, FlagSlot<T>>) -> Ends<'_, T> {
-    (
-        Producer(End::new(memory.clone())),
-        Consumer(End::new(memory)),
-    )
+    // SAFETY: the caller's promise.
+    unsafe { (Producer::new(memory.clone()), Consumer::new(memory)) }
 }
 
-impl<T> Producer<'_, T> {
+impl<'r, T> Producer<'r, T> {
+    /// Continues at the position of the last producer.
+    ///
+    /// # Safety
+    /// The only producer of this ring.
+    pub(super) unsafe fn new(memory: Memory<'r, FlagSlot<T>>) -> Self {
+        Self(End::new(memory, PRODUCER))
+    }
+
     /// Appends a value, which the consumer sees at once. O(1): touches one slot and no other shared memory. If slots
     /// are as large as cache lines, it also prefetches the line of a later one.
     ///
@@ -210,6 +246,28 @@ impl<T> Producer<'_, T> {
         pushed
     }
 
+    /// Pushes copies of all values, or none of them; the consumer sees each at once. O(number of values). If there is
+    /// less room, also O(log capacity), to count it.
+    ///
+    /// # Errors
+    /// [`NoRoom`], with the room that there is.
+    pub fn push_slice_exact(&mut self, values: &[T]) -> Result<(), NoRoom>
+    where
+        T: Copy,
+    {
+        if !self.0.all(values.len(), false) {
+            self.0.fail();
+            return Err(NoRoom {
+                requested: values.len(),
+                available: self.0.run(false),
+                capacity: self.capacity(),
+            });
+        }
+        // Succeeds: no other producer takes the room.
+        self.push_slice(values);
+        Ok(())
+    }
+
     /// Pushes values for as long as there is room; the consumer sees each at once. Returns the number of values pushed.
     /// `next` is called only while there is room, so nothing counts as refused. If it panics, the values that it has
     /// given are in the ring. With an endless iterator this returns only when the ring is full.
@@ -255,13 +313,21 @@ impl<T> Producer<'_, T> {
     /// The counters of this end.
     pub fn stats(&self) -> ProducerStats {
         ProducerStats {
-            enqueued: wide(self.0.at),
+            enqueued: wide(self.0.at.wrapping_sub(self.0.first)),
             refused: self.0.failed,
         }
     }
 }
 
-impl<T> Consumer<'_, T> {
+impl<'r, T> Consumer<'r, T> {
+    /// Continues at the position of the last consumer.
+    ///
+    /// # Safety
+    /// The only consumer of this ring.
+    pub(super) unsafe fn new(memory: Memory<'r, FlagSlot<T>>) -> Self {
+        Self(End::new(memory, CONSUMER))
+    }
+
     /// Takes the oldest value; `None` if there is none. The producer sees the free slot at once. O(1): touches
     /// one slot and no other shared memory.
     #[inline]
@@ -314,6 +380,51 @@ impl<T> Consumer<'_, T> {
         popped
     }
 
+    /// Takes the oldest values to all of `out`, or none of them. O(number of values). If there are fewer, also
+    /// O(log capacity), to count them.
+    ///
+    /// # Errors
+    /// [`TooFew`], with the number of values that there are. `out` is unchanged.
+    pub fn pop_slice_exact(&mut self, out: &mut [T]) -> Result<(), TooFew>
+    where
+        T: Copy,
+    {
+        if !self.0.all(out.len(), true) {
+            self.0.fail();
+            return Err(TooFew {
+                requested: out.len(),
+                available: self.0.run(true),
+                capacity: self.capacity(),
+            });
+        }
+        // Succeeds: no other consumer takes the values.
+        self.pop_slice(out);
+        Ok(())
+    }
+
+    /// Moves the oldest values to the start of `out`, as many as there are and `out` has room for, and returns them:
+    /// as [`Consumer::pop_slice_uninit`](crate::ring::Consumer::pop_slice_uninit) of the other design.
+    pub fn pop_slice_uninit<'o>(&mut self, out: &'o mut [MaybeUninit<T>]) -> &'o mut [T] {
+        let mut popped = 0;
+        for place in out.iter_mut() {
+            let Some(value) = self.pop() else {
+                break;
+            };
+            place.write(value);
+            popped += 1;
+        }
+        // SAFETY: the first `popped` places were written; they are borrowed as long as `out`.
+        unsafe { core::slice::from_raw_parts_mut(out.as_mut_ptr().cast(), popped) }
+    }
+
+    /// The oldest value, in place. Looks at one slot.
+    #[cfg(not(loom))]
+    pub fn front(&self) -> Option<&T> {
+        let slot = self.0.memory.slot(self.0.at);
+        // SAFETY: it is full, and this is the consumer, which is borrowed.
+        slot.is_full().then(|| unsafe { slot.value() })
+    }
+
     /// Takes values one by one for as long as there are any, also those that are pushed meanwhile. Values that the
     /// iterator did not return stay.
     pub fn drain(&mut self) -> Drain<'_, Self> {
@@ -352,7 +463,7 @@ impl<T> Consumer<'_, T> {
     /// slots that this end does not need yet.
     pub fn stats(&self) -> ConsumerStats {
         ConsumerStats {
-            dequeued: wide(self.0.at),
+            dequeued: wide(self.0.at.wrapping_sub(self.0.first)),
             starved: self.0.failed,
             high_water: 0,
         }

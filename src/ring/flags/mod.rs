@@ -21,6 +21,9 @@
 //! As each end goes through the slots in order, the full ones are in one piece, from the consumer's position up to
 //! the producer's. So either end can count them with a binary search, as `len` does.
 //!
+//! An end that is put back leaves its position in the ring for the next one ([`Ring::producer`]). A ring with flags has no
+//! [`Observer`](crate::ring::Observer): without the positions, its length is a count of all flags.
+//!
 //! # Why the consumer clears
 //!
 //! The consumer would not have to write to the slot if the producer wrote the number of its lap to each slot and
@@ -32,10 +35,8 @@
 mod construct;
 mod ends;
 mod slot;
-#[cfg(not(loom))]
 mod value;
 
 pub use construct::*;
 pub use ends::{Consumer, Ends, Producer};
-#[cfg(not(loom))]
 pub use value::Ring;

@@ -2,8 +2,9 @@
 
 use core::mem::MaybeUninit;
 
+use crate::ring::control::Control;
 use crate::ring::memory::Slot;
-use crate::sync::{AtomicU32, Exclusive, Ordering, loom_const};
+use crate::sync::{AtomicU32, Exclusive, Ordering, Word, loom_const};
 
 /// A flag and room for a value.
 ///
@@ -24,9 +25,15 @@ impl<T> Slot for FlagSlot<T> {
         Self::new()
     }
 
+    fn left(control: &Control, capacity: Word) -> (Word, Word) {
+        // Relaxed: the caller has acquired what the consumer left. All slots, in the order of the ring.
+        let head = control.head.0.load(Ordering::Relaxed);
+        (head, head.wrapping_add(capacity))
+    }
+
     unsafe fn drop_value(&self) {
-        if self.is_full() {
-            // SAFETY: full, and both ends have left.
+        if core::mem::needs_drop::<T>() && self.is_full() {
+            // SAFETY: full, and no end is out.
             drop(unsafe { self.take() });
         }
     }
@@ -83,7 +90,7 @@ impl<T> FlagSlot<T> {
     /// Moves the value out.
     ///
     /// # Safety
-    /// The slot is full, and the caller is the consumer, or both ends have left.
+    /// The slot is full, and the caller is the consumer, or no end is out.
     #[inline(always)]
     pub(super) unsafe fn take(&self) -> T {
         self.touch();
@@ -92,5 +99,16 @@ impl<T> FlagSlot<T> {
         // Release: pairs with the producer's acquire, which then writes.
         self.full.store(0, Ordering::Release);
         value
+    }
+
+    /// The value, in place.
+    ///
+    /// # Safety
+    /// The slot is full, and the caller is the consumer, for as long as the value is borrowed.
+    #[cfg(not(loom))]
+    #[inline(always)]
+    pub(super) unsafe fn value(&self) -> &T {
+        // SAFETY: full: there is a value, and it is the caller's.
+        unsafe { self.value.with(|v| (*v).assume_init_ref()) }
     }
 }

@@ -1,7 +1,8 @@
 //! The ring with flags as a value: in a static, on the stack, in a struct.
 
+use crate::ring::control::{CONSUMER, PRODUCER};
 use crate::ring::error::RingError;
-use crate::ring::flags::ends::{Ends, ends};
+use crate::ring::flags::ends::{Consumer, Ends, Producer, ends};
 use crate::ring::flags::slot::FlagSlot;
 use crate::ring::value::Inline;
 
@@ -32,6 +33,21 @@ use crate::ring::value::Inline;
 /// assert!(ORDERS.split().is_err()); // only once
 /// # Ok::<(), Box<dyn core::error::Error>>(())
 /// ```
+/// Its ends are also taken one by one, from an interrupt or a thread, as those of
+/// [`ring::Ring`](crate::ring::Ring#ends-one-by-one):
+/// ```
+/// use framepool::ring::{RingError, flags};
+///
+/// static EVENTS: flags::Ring<u8, 16> = flags::Ring::new();
+///
+/// for event in 0..3 {
+///     EVENTS.producer()?.push(event).unwrap(); // taken, and put back
+/// }
+/// let mut rx = EVENTS.consumer()?;
+/// assert!(rx.drain().eq(0..3));
+/// assert_eq!(EVENTS.split().unwrap_err(), RingError::ConsumerTaken);
+/// # Ok::<(), RingError>(())
+/// ```
 /// ```compile_fail,E0080
 /// static ODD: framepool::ring::flags::Ring<u32, 24> = framepool::ring::flags::Ring::new();
 /// ```
@@ -41,27 +57,65 @@ use crate::ring::value::Inline;
 /// ```
 pub struct Ring<T, const N: usize>(Inline<FlagSlot<T>, N>);
 
-// SAFETY: `&Ring` gives out one producer and one consumer, once, each `Send` where `T` is.
+// SAFETY: `&Ring` gives out one producer and one consumer at a time, each `Send` where `T` is.
 unsafe impl<T: Send, const N: usize> Sync for Ring<T, N> {}
 
 impl<T, const N: usize> Ring<T, N> {
     /// An empty ring.
+    #[cfg(not(loom))]
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self(Inline::new([const { FlagSlot::new() }; N]))
     }
 
-    /// Both ends, once in the life of the ring.
+    /// An empty ring.
+    #[cfg(loom)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(Inline::empty())
+    }
+
+    /// Takes the producer alone: as [`ring::Ring::producer`](crate::ring::Ring::producer).
     ///
     /// # Errors
-    /// [`RingError::AlreadySplit`], by this or by [`split_mut`](Self::split_mut).
+    /// [`RingError::ProducerTaken`], [`RingError::AlreadySplit`].
+    pub fn producer(&self) -> Result<Producer<'_, T>, RingError> {
+        // SAFETY: the producer was taken, and there is one at a time.
+        (self.0.take(PRODUCER)).map(|memory| unsafe { Producer::new(memory) })
+    }
+
+    /// Takes the consumer alone: as [`ring::Ring::consumer`](crate::ring::Ring::consumer).
+    ///
+    /// # Errors
+    /// [`RingError::ConsumerTaken`], [`RingError::AlreadySplit`].
+    pub fn consumer(&self) -> Result<Consumer<'_, T>, RingError> {
+        // SAFETY: the consumer was taken, and there is one at a time.
+        (self.0.take(CONSUMER)).map(|memory| unsafe { Consumer::new(memory) })
+    }
+
+    /// Whether the producer is out now: as [`ring::Ring::is_producer_taken`](crate::ring::Ring::is_producer_taken).
+    pub fn is_producer_taken(&self) -> bool {
+        self.0.is_out(PRODUCER)
+    }
+
+    /// Whether the consumer is out now.
+    pub fn is_consumer_taken(&self) -> bool {
+        self.0.is_out(CONSUMER)
+    }
+
+    /// Both ends, once in the life of the ring, with the values that are in it.
+    ///
+    /// # Errors
+    /// [`RingError`]: `AlreadySplit`, by this or by [`split_mut`](Self::split_mut); `ProducerTaken`, `ConsumerTaken` if
+    /// an end was taken alone and is out.
     pub fn split(&'static self) -> Result<Ends<'static, T>, RingError> {
-        // SAFETY: the memory is given out once, for one pair of ends.
+        // SAFETY: no end was out, and none can be taken from now on.
         self.0.split().map(|memory| unsafe { ends(memory) })
     }
 
     /// Both ends, for as long as the ring is borrowed. May be repeated: the ring is then empty again. Values that
-    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too. O(N).
+    /// are left when both ends have been dropped are dropped; if an end was forgotten they are forgotten too. Afterwards
+    /// the ring is split: its ends cannot be taken one by one. O(N).
     ///
     /// ```
     /// use framepool::ring::flags;

@@ -84,6 +84,16 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
         value
     }
 
+    /// A copy of the oldest value, which stays in the ring. The peer may change it: [`pop`](Self::pop) may return another.
+    ///
+    /// # Errors
+    /// [`SharedRingError::Corrupt`].
+    pub fn front(&self) -> Result<Option<T>, SharedRingError> {
+        let is_known = self.tail != self.head;
+        let waits = is_known || self.checked(self.read_tail())? > 0;
+        Ok(waits.then(|| self.words().read(self.head)))
+    }
+
     /// Copies the oldest values to the start of `out`, as many as there are and `out` has room for. Returns the number
     /// of values taken.
     ///
@@ -160,13 +170,16 @@ impl<'r, T: Plain> SharedConsumer<'r, T> {
     /// Reads the producer's position, and accepts it if it is possible.
     fn look(&mut self) -> Result<usize, SharedRingError> {
         let found = self.read_tail();
-        let Some(waiting) = self.waiting_before(found) else {
-            let own = self.head;
-            return Err(SharedRingError::Corrupt { found, own });
-        };
+        let waiting = self.checked(found)?;
         self.tail = found;
         self.high_water = self.high_water.max(waiting);
         Ok(waiting as usize)
+    }
+
+    /// Returns the number of values in the ring if this is the tail.
+    fn checked(&self, tail: u64) -> Result<u64, SharedRingError> {
+        let (found, own) = (tail, self.head);
+        (self.waiting_before(tail)).ok_or(SharedRingError::Corrupt { found, own })
     }
 
     fn read_tail(&self) -> u64 {

@@ -23,6 +23,7 @@
 //! go. If the namespace of one side is not known, the numbers alone decide whether a process lets its own end go,
 //! and no process is reported dead.
 
+mod bytes;
 mod consumer;
 mod error;
 mod owner;
@@ -31,6 +32,8 @@ mod plain;
 mod producer;
 mod reserved;
 mod ring;
+#[cfg(any(feature = "bytemuck", feature = "zerocopy"))]
+mod vouched;
 mod wait;
 mod words;
 
@@ -41,6 +44,9 @@ pub use plain::{Plain, type_tag};
 pub use producer::SharedProducer;
 pub use reserved::SharedReserved;
 pub use ring::SharedRing;
+#[cfg(any(feature = "bytemuck", feature = "zerocopy"))]
+#[doc(hidden)]
+pub use vouched::vouch;
 
 #[cfg(test)]
 mod tests;

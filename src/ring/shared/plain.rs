@@ -23,6 +23,9 @@
 /// # assert_ne!(Quote::TAG, type_tag("Quote, version 1"));
 /// ```
 ///
+/// For types that the crate `bytemuck` or `zerocopy` vouches for, [`plain!`](crate::plain) implements it without
+/// `unsafe`.
+///
 /// # Safety
 /// Any bytes are a valid value; there is no padding; no code follows a pointer in a value.
 pub unsafe trait Plain: Copy + 'static {
@@ -31,7 +34,7 @@ pub unsafe trait Plain: Copy + 'static {
     const TAG: u64 = 0;
 }
 
-macro_rules! plain {
+macro_rules! numbers {
     ($($t:ident)*) => { $(
         // SAFETY: any bytes are a number.
         unsafe impl Plain for $t {
@@ -40,7 +43,7 @@ macro_rules! plain {
     )* };
 }
 
-plain!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
+numbers!(u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64);
 
 // SAFETY: values side by side, without padding between them.
 unsafe impl<T: Plain, const N: usize> Plain for [T; N] {

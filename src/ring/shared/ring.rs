@@ -45,7 +45,7 @@ const NAME: u64 = u64::from_le_bytes(*b"fp-ring\0");
 /// ```
 ///
 /// The other process may write anything, so values are [`Plain`]:
-/// ```compile_fail,E0277
+/// ```compile_fail,E0599
 /// # use framepool::{SharedRegion, ring::SharedRing};
 /// # let region = SharedRegion::builder(4096).create().unwrap();
 /// let ring = SharedRing::<&'static str>::create(region.words(), 16);
@@ -196,6 +196,20 @@ impl<'r, T: Plain> SharedRing<'r, T> {
     /// Returns the id of the process that owns the consumer: as [`producer_process`](Self::producer_process).
     pub fn consumer_process(&self) -> Option<u32> {
         Owner::read(self.0.word(CONSUMER)).process()
+    }
+
+    /// Returns the number of values in the ring, from outside of both ends: an upper bound, because the consumer may be
+    /// taking some. Never more than the capacity, whatever the positions are. Two loads.
+    pub fn len(&self) -> usize {
+        // In this order, as in `Observer::len`.
+        let head = self.position(HEAD);
+        let len = self.position(TAIL).wrapping_sub(head);
+        len.min(self.0.capacity()) as usize
+    }
+
+    /// Whether [`len`](Self::len) is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
     }
 
     fn producer_unless(self, dead: Option<u32>) -> Result<SharedProducer<'r, T>, SharedRingError> {

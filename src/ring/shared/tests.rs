@@ -51,6 +51,40 @@ fn whole<T: Plain + PartialEq + core::fmt::Debug>(make: impl Fn(u8) -> T) {
     }
 }
 
+#[cfg(feature = "bytemuck")]
+#[test]
+fn types_that_bytemuck_vouches_for_have_tags() {
+    #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+    #[repr(C)]
+    struct Quote([u16; 5]);
+    crate::plain!(bytemuck: Quote = "Quote, version 2");
+
+    whole(|i| Quote([i.into(); 5]));
+    assert_eq!(Quote::TAG, super::plain::type_tag("Quote, version 2"));
+    // Not for another type of the same size and alignment.
+    let memory = memory::<Quote>(2);
+    SharedRing::<Quote>::create(&memory, 2).unwrap();
+    let error = SharedRing::<[u16; 5]>::attach(&memory).unwrap_err();
+    assert!(matches!(error, SharedRingError::OtherType { .. }));
+    SharedRing::<Quote>::attach(&memory).unwrap();
+}
+
+#[cfg(feature = "zerocopy")]
+#[test]
+fn types_that_zerocopy_vouches_for_have_tags() {
+    use zerocopy::big_endian::U32;
+
+    #[derive(
+        Clone, Copy, Debug, PartialEq, zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::Immutable,
+    )]
+    #[repr(C)]
+    struct Trade(U32, [u8; 8]);
+    crate::plain!(zerocopy: Trade = "Trade");
+
+    whole(|i| Trade(U32::new(i.into()), [i; 8]));
+    assert_eq!(Trade::TAG, super::plain::type_tag("Trade"));
+}
+
 #[test]
 fn values_of_any_size_become_words_and_back() {
     whole(|i| i);
@@ -318,4 +352,92 @@ fn a_process_is_a_namespace_and_a_number() {
     assert!(is_one_process(word(5, 1), word(0, 1)));
     assert!(is_one_process(word(0, 1), word(5, 1)));
     assert!(!is_one_process(word(0, 1), word(0, 2)));
+}
+
+#[test]
+fn the_next_value_and_the_length_are_read_from_shared_references() {
+    let memory = memory::<u32>(4);
+    let ring = SharedRing::<u32>::create(&memory, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    assert_eq!((rx.front(), ring.len()), (Ok(None), 0));
+    assert!(ring.is_empty());
+    for i in 0..6 {
+        tx.push_slice(&[i, i + 1]).unwrap();
+        assert_eq!((rx.front(), rx.front()), (Ok(Some(i)), Ok(Some(i))));
+        assert_eq!((rx.pop(), rx.front()), (Ok(Some(i)), Ok(Some(i + 1))));
+        assert_eq!(ring.len(), 1);
+        assert_eq!((rx.pop(), rx.front()), (Ok(Some(i + 1)), Ok(None)));
+    }
+    assert_eq!(rx.stats().starved, 0);
+    // Whatever the peer writes.
+    memory[super::words::TAIL].store(3, SeqCst);
+    let (found, own) = (3, 12);
+    assert_eq!(rx.front(), Err(SharedRingError::Corrupt { found, own }));
+    assert!(ring.len() <= 4);
+}
+
+#[test]
+fn a_wait_for_values_in_place_ends_as_a_wait_for_one_does() {
+    let memory = memory::<u64>(4);
+    let ring = SharedRing::<u64>::create(&memory, 4).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let short = core::time::Duration::from_millis(1);
+    let timed_out = rx
+        .peek_wait_for::<Yield>(2, short)
+        .map(|peeked| peeked.len());
+    assert_eq!(timed_out, Err(SharedWaitError::TimedOut));
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            tx.push_slice(&[1, 2, 3]).unwrap();
+        });
+        let peeked = rx.peek_wait::<Yield>(2).unwrap();
+        assert!(peeked.iter().eq([1, 2]));
+        assert_eq!(peeked.release(2), 2);
+    });
+    // What is left comes before the end.
+    assert_eq!(rx.peek_wait::<Yield>(9).unwrap().release(9), 1);
+    let error = rx.peek_wait::<Yield>(1).map(|peeked| peeked.len());
+    assert_eq!(error, Err(SharedWaitError::Abandoned));
+}
+
+#[test]
+fn a_shared_ring_of_bytes_is_a_stream() {
+    use core::fmt::Write as _;
+    use std::io::{self, ErrorKind, Read};
+
+    fn kind<T>(result: io::Result<T>) -> ErrorKind {
+        result.err().unwrap().kind()
+    }
+    let memory = memory::<u8>(8);
+    let ring = SharedRing::<u8>::create(&memory, 8).unwrap();
+    let (mut tx, mut rx) = (ring.producer().unwrap(), ring.consumer().unwrap());
+    let mut out = [0; 16];
+    assert_eq!(kind(rx.read(&mut out)), ErrorKind::WouldBlock);
+    write!(tx, "{}-{}", 12, 345).unwrap();
+    assert!(tx.write_str("678").is_err());
+    assert_eq!(io::Write::write(&mut tx, b"678").unwrap(), 2);
+    assert_eq!(kind(io::Write::write(&mut tx, b"8")), ErrorKind::WouldBlock);
+    assert_eq!(
+        (rx.read(&mut out).unwrap(), &out[..8]),
+        (8, &b"12-34567"[..])
+    );
+    io::Write::write_all(&mut tx, b"8").unwrap();
+    io::Write::flush(&mut tx).unwrap();
+    drop(tx);
+    assert_eq!((rx.read(&mut out).unwrap(), out[0]), (1, b'8'));
+    assert_eq!(
+        (rx.read(&mut out).unwrap(), rx.read(&mut []).unwrap()),
+        (0, 0)
+    );
+    let mut tx = ring.producer().unwrap();
+    memory[super::words::TAIL].store(99, SeqCst);
+    memory[super::words::HEAD].store(99, SeqCst);
+    assert_eq!(kind(rx.read(&mut out)), ErrorKind::InvalidData);
+    let full = [7; 9];
+    assert_eq!(
+        kind(io::Write::write(&mut tx, &full)),
+        ErrorKind::InvalidData
+    );
+    drop(rx);
+    assert_eq!(kind(io::Write::write(&mut tx, b"8")), ErrorKind::BrokenPipe);
 }

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::consumer::SharedConsumer;
 use super::error::{SharedPushError, SharedRingError, SharedWaitError};
 use super::owner::{Loss, Watch};
+use super::peeked::SharedPeeked;
 use super::plain::Plain;
 use super::producer::SharedProducer;
 use super::words::{CONSUMER, PRODUCER};
@@ -98,7 +99,7 @@ impl<T: Plain> SharedProducer<'_, T> {
     }
 }
 
-impl<T: Plain> SharedConsumer<'_, T> {
+impl<'r, T: Plain> SharedConsumer<'r, T> {
     /// Takes the oldest value, after waiting for one if necessary: as [`SharedProducer::push_wait`]. It also waits
     /// for a producer that has not attached yet.
     ///
@@ -120,7 +121,7 @@ impl<T: Plain> SharedConsumer<'_, T> {
     pub fn pop_wait<W: Wait>(&mut self) -> Result<T, SharedWaitError> {
         match self.pop()? {
             Some(value) => Ok(value),
-            None => self.pop_waiting::<W>(None),
+            None => self.wait::<W>(None).map(|()| self.take()),
         }
     }
 
@@ -134,12 +135,63 @@ impl<T: Plain> SharedConsumer<'_, T> {
     pub fn pop_wait_for<W: Wait>(&mut self, timeout: Duration) -> Result<T, SharedWaitError> {
         match self.pop()? {
             Some(value) => Ok(value),
-            None => self.pop_waiting::<W>(Some(timeout)),
+            None => self.wait::<W>(Some(timeout)).map(|()| self.take()),
         }
     }
 
+    /// The values that are there, in place, after waiting for one if necessary: at least one, at most `n`. As
+    /// [`peek_up_to`](Self::peek_up_to) and [`pop_wait`](Self::pop_wait).
+    ///
+    /// # Errors
+    /// As for [`pop_wait`](Self::pop_wait).
+    pub fn peek_wait<W: Wait>(
+        &mut self,
+        n: usize,
+    ) -> Result<SharedPeeked<'_, 'r, T>, SharedWaitError> {
+        self.peek_waiting::<W>(n, None)
+    }
+
+    /// As [`peek_wait`](Self::peek_wait), with a time-out: as [`pop_wait_for`](Self::pop_wait_for).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use framepool::{SharedRegion, ring::{SharedRing, SharedWaitError, Yield}};
+    /// # let region = SharedRegion::builder(64 << 10).create()?;
+    /// let ring = SharedRing::<u64>::create(region.words(), 4)?;
+    /// let (mut tx, mut rx) = (ring.producer()?, ring.consumer()?);
+    /// tx.push_slice(&[1, 2])?;
+    /// let waiting = rx.peek_wait_for::<Yield>(8, Duration::from_millis(1))?;
+    /// assert_eq!(waiting.iter().sum::<u64>(), 3);
+    /// waiting.release(2);
+    /// let error = rx.peek_wait_for::<Yield>(8, Duration::from_millis(1)).unwrap_err();
+    /// assert_eq!(error, SharedWaitError::TimedOut);
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`pop_wait_for`](Self::pop_wait_for).
+    pub fn peek_wait_for<W: Wait>(
+        &mut self,
+        n: usize,
+        timeout: Duration,
+    ) -> Result<SharedPeeked<'_, 'r, T>, SharedWaitError> {
+        self.peek_waiting::<W>(n, Some(timeout))
+    }
+
+    fn peek_waiting<W: Wait>(
+        &mut self,
+        n: usize,
+        timeout: Option<Duration>,
+    ) -> Result<SharedPeeked<'_, 'r, T>, SharedWaitError> {
+        if self.waiting(1)? == 0 {
+            self.wait::<W>(timeout)?;
+        }
+        Ok(self.peek_up_to(n)?)
+    }
+
+    /// Waits for a value.
     #[cold]
-    fn pop_waiting<W: Wait>(&mut self, timeout: Option<Duration>) -> Result<T, SharedWaitError> {
+    fn wait<W: Wait>(&mut self, timeout: Option<Duration>) -> Result<(), SharedWaitError> {
         let (mut wait, limit) = (W::default(), Limit::after(timeout));
         let mut watch = Watch::new(self.words().word(PRODUCER));
         loop {
@@ -147,7 +199,7 @@ impl<T: Plain> SharedConsumer<'_, T> {
             let over = limit.is_over();
             let lost = watch.look(over);
             match (self.waiting(1)?, lost) {
-                (1.., _) => return Ok(self.take()),
+                (1.., _) => return Ok(()),
                 (_, Some(Loss::Left)) => return Err(SharedWaitError::Abandoned),
                 (_, Some(Loss::Died(process))) => return Err(SharedWaitError::Died { process }),
                 (_, Some(Loss::Bad(found))) => {

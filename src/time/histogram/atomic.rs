@@ -1,6 +1,7 @@
 //! A histogram with one writer and many readers.
 
 use super::Histogram;
+use super::corrected::{missing, product};
 use super::count::Count;
 use super::shape::Shape;
 use crate::sync::{AtomicU32, AtomicWord, Ordering, Word, loom_const, section, wide};
@@ -91,6 +92,60 @@ impl<const P: u32, const N: usize> AtomicHistogram<P, N> {
         section(|s| self.claimed.fetch_add(s, 0, Ordering::Relaxed));
     }
 
+    /// Returns the present number of values in the bucket of `value`: [`Histogram::count_at`] without a copy. O(1), one
+    /// load.
+    ///
+    /// ```
+    /// use framepool::time::{AtomicHistogram, buckets};
+    ///
+    /// let h = AtomicHistogram::<4, { buckets(4, 32) }>::new();
+    /// h.recorder().unwrap().record_n(7, 3);
+    /// assert_eq!((h.count_at(7), h.count_between(0, 100)), (3, 3));
+    /// ```
+    #[must_use]
+    pub fn count_at(&self, value: u64) -> u64 {
+        let count = self.counts.get(Shape::<P, N>::place(value));
+        // Relaxed, as in `read`.
+        count.map_or(0, |count| wide(count.load(Ordering::Relaxed)))
+    }
+
+    /// Returns the present number of values in the buckets from that of `low` to that of `high`, both included:
+    /// [`Histogram::count_between`] without a copy. Each counter is read once; together they are not one instant.
+    /// O(buckets between the two), wait-free.
+    #[must_use]
+    pub fn count_between(&self, low: u64, high: u64) -> u64 {
+        let counts = self.counts.get(Shape::<P, N>::places(low, high));
+        // Relaxed, as in `read`.
+        let counts = counts.unwrap_or_default().iter();
+        counts.fold(0_u64, |sum, count| {
+            sum.saturating_add(wide(count.load(Ordering::Relaxed)))
+        })
+    }
+
+    /// Adds the present counts to `into`, whose precision and range may differ, as [`Histogram::merge`] does: to sum up
+    /// several workers. O(buckets of both), wait-free; it only loads.
+    ///
+    /// ```
+    /// use framepool::time::{AtomicHistogram, Histogram1, buckets};
+    ///
+    /// let workers = [const { AtomicHistogram::<7, { buckets(7, 40) }>::new() }; 2];
+    /// workers[0].recorder().unwrap().record(70);
+    /// workers[1].recorder().unwrap().record(700);
+    /// let mut all = Histogram1::new();
+    /// workers.iter().for_each(|worker| worker.merge_into(&mut all));
+    /// assert_eq!((all.count(), all.min()), (2, Some(68)));
+    /// ```
+    pub fn merge_into<const Q: u32, const M: usize, C: Count>(
+        &self,
+        into: &mut Histogram<Q, M, C>,
+    ) {
+        // Relaxed, as in `read`.
+        let read = |word: &AtomicWord| wide(word.load(Ordering::Relaxed));
+        let (clamped, lost) = (read(&self.clamped), read(&self.lost));
+        let counts = self.counts.iter().inspect(|_| self.touch()).map(read);
+        into.add_counts::<P, N>(counts, clamped, lost);
+    }
+
     /// Replaces the contents of `into` by the present counts. O(`N`), wait-free; it only loads.
     pub fn read<C: Count>(&self, into: &mut Histogram<P, N, C>) {
         // Relaxed everywhere: each counter is independent, and no other memory is reached through it.
@@ -170,6 +225,21 @@ impl<const P: u32, const N: usize> Recorder<'_, P, N> {
             },
             None => self.record_above(n),
         }
+    }
+
+    /// Counts a value and, in addition, the values that were not measured because this one took too long: see
+    /// [`Histogram::record_corrected`]. O(`value / interval`), and at most O(`N`).
+    pub fn record_corrected(&mut self, value: u64, interval: u64) {
+        self.record(value);
+        missing::<P, N>(value, interval, |value, times| self.record_n(value, times));
+    }
+
+    /// [`record_corrected`](Self::record_corrected), `n` times. The cost is that of one.
+    pub fn record_n_corrected(&mut self, value: u64, n: u64, interval: u64) {
+        self.record_n(value, n);
+        missing::<P, N>(value, interval, |value, times| {
+            product(n, times, |n| self.record_n(value, n));
+        });
     }
 
     #[cold]

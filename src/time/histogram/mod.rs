@@ -12,7 +12,9 @@
 // | this one | the histogram: recording, merging, access to the buckets |
 // | `shape` | the number of buckets, and their ranges |
 // | `count` | counters of 16, 32 and 64 bits |
-// | `statistics` | count, mean, deviation, percentiles |
+// | `statistics` | counts, mean, deviation, percentiles |
+// | `percentiles` | several percentiles at once, steps through all |
+// | `corrected` | values that were not measured |
 // | `summary` | all statistics at once, as a table |
 // | `bars` | a bar chart |
 // | `iter` | a bucket, and the iterator over buckets |
@@ -21,10 +23,12 @@
 
 mod atomic;
 mod bars;
+mod corrected;
 mod count;
 #[cfg(feature = "hdrhistogram")]
 mod hdr;
 mod iter;
+mod percentiles;
 mod shape;
 mod statistics;
 mod summary;
@@ -33,10 +37,12 @@ pub use atomic::{AtomicHistogram, Recorder};
 pub use bars::Bars;
 pub use count::Count;
 pub use iter::{Bucket, Buckets};
+pub use percentiles::{PercentileStep, PercentileSteps};
 pub use shape::buckets;
 pub use statistics::PercentileError;
 pub use summary::{PERCENTILES, Summary};
 
+use corrected::{missing, product};
 use shape::Shape;
 
 /// At least one significant digit: buckets are at most one part in 16 wide, 6.25 %. 7.6 KiB.
@@ -58,7 +64,7 @@ pub type Histogram3 = Histogram<10, { buckets(10, 64) }>;
 ///
 /// **Cost.** [`record`](Self::record) is O(1): a leading-zeros count, two shifts, one load and one store, with
 /// no branch on the value's size. It writes only a bucket. Each of the statistics adds the buckets up: O(`N`),
-/// some ten µs for [`Histogram3`]. [`summary`](Self::summary) computes all of them in four passes.
+/// some ten µs for [`Histogram3`]. [`summary`](Self::summary) computes all of them in a few passes.
 ///
 /// **Saturation.** A value above [`MAX`](Self::MAX) counts in the last bucket, as `MAX` in all statistics, and is
 /// [counted as clamped](Self::clamped). Values whose counter is at its maximum are [counted as lost](Self::lost).
@@ -137,18 +143,23 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// and at most O(`N`): all values of one bucket are counted at once.
     pub fn record_corrected(&mut self, value: u64, interval: u64) {
         self.record(value);
-        if interval == 0 {
-            return;
-        }
-        let mut missing = value.saturating_sub(interval);
-        while missing >= interval {
-            // `n` values share the bucket of `missing`, and the last of them is at least `least`. As `least` is at
-            // least `interval`, the subtraction of `n` intervals does not underflow.
-            let least = Shape::<P, N>::bottom(missing).max(interval);
-            let n = (missing - least) / interval + 1;
-            self.record_n(missing, n);
-            missing -= n * interval;
-        }
+        missing::<P, N>(value, interval, |value, times| self.record_n(value, times));
+    }
+
+    /// [`record_corrected`](Self::record_corrected), `n` times. The cost is that of one.
+    ///
+    /// ```
+    /// use framepool::time::Histogram2;
+    ///
+    /// let mut h = Histogram2::new();
+    /// h.record_n_corrected(300, 5, 100); // 300, 200 and 100
+    /// assert_eq!((h.count(), h.count_at(200)), (15, 5));
+    /// ```
+    pub fn record_n_corrected(&mut self, value: u64, n: u64, interval: u64) {
+        self.record_n(value, n);
+        missing::<P, N>(value, interval, |value, times| {
+            product(n, times, |n| self.record_n(value, n));
+        });
     }
 
     #[cold]
@@ -175,24 +186,52 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         self.lost = self.lost.saturating_add(n);
     }
 
-    /// Adds all counts of `other`, as if its values had been recorded here. O(`N`).
+    /// Adds all counts of `other`, whose precision, range and counters may differ. O(buckets of both).
+    ///
+    /// If `other` is at least as precise, the result is the same as if its values had been recorded here. If it is less
+    /// precise, each value counts as the greatest one of its bucket there: percentiles keep the error of `other`. What
+    /// was above the maximum of `other` counts as that maximum, and as [clamped](Self::clamped) here too.
     ///
     /// ```
-    /// use framepool::time::Histogram2;
+    /// use framepool::time::{Histogram1, Histogram2};
     ///
-    /// let (mut all, mut one) = (Histogram2::new(), Histogram2::new());
+    /// let (mut all, mut one, mut coarse) = (Histogram2::new(), Histogram2::new(), Histogram1::new());
     /// one.record(70);
+    /// coarse.record(70);
     /// all.merge(&one);
-    /// assert_eq!(all.count(), 1);
+    /// all.merge(&coarse);
+    /// assert_eq!((all.count_at(70), all.count_at(71)), (1, 1));
     /// ```
-    pub fn merge<D: Count>(&mut self, other: &Histogram<P, N, D>) {
-        for (index, count) in other.counts.iter().enumerate() {
-            if count.get() > 0 {
-                self.count_at_index(index, count.get());
+    pub fn merge<const Q: u32, const M: usize, D: Count>(&mut self, other: &Histogram<Q, M, D>) {
+        let counts = other.counts.iter().map(|count| count.get());
+        self.add_counts::<Q, M>(counts, other.clamped, other.lost);
+    }
+
+    /// Adds the counts of a histogram of another shape, or of the same.
+    fn add_counts<const Q: u32, const M: usize>(
+        &mut self,
+        counts: impl Iterator<Item = u64>,
+        clamped: u64,
+        lost: u64,
+    ) {
+        let mut last = 0;
+        for (index, count) in counts.enumerate() {
+            last = count;
+            match count {
+                0 => {}
+                _ if Q == P && M == N => self.count_at_index(index, count),
+                _ => self.record_n(Shape::<Q, M>::high(index), count),
             }
         }
-        self.clamped = self.clamped.saturating_add(other.clamped);
-        self.lost = self.lost.saturating_add(other.lost);
+        // With a lower maximum, the clamped values in the last bucket were clamped again.
+        let twice = if Shape::<Q, M>::MAX > Self::MAX {
+            last
+        } else {
+            0
+        };
+        let clamped = clamped.saturating_sub(twice);
+        self.clamped = self.clamped.saturating_add(clamped);
+        self.lost = self.lost.saturating_add(lost);
     }
 
     /// Subtracts the counts of `earlier`: of two copies of a histogram, this leaves the values that were recorded

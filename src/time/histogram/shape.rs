@@ -10,6 +10,8 @@
 //! The leading `P + 1` bits of a value, and the shift that brings them down, give its bucket. Small values have a
 //! shift of 0 because the bit at that place is set first, so there is no branch on the size.
 
+use core::ops::Range;
+
 /// Returns the number of buckets of a [`Histogram`](super::Histogram) for values of up to `range` bits, whose
 /// buckets are no wider than one part in 2^`precision` of their values.
 ///
@@ -85,6 +87,20 @@ impl<const P: u32, const N: usize> Shape<P, N> {
         } else {
             Self::MAX.saturating_add(1)
         }
+    }
+
+    /// The index of a value's bucket; that of the last one if the value is above [`MAX`](Self::MAX).
+    pub(super) const fn place(value: u64) -> usize {
+        let index = Self::index(value);
+        if index < N { index } else { N - 1 }
+    }
+
+    /// The indices of the buckets of two values and of all buckets between them.
+    pub(super) const fn places(low: u64, high: u64) -> Range<usize> {
+        if low > high {
+            return 0..0;
+        }
+        Self::place(low)..Self::place(high) + 1
     }
 
     /// The shift of a bucket's values.

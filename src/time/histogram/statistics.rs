@@ -133,26 +133,34 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
     /// # Errors
     /// [`PercentileError`] if `percentile` is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
-        self.percentile_up_to(percentile, Self::MAX)
+        let values = self.percentiles_up_to([percentile], Self::MAX);
+        values.map(|[value]| value)
     }
 
-    /// A percentile if the greatest value, `max`, is known: values above [`MAX`](Self::MAX) count as `max`, and rank
-    /// after the others in the last bucket. O(`N`).
-    pub(in crate::time) fn percentile_up_to(
+    /// Percentiles if the greatest value, `max`, is known: values above [`MAX`](Self::MAX) count as `max`, and rank
+    /// after the others in the last bucket. O(`N`) for all together, and O(`N`) for each.
+    pub(in crate::time) fn percentiles_up_to<const K: usize>(
         &self,
-        percentile: f64,
+        percentiles: [f64; K],
         max: u64,
-    ) -> Result<u64, PercentileError> {
-        let units = units(percentile)?;
-        let min = self.min().ok_or(PercentileError::Empty)?;
-        let total = self.total();
-        let rank = rank(units, total);
-        let in_last = self.counts.last().map_or(0, |count| count.get());
-        match units {
-            0 => Ok(min),
-            _ if rank > total - u128::from(self.clamped.min(in_last)) => Ok(max),
-            _ => Ok(Shape::<P, N>::high(self.index_at(rank))),
+    ) -> Result<[u64; K], PercentileError> {
+        let mut values = [0; K];
+        for (value, percentile) in values.iter_mut().zip(percentiles) {
+            *value = units(percentile)?;
         }
+        let used = self.used().ok_or(PercentileError::Empty)?;
+        let total = self.sum(used.clone());
+        let in_last = self.counts.last().map_or(0, |count| count.get());
+        let exact = total - u128::from(self.clamped.min(in_last));
+        for value in &mut values {
+            let rank = rank((*value).into(), total);
+            *value = match *value {
+                0 => Shape::<P, N>::low(used.start),
+                _ if rank > exact => max,
+                _ => Shape::<P, N>::high(self.index_at(rank)),
+            };
+        }
+        Ok(values)
     }
 
     /// The bucket with the value of a rank; the least value has rank 1.
@@ -165,12 +173,42 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
         index.unwrap_or(N - 1)
     }
 
+    /// Returns the number of values in the bucket of `value`. A value above [`MAX`](Self::MAX) is taken as `MAX`. O(1).
+    ///
+    /// ```
+    /// use framepool::time::Histogram1;
+    ///
+    /// let mut h = Histogram1::new();
+    /// h.extend([100, 103, 104]);
+    /// assert_eq!((h.count_at(101), h.count_at(50)), (2, 0)); // a bucket is 100..=103
+    /// ```
+    #[must_use]
+    pub fn count_at(&self, value: u64) -> u64 {
+        let count = self.counts.get(Shape::<P, N>::place(value));
+        count.map_or(0, |count| count.get())
+    }
+
+    /// Returns the number of values in the buckets from that of `low` to that of `high`, both included; [`u64::MAX`] if
+    /// it is greater, 0 if `low` is greater than `high`. A value above [`MAX`](Self::MAX) is taken as `MAX`.
+    /// O(buckets between the two).
+    ///
+    /// ```
+    /// use framepool::time::Histogram2;
+    ///
+    /// let mut h = Histogram2::new();
+    /// h.extend(1..=100);
+    /// assert_eq!((h.count_between(10, 19), h.count_between(19, 10)), (10, 0));
+    /// ```
+    #[must_use]
+    pub fn count_between(&self, low: u64, high: u64) -> u64 {
+        saturated(self.sum(Shape::<P, N>::places(low, high)))
+    }
+
     /// Returns the number of values in the bucket of `value` and in all buckets below; [`u64::MAX`] if it is
     /// greater. O(`N`).
     #[must_use]
     pub fn count_up_to(&self, value: u64) -> u64 {
-        let end = Shape::<P, N>::index(value).saturating_add(1).min(N);
-        saturated(self.sum(0..end))
+        self.count_between(0, value)
     }
 }
 
@@ -183,8 +221,8 @@ pub(super) fn units(percentile: f64) -> Result<u64, PercentileError> {
 }
 
 /// The number of values, of `total`, that a percentile covers. At most 2^37 times 2^87: no overflow.
-pub(super) fn rank(units: u64, total: u128) -> u128 {
-    (u128::from(units) * total).div_ceil(100 * u128::from(UNITS))
+pub(super) fn rank(units: u128, total: u128) -> u128 {
+    (units * total).div_ceil(100 * u128::from(UNITS))
 }
 
 /// The middle of a bucket, halves included.

@@ -4,8 +4,6 @@ use core::fmt;
 
 use super::Histogram;
 use super::count::Count;
-use super::shape::Shape;
-use super::statistics::{rank, units};
 
 /// The percentiles in a [`Summary`].
 pub const PERCENTILES: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 99.999];
@@ -49,7 +47,7 @@ pub struct Summary {
 }
 
 impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
-    /// Returns all statistics. O(`N`): four passes over the buckets.
+    /// Returns all statistics. O(`N`): a few passes over the buckets.
     #[must_use]
     pub fn summary(&self) -> Summary {
         let mean = self.mean().unwrap_or_default();
@@ -59,29 +57,10 @@ impl<const P: u32, const N: usize, C: Count> Histogram<P, N, C> {
             max: self.max().unwrap_or_default(),
             mean,
             stddev: self.stddev_about(mean),
-            percentiles: self.percentiles(),
+            percentiles: self.percentiles(PERCENTILES).unwrap_or_default(),
             clamped: self.clamped(),
             lost: self.lost(),
         }
-    }
-
-    /// The values at [`PERCENTILES`], which are in ascending order, in one pass.
-    fn percentiles(&self) -> [u64; PERCENTILES.len()] {
-        let total = self.total();
-        let (mut seen, mut index) = (0, 0);
-        let mut counts = self.counts.iter().map(|count| u128::from(count.get()));
-        PERCENTILES.map(|percentile| {
-            let wanted = units(percentile).map_or(0, |units| rank(units, total));
-            while seen < wanted {
-                let Some(count) = counts.next() else { break };
-                seen += count;
-                index += 1;
-            }
-            match index {
-                0 => 0,
-                _ => Shape::<P, N>::high(index - 1),
-            }
-        })
     }
 }
 

@@ -244,8 +244,29 @@ impl<const RECENT: usize, const P: u32, const N: usize, C: Count> Channel<RECENT
     /// # Errors
     /// [`PercentileError`] if `percentile` is not within `0..=100`, and if nothing has been recorded.
     pub fn percentile(&self, percentile: f64) -> Result<u64, PercentileError> {
-        let bucket = self.histogram.percentile_up_to(percentile, self.max)?;
-        Ok(bucket.min(self.max).max(!self.not_min))
+        self.percentiles([percentile]).map(|[value]| value)
+    }
+
+    /// Returns several percentiles as [`percentile`](Self::percentile) does, in less time than one by one. O(`N`).
+    ///
+    /// ```
+    /// use framepool::time::Channel;
+    ///
+    /// let mut channel: Channel = Channel::new();
+    /// for ns in 1..=100 {
+    ///     let _ = channel.record(ns);
+    /// }
+    /// assert_eq!(channel.percentiles([50.0, 99.0, 100.0]), Ok([50, 99, 100]));
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`percentile`](Self::percentile), if one of them is out of range.
+    pub fn percentiles<const K: usize>(
+        &self,
+        percentiles: [f64; K],
+    ) -> Result<[u64; K], PercentileError> {
+        let buckets = self.histogram.percentiles_up_to(percentiles, self.max)?;
+        Ok(buckets.map(|bucket| bucket.min(self.max).max(!self.not_min)))
     }
 
     /// Returns the distribution.

@@ -215,6 +215,20 @@ pub struct Table<
     names: &'t [&'t str],
 }
 
+impl<'t, const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
+    Table<'t, CHANNELS, RECENT, P, N, C>
+{
+    /// The number, name and statistics of each channel.
+    pub(crate) fn rows(
+        &self,
+    ) -> impl Iterator<Item = (usize, Option<&'t str>, &'t Channel<RECENT, P, N, C>)> {
+        let names = self.names.iter().copied().map(Some);
+        let names = names.chain(core::iter::repeat(None));
+        let channels = self.tracker.channels.iter().enumerate();
+        { channels.zip(names) }.map(|((number, channel), name)| (number, name, channel))
+    }
+}
+
 impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C: Count>
     fmt::Display for Table<'_, CHANNELS, RECENT, P, N, C>
 {
@@ -224,10 +238,9 @@ impl<const CHANNELS: usize, const RECENT: usize, const P: u32, const N: usize, C
         let width = lengths.max().unwrap_or(0).max(12);
         write!(f, "{:<width$} {:>12}", "ns", "count")?;
         heads.try_for_each(|head| write!(f, " {head:>9}"))?;
-        let channels = self.tracker.channels.iter().enumerate();
-        for (number, channel) in channels.filter(|(_, c)| c.is_used()) {
+        for (number, name, channel) in self.rows().filter(|(_, _, c)| c.is_used()) {
             f.write_str("\n")?;
-            match self.names.get(number) {
+            match name {
                 Some(name) => write!(f, "{name:<width$}")?,
                 None => write!(f, "{number:<width$}")?,
             }

@@ -5,6 +5,9 @@
 //!          0          ^      ^                ^                ^              ^         frame.len()
 //!          |          14     network_offset   transport_offset payload_offset + payload_len
 //!
+//!                 | network_header | transport_header | payload |
+//!                                  |<---- message ----->|
+//!
 //!  Summary | src 16 | dst 16 | ports, offsets, tags, types, flags 32 |   64 bytes, Copy
 //! ```
 //!
@@ -16,6 +19,7 @@
 mod burst;
 mod fields;
 mod quick;
+mod swap;
 mod verify;
 mod walk;
 
@@ -195,6 +199,47 @@ impl Summary {
     pub const fn payload(&self) -> Range<usize> {
         let start = self.payload_offset as usize;
         start..start + self.payload_len as usize
+    }
+
+    /// The range of the headers of the network layer in the frame, options and extension headers included.
+    ///
+    /// What the network layer carries follows. Its end is not in the summary: bytes may follow a UDP datagram that is
+    /// shorter than its IP datagram (RFC 9868). The views of IP take all bytes from the start of this range.
+    ///
+    /// ```
+    /// use framepool::wire::{Ipv4, summarize};
+    ///
+    /// # let frame = framepool::wire::EXAMPLE_FRAME;
+    /// let summary = summarize(frame)?;
+    /// assert_eq!(summary.network_header(), 14..34);
+    /// let ip = Ipv4::new_checked(&frame[summary.network_header().start..])?;
+    /// assert_eq!(ip.ttl(), 16);
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub const fn network_header(&self) -> Range<usize> {
+        self.network_offset as usize..self.transport_offset as usize
+    }
+
+    /// The range of the header of the transport layer in the frame, options included. Empty if there is none.
+    pub const fn transport_header(&self) -> Range<usize> {
+        self.transport_offset as usize..self.payload_offset as usize
+    }
+
+    /// The range of the transport layer in the frame: its header and its payload, without padding. The views of UDP,
+    /// TCP and ICMP take these bytes. Like the [payload](Self::payload_len), it is too short in a jumbogram.
+    ///
+    /// ```
+    /// use framepool::wire::{Udp, summarize};
+    ///
+    /// # let frame = framepool::wire::EXAMPLE_FRAME;
+    /// let summary = summarize(frame)?;
+    /// assert_eq!((summary.transport_header(), summary.message()), (34..42, 34..46));
+    /// let udp = Udp::new_checked(&frame[summary.message()])?;
+    /// assert_eq!((udp.dst_port(), udp.payload()), (26400, &b"tick"[..]));
+    /// # Ok::<(), framepool::wire::ParseError>(())
+    /// ```
+    pub const fn message(&self) -> Range<usize> {
+        self.transport_offset as usize..self.payload().end
     }
 
     /// Bytes of the IP header, options and extension headers included.

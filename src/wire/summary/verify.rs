@@ -96,6 +96,15 @@ impl Summary {
         }
     }
 
+    /// Whether the message's checksum covers the addresses of the IP header, and no others.
+    pub(super) fn has_own_ends(&self, frame: &[u8]) -> Result<bool, ParseError> {
+        if !self.may_have_other_ends(frame) {
+            return Ok(true);
+        }
+        let ends = self.ends(frame)?;
+        Ok(ends.src == self.src && ends.dst == self.dst)
+    }
+
     /// The addresses that the message's checksum covers.
     fn ends(&self, frame: &[u8]) -> Result<Ends, ParseError> {
         let ends = Ends {
@@ -103,13 +112,20 @@ impl Summary {
             dst: self.dst,
         };
         let start = self.network_offset();
+        match self.network {
+            _ if !self.may_have_other_ends(frame) => Ok(ends),
+            Network::Ipv4 => ends.of_ipv4(frame, start),
+            _ => ends.of_ipv6(frame, start, self.transport_offset()),
+        }
+    }
+
+    /// Whether there are headers that may have other addresses than the IP header.
+    fn may_have_other_ends(&self, frame: &[u8]) -> bool {
         let moves = Extensions::ROUTING.0 | Extensions::DESTINATION.0;
         match self.network {
-            Network::Ipv4 if get8(frame, start) & 0xF > 5 => ends.of_ipv4(frame, start),
-            Network::Ipv6 if self.extensions.0 & moves != 0 => {
-                ends.of_ipv6(frame, start, self.transport_offset())
-            }
-            _ => Ok(ends),
+            Network::Ipv4 => get8(frame, self.network_offset()) & 0xF > 5,
+            Network::Ipv6 => self.extensions.0 & moves != 0,
+            _ => false,
         }
     }
 }

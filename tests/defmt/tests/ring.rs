@@ -23,6 +23,13 @@ fn ends_with_their_figures_and_no_value() {
     assert_eq!(render(rx.stats()), GOT);
     assert_eq!(render(rx.drain()), format!("Drain({got})"));
     assert_eq!(render(rx.peek_up_to(9)), "Peeked { len: 1 }");
+    let moved = rx.peek_up_to(9).into_iter();
+    assert_eq!(render(&moved), "PeekedIntoIter { left: 1 }");
+    drop(moved);
+    assert_eq!(
+        render(tx.observer()),
+        "Observer { len: 1, capacity: 2, enqueued: 2, dequeued: 1 }"
+    );
     let mut room = tx.reserve_up_to(9);
     room.write(1).unwrap();
     assert_eq!(render(&room), "Reserved { len: 1, written: 1 }");
@@ -51,19 +58,26 @@ fn rings_and_waits() {
 
 #[test]
 fn errors_with_their_facts() {
-    let (mut tx, rx) = ring::allocate(1).unwrap();
+    let (mut tx, mut rx) = ring::allocate(1).unwrap();
     assert_eq!(
         render(tx.reserve(3).unwrap_err()),
         "NoRoom { requested: 3, available: 1, capacity: 1 }"
     );
     tx.push(7).unwrap();
     assert_eq!(render(tx.push(7).unwrap_err()), "Full");
+    assert_eq!(
+        render(rx.pop_slice_exact(&mut [0; 3]).unwrap_err()),
+        "TooFew { requested: 3, available: 1, capacity: 1 }"
+    );
     drop(rx);
     assert_eq!(render(tx.push_wait::<Spin>(7).unwrap_err()), "Abandoned");
     assert_eq!(
         render(ring::allocate::<u8>(3).unwrap_err()),
         "NotPowerOfTwo { asked: 3 }"
     );
+    let ring: Ring<u8, 4> = Ring::new();
+    let _tx = ring.producer().unwrap();
+    assert_eq!(render(ring.producer().unwrap_err()), "ProducerTaken");
 }
 
 #[test]

@@ -31,6 +31,14 @@ fn histograms() {
         "Some(Bucket { low: 10, high: 10, count: 1 })"
     );
     assert_eq!(render(rest), "Buckets { next: 11 }");
+    let mut steps = h.percentile_steps(1);
+    assert_eq!(
+        render(steps.next()),
+        "Some(PercentileStep { percentile: 0.0, value: 10, count_up_to: 1 })"
+    );
+    let text =
+        "PercentileSteps { steps: 1, reached: Some(Bucket { low: 10, high: 10, count: 1 }) }";
+    assert_eq!(render(steps), text);
     assert_eq!(
         render(h.percentile(101.0).unwrap_err()),
         "OutOfRange { asked: 101.0 }"

@@ -6,8 +6,8 @@ mod support;
 
 use framepool::feed::fix::Messages;
 use framepool::wire::{
-    AuthenticationHeader, EXAMPLE_FRAME, Ipv6FragmentHeader, Layer, ParseError, TcpHeader,
-    TcpOption, WindowScale, summarize,
+    AuthenticationHeader, EXAMPLE_FRAME, Ipv6FragmentHeader, Ipv6Header, Layer, ParseError,
+    TcpHeader, TcpOption, WindowScale, summarize, summarize_ip,
 };
 use support::render;
 
@@ -24,6 +24,12 @@ fn errors_with_their_facts() {
     assert_eq!(
         render(noise),
         "ParseError { layer: Fix, reason: Noise { len: 6 }, offset: 0 }"
+    );
+    let mut ping = EXAMPLE_FRAME.to_vec();
+    let refused = summarize(&ping).unwrap().echo_reply(&mut ping);
+    assert_eq!(
+        render(refused.unwrap_err()),
+        "ParseError { layer: Ipv4, reason: UnknownType { found: 17 }, offset: 14 }"
     );
     let version = render(messages.next().unwrap().unwrap_err().reason);
     assert!(version.starts_with("BadText { found: ["), "{version}");
@@ -61,6 +67,29 @@ fn headers_with_every_bit() {
         render(TcpOption::WindowScale(WindowScale::new(15))),
         "WindowScale(WindowScale { raw: 15 })"
     );
-    let summary = summarize(EXAMPLE_FRAME).unwrap();
-    assert!(render(summary).starts_with("Summary { link: Ethernet, network: Ipv4, transport: Udp"));
+}
+
+/// Addresses as people write them, ports in decimal.
+#[test]
+fn summaries_with_addresses_and_ports() {
+    assert_eq!(
+        render(summarize(EXAMPLE_FRAME).unwrap()),
+        "Summary { link: Ethernet, network: Ipv4, transport: Udp, ether_type: 2048, protocol: 17, \
+         src: Some(192.0.2.1), dst: Some(233.252.0.1), ports: Some((4660, 26400)), icmp: None, \
+         outer_tag: None, extensions: Extensions(0), fragment: None, network_offset: 14, \
+         transport_offset: 34, payload: 42..46 }"
+    );
+    let mut ping = [0; 48];
+    let header = Ipv6Header {
+        payload_len: 8,
+        next_header: 58,
+        src: [0x2001, 0xDB8, 0, 0, 0, 0, 0, 1].into(),
+        ..Ipv6Header::default()
+    };
+    header.emit(&mut ping).unwrap();
+    ping[40] = 128;
+    let text = render(summarize_ip(&ping).unwrap());
+    let ends = "src: Some(2001:0db8:0000:0000:0000:0000:0000:0001), \
+                dst: Some(0000:0000:0000:0000:0000:0000:0000:0000), ports: None, icmp: Some((128, 0)), ";
+    assert!(text.contains(ends), "{text}");
 }

@@ -21,10 +21,16 @@ fuzz_target!(|bytes: &[u8]| {
                 _ => sum += accepts(&mut tracker, first, count),
             }
             let stats = tracker.stats();
-            assert_eq!(stats.new + stats.duplicates + stats.stale + stats.after_end, sum);
+            assert_eq!(
+                stats.new + stats.duplicates + stats.stale + stats.after_end,
+                sum
+            );
             assert_eq!(stats.resets, resets);
             // Sums stay at their maximum.
-            let known = stats.filled.saturating_add(stats.lost).saturating_add(tracker.outstanding());
+            let known = stats
+                .filled
+                .saturating_add(stats.lost)
+                .saturating_add(tracker.outstanding());
             assert!(stats.missing == known || stats.missing == u64::MAX);
             assert!(tracker.outstanding() <= window);
             assert!(tracker.gaps().all(|gap| gap.count > 0));

@@ -9,11 +9,15 @@ fuzz_target!(|bytes: &[u8]| {
         Some(at) => (&bytes[..at], &bytes[at + 1..]),
         None => (bytes, &[][..]),
     };
-    let Ok(text) = core::str::from_utf8(text) else { return };
+    let Ok(text) = core::str::from_utf8(text) else {
+        return;
+    };
     match text.parse::<Filter>() {
         Ok(filter) => {
             let mut program = [BpfInstruction::default(); 4096];
-            let len = filter.to_bpf(&mut program).expect("the buffer is long enough");
+            let len = filter
+                .to_bpf(&mut program)
+                .expect("the buffer is long enough");
             jumps_stay_within(&program[..len]);
             let (summary, _) = summarize_lax(frame);
             let wanted = filter.matches(&summary);

@@ -10,7 +10,9 @@ macro_rules! again {
             let _ = format!("{view:?}");
             if let Ok(header) = $header::parse($bytes) {
                 let mut written = [0; 3000];
-                let len = header.emit(&mut written).expect("what was read can be written");
+                let len = header
+                    .emit(&mut written)
+                    .expect("what was read can be written");
                 let rest = $bytes.get(len..).unwrap_or_default();
                 let whole = [&written[..len], rest].concat();
                 assert_eq!($header::parse(&whole), Ok(header));
@@ -31,8 +33,13 @@ macro_rules! holds {
 }
 
 fuzz_target!(|bytes: &[u8]| {
-    let Some((choice, bytes)) = bytes.split_first() else { return };
-    let (v4, v6) = (core::net::Ipv4Addr::LOCALHOST, core::net::Ipv6Addr::LOCALHOST);
+    let Some((choice, bytes)) = bytes.split_first() else {
+        return;
+    };
+    let (v4, v6) = (
+        core::net::Ipv4Addr::LOCALHOST,
+        core::net::Ipv6Addr::LOCALHOST,
+    );
     match choice % 14 {
         0 => again!(bytes, Ethernet, EthernetHeader),
         1 => again!(bytes, Vlan, VlanHeader),

@@ -14,6 +14,9 @@ pub struct Mutant {
     pub command: String,
 }
 
+/// The sections of a mutant, in order.
+const SECTIONS: [&str; 4] = ["file", "old", "new", "command"];
+
 /// The mutants of a list, in order, or the error in it.
 pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     let (head, entries) = split(text, "=== ");
@@ -26,16 +29,14 @@ pub fn parse(list: &str, text: &str) -> Result<Vec<Mutant>, String> {
     for (name, text) in entries {
         let name = format!("{list}: {name}");
         let sections = split(&text, "--- ").1;
-        let mut texts = Vec::new();
-        for (at, wanted) in ["file", "old", "new", "command"].iter().enumerate() {
-            match sections.get(at) {
-                Some((found, text)) if found == wanted => texts.push(text),
-                _ => return Err(format!("{name}: `--- {wanted}` is missing")),
+        let [(a, file), (b, old), (c, new), (d, command)] = &sections[..] else {
+            return Err(format!("{name}: not four sections"));
+        };
+        for (found, wanted) in [a, b, c, d].into_iter().zip(SECTIONS) {
+            if found != wanted {
+                return Err(format!("{name}: `--- {wanted}` is missing"));
             }
         }
-        let [file, old, new, command] = texts[..] else {
-            return Err(format!("{name}: more than four sections"));
-        };
         if old.is_empty() || old == new {
             return Err(format!("{name}: the mutant changes nothing"));
         }

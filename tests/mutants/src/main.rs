@@ -41,10 +41,9 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<bool, String> {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let root = package.ancestors().nth(2).ok_or("no repository")?;
+    let root = repository()?;
     let filters: Vec<_> = std::env::args().skip(1).collect();
-    let mut mutants = read_lists(&package.join("list"))?;
+    let mut mutants = read_lists(root)?;
     mutants.retain(|mutant| {
         filters.is_empty()
             || filters
@@ -58,7 +57,7 @@ fn run() -> Result<bool, String> {
 
     // First, because it is fast: does every text match?
     let mut errors = Vec::new();
-    mutants.retain(|mutant| match scratch.mutated(mutant) {
+    mutants.retain(|mutant| match mutated(&scratch.tree, mutant) {
         Ok(_) => true,
         Err(e) => {
             println!("ERROR: {}: {e}", mutant.name);
@@ -106,10 +105,17 @@ fn run() -> Result<bool, String> {
     Ok(survived.is_empty() && errors.is_empty())
 }
 
-/// The mutants of all lists, in the order of the lists' names.
-fn read_lists(folder: &Path) -> Result<Vec<Mutant>, String> {
+/// The folder of the repository that this program is in.
+fn repository() -> Result<&'static Path, String> {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).ok_or("no repository".into())
+}
+
+/// The mutants of all lists of a repository, in the order of the lists' names.
+fn read_lists(root: &Path) -> Result<Vec<Mutant>, String> {
+    let folder = root.join("tests/mutants/list");
     let told = |e: io::Error| format!("{}: {e}", folder.display());
-    let files: io::Result<Vec<_>> = fs::read_dir(folder)
+    let files: io::Result<Vec<_>> = fs::read_dir(&folder)
         .map_err(told)?
         .map(|entry| Ok(entry?.path()))
         .collect();
@@ -123,6 +129,18 @@ fn read_lists(folder: &Path) -> Result<Vec<Mutant>, String> {
         mutants.extend(list::parse(&name, &text)?);
     }
     Ok(mutants)
+}
+
+/// The text of a mutant's file in a repository, without and with the mutant.
+fn mutated(root: &Path, mutant: &Mutant) -> Result<(String, String), String> {
+    let text =
+        fs::read_to_string(root.join(&mutant.file)).map_err(|e| format!("{}: {e}", mutant.file))?;
+    match text.matches(&mutant.old).count() {
+        1 => {}
+        n => return Err(format!("{n} places in {} match", mutant.file)),
+    }
+    let mutated = text.replacen(&mutant.old, &mutant.new, 1);
+    Ok((text, mutated))
 }
 
 #[derive(Debug)]
@@ -174,18 +192,6 @@ impl Scratch {
         Ok(Self { tree, log })
     }
 
-    /// The text of a mutant's file, without and with the mutant.
-    fn mutated(&self, mutant: &Mutant) -> Result<(String, String), String> {
-        let text = fs::read_to_string(self.tree.join(&mutant.file))
-            .map_err(|e| format!("{}: {e}", mutant.file))?;
-        match text.matches(&mutant.old).count() {
-            1 => {}
-            n => return Err(format!("{n} places in {} match", mutant.file)),
-        }
-        let mutated = text.replacen(&mutant.old, &mutant.new, 1);
-        Ok((text, mutated))
-    }
-
     /// The time limit of a command; an error if it fails without a mutant.
     fn limit(&self, test: &str) -> Result<Duration, String> {
         self.build(test)?;
@@ -203,7 +209,7 @@ impl Scratch {
     }
 
     fn try_out(&self, mutant: &Mutant, limit: Duration) -> Result<Verdict, String> {
-        let (original, mutated) = self.mutated(mutant)?;
+        let (original, mutated) = mutated(&self.tree, mutant)?;
         let path = self.tree.join(&mutant.file);
         fs::write(&path, mutated).map_err(|e| e.to_string())?;
         let verdict = self.build(&mutant.command).and_then(|()| {
@@ -293,4 +299,21 @@ fn remove_others(folder: &Path, files: &BTreeSet<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_every_list_is_in_its_file_exactly_once() {
+        let root = repository().unwrap();
+        let mutants = read_lists(root).unwrap();
+        assert!(!mutants.is_empty());
+        let errors: Vec<_> = mutants
+            .iter()
+            .filter_map(|mutant| Some(format!("{}: {}", mutant.name, mutated(root, mutant).err()?)))
+            .collect();
+        assert!(errors.is_empty(), "{}", errors.join("\n"));
+    }
 }

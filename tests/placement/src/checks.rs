@@ -43,11 +43,11 @@ pub fn sections(image: &Image) -> Findings {
     findings
 }
 
-/// The static ring lies in `.bss`, and nothing but `.bss` is in RAM.
-pub fn ring_sections(image: &Image) -> Findings {
+/// A static lies in `.bss`, and nothing but `.bss` is in RAM.
+pub fn only_bss(image: &Image, name: &str) -> Findings {
     let mut findings = Findings::new();
-    if let Some(ring) = variable(image, "firmware::ring::RING", &mut findings) {
-        findings.extend(must_be_in(ring, ".bss"));
+    if let Some(memory) = variable(image, name, &mut findings) {
+        findings.extend(must_be_in(memory, ".bss"));
     }
     let data = image.size_of(".data");
     findings.extend((data > 0).then(|| format!("there are {data} bytes of .data")));

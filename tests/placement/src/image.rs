@@ -120,6 +120,12 @@ impl Image {
         Some(u64::from_le_bytes(*bytes))
     }
 
+    /// Whether the bytes at `address` are these.
+    pub fn starts_with(&self, address: u64, bytes: [u8; 2]) -> bool {
+        let found = self.bytes_at(address);
+        found.is_some_and(|found| found.starts_with(&bytes))
+    }
+
     /// The image from `address` to the end of the section.
     pub fn bytes_at(&self, address: u64) -> Option<&[u8]> {
         self.sections.iter().find_map(|section| {

@@ -7,14 +7,18 @@
 //! | [`code`] | the instructions of a function, the functions it reaches, its shortest path |
 //! | [`thumb`], [`x86`] | one instruction: its length and its successor |
 //! | [`checks`] | the checks of an image |
+//! | [`masked`] | the instructions that run with interrupts off, counted in QEMU |
 //! | [`callgrind`] | the instructions that the hosted build executes |
+//! | [`calls`] | the instructions of single calls of heaps |
 
 pub mod callgrind;
+pub mod calls;
 mod cargo;
 pub mod checks;
 pub mod code;
 pub mod firmware;
 pub mod image;
+pub mod masked;
 pub mod thumb;
 pub mod x86;
 

@@ -5,7 +5,7 @@ use super::machine::*;
 use super::refusing::*;
 use super::*;
 use framepool::region::Stage;
-use framepool::{Pool, PoolConfig};
+use framepool::{ConfigError, Pool, PoolConfig};
 use libc::EEXIST;
 
 #[test]
@@ -88,6 +88,26 @@ fn a_gap_that_others_always_take_is_a_step_down() {
     let steps = facts(region.report().steps());
     assert_eq!(steps, [(Huge2M, Stage::Map, EEXIST)]);
     assert_eq!(region.report().guard_bytes(), base_page());
+}
+
+#[test]
+fn a_mapping_that_a_pool_does_not_fit_comes_back() {
+    let region = forced(HUGE, Transparent).guards(true).map().unwrap();
+    let (start, end) = (address(&region), address(&region) + region.len());
+    let config = PoolConfig::new(2048, HUGE);
+    let error = Pool::over_mapping(region, config).unwrap_err();
+    let available = HUGE;
+    let reason = error.reason();
+    assert!(
+        matches!(reason, ConfigError::RegionTooSmall { available: a, .. } if a == available),
+        "{reason:?}"
+    );
+    assert_eq!(error.to_string(), reason.to_string());
+    let as_any: Result<Pool<'static>, Box<dyn std::error::Error + Send + Sync>> =
+        Pool::over_mapping(error.into_inner(), config).map_err(Into::into);
+    assert!(as_any.is_err() && is_mapped(start));
+    drop(as_any);
+    assert!(!is_mapped(start) && !is_mapped(end - 1));
 }
 
 #[test]

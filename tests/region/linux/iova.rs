@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::ptr::{self, NonNull};
 
 use framepool::region::{Iova, IovaError, IovaRange, PageRuns, PageWord, PhysAddr, RunRequest};
-use framepool::{MappedRegion, PageSize, SharedRegion};
+use framepool::{MappedRegion, PageSize, Pool, PoolConfig, SharedRegion, Stride};
 
 use super::HUGE;
 use super::hugepages::HugePages;
@@ -285,4 +285,63 @@ fn without_the_privilege_the_refusal_says_so() {
     );
     // Absent memory is not described in any other way either.
     assert_eq!(PhysAddr::of(ptr::null()), Err(IovaError::NotPermitted));
+}
+
+/// A pool of blocks without gaps, in base pages.
+fn pool(block_size: usize, blocks: usize) -> Pool<'static> {
+    let config = PoolConfig::new(block_size, blocks).align(8);
+    let config = config.stride(Stride::Exact);
+    let region = base_region(config.layout().unwrap().size(), true);
+    Pool::over_mapping(region, config).unwrap()
+}
+
+#[test]
+fn blocks_and_frames_are_found_in_their_pools_table() {
+    if !permitted("blocks_and_frames_are_found_in_their_pools_table") {
+        return;
+    }
+    let pool = pool(base_page() / 2, 16);
+    let table = pool.iova().unwrap();
+    let blocks: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    for block in &blocks {
+        assert_eq!(block.iova(&table), Ok(expected(block.addr())));
+        assert_eq!(table.at(block.offset()), block.iova(&table));
+    }
+    for (block, len) in blocks.into_iter().zip([10, 0, base_page() / 2]) {
+        let mut frame = block.fill(&vec![1; len]).unwrap();
+        frame.trim_front(4);
+        let at = frame.bytes().as_ptr().addr();
+        let last_block = frame.id().index() + 1 == pool.capacity();
+        assert!(!last_block);
+        assert_eq!(frame.iova(&table), Ok(expected(at)));
+    }
+    let other = self::pool(base_page(), 1);
+    let foreign = other.alloc().unwrap();
+    let outside = foreign.iova(&table).unwrap_err();
+    assert!(matches!(outside, IovaError::Outside { .. }), "{outside}");
+}
+
+#[test]
+fn a_block_in_two_pieces_has_no_address() {
+    if !permitted("a_block_in_two_pieces_has_no_address") {
+        return;
+    }
+    // Blocks of one and a half pages: each second one crosses a page as its first bytes do.
+    let pool = pool(base_page() * 3 / 2, 64);
+    let table = pool.iova().unwrap();
+    let blocks: Vec<_> = std::iter::from_fn(|| pool.alloc().ok()).collect();
+    for block in &blocks {
+        let (first, last) = (
+            expected(block.addr()),
+            expected(block.addr() + block.len() - 1),
+        );
+        let is_whole = last.0.wrapping_sub(first.0) == block.len() as u64 - 1;
+        match block.iova(&table) {
+            Ok(address) => assert!(is_whole && address == first),
+            Err(IovaError::Split { len, contiguous }) => {
+                assert!(!is_whole && len == block.len() && contiguous < len);
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
 }

@@ -8,7 +8,7 @@
 //! | `prefault.rs` | threads, progress, pages that run out |
 //! | `locks.rs`, `nodes.rs`, `guards.rs`, `hints.rs`, `release.rs` | what else can be asked for |
 //! | `limits.rs` | what a machine, a user or a cgroup does not grant |
-//! | `iova.rs` | physical addresses |
+//! | `iova.rs`, `faults.rs` | physical addresses; page faults |
 //! | `shared.rs` | memory of two processes |
 //! | `machine.rs`, `hugepages.rs`, `refusing.rs` | the kernel's own word, its pages, kernels that refuse |
 //!
@@ -17,6 +17,7 @@
 //! its permissions leave untested prints a line that starts with `SKIPPED`.
 
 mod contents;
+mod faults;
 mod giant;
 mod guards;
 mod hints;

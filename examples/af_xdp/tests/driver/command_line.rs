@@ -31,6 +31,7 @@ fn help_lists_commands_and_options() {
         "--blocks",
         "--chunk",
         "--ring",
+        "--compare",
         "--live",
     ] {
         let lists = |line: &str| line.trim_start().starts_with(name);

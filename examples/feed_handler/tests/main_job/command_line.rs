@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::run::{feed_handler, program};
 
-const OPTIONS: [&str; 10] = [
+const OPTIONS: [&str; 12] = [
     "--seconds",
     "--rate",
     "--block-size",
@@ -16,6 +16,8 @@ const OPTIONS: [&str; 10] = [
     "--filter",
     "--target",
     "--plot",
+    "--metrics",
+    "--metrics-wait",
     "--json",
     "--help",
 ];
@@ -96,6 +98,8 @@ fn missing_values_are_refused_by_name() {
         "--filter",
         "--target",
         "--plot",
+        "--metrics",
+        "--metrics-wait",
     ] {
         assert_refused(&[option], option);
         assert_refused(&["--json", option], option);
@@ -131,6 +135,26 @@ fn values_that_are_no_numbers_in_range_are_refused_by_name() {
     }
     assert_refused(&["--seconds", "0.049"], "--seconds");
     assert_refused(&["--seconds", "86401"], "--seconds");
+}
+
+#[test]
+fn metrics_are_served_on_loopback_only() {
+    for address in [
+        "",
+        "9184",
+        "localhost:9184",
+        "0.0.0.0:9184",
+        "192.0.2.1:9184",
+        "127.0.0.1",
+        "[::]:9184",
+    ] {
+        assert_refused(&["--metrics", address], "--metrics");
+    }
+    assert_refused(&["--metrics-wait", "1"], "--metrics-wait needs --metrics");
+    for wait in ["", "-1", "x", "nan", "86401"] {
+        let options = ["--metrics", "127.0.0.1:0", "--metrics-wait", wait];
+        assert_refused(&options, "--metrics-wait takes");
+    }
 }
 
 #[test]

@@ -55,7 +55,28 @@ fn latencies_never_seen_before_take_no_page_fault() {
     let report = run.finish().report();
     let longest = report.number("latency_max_ns_nasdaq");
     assert!(longest > 4e6, "{report:?}");
+    // The longest includes the time in the socket's buffer.
+    assert!(report.number("wire_max_ns_nasdaq") >= longest, "{report:?}");
     report.assert(&[("steady_page_faults", 0), ("leaked", 0)]);
+}
+
+/// Every packet has a timestamp of the kernel, and is older than since its reception.
+#[test]
+fn latency_from_the_kernels_timestamp_is_reported_beside_that_from_the_reception() {
+    let report = live("--seconds 0.5 --rate 2000");
+    report.assert_is("kernel_stamps_refused", "null");
+    report.assert(&[("kernel_stamps_missing", 0)]);
+    assert_eq!(report.number("kernel_stamps"), report.number("packets"));
+    let [p50, max] = ["stamp_error_p50_ns", "stamp_error_max_ns"].map(|name| report.number(name));
+    assert!(p50 > 0.0 && p50 < 1e5 && p50 <= max, "{report:?}");
+    // Unless the system's clock was set meanwhile.
+    if report.number("kernel_stamps_ahead") == 0.0 {
+        for figure in ["p50", "p99", "max"] {
+            let [wire, received] = ["wire", "latency"]
+                .map(|from| report.number(&format!("{from}_{figure}_ns_nasdaq")));
+            assert!(wire >= received && wire < 1e9, "{figure} in {report:?}");
+        }
+    }
 }
 
 #[test]
@@ -130,6 +151,8 @@ fn without_json_a_table_for_people_comes_out() {
         "messages",
         "from nasdaq",
         "page faults",
+        "kernel timestamps",
+        "latency from the kernel's timestamp",
         "memory",
         "clock",
         "latency",

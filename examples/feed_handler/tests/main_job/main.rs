@@ -6,6 +6,7 @@
 //! | `replay` | valid captures |
 //! | `corrupt` | broken captures, and captures from other programs |
 //! | `links` | captures of every link type, and captures without a feed |
+//! | `metrics` | metrics for Prometheus |
 //! | `plot` | the labels of plots |
 //! | `command_line` | options |
 //! | `venues` | which venue sent a packet |
@@ -16,6 +17,7 @@ mod corrupt;
 mod json;
 mod links;
 mod live;
+mod metrics;
 mod plot;
 #[path = "../../../support/program.rs"]
 mod program;

@@ -56,6 +56,17 @@ impl Running {
         signal(libc::SIGCONT);
     }
 
+    /// The first line on standard error, or what there is of it when the program ends.
+    pub fn line(&mut self) -> String {
+        let stderr = self.0.stderr.as_mut().expect("standard error is a pipe");
+        // Byte by byte: the rest of the output is for `finish`.
+        let (mut line, mut byte) = (Vec::new(), [0]);
+        while line.last() != Some(&b'\n') && stderr.read(&mut byte).is_ok_and(|n| n == 1) {
+            line.extend(byte);
+        }
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
     /// Waits for the program's end.
     pub fn finish(mut self) -> Finished {
         let status = wait(&mut self.0);

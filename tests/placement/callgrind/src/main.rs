@@ -1,6 +1,8 @@
 //! Operations of framepool, [`OPERATIONS`] of each in a function of its own. The argument is the number of
 //! blocks in the pool.
 
+mod packet;
+
 use std::hint::black_box;
 
 use framepool::{AllocManyError, Cache, Exhausted, Pool, PoolConfig};
@@ -19,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     cache_burst32(&mut cache)?;
     drop(cache);
     depot_lifo(&pool)?;
-    Ok(())
+    packet::run(blocks)
 }
 
 /// One block out of the cache and back. The compiler knows nothing of either in between, as between two

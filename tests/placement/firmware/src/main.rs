@@ -15,6 +15,8 @@ use framepool::{Block, Burst, Cache, Pool};
 
 #[cfg(feature = "control")]
 mod control;
+#[cfg(feature = "packet")]
+mod packet;
 #[cfg(feature = "rest")]
 mod rest;
 #[cfg(feature = "rest")]

@@ -1,13 +1,15 @@
 //! The rest of `time`: operations outside of hot paths.
 
 use framepool::time::{
-    AtomicHistogram, Backwards, Calibration, Calibrator, Monotonic, Scale, Span, Summary, Tracker,
+    AtomicHistogram, Backwards, Calibration, Calibrator, Histogram, Monotonic, Scale, Span,
+    Summary, Tracker, buckets,
 };
 
 use crate::time::{BUCKETS, Latency, PRECISION, Timer};
 
 type Shared = AtomicHistogram<PRECISION, BUCKETS>;
 type Latencies = Tracker<2>;
+type Coarse = Histogram<4, { buckets(4, 30) }, u32>;
 
 crate::probes! {
     /// [`Histogram::percentile`](framepool::time::Histogram::percentile).
@@ -43,6 +45,37 @@ crate::probes! {
     /// [`Histogram::count_up_to`](framepool::time::Histogram::count_up_to).
     fn histogram_count_up_to(histogram: &Latency, value: u64) -> u64 {
         histogram.count_up_to(value)
+    }
+
+    /// [`Histogram::count_at`](framepool::time::Histogram::count_at) and
+    /// [`Histogram::count_between`](framepool::time::Histogram::count_between).
+    fn histogram_counts(histogram: &Latency, low: u64, high: u64) -> u64 {
+        histogram.count_at(low) ^ histogram.count_between(low, high)
+    }
+
+    /// [`Histogram::percentiles`](framepool::time::Histogram::percentiles).
+    fn histogram_percentiles(histogram: &Latency, percentiles: &[f64; 3]) -> Option<u64> {
+        histogram.percentiles(*percentiles).ok()?.into_iter().max()
+    }
+
+    /// [`Histogram::percentile_steps`](framepool::time::Histogram::percentile_steps).
+    fn histogram_steps(histogram: &Latency, steps: u32) -> Option<u64> {
+        histogram.percentile_steps(steps).map(|step| step.value).max()
+    }
+
+    /// [`Histogram::record_n_corrected`](framepool::time::Histogram::record_n_corrected).
+    fn histogram_record_n_corrected(histogram: &mut Latency, value: u64, n: u64, interval: u64) {
+        histogram.record_n_corrected(value, n, interval);
+    }
+
+    /// [`Histogram::merge`](framepool::time::Histogram::merge) of another precision.
+    fn histogram_merge_coarse(histogram: &mut Latency, other: &Coarse) {
+        histogram.merge(other);
+    }
+
+    /// [`AtomicHistogram::merge_into`].
+    fn shared_merge_into(shared: &Shared, into: &mut Coarse) {
+        shared.merge_into(into);
     }
 
     /// [`AtomicHistogram::read`].

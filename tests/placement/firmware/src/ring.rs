@@ -2,9 +2,12 @@
 
 use core::mem::MaybeUninit;
 
-use framepool::ring::{Consumer, Producer, Ring};
+use core::fmt::Write;
+
+use framepool::ring::{Consumer, Producer, Ring, flags};
 
 static RING: Ring<u32, 64> = Ring::new();
+static BYTES: flags::Ring<u8, 64> = flags::Ring::new();
 
 type Tx = Producer<'static, u32>;
 type Rx = Consumer<'static, u32>;
@@ -62,6 +65,47 @@ crate::probes! {
     /// [`Ring::split`].
     fn ring_split(tx: &mut MaybeUninit<Tx>, rx: &mut MaybeUninit<Rx>) -> bool {
         RING.split().map(|ends| (tx.write(ends.0), rx.write(ends.1))).is_ok()
+    }
+
+    /// [`Ring::producer`], and its way back.
+    fn ring_producer(value: u32) -> bool {
+        RING.producer().is_ok_and(|mut tx| tx.push(value).is_ok())
+    }
+
+    /// [`Ring::consumer`], and its way back.
+    fn ring_consumer() -> Option<u32> {
+        RING.consumer().ok()?.pop()
+    }
+
+    /// The same of a ring with flags, as text.
+    fn ring_flags_text(text: &&str) -> bool {
+        BYTES.producer().is_ok_and(|mut tx| tx.write_str(text).is_ok())
+    }
+
+    /// [`flags::Consumer::pop_slice_exact`].
+    fn ring_flags_exact(out: &mut &mut [u8]) -> bool {
+        BYTES.consumer().is_ok_and(|mut rx| rx.pop_slice_exact(out).is_ok())
+    }
+
+    /// [`Producer::push_slice_exact`].
+    fn ring_push_exact(tx: &mut Tx, values: &&[u32]) -> bool {
+        tx.push_slice_exact(values).is_ok()
+    }
+
+    /// [`Consumer::pop_slice_uninit`].
+    fn ring_pop_uninit(rx: &mut Rx, out: &mut &mut [MaybeUninit<u32>]) -> Option<u32> {
+        rx.pop_slice_uninit(out).first().copied()
+    }
+
+    /// [`Consumer::front`], and a loop over [`Peeked`](framepool::ring::Peeked) by value.
+    fn ring_front(rx: &mut Rx) -> u32 {
+        let front = rx.front().copied().unwrap_or(0);
+        rx.peek_up_to(8).into_iter().fold(front, u32::wrapping_add)
+    }
+
+    /// [`Ring::observer`].
+    fn ring_observer() -> usize {
+        RING.observer().len()
     }
 
     /// Drop of a [`Producer`].

@@ -1,0 +1,216 @@
+//! Hostile calls of a heap over 2 MiB, each between two markers: `calls HEAP CALLS`.
+//!
+//! A marker is a store to a word whose address the first line of the output tells. `calls HEAP CALLS NUMBER` prints
+//! what call of that number is instead.
+
+#[path = "../../../../benches/peers/src/heap/hostile.rs"]
+mod hostile;
+#[path = "../../../../benches/peers/src/heap/random.rs"]
+mod random;
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::arch::asm;
+use std::ptr::{self, NonNull};
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+
+use framepool::heap::{Heap, HeapLock, Spin, Unlocked};
+use hostile::{Calls, PHASES, play};
+use rlsf::Tlsf;
+use talc::TalcCell;
+use talc::source::Manual;
+
+/// The length of the region in bytes.
+const LEN: usize = 2 << 20;
+
+/// Written when a call begins: the words of alloc, free, realloc and of a call that does nothing. The last one is
+/// written when a call ends.
+static MARKERS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |i: usize| arguments.get(i).and_then(|text| text.parse().ok());
+    let (calls, shown) = (number(1).unwrap_or(1000), number(2));
+    if shown.is_none() {
+        let code = program();
+        println!(
+            "{:x} {:x} {:x}",
+            MARKERS.as_ptr() as usize,
+            code.start,
+            code.end
+        );
+    }
+    match arguments.first().map(String::as_str) {
+        Some("framepool") => run(calls, shown, ours::<Unlocked>()),
+        Some("framepool-spin") => run(calls, shown, ours::<Spin>()),
+        Some("talc") => run(calls, shown, talc()),
+        Some("rlsf") => run(calls, shown, rlsf()),
+        other => panic!("not a heap: {other:?}"),
+    }
+}
+
+/// The addresses of this program's code, where the C library's is not.
+fn program() -> std::ops::Range<usize> {
+    unsafe extern "C" {
+        static __executable_start: u8;
+        static etext: u8;
+    }
+    // The linker defines both.
+    (&raw const __executable_start) as usize..(&raw const etext) as usize
+}
+
+/// Zeroed memory for a heap. It is never freed.
+fn region() -> NonNull<u8> {
+    let memory = vec![0_u128; LEN / 16].leak();
+    NonNull::from(memory).cast()
+}
+
+/// What is called: as of `GlobalAlloc`.
+trait Called {
+    fn alloc(&mut self, layout: Layout) -> *mut u8;
+    /// # Safety
+    /// As for `GlobalAlloc`.
+    unsafe fn free(&mut self, object: *mut u8, layout: Layout);
+    /// # Safety
+    /// As for `GlobalAlloc`.
+    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8;
+}
+
+struct Global<A>(A);
+
+impl<A: GlobalAlloc> Called for Global<A> {
+    fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        // SAFETY: the size is not zero.
+        unsafe { self.0.alloc(layout) }
+    }
+
+    unsafe fn free(&mut self, object: *mut u8, layout: Layout) {
+        // SAFETY: by the contract.
+        unsafe { self.0.dealloc(object, layout) };
+    }
+
+    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: by the contract.
+        unsafe { self.0.realloc(object, layout, size) }
+    }
+}
+
+fn ours<L: HeapLock>() -> Global<Heap<L>> {
+    let heap = Heap::new();
+    // SAFETY: the heap has the memory to itself, for ever.
+    unsafe { heap.add_region(region(), LEN) }.expect("a region");
+    Global(heap)
+}
+
+fn talc() -> Global<TalcCell<Manual>> {
+    let heap = TalcCell::new(Manual);
+    // SAFETY: the heap has the memory to itself, for ever.
+    unsafe { heap.claim(region().as_ptr(), LEN) }.expect("a region");
+    Global(heap)
+}
+
+/// rlsf with 32 lists for each of 22 powers of two.
+type Lists = Tlsf<'static, u32, u32, 22, 32>;
+
+fn rlsf() -> Lists {
+    let mut heap = Lists::new();
+    let bytes = NonNull::slice_from_raw_parts(region(), LEN);
+    // SAFETY: the heap has the memory to itself, for ever.
+    unsafe { heap.insert_free_block_ptr(bytes) }.expect("a region");
+    heap
+}
+
+impl Called for Lists {
+    fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        self.allocate(layout)
+            .map_or(ptr::null_mut(), NonNull::as_ptr)
+    }
+
+    unsafe fn free(&mut self, object: *mut u8, layout: Layout) {
+        // SAFETY: by the contract.
+        unsafe { self.deallocate(NonNull::new_unchecked(object), layout.align()) };
+    }
+
+    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: by the contract.
+        unsafe {
+            let new = Layout::from_size_align_unchecked(size, layout.align());
+            self.reallocate(NonNull::new_unchecked(object), new)
+                .map_or(ptr::null_mut(), NonNull::as_ptr)
+        }
+    }
+}
+
+/// Makes calls until there were enough, then ends the process.
+fn run(calls: u64, shown: Option<u64>, heap: impl Called) {
+    let mut marked = Marked {
+        heap,
+        left: calls,
+        number: 0,
+        shown,
+        phase: 0,
+    };
+    marked.between(3, |_| ());
+    play(&mut marked);
+}
+
+struct Marked<H> {
+    heap: H,
+    left: u64,
+    number: u64,
+    shown: Option<u64>,
+    phase: usize,
+}
+
+impl<H: Called> Marked<H> {
+    #[inline(never)]
+    fn between<T>(&mut self, kind: usize, call: impl FnOnce(&mut H) -> T) -> T {
+        MARKERS[kind].store(1, Relaxed);
+        // SAFETY: no instruction. The call stays between the stores.
+        unsafe { asm!("") };
+        let result = call(&mut self.heap);
+        // SAFETY: as above.
+        unsafe { asm!("") };
+        MARKERS[4].store(1, Relaxed);
+        result
+    }
+
+    fn called(&mut self, kind: &str, layout: Layout, size: usize) {
+        if self.shown == Some(self.number) {
+            let (old, align) = (layout.size(), layout.align());
+            let phase = PHASES[self.phase];
+            println!("{kind} in `{phase}`: {size} bytes (before: {old}) aligned to {align}");
+        }
+        self.number += 1;
+        self.left -= 1;
+        if self.left == 0 {
+            std::process::exit(0);
+        }
+    }
+}
+
+impl<H: Called> Calls for Marked<H> {
+    fn phase(&mut self, phase: usize) {
+        self.phase = phase;
+    }
+
+    fn alloc(&mut self, layout: Layout) -> *mut u8 {
+        let at = self.between(0, |heap| heap.alloc(layout));
+        self.called("alloc", layout, layout.size());
+        at
+    }
+
+    unsafe fn free(&mut self, object: *mut u8, layout: Layout) {
+        // SAFETY: by the contract.
+        self.between(1, |heap| unsafe { heap.free(object, layout) });
+        self.called("free", layout, layout.size());
+    }
+
+    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let at = self.between(2, |heap| {
+            // SAFETY: by the contract.
+            unsafe { heap.realloc(object, layout, size) }
+        });
+        self.called("realloc", layout, size);
+        at
+    }
+}
