@@ -142,6 +142,13 @@ fn a_frame_on_a_route_is_refused_and_unchanged() {
     let at_home = v6(60, &[&[1, 2, 0, 0, 0xC9, 16], &HOME[..]].concat());
     refused(&route(1), Layer::Ipv6, Reason::Rerouted, 14);
     refused(&at_home, Layer::Ipv6, Reason::Rerouted, 14);
+    // The same address in both headers: after a swap it would be another.
+    let with = |at: usize, mut frame: Vec<u8>| {
+        frame[at..at + 16].copy_from_slice(&HOME);
+        frame
+    };
+    refused(&with(38, route(1)), Layer::Ipv6, Reason::Rerouted, 14);
+    refused(&with(22, at_home), Layer::Ipv6, Reason::Rerouted, 14);
     let why = Unverifiable::Route;
     refused(&route(2), Layer::Routing, Reason::Unverifiable { why }, 54);
     assert_eq!(check(captures::ETHERNET, &route(0)), Ok(()));
@@ -156,6 +163,9 @@ fn a_frame_on_a_route_is_refused_and_unchanged() {
         ethernet(0x0800, &ipv4_with(header, &udp(b"tick", false)))
     };
     refused(&v4(4), Layer::Ipv4, Reason::Rerouted, 14);
+    let mut own = v4(4);
+    own[30..34].copy_from_slice(&[10, 9, 8, 7]);
+    refused(&own, Layer::Ipv4, Reason::Rerouted, 14);
     let why = Unverifiable::Route;
     refused(&v4(5), Layer::Ipv4, Reason::Unverifiable { why }, 35);
     assert_eq!(check(captures::ETHERNET, &v4(8)), Ok(()));

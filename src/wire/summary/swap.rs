@@ -26,8 +26,8 @@ impl Summary {
     /// # Errors
     /// The frame and the summary are then unchanged.
     /// - [`Reason::Truncated`] if `frame` ends before the payload.
-    /// - [`Reason::Rerouted`] if a source route or a home address replaces an address of the header: see
-    ///   [`verify`](Self::verify). Such a frame has to take its route back.
+    /// - [`Reason::Rerouted`] if a source route or a home address replaces an address of the header, be it
+    ///   the same one: see [`verify`](Self::verify). Such a frame has to take its route back.
     /// - [`Reason::Unverifiable`] if such a route is damaged or unknown.
     /// - The error of [`summarize`] if the summary is partial and has no transport layer.
     ///

@@ -96,13 +96,12 @@ impl Summary {
         }
     }
 
-    /// Whether the message's checksum covers the addresses of the IP header, and no others.
+    /// Whether no other header has an address of the ends: not even the same one, which a swap would make another.
     pub(super) fn has_own_ends(&self, frame: &[u8]) -> Result<bool, ParseError> {
         if !self.may_have_other_ends(frame) {
             return Ok(true);
         }
-        let ends = self.ends(frame)?;
-        Ok(ends.src == self.src && ends.dst == self.dst)
+        Ok(!self.ends(frame)?.are_replaced)
     }
 
     /// The addresses that the message's checksum covers.
@@ -110,6 +109,7 @@ impl Summary {
         let ends = Ends {
             src: self.src,
             dst: self.dst,
+            are_replaced: false,
         };
         let start = self.network_offset();
         match self.network {
@@ -134,6 +134,8 @@ impl Summary {
 struct Ends {
     src: [u8; 16],
     dst: [u8; 16],
+    /// Whether one of them is not from the IP header.
+    are_replaced: bool,
 }
 
 impl Ends {
@@ -167,6 +169,7 @@ impl Ends {
             }
             self.dst = [0; 16];
             put(&mut self.dst, 0, *last);
+            self.are_replaced = true;
         }
     }
 
@@ -218,6 +221,7 @@ impl Ends {
         };
         let damaged = unverifiable(Layer::Routing, Unverifiable::Route, at);
         self.dst = *last.filter(|_| is_whole).ok_or(damaged)?;
+        self.are_replaced = true;
         Ok(())
     }
 
@@ -228,6 +232,7 @@ impl Ends {
             let option = option.map_err(|_| damaged)?;
             if option.kind == HOME_ADDRESS {
                 self.src = option.data.try_into().map_err(|_| damaged)?;
+                self.are_replaced = true;
             }
         }
         Ok(())
