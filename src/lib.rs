@@ -48,6 +48,7 @@
 //! | a pool that lives to the end of the process | [`Pool::leak`] |
 //! | memory of any size from regions you own; a `#[global_allocator]` on bare metal | [`heap::Heap`], [`heap!`] |
 //! | the same for a program with threads | [`heap::ThreadHeap`], [`thread_heap!`] |
+//! | to find double frees, overruns and uses after free in either | [`heap::Hardened`] (feature `hardened`) |
 //!
 //! ## Drivers and DMA
 //!
@@ -110,6 +111,7 @@
 //! | `wire` | packet parsing, filters |
 //! | `feed` | the messages of exchange feeds; enables `wire` |
 //! | `heap` | the heap: memory of any size |
+//! | `hardened` | heaps that find the mistakes of their callers; enables `heap` |
 //! | `spin` | the crate `spin` as a lock of heaps; needs compare-and-swap |
 //! | `critical-section` | pools on targets without compare-and-swap, with no effect elsewhere; a lock of heaps |
 //! | `defmt` | `defmt::Format` for every public type that exists without `std` |

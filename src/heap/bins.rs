@@ -16,6 +16,7 @@ use core::num::NonZero;
 use core::ptr;
 
 use crate::heap::block::{Block, GRANULE, Links, MAX, MIN, TAG, Tag};
+use crate::heap::code::Code;
 
 /// Blocks that a search looks at.
 pub(super) const SCAN: usize = 4;
@@ -146,12 +147,14 @@ unsafe fn first_bit(bits: Word) -> usize {
 ///   variable that names it.
 /// - The bit of a list is set if and only if the list has a block. Bit `w` of `summary` is set if and only
 ///   if word `w` is not 0. So without a table `summary` is 0.
+/// - Links are written by `code`, those in heads too.
 /// - The list of a block is that of its size. No block of a list is smaller than one of the lists before.
 pub(super) struct Bins {
     table: Option<Block>,
     words: *mut Word,
     shape: Shape,
     summary: Word,
+    pub(super) code: Code,
 }
 
 impl Bins {
@@ -161,24 +164,30 @@ impl Bins {
         words: ptr::null_mut(),
         shape: Shape::NONE,
         summary: 0,
+        code: Code::PLAIN,
     };
 
     /// Lists without blocks, in a table at `block`.
     ///
     /// # Safety
     /// The block has `shape.bytes()` bytes, and belongs to the result.
-    pub(super) unsafe fn at(block: Block, shape: Shape) -> Self {
+    pub(super) unsafe fn at(block: Block, shape: Shape, code: Code) -> Self {
         let heads = block.as_ptr().cast::<Option<Block>>().as_ptr();
         // SAFETY: the heads and words lie in the block, which is aligned to 8 bytes.
         unsafe {
             let words = heads.add(shape.lists()).cast::<Word>();
-            heads.write_bytes(0, shape.lists());
+            if code.is_plain() {
+                heads.write_bytes(0, shape.lists());
+            } else {
+                (0..shape.lists()).for_each(|list| heads.add(list).write(code.of(None)));
+            }
             words.write_bytes(0, shape.words());
             Self {
                 table: Some(block),
                 words,
                 shape,
                 summary: 0,
+                code,
             }
         }
     }
@@ -221,6 +230,89 @@ impl Bins {
         }
     }
 
+    /// The next block of a list, after a block or a head.
+    ///
+    /// # Safety
+    /// The block is in a list, or is a head.
+    #[inline(always)]
+    unsafe fn next(&self, block: Block) -> Option<Block> {
+        // SAFETY: the caller's promise.
+        let next = unsafe { block.next().read() };
+        self.code.of(next).filter(|&next| self.code.may_be(next))
+    }
+
+    /// Both links of a free block.
+    ///
+    /// # Safety
+    /// The block's bytes are in a region.
+    #[inline(always)]
+    pub(super) unsafe fn links(&self, block: Block) -> Links {
+        // SAFETY: the caller's promise.
+        let Links { next, before } = unsafe { block.links().read() };
+        Links {
+            next: self.code.of(next),
+            before: self.code.of(before),
+        }
+    }
+
+    /// Whether the neighbours of a block in its list name it: always, if links are not encoded. If not, notes that they
+    /// were overwritten. From then on nothing is served.
+    ///
+    /// # Safety
+    /// The block is in a list.
+    #[inline(always)]
+    unsafe fn is_linked(&mut self, block: Block) -> bool {
+        if self.code.is_plain() {
+            return true;
+        }
+        // SAFETY: the caller's promise.
+        let is_linked = unsafe { self.is_named(block) };
+        if !is_linked {
+            self.code.breaks_at(block);
+            self.shape.limit = 0;
+        }
+        is_linked
+    }
+
+    /// # Safety
+    /// As for [`is_linked`](Self::is_linked).
+    #[cold]
+    unsafe fn is_named(&self, block: Block) -> bool {
+        // SAFETY: the caller's promise; the neighbours are looked at if they may be blocks of this heap, or heads.
+        unsafe {
+            let Links { next, before } = self.links(block);
+            before.is_some_and(|at| self.code.may_be(at) && self.next(at) == Some(block))
+                && next
+                    .is_none_or(|at| self.code.may_be(at) && self.links(at).before == Some(block))
+        }
+    }
+
+    /// Writes all links by another key. O(free blocks).
+    ///
+    /// # Safety
+    /// No link was overwritten.
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn encode(&mut self, key: usize) {
+        let new = self.code.with(key);
+        for list in 0..self.lists() {
+            // SAFETY: the list has a head; the blocks of lists have links.
+            unsafe {
+                let mut before = self.head(list);
+                let mut at = self.next(before);
+                before.next().write(new.of(at));
+                while let Some(block) = at {
+                    at = self.next(block);
+                    block.links().write(Links {
+                        next: new.of(at),
+                        before: new.of(Some(before)),
+                    });
+                    before = block;
+                }
+            }
+        }
+        self.code = new;
+    }
+
     /// Puts a free block of `size` bytes at the head of its list.
     ///
     /// # Safety
@@ -233,12 +325,15 @@ impl Bins {
         // SAFETY: by the invariant of the shape the list has a head and a bit; the links of the head are
         // those of a free block.
         unsafe {
-            let before = self.head(list);
-            let next = before.next().read();
-            block.links().write(Links { next, before });
-            before.next().write(Some(block));
+            let (before, code) = (self.head(list), self.code);
+            let next = self.next(before);
+            block.links().write(Links {
+                next: code.of(next),
+                before: code.of(Some(before)),
+            });
+            before.next().write(code.of(Some(block)));
             if let Some(next) = next {
-                next.set_before(block);
+                next.set_before(code.of(Some(block)));
                 return;
             }
             let word = list / BITS;
@@ -255,10 +350,14 @@ impl Bins {
     pub(super) unsafe fn remove(&mut self, block: Block) {
         // SAFETY: by the invariant, `before` names this block and may be written, and `next` is a free block.
         unsafe {
-            let Links { next, before } = block.links().read();
-            before.next().write(next);
+            if !self.is_linked(block) {
+                return;
+            }
+            let (Links { next, before }, code) = (self.links(block), self.code);
+            let before = before.unwrap_unchecked();
+            before.next().write(code.of(next));
             if let Some(next) = next {
-                next.set_before(before);
+                next.set_before(code.of(Some(before)));
                 return;
             }
             let offset = before.tag_addr().wrapping_sub(self.head(0).tag_addr());
@@ -300,10 +399,9 @@ impl Bins {
         // SAFETY: there is a table, or the limit would be 0, and it has this list. By the invariant, a block of a
         // list has a tag.
         unsafe {
-            if let Some(first) = self.head(list).next().read() {
+            if let Some(first) = self.next(self.head(list)) {
                 if first.tag().holds(size) {
-                    self.remove_first(first, list);
-                    return Some(first);
+                    return self.remove_first(first, list);
                 }
             }
             self.take_after(list)
@@ -342,27 +440,30 @@ impl Bins {
                 let word = first_bit(words);
                 word * BITS + first_bit(*self.words.add(word))
             };
-            let first = self.head(list).next().read().unwrap_unchecked();
-            self.remove_first(first, list);
-            Some(first)
+            let first = self.next(self.head(list)).unwrap_unchecked();
+            self.remove_first(first, list)
         }
     }
 
-    /// Takes the first block out of a list.
+    /// Takes the first block out of a list. `None` if its links were overwritten.
     ///
     /// # Safety
     /// The list exists, and `first` is its first block.
     #[inline(always)]
-    unsafe fn remove_first(&mut self, first: Block, list: usize) {
+    unsafe fn remove_first(&mut self, first: Block, list: usize) -> Option<Block> {
         // SAFETY: the caller's promise; `next` is a free block.
         unsafe {
-            let (head, next) = (self.head(list), first.next().read());
-            head.next().write(next);
+            if !self.is_linked(first) {
+                return None;
+            }
+            let (head, next, code) = (self.head(list), self.next(first), self.code);
+            head.next().write(code.of(next));
             match next {
-                Some(next) => next.set_before(head),
+                Some(next) => next.set_before(code.of(Some(head))),
                 None => self.clear(list),
             }
         }
+        Some(first)
     }
 
     /// The first block that `fits`, among the first [`SCAN`] of the lists from that of the size `most` down to that of
@@ -381,7 +482,7 @@ impl Bins {
         // SAFETY: the caller's promise: there are these lists. By the invariant, a block of a list is free.
         unsafe {
             loop {
-                let mut at = self.head(list).next().read();
+                let mut at = self.next(self.head(list));
                 while let Some(block) = at {
                     if fits(block) {
                         return Some(block);
@@ -390,7 +491,7 @@ impl Bins {
                     if left == 0 {
                         return None;
                     }
-                    at = block.next().read();
+                    at = self.next(block);
                 }
                 list = self.occupied_before(list).filter(|&list| list >= lowest)?;
             }
@@ -418,12 +519,12 @@ impl Bins {
     /// The first [`SCAN`] blocks of a list, with their sizes.
     fn first_of(&self, list: usize) -> impl Iterator<Item = (Block, usize)> {
         // SAFETY: the caller names a list of the shape.
-        let mut at = unsafe { self.head(list).next().read() };
+        let mut at = unsafe { self.next(self.head(list)) };
         core::iter::from_fn(move || {
             let block = at?;
             // SAFETY: by the invariant, a block of a list is free and has links.
             unsafe {
-                at = block.links().read().next;
+                at = self.next(block);
                 Some((block, block.tag().size()))
             }
         })
@@ -457,9 +558,8 @@ impl Bins {
     pub(super) unsafe fn pop(&mut self, list: usize) -> Option<Block> {
         // SAFETY: the caller's promise.
         unsafe {
-            let first = self.head(list).next().read()?;
-            self.remove_first(first, list);
-            Some(first)
+            let first = self.next(self.head(list))?;
+            self.remove_first(first, list)
         }
     }
 
@@ -472,7 +572,7 @@ impl Bins {
             // SAFETY: the list has a head.
             let mut before = unsafe { self.head(list) };
             // SAFETY: as above.
-            let mut at = unsafe { before.next().read() };
+            let mut at = unsafe { self.next(before) };
             while let Some(block) = at {
                 at = each(list, before, block)?.next;
                 before = block;
@@ -484,7 +584,7 @@ impl Bins {
     /// Whether a list has a block.
     pub(super) fn has(&self, list: usize) -> bool {
         // SAFETY: a list has a head.
-        list < self.lists() && unsafe { self.head(list).next().read().is_some() }
+        list < self.lists() && unsafe { self.next(self.head(list)).is_some() }
     }
 
     /// Whether the bit of a list is set.

@@ -192,9 +192,9 @@ pub(super) const fn bytes_of_units(units: usize) -> usize {
 pub(super) struct Links {
     /// The next block of the list.
     pub(super) next: Option<Block>,
-    /// The block whose `next` is this one. For the first of a list, what would be a block if the head of the list were
+    /// The block whose `next` is this one, always there. For the first of a list, what would be a block if the head of the list were
     /// its `next`.
-    pub(super) before: Block,
+    pub(super) before: Option<Block>,
 }
 
 /// A block, by the address of its tag: 4 bytes before that of the caller's bytes.
@@ -322,8 +322,16 @@ impl Block {
     /// # Safety
     /// The contract of [`Block`]; this block is free.
     #[inline(always)]
-    pub(super) unsafe fn set_before(self, before: Self) {
+    pub(super) unsafe fn set_before(self, before: Option<Self>) {
         // SAFETY: the caller's promise.
         unsafe { (*self.links().as_ptr()).before = before };
+    }
+
+    /// A link with the bits of a key reversed. No link is address 0.
+    #[cfg(feature = "hardened")]
+    #[inline(always)]
+    pub(super) fn xor(link: Option<Self>, key: usize) -> Option<Self> {
+        let at = link.map_or(core::ptr::null_mut(), |block| block.0.as_ptr());
+        NonNull::new(at.map_addr(|at| at ^ key)).map(Self)
     }
 }

@@ -120,9 +120,9 @@ impl Tlsf {
             return Err(wrong);
         }
         // SAFETY: the tag and the links lie in a region.
-        let (tag, links) = unsafe { (block.tag(), block.links().read()) };
+        let (tag, links) = unsafe { (block.tag(), self.bins.links(block)) };
         let right =
-            tag.is_free() && self.bins.shape().list_of(tag) == list && links.before == before;
+            tag.is_free() && self.bins.shape().list_of(tag) == list && links.before == Some(before);
         right.then_some(links).ok_or(wrong)
     }
 }

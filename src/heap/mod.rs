@@ -19,6 +19,7 @@
 //! |---|---|
 //! | a heap in a static, as the global allocator or beside it | [`heap!`](crate::heap!), which declares a [`StaticHeap`] |
 //! | a heap over regions known at run time: a linker section, a mapping, external RAM | [`Heap::new`], [`Heap::add_region`], [`Heap::add_memory`] |
+//! | to find double frees, overruns and uses after free | `Hardened` around any of them (feature `hardened`) |
 //! | the memory of one collection from a certain heap | `&Heap` as its `Allocator` (feature `allocator-api2`) |
 //! | many blocks of one size | a [`Pool`](crate::Pool): faster, and its blocks never fragment |
 //! | contiguous pages for a device | [`PageRuns`](crate::PageRuns) |
@@ -60,8 +61,11 @@ mod block;
 mod check;
 #[cfg(all(feature = "std", feature = "spin", not(loom)))]
 mod classes;
+mod code;
 mod error;
 mod fresh;
+#[cfg(feature = "hardened")]
+mod hardened;
 mod lock;
 mod regions;
 mod statics;
@@ -79,6 +83,8 @@ use core::ptr::{self, NonNull};
 
 pub use check::HeapCensus;
 pub use error::{HeapCheckError, MemoryRefused, NoRoom, RegionError};
+#[cfg(feature = "hardened")]
+pub use hardened::*;
 #[cfg(feature = "critical-section")]
 pub use lock::CriticalSection;
 #[cfg(feature = "spin")]

@@ -296,6 +296,7 @@ impl Tlsf {
     unsafe fn record(&mut self, new: NewRegion, plan: &Plan) {
         let regions = &mut self.regions;
         regions.total += new.len;
+        self.bins.code.cover(new.start.addr().get(), new.len);
         // Integers become pointers again in `Tlsf::regain`.
         new.start.as_ptr().expose_provenance();
         // SAFETY: the caller's promise; the plan has left room for the record before the first block.
@@ -337,7 +338,7 @@ impl Tlsf {
         let shape = Shape::of(self.regions.total);
         // SAFETY: the caller's promise; the lists exist, and their blocks are free.
         unsafe {
-            let mut bins = Bins::at(block, shape);
+            let mut bins = Bins::at(block, shape, self.bins.code);
             for list in 0..self.bins.lists() {
                 while let Some(block) = self.bins.pop(list) {
                     bins.insert(block, block.tag());

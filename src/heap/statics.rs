@@ -196,6 +196,9 @@ pub const fn static_heap_bytes<L: HeapLock>(size: usize) -> usize {
 /// assert!(FRAMES.stats().largest > 64_000);
 /// ```
 ///
+/// With `hardened` at the end (feature `hardened`) it is a [`Hardened`](crate::heap::Hardened) heap, whose state, a
+/// kilobyte or half of one on 32-bit targets, is beside its memory, in `.data`.
+///
 /// A size that has no room for the metadata is a compile error:
 /// ```compile_fail,E0080
 /// framepool::heap!(static SMALL: 100, lock = framepool::heap::Spin);
@@ -214,12 +217,22 @@ macro_rules! heap {
         $vis:vis static $name:ident: $size:expr, lock = $lock:ty $(,)?
     ) => {
         $($of)*
-        $vis static $name: $crate::heap::StaticHeap<$lock> = {
-            $($memory)*
-            static __FRAMEPOOL_MEMORY: $crate::heap::HeapMemory<
-                { $crate::heap::static_heap_bytes::<$lock>($size) }, $lock,
-            > = $crate::heap::HeapMemory::new();
-            $crate::heap::StaticHeap::new(&__FRAMEPOOL_MEMORY)
-        };
+        $vis static $name: $crate::heap::StaticHeap<$lock> =
+            $crate::heap!(@memory [$($memory)*] $size, $lock);
     };
+    (
+        @static [$($of:tt)*] [$($memory:tt)*]
+        $vis:vis static $name:ident: $size:expr, lock = $lock:ty, hardened $(,)?
+    ) => {
+        $($of)*
+        $vis static $name: $crate::heap::Hardened<$crate::heap::StaticHeap<$lock>> =
+            $crate::heap::Hardened::new($crate::heap!(@memory [$($memory)*] $size, $lock));
+    };
+    (@memory [$($memory:tt)*] $size:expr, $lock:ty) => {{
+        $($memory)*
+        static __FRAMEPOOL_MEMORY: $crate::heap::HeapMemory<
+            { $crate::heap::static_heap_bytes::<$lock>($size) }, $lock,
+        > = $crate::heap::HeapMemory::new();
+        $crate::heap::StaticHeap::new(&__FRAMEPOOL_MEMORY)
+    }};
 }

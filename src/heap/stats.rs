@@ -83,6 +83,12 @@ impl Counters {
         };
     }
 
+    /// The last refusal was none: the request is made again.
+    #[cfg(feature = "hardened")]
+    pub(super) fn retried(&mut self) {
+        self.refusals.count = self.refusals.count.wrapping_sub(1);
+    }
+
     /// Bytes of the blocks in use.
     pub(super) fn used(&self) -> usize {
         bytes_of_units(self.used)

@@ -401,6 +401,16 @@ impl Tlsf {
         }
     }
 
+    /// A pointer that may access all of the region that its address is in, if one is.
+    #[cfg(feature = "hardened")]
+    pub(super) fn regain_ptr(&self, at: NonNull<u8>) -> NonNull<u8> {
+        #[cfg(miri)]
+        let whole = self.regions.pointer(at.addr().get());
+        #[cfg(not(miri))]
+        let whole = core::ptr::with_exposed_provenance_mut(at.addr().get());
+        NonNull::new(whole).unwrap_or(at)
+    }
+
     /// A pointer to the block at an address that may access all of the region.
     ///
     /// # Safety

@@ -10,6 +10,8 @@ use core::ptr::{self, NonNull};
 use crate::heap::Heap;
 use crate::heap::lock::HeapLock;
 use crate::heap::statics::StaticHeap;
+#[cfg(feature = "hardened")]
+use crate::heap::{Hardenable, Hardened};
 
 // What the traits need of both types.
 
@@ -35,10 +37,10 @@ fn or_null(at: Option<NonNull<u8>>) -> *mut u8 {
 }
 
 macro_rules! global_alloc {
-    ($heap:ident) => {
+    ([$($generics:tt)*] $heap:ty) => {
         /// O(1) but for zeroing and copying, without a panic; null when no free block is large enough.
         // SAFETY: a block stays in place until it is freed, and holds its layout, aligned. Nothing unwinds.
-        unsafe impl<L: HeapLock> GlobalAlloc for $heap<L> {
+        unsafe impl<$($generics)*> GlobalAlloc for $heap {
             #[inline]
             unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
                 or_null(self.serve(layout))
@@ -70,13 +72,15 @@ macro_rules! global_alloc {
     };
 }
 
-global_alloc!(Heap);
-global_alloc!(StaticHeap);
+global_alloc!([L: HeapLock] Heap<L>);
+global_alloc!([L: HeapLock] StaticHeap<L>);
+#[cfg(feature = "hardened")]
+global_alloc!([H: Hardenable, const N: usize] Hardened<H, N>);
 
 /// Implements the trait `Allocator` of one crate for references to one type of heap.
 #[cfg(any(feature = "allocator-api2", framepool_nightly))]
 macro_rules! allocator {
-    ($(#[$doc:meta])* impl[$($l:ident: $lock:ident)?] $($api:ident)::+ for $heap:ty) => {
+    ($(#[$doc:meta])* impl[$($generics:tt)*] $($api:ident)::+ for $heap:ty) => {
         const _: () = {
             use $($api)::+::{AllocError, Allocator};
 
@@ -88,7 +92,7 @@ macro_rules! allocator {
             $(#[$doc])*
             // SAFETY: a block stays valid and in place until it is freed, through this reference or a copy of
             // it; all of them refer to the same heap, which outlives them. Size 0 takes no memory.
-            unsafe impl$(<$l: $lock>)? Allocator for &$heap {
+            unsafe impl<$($generics)*> Allocator for &$heap {
                 #[inline]
                 fn allocate(&self, layout: Layout) -> Result<NonNull<[u8]>, AllocError> {
                     slice(self.serve(layout), layout.size())
@@ -195,6 +199,18 @@ allocator! {
 allocator! {
     /// As for `&Heap`.
     impl[L: HeapLock] core::alloc for StaticHeap<L>
+}
+
+#[cfg(all(feature = "hardened", feature = "allocator-api2"))]
+allocator! {
+    /// As for `&Heap`.
+    impl[H: Hardenable, const N: usize] allocator_api2::alloc for Hardened<H, N>
+}
+
+#[cfg(all(feature = "hardened", framepool_nightly))]
+allocator! {
+    /// As for `&Heap`.
+    impl[H: Hardenable, const N: usize] core::alloc for Hardened<H, N>
 }
 
 #[cfg(all(

@@ -7,6 +7,8 @@ mod allocator;
 mod bad_input;
 mod behaviours;
 mod cases;
+#[cfg(feature = "hardened")]
+mod hardened;
 #[cfg(all(
     feature = "std",
     feature = "spin",

@@ -199,7 +199,7 @@ impl ThreadHeap {
         ptr::from_ref(self.state).addr() as Word
     }
 
-    pub(super) fn core(&self) -> &'static Heap<Spin> {
+    pub(in crate::heap) fn core(&self) -> &'static Heap<Spin> {
         self.core
     }
 
@@ -341,6 +341,8 @@ assert!(report.mapped() >= 64 << 20);
 /// assert!(ORDERS.check().is_ok());
 /// ```
 ///
+/// With `hardened` at the end (feature `hardened`) it is a [`Hardened`](crate::heap::Hardened) heap.
+///
 /// Documentation, `cfg`, `allow` and `global_allocator` apply to the heap, other attributes to its memory: `link_section`
 /// names the section of that, which must be zeroed before the first use.
 #[macro_export]
@@ -356,24 +358,44 @@ macro_rules! thread_heap {
         $vis:vis static $name:ident: mapped $builder:expr $(,)?
     ) => {
         $($of)*
-        $vis static $name: $crate::heap::ThreadHeap = {
-            $($memory)*
-            static __FRAMEPOOL_MEMORY: $crate::heap::ThreadHeapMapping =
-                $crate::heap::ThreadHeapMapping::new($builder);
-            $crate::heap::ThreadHeap::mapped(&__FRAMEPOOL_MEMORY)
-        };
+        $vis static $name: $crate::heap::ThreadHeap =
+            $crate::thread_heap!(@mapped [$($memory)*] $builder);
+    };
+    (
+        @static [$($of:tt)*] [$($memory:tt)*]
+        $vis:vis static $name:ident: mapped $builder:expr, hardened $(,)?
+    ) => {
+        $($of)*
+        $vis static $name: $crate::heap::Hardened<$crate::heap::ThreadHeap> =
+            $crate::heap::Hardened::new($crate::thread_heap!(@mapped [$($memory)*] $builder));
     };
     (
         @static [$($of:tt)*] [$($memory:tt)*]
         $vis:vis static $name:ident: $size:expr $(,)?
     ) => {
         $($of)*
-        $vis static $name: $crate::heap::ThreadHeap = {
-            $($memory)*
-            static __FRAMEPOOL_MEMORY: $crate::heap::ThreadHeapMemory<
-                { $crate::heap::static_thread_heap_bytes($size) },
-            > = $crate::heap::ThreadHeapMemory::new();
-            $crate::heap::ThreadHeap::new(&__FRAMEPOOL_MEMORY)
-        };
+        $vis static $name: $crate::heap::ThreadHeap =
+            $crate::thread_heap!(@memory [$($memory)*] $size);
     };
+    (
+        @static [$($of:tt)*] [$($memory:tt)*]
+        $vis:vis static $name:ident: $size:expr, hardened $(,)?
+    ) => {
+        $($of)*
+        $vis static $name: $crate::heap::Hardened<$crate::heap::ThreadHeap> =
+            $crate::heap::Hardened::new($crate::thread_heap!(@memory [$($memory)*] $size));
+    };
+    (@mapped [$($memory:tt)*] $builder:expr) => {{
+        $($memory)*
+        static __FRAMEPOOL_MEMORY: $crate::heap::ThreadHeapMapping =
+            $crate::heap::ThreadHeapMapping::new($builder);
+        $crate::heap::ThreadHeap::mapped(&__FRAMEPOOL_MEMORY)
+    }};
+    (@memory [$($memory:tt)*] $size:expr) => {{
+        $($memory)*
+        static __FRAMEPOOL_MEMORY: $crate::heap::ThreadHeapMemory<
+            { $crate::heap::static_thread_heap_bytes($size) },
+        > = $crate::heap::ThreadHeapMemory::new();
+        $crate::heap::ThreadHeap::new(&__FRAMEPOOL_MEMORY)
+    }};
 }
