@@ -176,11 +176,8 @@ impl Bins {
         // SAFETY: the heads and words lie in the block, which is aligned to 8 bytes.
         unsafe {
             let words = heads.add(shape.lists()).cast::<Word>();
-            if code.is_plain() {
-                heads.write_bytes(0, shape.lists());
-            } else {
-                (0..shape.lists()).for_each(|list| heads.add(list).write(code.of(None)));
-            }
+            // With a key that is no link either.
+            heads.write_bytes(0, shape.lists());
             words.write_bytes(0, shape.words());
             Self {
                 table: Some(block),

@@ -55,6 +55,68 @@
 //!
 //! What is constant here is the number of instructions, not the time: a cache miss or a page fault costs the same as
 //! everywhere.
+//!
+//! # When memory runs out
+//!
+//! A request that finds no room changes nothing: it gives [`NoRoom`], or null by `GlobalAlloc`, and is counted. What
+//! `alloc` does with null is up to the program. `Vec::try_reserve` returns an error; `Vec::push` calls
+//! `handle_alloc_error`, which aborts the process, and without `std` panics.
+//!
+//! Memory can be added at any time, from every context that may use the heap's lock:
+//!
+//! | lock | while a region is added |
+//! |---|---|
+//! | [`Unlocked`] | nobody else has the heap |
+//! | `CriticalSection` | interrupts are off: O(regions), and O(free blocks) if the table of lists is replaced |
+//! | `Spin` | other threads spin as long |
+//!
+//! A heap calls no code of the program, so it asks for no memory itself. An allocator around it does so between two
+//! requests:
+//!
+//! ```
+//! # #[cfg(feature = "spin")] {
+//! use core::alloc::{GlobalAlloc, Layout};
+//! use core::sync::atomic::{AtomicBool, Ordering};
+//! use framepool::heap::{HeapMemory, Spin, StaticHeap};
+//!
+//! framepool::heap!(static FAST: 16 * 1024, lock = Spin);
+//! framepool::heap!(static SLOW: 256 * 1024, lock = Spin);
+//!
+//! /// A heap in fast memory, which takes 128 KiB of a slow one when it is full.
+//! struct Growing(AtomicBool);
+//!
+//! // SAFETY: blocks of `FAST`.
+//! unsafe impl GlobalAlloc for Growing {
+//!     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+//!         // SAFETY: the caller's promise; the added memory is freed by nobody.
+//!         unsafe {
+//!             let at = GlobalAlloc::alloc(&FAST, layout);
+//!             if !at.is_null() || self.0.swap(true, Ordering::Relaxed) {
+//!                 return at;
+//!             }
+//!             let more = Layout::new::<[u64; 16 * 1024]>();
+//!             match SLOW.alloc(more) {
+//!                 Ok(start) if FAST.add_region(start, more.size()).is_ok() => {}
+//!                 _ => return at,
+//!             }
+//!             GlobalAlloc::alloc(&FAST, layout)
+//!         }
+//!     }
+//!
+//!     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+//!         // SAFETY: the caller's promise.
+//!         unsafe { GlobalAlloc::dealloc(&FAST, at, layout) };
+//!     }
+//! }
+//!
+//! let growing = Growing(AtomicBool::new(false));
+//! // SAFETY: the layouts are not empty, and the blocks are not used.
+//! let mut serve = |size| unsafe { !growing.alloc(Layout::array::<u8>(size).unwrap()).is_null() };
+//! assert!(serve(10_000) && serve(100_000), "the second one from slow memory");
+//! assert!(!serve(100_000));
+//! assert_eq!(FAST.stats().refusals, 3);
+//! # }
+//! ```
 
 mod bins;
 mod block;

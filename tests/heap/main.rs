@@ -7,6 +7,7 @@ mod allocator;
 mod bad_input;
 mod behaviours;
 mod cases;
+mod exhaustion;
 #[cfg(feature = "hardened")]
 mod hardened;
 #[cfg(all(
