@@ -223,6 +223,9 @@ fn a_write_after_a_free_is_found_when_the_block_leaves_the_quarantine() {
             assert_eq!(found.kind, Kind::UseAfterFree { offset });
             assert_eq!(found.address, at.addr().get());
             assert!(heap.faults().withheld >= before.withheld + own.size());
+            let next = heap.alloc(own).unwrap();
+            assert_ne!(next, at);
+            free(heap, next, own);
             heap.empty_quarantine();
         }
         // The words before it, too.
