@@ -124,7 +124,10 @@ pub(crate) fn prefetch(at: *const u8) {
 }
 
 /// Prefetches the cache line at `at` for a write, if the target has an instruction for that.
-#[cfg(feature = "ring")]
+#[cfg(any(
+    feature = "ring",
+    all(feature = "heap", feature = "std", feature = "spin", not(loom))
+))]
 #[inline(always)]
 pub(crate) fn prefetch_write(at: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom))))]

@@ -53,9 +53,9 @@ impl Front {
         }
     }
 
-    /// Takes one object. O(1).
+    /// Takes one object. The result has it, and the one that is next then, or itself if there is none. O(1).
     #[inline(always)]
-    pub(in crate::heap) fn pop(&mut self, class: Class) -> Option<u32> {
+    pub(in crate::heap) fn pop(&mut self, class: Class) -> Option<(u32, u32)> {
         // SAFETY: a class is below the number of classes.
         let len = unsafe { self.len.get_unchecked_mut(class.index()) };
         let top = len.checked_sub(1)?;
@@ -63,7 +63,9 @@ impl Front {
         // SAFETY: by the invariant the length is at most the room, and indices below it are written.
         unsafe {
             let ids = self.ids.get_unchecked(class.index());
-            Some(ids.get_unchecked(top as usize).assume_init())
+            let next = ids.get_unchecked(top.saturating_sub(1) as usize);
+            let id = ids.get_unchecked(top as usize);
+            Some((id.assume_init(), next.assume_init()))
         }
     }
 
@@ -184,9 +186,15 @@ mod tests {
         }
         // SAFETY: as above.
         assert!(!unsafe { front.push(class, 4) });
-        assert_eq!([front.pop(class), front.pop(class)], [Some(3), Some(2)]);
+        assert_eq!(
+            [front.pop(class), front.pop(class)],
+            [Some((3, 2)), Some((2, 1))]
+        );
         assert_eq!(front.len(class), 2);
-        assert_eq!([front.pop(class), front.pop(class)], [Some(1), Some(0)]);
+        assert_eq!(
+            [front.pop(class), front.pop(class)],
+            [Some((1, 0)), Some((0, 0))]
+        );
         assert_eq!(front.pop(class), None);
     }
 
@@ -205,7 +213,7 @@ mod tests {
         let mut left = Vec::new();
         front.take_oldest(class, 5, |ids| left.extend_from_slice(ids));
         assert_eq!(left, [0, 1, 2, 3, 4]);
-        assert_eq!((front.pop(class), front.len(class)), (Some(7), 2));
+        assert_eq!((front.pop(class), front.len(class)), (Some((7, 6)), 2));
         front.take_oldest(class, 9, |ids| left.extend_from_slice(ids));
         assert_eq!((left.len(), front.len(class)), (7, 0));
     }

@@ -10,7 +10,7 @@ use crate::heap::classes::{BATCH, Centre, Class, Depots, Front, Origin, Record, 
 use crate::heap::threads::ThreadHeapStats;
 use crate::heap::tlsf::Tlsf;
 use crate::heap::{Heap, HeapCensus, HeapCheckError, Spin};
-use crate::sync::Word;
+use crate::sync::{Word, prefetch_write};
 use crate::thread_gate::{self, Gate, heavy_fence};
 use crate::thread_slot::Head;
 
@@ -325,7 +325,10 @@ impl Inside<'_> {
     /// Takes one object, if the front has one.
     #[inline(always)]
     pub(super) fn pop(&mut self, class: Class) -> Option<NonNull<u8>> {
-        let id = self.front().pop(class)?;
+        let (id, next) = self.front().pop(class)?;
+        // The next object of the class may have left the caches long ago.
+        // SAFETY: objects lie in the region.
+        prefetch_write(unsafe { self.0.origin.at(next) }.as_ptr());
         // SAFETY: objects lie in the region.
         Some(unsafe { self.0.origin.at(id) })
     }
