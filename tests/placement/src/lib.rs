@@ -11,6 +11,7 @@
 //! | [`callgrind`] | the instructions that the hosted build executes |
 //! | [`calls`] | the instructions of single calls of heaps |
 //! | [`cortex_calls`] | the same on a Cortex-M3 in QEMU |
+//! | [`sizes`] | the sizes of firmware with different heaps |
 //! | [`qemu`] | that board |
 
 pub mod callgrind;
@@ -23,6 +24,7 @@ pub mod firmware;
 pub mod image;
 pub mod masked;
 pub mod qemu;
+pub mod sizes;
 pub mod thumb;
 pub mod x86;
 
