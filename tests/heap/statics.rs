@@ -5,7 +5,7 @@ use core::ptr::NonNull;
 
 use framepool::heap::{Heap, Spin, StaticHeap};
 
-use crate::layout;
+use crate::{Memory, layout};
 
 #[test]
 fn a_heap_in_a_static_takes_the_size_that_was_asked_for() {
@@ -48,6 +48,20 @@ fn the_static_part_is_at_most_a_kibibyte() {
         "{}",
         HEAP.stats()
     );
+}
+
+/// The same for every smaller heap, down to one of 8 KiB, which has room for a kibibyte less.
+#[test]
+fn the_static_part_of_smaller_heaps_is_at_most_a_kibibyte() {
+    for kib in 8..256 {
+        let memory = Memory::new(kib * 1024);
+        let heap = Heap::<Spin>::new();
+        // SAFETY: `memory` outlives the heap.
+        unsafe { heap.add_region(memory.start, memory.len) }.unwrap();
+        let fixed = size_of::<Heap<Spin>>() + heap.stats().metadata;
+        assert!(fixed <= 1024, "{kib} KiB: {}", heap.stats());
+        assert!(heap.alloc(layout(memory.len - 1024, 8)).is_ok());
+    }
 }
 
 fn work(heap: &StaticHeap<Spin>, seed: u64) {

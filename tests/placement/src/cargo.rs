@@ -1,4 +1,4 @@
-//! Builds of the other packages of this workspace.
+//! Builds of the other packages of this workspace, and what they need.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,4 +26,15 @@ pub(crate) fn build(package: &str, arguments: &[&str], target_dir: &Path) {
         status.success(),
         "{package} must build with {arguments:?}: {status}"
     );
+}
+
+/// Whether `core` is installed for a target.
+pub fn target_is_installed(target: &str) -> bool {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let output = Command::new(rustc)
+        .args(["--print", "target-libdir", "--target", target])
+        .output()
+        .expect("rustc starts");
+    let directory = String::from_utf8_lossy(&output.stdout);
+    output.status.success() && Path::new(directory.trim()).is_dir()
 }

@@ -1,7 +1,6 @@
 //! Builds the firmware as a user would: with cargo, for a target, linked, without unreachable code.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use crate::cargo;
 
@@ -43,12 +42,6 @@ impl Build {
 
     /// Whether `core` is installed for the target.
     pub fn target_is_installed(&self) -> bool {
-        let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-        let output = Command::new(rustc)
-            .args(["--print", "target-libdir", "--target", self.target])
-            .output()
-            .expect("rustc starts");
-        let directory = String::from_utf8_lossy(&output.stdout);
-        output.status.success() && Path::new(directory.trim()).is_dir()
+        cargo::target_is_installed(self.target)
     }
 }

@@ -10,15 +10,21 @@
 //! | [`masked`] | the instructions that run with interrupts off, counted in QEMU |
 //! | [`callgrind`] | the instructions that the hosted build executes |
 //! | [`calls`] | the instructions of single calls of heaps |
+//! | [`cortex_calls`] | the same on a Cortex-M3 in QEMU |
+//! | [`sizes`] | the sizes of firmware with different heaps |
+//! | [`qemu`] | that board |
 
 pub mod callgrind;
 pub mod calls;
-mod cargo;
+pub mod cargo;
 pub mod checks;
 pub mod code;
+pub mod cortex_calls;
 pub mod firmware;
 pub mod image;
 pub mod masked;
+pub mod qemu;
+pub mod sizes;
 pub mod thumb;
 pub mod x86;
 

@@ -3,26 +3,17 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use crate::cargo;
 use crate::image::Image;
+use crate::{cargo, qemu};
 
 const CPSIE_I: [u8; 2] = [0x62, 0xB6];
 const CPSID_I: [u8; 2] = [0x72, 0xB6];
-const QEMU: &str = "qemu-system-arm";
 /// The function after which the operations of the next pool come.
 const NEXT_POOL: &str = "next_pool";
 
 /// The longest section of each operation, by the name of its function, in each of the program's pools.
 pub type Longest = BTreeMap<String, [usize; 3]>;
-
-/// Whether QEMU is installed.
-pub fn is_installed() -> bool {
-    let mut version = Command::new(QEMU);
-    version.arg("--version").stdout(Stdio::null());
-    version.status().is_ok_and(|status| status.success())
-}
 
 /// Builds the program for thumbv6m below `target_dir`, and returns its path.
 ///
@@ -40,25 +31,9 @@ pub fn build(target_dir: &Path) -> PathBuf {
 /// # Panics
 /// If QEMU or the program fails.
 pub fn run(program: &Path, log: &Path) -> Longest {
-    let status = Command::new(QEMU)
-        .args([
-            "-machine",
-            "mps2-an385",
-            "-display",
-            "none",
-            "-monitor",
-            "none",
-            "-serial",
-            "none",
-        ])
-        .args([
-            "-nic",
-            "none",
-            "-semihosting-config",
-            "enable=on,target=native",
-        ])
+    let status = qemu::command(program, &[])
         .args(["-singlestep", "-d", "exec,nochain", "-D"])
-        .args([log.as_os_str(), "-kernel".as_ref(), program.as_os_str()])
+        .arg(log)
         .status()
         .expect("QEMU starts");
     assert!(status.success(), "the program failed in QEMU: {status}");

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use placement::masked;
+use placement::{masked, qemu};
 
 /// The rows of the documentation, and the functions of the program in each.
 const ROWS: [(&str, &[&str]); 12] = [
@@ -32,7 +32,7 @@ const ROWS: [(&str, &[&str]); 12] = [
 ];
 
 fn main() -> ExitCode {
-    if std::env::var_os("FRAMEPOOL_SKIP_PLACEMENT").is_some() || !masked::is_installed() {
+    if std::env::var_os("FRAMEPOOL_SKIP_PLACEMENT").is_some() || !qemu::is_installed() {
         println!("SKIPPED masked: no qemu-system-arm, or FRAMEPOOL_SKIP_PLACEMENT is set");
         return ExitCode::SUCCESS;
     }

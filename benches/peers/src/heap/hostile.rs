@@ -2,10 +2,12 @@
 //!
 //! Each phase aims at one part of the work: lists of blocks that are almost large enough, merges with both
 //! neighbours, splits before and after an aligned object, reallocations in place and elsewhere, exhaustion. A phase
-//! frees what it allocated, so the next one finds one free block, if the heap merges. `tests/placement/calls` compiles
-//! this file, too.
+//! frees what it allocated, so the next one finds one free block, if the heap merges. `tests/placement/calls` and
+//! `cortex_calls` compile this file, too.
 
 use std::alloc::Layout;
+// `cortex_calls` has the crate `alloc` by the name of `std`, without a prelude.
+use std::vec::Vec;
 
 use super::random::Random;
 

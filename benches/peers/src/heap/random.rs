@@ -1,4 +1,12 @@
-//! Random numbers of scripts. `tests/placement/calls` compiles this file, too.
+//! Random numbers of scripts. `tests/placement/calls` and `cortex_calls` compile this file, too.
+
+#[cfg(target_os = "none")]
+use libm::pow;
+
+#[cfg(not(target_os = "none"))]
+fn pow(base: f64, exponent: f64) -> f64 {
+    base.powf(exponent)
+}
 
 /// Numbers that are the same in every run (xorshift).
 #[derive(Clone, Debug)]
@@ -30,6 +38,6 @@ impl Random {
     pub fn between_log(&mut self, least: usize, most: usize) -> usize {
         let share = self.below(1 << 20) as f64 / (1 << 20) as f64;
         let ratio = (most + 1) as f64 / least as f64;
-        ((least as f64 * ratio.powf(share)) as usize).clamp(least, most)
+        ((least as f64 * pow(ratio, share)) as usize).clamp(least, most)
     }
 }

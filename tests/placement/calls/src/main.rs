@@ -3,21 +3,20 @@
 //! A marker is a store to a word whose address the first line of the output tells. `calls HEAP CALLS NUMBER` prints
 //! what call of that number is instead.
 
+mod heaps;
 #[path = "../../../../benches/peers/src/heap/hostile.rs"]
 mod hostile;
 #[path = "../../../../benches/peers/src/heap/random.rs"]
 mod random;
 
-use std::alloc::{GlobalAlloc, Layout};
+use std::alloc::Layout;
 use std::arch::asm;
-use std::ptr::{self, NonNull};
+use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-use framepool::heap::{Heap, HeapLock, Spin, Unlocked};
+use framepool::heap::{Spin, Unlocked};
+use heaps::Called;
 use hostile::{Calls, PHASES, play};
-use rlsf::Tlsf;
-use talc::TalcCell;
-use talc::source::Manual;
 
 /// The length of the region in bytes.
 const LEN: usize = 2 << 20;
@@ -39,12 +38,16 @@ fn main() {
             code.end
         );
     }
-    match arguments.first().map(String::as_str) {
-        Some("framepool") => run(calls, shown, ours::<Unlocked>()),
-        Some("framepool-spin") => run(calls, shown, ours::<Spin>()),
-        Some("talc") => run(calls, shown, talc()),
-        Some("rlsf") => run(calls, shown, rlsf()),
-        other => panic!("not a heap: {other:?}"),
+    let start = region();
+    // SAFETY: the heap has the memory to itself, for ever.
+    unsafe {
+        match arguments.first().map(String::as_str) {
+            Some("framepool") => run(calls, shown, heaps::ours::<Unlocked>(start, LEN)),
+            Some("framepool-spin") => run(calls, shown, heaps::ours::<Spin>(start, LEN)),
+            Some("talc") => run(calls, shown, heaps::talc(start, LEN)),
+            Some("rlsf") => run(calls, shown, heaps::rlsf(start, LEN)),
+            other => panic!("not a heap: {other:?}"),
+        }
     }
 }
 
@@ -62,82 +65,6 @@ fn program() -> std::ops::Range<usize> {
 fn region() -> NonNull<u8> {
     let memory = vec![0_u128; LEN / 16].leak();
     NonNull::from(memory).cast()
-}
-
-/// What is called: as of `GlobalAlloc`.
-trait Called {
-    fn alloc(&mut self, layout: Layout) -> *mut u8;
-    /// # Safety
-    /// As for `GlobalAlloc`.
-    unsafe fn free(&mut self, object: *mut u8, layout: Layout);
-    /// # Safety
-    /// As for `GlobalAlloc`.
-    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8;
-}
-
-struct Global<A>(A);
-
-impl<A: GlobalAlloc> Called for Global<A> {
-    fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        // SAFETY: the size is not zero.
-        unsafe { self.0.alloc(layout) }
-    }
-
-    unsafe fn free(&mut self, object: *mut u8, layout: Layout) {
-        // SAFETY: by the contract.
-        unsafe { self.0.dealloc(object, layout) };
-    }
-
-    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: by the contract.
-        unsafe { self.0.realloc(object, layout, size) }
-    }
-}
-
-fn ours<L: HeapLock>() -> Global<Heap<L>> {
-    let heap = Heap::new();
-    // SAFETY: the heap has the memory to itself, for ever.
-    unsafe { heap.add_region(region(), LEN) }.expect("a region");
-    Global(heap)
-}
-
-fn talc() -> Global<TalcCell<Manual>> {
-    let heap = TalcCell::new(Manual);
-    // SAFETY: the heap has the memory to itself, for ever.
-    unsafe { heap.claim(region().as_ptr(), LEN) }.expect("a region");
-    Global(heap)
-}
-
-/// rlsf with 32 lists for each of 22 powers of two.
-type Lists = Tlsf<'static, u32, u32, 22, 32>;
-
-fn rlsf() -> Lists {
-    let mut heap = Lists::new();
-    let bytes = NonNull::slice_from_raw_parts(region(), LEN);
-    // SAFETY: the heap has the memory to itself, for ever.
-    unsafe { heap.insert_free_block_ptr(bytes) }.expect("a region");
-    heap
-}
-
-impl Called for Lists {
-    fn alloc(&mut self, layout: Layout) -> *mut u8 {
-        self.allocate(layout)
-            .map_or(ptr::null_mut(), NonNull::as_ptr)
-    }
-
-    unsafe fn free(&mut self, object: *mut u8, layout: Layout) {
-        // SAFETY: by the contract.
-        unsafe { self.deallocate(NonNull::new_unchecked(object), layout.align()) };
-    }
-
-    unsafe fn realloc(&mut self, object: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: by the contract.
-        unsafe {
-            let new = Layout::from_size_align_unchecked(size, layout.align());
-            self.reallocate(NonNull::new_unchecked(object), new)
-                .map_or(ptr::null_mut(), NonNull::as_ptr)
-        }
-    }
 }
 
 /// Makes calls until there were enough, then ends the process.
