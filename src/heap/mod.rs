@@ -513,9 +513,8 @@ impl Tlsf {
     #[inline(never)]
     fn seed_late(&mut self, new: NewRegion) {
         self.regions.seeded = true;
-        // SAFETY: `StaticHeap` owns the memory, and it is added once. It is merged with no other. There is no other
-        // region that it could overlap, and its size was checked; if it were refused, it would not be used.
-        let _ = unsafe { self.add(new) };
+        // SAFETY: `StaticHeap` owns the memory, and adds it once, before anything else. Its size was checked.
+        unsafe { self.add_first(new) };
     }
 }
 

@@ -232,6 +232,52 @@ impl Regions {
 }
 
 impl Tlsf {
+    /// Adds the memory of the static that the heap is in: the first region, which is merged with no other. Far less code
+    /// than [`add`](Self::add), for firmware that adds nothing else.
+    ///
+    /// # Safety
+    /// The heap has no region. The memory is all zeros, belongs to the heap from now on, and is aligned to 8. It has at least
+    /// [`LEAST_FIRST`] bytes.
+    pub(super) unsafe fn add_first(&mut self, new: NewRegion) {
+        let start = new.start.addr().get();
+        let (first, end) = (first_after(start), (start + new.len) & !(GRANULE - 1));
+        let shape = Shape::of(new.len);
+        let size = block_size(shape.bytes());
+        self.regions.total = new.len;
+        self.bins.code.cover(start, new.len);
+        // Integers become pointers again in `Tlsf::regain`.
+        new.start.as_ptr().expose_provenance();
+        // SAFETY: the caller's promise.
+        unsafe {
+            let at = |addr: usize| Block::new(new.start.add(addr - start));
+            let record = new.start.add(align_up(start, align_of::<Region>()) - start);
+            let record = record.cast::<Region>();
+            record.write(Region {
+                next: None,
+                start: new.start,
+                len: new.len,
+            });
+            self.regions.separate = Some(record);
+            let (table, from, to) = (at(first), at(first + size), at(end));
+            table.set_tag(Tag::used(size));
+            from.set_tag(Tag::END);
+            to.set_tag(Tag::END);
+            self.bins = Bins::in_zeros(table, shape, self.bins.code);
+            let left = to.addr() - from.addr();
+            let last = if ONE_BLOCK || left <= MAX {
+                let tag = Tag::free(left);
+                from.set_free(tag, to);
+                to.set_tag(Tag::END.with_previous_free(true));
+                self.bins.insert(from, tag);
+                self.regions.capacity = left;
+                from
+            } else {
+                self.hand_over(from, to)
+            };
+            self.fresh.add(last.addr() + size_of::<Links>(), to);
+        }
+    }
+
     /// Adds a region. O(regions), and O(free blocks) if the table of lists is replaced by a larger one.
     ///
     /// # Errors
@@ -389,6 +435,17 @@ impl Tlsf {
     }
 }
 
+/// Bytes of the smallest first region, which has room for its table and a block. So has a larger one: its table takes 1/300 of
+/// it, or has 4 lists more for each doubling.
+pub(super) const LEAST_FIRST: usize = 40 * size_of::<usize>() + MIN;
+const _: () = {
+    let table = block_size(Shape::of(LEAST_FIRST).bytes());
+    assert!(first_after(0) + table + MIN <= LEAST_FIRST & !(GRANULE - 1));
+};
+
+/// Whether a block can be as large as any region.
+const ONE_BLOCK: bool = MAX >= isize::MAX as usize & !(GRANULE - 1);
+
 const fn align_up(addr: usize, align: usize) -> usize {
     addr.saturating_add(align - 1) & !(align - 1)
 }
@@ -421,5 +478,22 @@ unsafe fn end_of(region: &Region) -> Block {
     unsafe {
         let len = (region.end() & !(GRANULE - 1)) - region.begin();
         Block::new(region.start.add(len))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A static is aligned to 16.
+    #[test]
+    fn every_first_region_has_room_for_its_table_and_a_block() {
+        for len in (LEAST_FIRST..1 << 16).chain((16..34).map(|log| 1 << log)) {
+            let table = block_size(Shape::of(len).bytes());
+            assert!(
+                first_after(16) + table + MIN <= (16 + len) & !(GRANULE - 1),
+                "{len}"
+            );
+        }
     }
 }

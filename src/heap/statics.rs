@@ -8,10 +8,9 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::heap::Heap;
-use crate::heap::block::MIN;
 use crate::heap::error::NoRoom;
 use crate::heap::lock::HeapLock;
-use crate::heap::regions::NewRegion;
+use crate::heap::regions::{LEAST_FIRST, NewRegion};
 
 /// The memory of a heap in a static, and its state. All zeros, and so in `.bss`.
 ///
@@ -40,7 +39,7 @@ unsafe impl<const N: usize, L: HeapLock + Sync> Sync for HeapMemory<N, L> {}
 
 impl<const N: usize, L: HeapLock> HeapMemory<N, L> {
     const LARGE_ENOUGH: () = assert!(
-        N >= 40 * size_of::<usize>() + MIN,
+        N >= LEAST_FIRST,
         "the memory of a heap is too small for its metadata"
     );
 

@@ -3,7 +3,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::ptr::NonNull;
 
-use framepool::heap::{Heap, Spin, StaticHeap};
+use framepool::heap::{Heap, HeapMemory, Spin, StaticHeap};
 
 use crate::{Memory, layout};
 
@@ -26,6 +26,16 @@ fn the_first_operation_sets_it_up() {
         GlobalAlloc::dealloc(&HEAP, at, layout(5000, 64));
     }
     assert_eq!(HEAP.stats().refusals, 0);
+}
+
+#[test]
+fn the_smallest_one_has_room_for_an_object() {
+    static MEMORY: HeapMemory<{ 42 * size_of::<usize>() + 8 }, Spin> = HeapMemory::new();
+    static HEAP: StaticHeap<Spin> = StaticHeap::new(&MEMORY);
+    let at = HEAP.alloc(layout(8, 8)).unwrap();
+    assert_eq!(HEAP.check().unwrap().regions, 1);
+    // SAFETY: allocated above.
+    unsafe { HEAP.dealloc(at, layout(8, 8)) };
 }
 
 #[test]
