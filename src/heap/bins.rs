@@ -471,8 +471,28 @@ impl Bins {
         Some(first)
     }
 
+    /// Takes a free block of at least a size out of the list of this size: one of the first [`SCAN`] but the first. For the
+    /// requests that [`take`](Self::take) has nothing for.
+    ///
+    /// # Safety
+    /// As for [`take`](Self::take).
+    pub(super) unsafe fn take_next(&mut self, size: Tag) -> Option<Block> {
+        // SAFETY: the caller's promise: there is this list. By the invariant, a block of a list is free.
+        unsafe {
+            let mut at = self.next(self.head(self.shape.list_of(size)))?;
+            for _ in 1..SCAN {
+                at = self.next(at)?;
+                if at.tag().holds(size) {
+                    self.remove(at);
+                    return Some(at);
+                }
+            }
+        }
+        None
+    }
+
     /// The first block that `fits`, among the first [`SCAN`] of the lists from that of the size `most` down to that of
-    /// `least`. For the requests that [`take`](Self::take) has nothing for.
+    /// `least`. For the requests that [`take_larger`](Self::take_larger) has nothing for.
     ///
     /// # Safety
     /// As for [`take`](Self::take), for both sizes.

@@ -114,20 +114,11 @@ impl Tlsf {
         unsafe {
             if size + align <= self.bins.limit() {
                 let need = Tag::used(block_size(size));
-                let most = if align > GRANULE {
-                    padded(need.size(), align)
-                } else {
-                    need
-                };
-                let found = self.bins.scan(need, most, |block| {
-                    let lead = if is_aligned(block, align) {
-                        0
-                    } else {
-                        lead(block, align)
-                    };
-                    need.size() + lead <= block.tag().size()
-                });
-                if let Some(block) = found {
+                if align <= GRANULE {
+                    if let Some(block) = self.bins.take_next(need) {
+                        return self.serve(size, block, need);
+                    }
+                } else if let Some(block) = self.find_aligned(need, align) {
                     self.bins.remove(block);
                     return self.serve_aligned(size, align, block, need);
                 }
@@ -137,6 +128,26 @@ impl Tlsf {
             self.counters.refused(layout);
         }
         None
+    }
+
+    /// A block with room for `need` bytes after those that the alignment skips. Where aligned objects fill a heap, a freed one
+    /// lies in a list between that of its size and that of the size with all that an alignment may skip.
+    ///
+    /// # Safety
+    /// The sizes are within the limit.
+    #[inline(always)]
+    unsafe fn find_aligned(&self, need: Tag, align: usize) -> Option<Block> {
+        // SAFETY: the caller's promise; the blocks of the lists are free.
+        unsafe {
+            self.bins.scan(need, padded(need.size(), align), |block| {
+                let lead = if is_aligned(block, align) {
+                    0
+                } else {
+                    lead(block, align)
+                };
+                need.size() + lead <= block.tag().size()
+            })
+        }
     }
 
     /// Makes a free block one in use, after the bytes that the alignment skips: these are a free block then.

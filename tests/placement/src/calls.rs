@@ -42,13 +42,13 @@ pub fn build(target_dir: &Path) -> PathBuf {
 ///
 /// # Panics
 /// If the program or valgrind fails.
-pub fn run(program: &Path, heap: &str, calls: u64) -> Longest {
+pub fn run(program: &Path, heap: &str, len: usize, calls: u64) -> Longest {
     let mut child = Command::new("valgrind")
         .args(["--tool=lackey", "--trace-mem=yes", "--basic-counts=no"])
         // Both to one pipe: the program's one line, and the trace.
         .arg("--log-fd=1")
         .arg(program)
-        .args([heap, &calls.to_string()])
+        .args([heap, &len.to_string(), &calls.to_string()])
         .stdout(Stdio::piped())
         .spawn()
         .expect("valgrind starts");
@@ -65,8 +65,9 @@ pub fn run(program: &Path, heap: &str, calls: u64) -> Longest {
 ///
 /// # Panics
 /// If the program fails.
-pub fn describe(program: &Path, heap: &str, number: u64) -> String {
-    let arguments = [heap, &(number + 1).to_string(), &number.to_string()];
+pub fn describe(program: &Path, heap: &str, len: usize, number: u64) -> String {
+    let [len, calls, shown] = [len as u64, number + 1, number].map(|n| n.to_string());
+    let arguments = [heap, &len, &calls, &shown];
     let output = Command::new(program).args(arguments).output();
     let output = output.expect("the program starts");
     String::from_utf8_lossy(&output.stdout).trim().to_owned()

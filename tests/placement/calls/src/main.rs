@@ -1,6 +1,6 @@
-//! Hostile calls of a heap over 2 MiB, each between two markers: `calls HEAP CALLS`.
+//! Hostile calls of a heap, each between two markers: `calls HEAP BYTES CALLS`.
 //!
-//! A marker is a store to a word whose address the first line of the output tells. `calls HEAP CALLS NUMBER` prints
+//! A marker is a store to a word whose address the first line of the output tells. `calls HEAP BYTES CALLS NUMBER` prints
 //! what call of that number is instead.
 
 mod heaps;
@@ -18,17 +18,15 @@ use framepool::heap::{Spin, Unlocked};
 use heaps::Called;
 use hostile::{Calls, PHASES, play};
 
-/// The length of the region in bytes.
-const LEN: usize = 2 << 20;
-
 /// Written when a call begins: the words of alloc, free, realloc and of a call that does nothing. The last one is
 /// written when a call ends.
 static MARKERS: [AtomicU32; 5] = [const { AtomicU32::new(0) }; 5];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let number = |i: usize| arguments.get(i).and_then(|text| text.parse().ok());
-    let (calls, shown) = (number(1).unwrap_or(1000), number(2));
+    let number = |i: usize| arguments.get(i).and_then(|text| text.parse::<u64>().ok());
+    let len = number(1).map_or(2 << 20, |bytes| bytes as usize);
+    let (calls, shown) = (number(2).unwrap_or(1000), number(3));
     if shown.is_none() {
         let code = program();
         println!(
@@ -38,14 +36,14 @@ fn main() {
             code.end
         );
     }
-    let start = region();
+    let start = region(len);
     // SAFETY: the heap has the memory to itself, for ever.
     unsafe {
         match arguments.first().map(String::as_str) {
-            Some("framepool") => run(calls, shown, heaps::ours::<Unlocked>(start, LEN)),
-            Some("framepool-spin") => run(calls, shown, heaps::ours::<Spin>(start, LEN)),
-            Some("talc") => run(calls, shown, heaps::talc(start, LEN)),
-            Some("rlsf") => run(calls, shown, heaps::rlsf(start, LEN)),
+            Some("framepool") => run(calls, shown, heaps::ours::<Unlocked>(start, len)),
+            Some("framepool-spin") => run(calls, shown, heaps::ours::<Spin>(start, len)),
+            Some("talc") => run(calls, shown, heaps::talc(start, len)),
+            Some("rlsf") => run(calls, shown, heaps::rlsf(start, len)),
             other => panic!("not a heap: {other:?}"),
         }
     }
@@ -62,9 +60,11 @@ fn program() -> std::ops::Range<usize> {
 }
 
 /// Zeroed memory for a heap. It is never freed.
-fn region() -> NonNull<u8> {
-    let memory = vec![0_u128; LEN / 16].leak();
-    NonNull::from(memory).cast()
+fn region(len: usize) -> NonNull<u8> {
+    // Under valgrind and without it the same requests have to be refused.
+    let layout = Layout::from_size_align(len, 1 << 21).expect("a layout");
+    // SAFETY: the size is not 0.
+    NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) }).expect("memory")
 }
 
 /// Makes calls until there were enough, then ends the process.
