@@ -637,6 +637,15 @@ pub fn shared(to: &mut impl VisitShared) -> Result<(), String> {
     );
     to.visit("talc", Locked::new(Over::new(REGION, talc)?));
     to.visit("rlsf", Locked::new(Over::new(REGION, rlsf)?));
+    to.visit(
+        "embedded-alloc",
+        Shared(Arc::new(Over::new(REGION, embedded)?)),
+    );
+    to.visit(
+        "buddy_system_allocator",
+        Locked::new(Over::new(REGION, buddy)?),
+    );
+    to.visit("dlmalloc", Locked::new(Over::new(REGION, dlmalloc)?));
     to.visit("mimalloc-arena", mi_arena()?);
     #[cfg(feature = "snmalloc-fixed")]
     to.visit(
