@@ -1,5 +1,5 @@
-//! Passes the compiler's version and flags to the program, and compiles the shims of the features `dpdk` and
-//! `snmalloc-fixed`.
+//! Passes the compiler's version and flags to the program, and compiles the shims of the features `dpdk`,
+//! `snmalloc-fixed` and `ferroc`.
 
 use std::env;
 use std::process::Command;
@@ -19,6 +19,8 @@ fn main() {
     dpdk::build();
     #[cfg(feature = "snmalloc-fixed")]
     snmalloc::build();
+    #[cfg(feature = "ferroc")]
+    ferroc::build();
 }
 
 /// The first line that a program prints.
@@ -75,8 +77,11 @@ mod snmalloc {
                 "--format-version",
                 "1",
                 "--offline",
-                "--manifest-path",
+                // Crates for other platforms may not have been downloaded.
+                "--filter-platform",
             ])
+            .arg(env::var("TARGET").unwrap())
+            .arg("--manifest-path")
             .arg(manifest)
             .output()
             .expect("cargo runs this script");
@@ -87,6 +92,54 @@ mod snmalloc {
         let found = manifests.find(|path| path.contains("/snmalloc-sys-"));
         let found = found.expect("the crate snmalloc-sys is a dependency");
         Path::new(found).parent().unwrap().to_owned()
+    }
+}
+
+#[cfg(feature = "ferroc")]
+mod ferroc {
+    use std::env;
+    use std::process::Command;
+
+    /// A toolchain of the time of ferroc's last release. rustup installs it:
+    /// `rustup toolchain install nightly-2024-10-01 --profile minimal`.
+    const TOOLCHAIN: &str = "nightly-2024-10-01";
+
+    pub fn build() {
+        let shim = "src/heap/ferroc";
+        for source in ["lib.rs", "Cargo.toml", "Cargo.lock"] {
+            println!("cargo:rerun-if-changed={shim}/{source}");
+        }
+        let target = format!("{}/ferroc", env::var("OUT_DIR").unwrap());
+        let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+        // As for snmalloc: the library is part of a program.
+        let flags = format!("{flags}\u{1f}-Ztls-model=initial-exec");
+        let mut cargo = Command::new("rustup");
+        cargo
+            .args(["run", TOOLCHAIN, "cargo", "build", "--release", "--locked"])
+            .args(["--target-dir", &target])
+            .current_dir(shim)
+            .env(
+                "CARGO_ENCODED_RUSTFLAGS",
+                flags.trim_start_matches('\u{1f}'),
+            );
+        // What this build has set for its own compiler.
+        for variable in [
+            "CARGO",
+            "RUSTC",
+            "RUSTC_WRAPPER",
+            "RUSTC_WORKSPACE_WRAPPER",
+            "RUSTDOC",
+            "RUSTUP_TOOLCHAIN",
+        ] {
+            cargo.env_remove(variable);
+        }
+        let status = cargo.status();
+        assert!(
+            status.is_ok_and(|status| status.success()),
+            "feature `ferroc` needs `rustup toolchain install {TOOLCHAIN} --profile minimal`"
+        );
+        println!("cargo:rustc-link-search=native={target}/release");
+        println!("cargo:rustc-link-lib=static=peers_ferroc");
     }
 }
 

@@ -29,10 +29,13 @@
 //! | `latency.rs`, `efficiency.rs` | what their names say |
 //! | `steps.rs`, `hostile.rs` | instructions by single steps, and the calls |
 //! | `snmalloc_fixed.rs`, `.cc` | snmalloc over a region (feature `snmalloc-fixed`) |
+//! | `ferroc.rs`, `ferroc/` | ferroc over a region, and the library that it is in (feature `ferroc`) |
 //! | `program.rs` | runs the programs of `src/bin/` |
 
 mod contenders;
 mod efficiency;
+#[cfg(feature = "ferroc")]
+mod ferroc;
 mod hostile;
 mod latency;
 mod objects;

@@ -4,7 +4,7 @@ use core::mem::MaybeUninit;
 
 use super::class::{CLASSES, Class, LARGEST_IN_SPANS, Origin};
 use super::depots::{BATCH, Depots};
-use super::spans::{Runs, Spans};
+use super::spans::{Runs, Spans, to_front};
 use crate::heap::error::HeapCheckError;
 use crate::pool::depot::ids::assume_init;
 
@@ -31,7 +31,8 @@ impl Centre {
 
     /// Takes up to `out.len()` objects that hold a class: from spans, or those of a class above [`LARGEST_IN_SPANS`] one by
     /// one from the core. If there is no room for a new span, takes one object of a larger class or of the core. Returns
-    /// the number of indices written; 0 means that nothing fits. O(objects), plus O([`CLASSES`]) when memory runs out.
+    /// the number of indices written, as [`Spans::take`] does; 0 means that nothing fits. O(objects), plus O([`CLASSES`])
+    /// when memory runs out.
     pub(in crate::heap) fn take(
         &mut self,
         class: Class,
@@ -82,14 +83,14 @@ impl Centre {
         runs: &mut impl Runs,
     ) -> usize {
         let mut n = 0;
-        for out in out {
+        for out in out.iter_mut().rev() {
             let Some(at) = runs.take(class.bytes(), class.align()) else {
                 break;
             };
             out.write(self.origin.id(at.addr().get()));
             n += 1;
         }
-        n
+        to_front(out, n)
     }
 
     /// Frees objects. Those that name no object in use are left out, and counted. O(objects).

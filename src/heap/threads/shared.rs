@@ -131,10 +131,7 @@ impl Shared {
             return from_depot;
         }
         let some = out.get_mut(..n).unwrap_or_default();
-        let n = self.with_centre(|centre, tlsf| centre.take(class, some, tlsf));
-        // The last one is used first: so they are used in the order of their addresses, as processors prefetch.
-        some.get_mut(..n).unwrap_or_default().reverse();
-        n
+        self.with_centre(|centre, tlsf| centre.take(class, some, tlsf))
     }
 
     /// Takes one object, for a thread without a front, or when the centre has nothing left: then from what lies in

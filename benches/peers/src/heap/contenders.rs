@@ -589,6 +589,8 @@ pub fn fixed(len: usize, to: &mut impl Visit) -> Result<(), String> {
         to.visit("mimalloc-arena", &mi_arena)?;
         #[cfg(feature = "snmalloc-fixed")]
         to.visit("snmalloc-fixed", &crate::heap::snmalloc_fixed::SnFixed::new)?;
+        #[cfg(feature = "ferroc")]
+        to.visit("ferroc", &crate::heap::ferroc::Ferroc::new)?;
     }
     Ok(())
 }
@@ -635,12 +637,23 @@ pub fn shared(to: &mut impl VisitShared) -> Result<(), String> {
     );
     to.visit("talc", Locked::new(Over::new(REGION, talc)?));
     to.visit("rlsf", Locked::new(Over::new(REGION, rlsf)?));
+    to.visit(
+        "embedded-alloc",
+        Shared(Arc::new(Over::new(REGION, embedded)?)),
+    );
+    to.visit(
+        "buddy_system_allocator",
+        Locked::new(Over::new(REGION, buddy)?),
+    );
+    to.visit("dlmalloc", Locked::new(Over::new(REGION, dlmalloc)?));
     to.visit("mimalloc-arena", mi_arena()?);
     #[cfg(feature = "snmalloc-fixed")]
     to.visit(
         "snmalloc-fixed",
         crate::heap::snmalloc_fixed::SnFixed::new()?,
     );
+    #[cfg(feature = "ferroc")]
+    to.visit("ferroc", crate::heap::ferroc::Ferroc::new()?);
     to.visit("mimalloc (own mapping)", Own(&mimalloc::MiMalloc));
     to.visit("snmalloc (own mapping)", Own(&snmalloc_rs::SnMalloc));
     to.visit("jemalloc (own mapping)", Own(&tikv_jemallocator::Jemalloc));
