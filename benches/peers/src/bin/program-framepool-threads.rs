@@ -3,11 +3,12 @@
 #[path = "../program/mod.rs"]
 mod program;
 
-use framepool::{MappedRegion, PageSize};
+use framepool::MappedRegion;
 
+// In huge pages where there are any, as mimalloc's memory.
 framepool::thread_heap! {
     #[global_allocator]
-    static HEAP: mapped MappedRegion::builder(64 << 20).page(PageSize::Base)
+    static HEAP: mapped MappedRegion::builder(64 << 20)
 }
 
 fn main() {

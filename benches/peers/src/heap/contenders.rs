@@ -257,6 +257,30 @@ pub fn thread_heap() -> Result<Own<ThreadHeap>, String> {
     Ok(Own(&THREADS))
 }
 
+/// The hardened heaps.
+#[cfg(feature = "hardened")]
+mod hardened {
+    use framepool::heap::Hardened;
+
+    use super::*;
+
+    pub fn heap(region: &Region) -> Global<Hardened<framepool::heap::Heap<Unlocked>>> {
+        Global(Hardened::new(ours(region).0))
+    }
+
+    framepool::thread_heap!(
+        static THREADS: mapped MappedRegion::builder(REGION).page(PageSize::Base), hardened
+    );
+
+    pub fn threads() -> Result<Own<Hardened<ThreadHeap>>, String> {
+        let mapping = THREADS.heap().mapping().expect("a mapping");
+        mapping.map_err(|error| error.to_string())?;
+        THREADS.empty_quarantine();
+        THREADS.heap().flush();
+        Ok(Own(&THREADS))
+    }
+}
+
 /// A heap with a lock of its own.
 pub struct Shared<A>(Arc<Over<Global<A>>>);
 
@@ -576,6 +600,8 @@ pub trait Visit {
 /// The contenders over a region of `len` bytes, for one thread.
 pub fn fixed(len: usize, to: &mut impl Visit) -> Result<(), String> {
     to.visit(FRAMEPOOL, &|| Over::new(len, ours::<Unlocked>))?;
+    #[cfg(feature = "hardened")]
+    to.visit("framepool-hardened", &|| Over::new(len, hardened::heap))?;
     to.visit("talc", &|| Over::new(len, talc))?;
     match len <= 128 << 10 {
         true => to.visit("rlsf", &|| Over::new(len, small_rlsf))?,
@@ -586,6 +612,8 @@ pub fn fixed(len: usize, to: &mut impl Visit) -> Result<(), String> {
     to.visit("dlmalloc", &|| Over::new(len, dlmalloc))?;
     if len == REGION {
         to.visit(THREAD_HEAP, &thread_heap)?;
+        #[cfg(feature = "hardened")]
+        to.visit("framepool-threads-hardened", &hardened::threads)?;
         to.visit("mimalloc-arena", &mi_arena)?;
         #[cfg(feature = "snmalloc-fixed")]
         to.visit("snmalloc-fixed", &crate::heap::snmalloc_fixed::SnFixed::new)?;
@@ -631,6 +659,8 @@ pub trait VisitShared {
 /// All contenders, for two threads.
 pub fn shared(to: &mut impl VisitShared) -> Result<(), String> {
     to.visit(THREAD_HEAP, thread_heap()?);
+    #[cfg(feature = "hardened")]
+    to.visit("framepool-threads-hardened", hardened::threads()?);
     to.visit(
         "framepool-spin",
         Shared(Arc::new(Over::new(REGION, ours::<Spin>)?)),
