@@ -483,14 +483,16 @@ impl<L: HeapLock> Heap<L> {
         if to == at {
             return Some(to);
         }
+        let kept = old.size().min(size);
         // SAFETY: the new block is the caller's, and holds the smaller of both sizes. The old one is in it, or is another
         // one that the caller gives up.
         unsafe {
-            ptr::copy(at.as_ptr(), to.as_ptr(), old.size().min(size));
             if is_near {
+                copy_down(at, to, kept);
                 let below = to.addr().get();
                 self.with(|tlsf| tlsf.moved_down(addr, old.size(), below, size));
             } else {
+                ptr::copy_nonoverlapping(at.as_ptr(), to.as_ptr(), kept);
                 self.dealloc(at, old);
             }
         }
@@ -525,6 +527,38 @@ fn dangling(layout: Layout) -> NonNull<u8> {
     unsafe { NonNull::new_unchecked(at) }
 }
 
+/// Moves `len` bytes to a lower address.
+///
+/// # Safety
+/// The caller may read the ones and write the others.
+#[inline(always)]
+unsafe fn copy_down(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if cfg!(target_os = "none") {
+            copy_in_steps(from, to, len);
+        } else {
+            ptr::copy(from.as_ptr(), to.as_ptr(), len);
+        }
+    }
+}
+
+/// As [`copy_down`], by copies that do not overlap: firmware has `memcpy` anyway, and `memmove` takes 1.6 KB of code.
+///
+/// # Safety
+/// As for [`copy_down`].
+#[cfg_attr(not(any(test, target_os = "none")), allow(dead_code))]
+unsafe fn copy_in_steps(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
+    let step = from.addr().get().wrapping_sub(to.addr().get());
+    let mut done = 0;
+    while done < len {
+        let n = step.min(len - done);
+        // SAFETY: the caller's promise. The bytes are as far apart as they are many, at least.
+        unsafe { ptr::copy_nonoverlapping(from.add(done).as_ptr(), to.add(done).as_ptr(), n) };
+        done += n;
+    }
+}
+
 /// Zeroes `len` bytes from `at` on, but for those in a range of addresses that are zero.
 ///
 /// # Safety
@@ -536,5 +570,25 @@ unsafe fn zero(at: NonNull<u8>, len: usize, fresh: Range<usize>) {
     unsafe {
         at.write_bytes(0, first);
         at.add(second).write_bytes(0, len - second);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_move_down_whole_in_steps() {
+        let content: [u8; 100] = core::array::from_fn(|i| i as u8);
+        for step in [1, 16, 24, 33, 99, 100, 130] {
+            for len in [0, 1, 24, 99, 100] {
+                let mut bytes = [0xEE_u8; 240];
+                bytes[step..step + 100].copy_from_slice(&content);
+                let to = NonNull::from(&mut bytes).cast::<u8>();
+                // SAFETY: all of it lies in the array.
+                unsafe { copy_in_steps(to.add(step), to, len) };
+                assert_eq!(bytes[..len], content[..len], "{step} {len}");
+            }
+        }
     }
 }

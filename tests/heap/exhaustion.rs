@@ -127,3 +127,79 @@ mod handler {
         assert!(String::from_utf8_lossy(&child.stderr).contains("memory allocation of"));
     }
 }
+
+/// A block that just fits is served if it is among the first four of its list.
+#[test]
+fn four_blocks_of_the_list_are_looked_at() {
+    for smaller in 0..6 {
+        let memory = Memory::new(16384);
+        let heap = Heap::<Unlocked>::new();
+        // SAFETY: `memory` outlives the heap.
+        unsafe { heap.add_region(memory.start, 16384) }.unwrap();
+        // All in one list, the last one freed first in it; small ones keep them apart.
+        let sizes: Vec<_> = [1100, 1030, 1040, 1050, 1060, 1070][..=smaller].to_vec();
+        let blocks: Vec<_> = sizes
+            .iter()
+            .map(|&size| {
+                let at = heap.alloc(layout(size, 8)).unwrap();
+                heap.alloc(layout(8, 8)).unwrap();
+                (at, layout(size, 8))
+            })
+            .collect();
+        let largest = heap.stats().largest;
+        heap.alloc(layout(largest, 8)).unwrap();
+        for (at, layout) in blocks {
+            // SAFETY: allocated above.
+            unsafe { heap.dealloc(at, layout) };
+        }
+        assert_eq!(
+            heap.alloc(layout(1090, 8)).is_ok(),
+            smaller < 4,
+            "{smaller}"
+        );
+    }
+}
+
+/// A heap full of aligned objects, with small ones between: what was freed there is served again, wherever the skipped bytes
+/// put it.
+#[test]
+fn a_heap_full_of_aligned_objects_serves_what_was_freed() {
+    let mut random = 12345_u64;
+    let mut below = move |n: usize| {
+        random = random.wrapping_mul(6364136223846793005).wrapping_add(1);
+        (random >> 33) as usize % n
+    };
+    let sizes: &[usize] = if cfg!(miri) {
+        &[60, 1536]
+    } else {
+        &[24, 60, 100, 200, 500, 1536, 4000]
+    };
+    for len in if cfg!(miri) { 14..15 } else { 14..18 }.map(|log| 1 << log) {
+        for own in sizes
+            .iter()
+            .flat_map(|&size| [16, 32, 64, 256].map(|align| layout(size, align)))
+        {
+            let memory = Memory::new(len + 4096);
+            let heap = Heap::<Unlocked>::new();
+            // SAFETY: `memory` outlives the heap.
+            unsafe { heap.add_region(memory.at(16), len) }.unwrap();
+            let mut held = Vec::new();
+            while let Ok(at) = heap.alloc(own) {
+                held.push(at);
+                if held.len() % 3 == 0 {
+                    let _ = heap.alloc(layout(40, 8));
+                }
+            }
+            for round in 0..if cfg!(miri) { 4 } else { 250 } {
+                let few = (1 + round % 4).min(held.len());
+                for _ in 0..few {
+                    let at = held.swap_remove(below(held.len()));
+                    // SAFETY: allocated with this layout.
+                    unsafe { heap.dealloc(at, own) };
+                }
+                held.extend((0..few).map(|_| heap.alloc(own).unwrap()));
+            }
+            heap.check().unwrap();
+        }
+    }
+}

@@ -7,16 +7,19 @@ use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
 use crate::counter;
 
-/// Ticks of the copies since the last [`taken`], and their number.
-static COPIED: [AtomicU32; 2] = [const { AtomicU32::new(0) }; 2];
+/// The timer when the first copy since the last [`taken`] began, when the last one ended, and their number.
+static COPIED: [AtomicU32; 3] = [const { AtomicU32::new(0) }; 3];
 
 /// The instructions of a function below that are not between its reads of the timer.
-const AROUND: u32 = 13;
+const AROUND: u32 = 12;
 
-/// The instructions of the copy that was made since the last call, if one was.
+/// The instructions from the first copy since the last call to the end of the last copy: a move may be made in steps.
 pub fn taken() -> u32 {
-    let [ticks, copies] = COPIED.each_ref().map(|n| n.swap(0, Relaxed));
-    counter::instructions(ticks) + copies * AROUND
+    let [first, last, copies] = COPIED.each_ref().map(|n| n.swap(0, Relaxed));
+    match copies {
+        0 => 0,
+        _ => counter::instructions(first.wrapping_sub(last) & counter::MASK) + AROUND,
+    }
 }
 
 macro_rules! wrap {
@@ -31,15 +34,14 @@ macro_rules! wrap {
             "ldr r5, [r4]",
             concat!("bl __real_", $name),
             "ldr r4, [r4]",
-            "subs r5, r5, r4",
-            "bfc r5, #24, #8",
-            "ldr r4, ={copied}",
-            "ldr r6, [r4]",
-            "adds r6, r6, r5",
-            "str r6, [r4]",
-            "ldr r6, [r4, #4]",
-            "adds r6, r6, #1",
-            "str r6, [r4, #4]",
+            "ldr r6, ={copied}",
+            "str r4, [r6, #4]",
+            "ldr r4, [r6, #8]",
+            "cmp r4, #0",
+            "it eq",
+            "streq r5, [r6]",
+            "adds r4, r4, #1",
+            "str r4, [r6, #8]",
             "pop {{r4, r5, r6, pc}}",
             ".ltorg",
             copied = sym COPIED,
