@@ -127,8 +127,10 @@ impl Tlsf {
                     };
                     need.size() + lead <= block.tag().size()
                 });
-                if let Some(block) = found.filter(|&block| self.bins.remove(block)) {
-                    return self.serve_aligned(size, align, block, need);
+                if let Some(block) = found {
+                    if self.bins.remove(block) {
+                        return self.serve_aligned(size, align, block, need);
+                    }
                 }
             }
             // These are the two parts of a layout.

@@ -372,11 +372,14 @@ fn a_block_moves_if_there_is_room_and_keeps_its_bytes() {
     });
 }
 
+/// Bytes before a block with an alignment of 8.
+const HEAD: usize = (3 * size_of::<usize>()).next_multiple_of(8);
+
 /// The first words of free memory, where its links are.
 fn links(heap: &Hardened<Heap<Unlocked>, 0>, free_at: NonNull<u8>) -> [NonNull<usize>; 2] {
     assert!(heap.heap().contains(free_at.as_ptr()));
     // SAFETY: in the region.
-    let start = unsafe { free_at.sub(3 * size_of::<usize>()) }.cast::<usize>();
+    let start = unsafe { free_at.sub(HEAD) }.cast::<usize>();
     // SAFETY: as above.
     [start, unsafe { start.add(1) }]
 }
@@ -511,7 +514,7 @@ fn a_bit_of_a_link_that_flips_is_found() {
     ignore = "it looks far from the heap where to end, and does not access that"
 )]
 fn a_size_that_was_overwritten_is_not_used() {
-    for huge in [0x7FFF_FFF9_u32, 0x0000_4001, 9, 1, 0] {
+    for huge in [0x7FFF_FFF9_u32, 0x0000_4001, 0x801, 9, 1, 0] {
         // A request passes a block over that seems too small.
         for side in 0..if huge > 200 { 3 } else { 2 } {
             with_a_hole(|heap, [first, hole, last], own| {
@@ -541,9 +544,9 @@ fn a_size_that_was_overwritten_is_not_used() {
 fn an_overrun_that_reaches_the_next_block_does_not_harm_it() {
     for junk in [0_u8, 1, 2, 3, 0x41, 0xFF] {
         with_hardened::<2>(1 << 14, |heap| {
-            let own = layout(212 - 3 * size_of::<usize>(), 8);
+            let own = layout(212 - HEAD, 8);
             let [long, next, other] = [(); 3].map(|()| heap.alloc(own).unwrap());
-            let gap = next.addr().get() - long.addr().get() - own.size() - 3 * size_of::<usize>();
+            let gap = next.addr().get() - long.addr().get() - own.size() - HEAD;
             // SAFETY: the end of the block.
             let end = unsafe { long.add(own.size()) };
             // SAFETY: after the block: the mistake of the test.
@@ -569,6 +572,80 @@ fn an_overrun_that_reaches_the_next_block_does_not_harm_it() {
             free(heap, heap.alloc(own).unwrap(), own);
             assert_eq!(heap.faults().count, 3);
         });
+    }
+}
+
+/// Random words written anywhere but to the blocks in use, and to the table: no request crashes, writes outside of the
+/// heap, or gets what another one has.
+#[test]
+#[cfg_attr(miri, ignore = "junk names no memory")]
+fn junk_in_free_memory_and_guards_harms_no_block() {
+    const LEN: usize = 16384;
+    for seed in 1..50_u64 {
+        let memory = Memory::new(3 * LEN);
+        let heap = Hardened::<_, 4>::new(Heap::<Unlocked>::new());
+        // SAFETY: `memory` outlives the heap; its middle.
+        unsafe { heap.heap().add_region(memory.at(LEN), LEN) }.unwrap();
+        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let mut random = || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            (state >> 11) as usize
+        };
+        let is_whole = |&(at, own, fill): &(NonNull<u8>, Layout, u8)| {
+            // SAFETY: a block of that size, filled.
+            let bytes = unsafe { core::slice::from_raw_parts(at.as_ptr(), own.size()) };
+            bytes.iter().all(|&byte| byte == fill)
+        };
+        let mut held: Vec<(NonNull<u8>, Layout, u8)> = Vec::new();
+        for step in 0..300 {
+            let own = layout(1 + random() % 600, 1 << (random() % 7));
+            let one = random() % held.len().max(1);
+            match random() % 8 {
+                0..=3 => {
+                    if let Ok(at) = heap.alloc(own) {
+                        // SAFETY: of that size.
+                        unsafe { at.write_bytes(step as u8, own.size()) };
+                        held.push((at, own, step as u8));
+                    }
+                }
+                4 | 5 if one < held.len() => {
+                    let (at, own, _) = held.swap_remove(one);
+                    free(&heap, at, own);
+                }
+                6 if one < held.len() => {
+                    let (at, old, fill) = held[one];
+                    // SAFETY: a block with its layout.
+                    if let Ok(at) = unsafe { heap.realloc(at, old, own.size()) } {
+                        // SAFETY: of that size.
+                        unsafe { at.write_bytes(fill, own.size()) };
+                        held[one] = (at, layout(own.size(), old.align()), fill);
+                    }
+                }
+                _ if step > 60 => {
+                    let at = memory.at(LEN + 512 + random() % (LEN - 600));
+                    let len = [1, 4, 8, 40][random() % 4];
+                    let (from, junk) = (at.addr().get(), random() as u8);
+                    let is_of = |&(at, own, _): &(NonNull<u8>, Layout, u8)| {
+                        from + len > at.addr().get() && from < at.addr().get() + own.size()
+                    };
+                    if !held.iter().any(is_of) {
+                        // SAFETY: in the heap: the mistake of the test.
+                        unsafe { at.write_bytes(junk, len) };
+                    }
+                }
+                _ => {}
+            }
+            if step % 8 == 0 {
+                assert!(held.iter().all(is_whole), "{seed} {step}");
+            }
+        }
+        for outside in [0, 2 * LEN] {
+            // SAFETY: in the memory, and initialised.
+            let bytes = unsafe { core::slice::from_raw_parts(memory.at(outside).as_ptr(), LEN) };
+            assert!(bytes.iter().all(|&byte| byte == 0), "{seed}");
+        }
     }
 }
 
@@ -610,8 +687,7 @@ fn what_a_search_finds_by_a_wrong_link_is_not_served() {
     });
     // A place in a block in use that looks like a large block.
     with_two_of_one_list(|heap, [(first, _), (second, _)], used| {
-        let head = 3 * size_of::<usize>() + 4;
-        let (place, tag) = (used.addr().get() + 4, second.addr().get() - head);
+        let (place, tag) = (used.addr().get() + 4, second.addr().get() - HEAD - 4);
         // SAFETY: as above, and the bytes of a block.
         unsafe {
             used.cast::<[u32; 100]>().write([1 << 20 | 1; 100]);
@@ -743,7 +819,7 @@ fn the_old_place_of_a_block_that_moved_is_no_block() {
         let mut hole = heap.alloc(large).unwrap();
         while (hole.addr().get() - 3 * size_of::<usize>()) % align != 0 {
             free(&heap, hole, large);
-            heap.alloc(layout(1, 1)).unwrap();
+            heap.alloc(layout(13, 1)).unwrap();
             hole = heap.alloc(large).unwrap();
         }
         let at = heap.alloc(own).unwrap();
