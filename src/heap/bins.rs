@@ -243,7 +243,9 @@ impl Bins {
     unsafe fn next(&self, block: Block) -> Option<Block> {
         // SAFETY: the caller's promise.
         let next = unsafe { block.next().read() };
-        self.code.of(next).filter(|&next| self.code.may_be(next))
+        self.code
+            .of(next)
+            .filter(|&next| self.code.may_be(next, MIN))
     }
 
     /// Both links of a free block.
@@ -260,35 +262,53 @@ impl Bins {
         }
     }
 
-    /// Whether the neighbours of a block in its list name it: always, if links are not encoded. If not, notes that they
-    /// were overwritten. From then on nothing is served.
+    /// Whether a block is as it was put into its list, and its neighbours there name it: always, if links are not encoded.
+    /// If not, notes that it was overwritten. From then on nothing is served.
     ///
     /// # Safety
     /// The block is in a list.
     #[inline(always)]
-    unsafe fn is_linked(&mut self, block: Block) -> bool {
-        if self.code.is_plain() {
-            return true;
-        }
-        // SAFETY: the caller's promise.
-        let is_linked = unsafe { self.is_named(block) };
+    pub(super) unsafe fn is_linked(&mut self, block: Block) -> bool {
+        let is_linked = self.code.is_plain() || self.is_whole(block);
         if !is_linked {
-            self.code.breaks_at(block);
-            self.shape.limit = 0;
+            self.break_at(block);
         }
         is_linked
     }
 
-    /// # Safety
-    /// As for [`is_linked`](Self::is_linked).
     #[cold]
-    unsafe fn is_named(&self, block: Block) -> bool {
-        // SAFETY: the caller's promise; the neighbours are looked at if they may be blocks of this heap, or heads.
+    fn break_at(&mut self, block: Block) {
+        self.code.breaks_at(block);
+        self.shape.limit = 0;
+    }
+
+    /// Takes over the links of older lists, which were moved here: if they were overwritten, these are not to be used
+    /// either.
+    pub(super) fn follow(&mut self, old: &Self) {
+        self.code = old.code;
+        if self.code.is_broken() {
+            self.shape.limit = 0;
+        }
+    }
+
+    /// Trusts nothing: also the address may come from a size that was overwritten.
+    #[cold]
+    fn is_whole(&self, block: Block) -> bool {
+        if !self.code.may_be(block, MIN) {
+            return false;
+        }
+        // SAFETY: what is read is in a region.
         unsafe {
-            let Links { next, before } = self.links(block);
-            before.is_some_and(|at| self.code.may_be(at) && self.next(at) == Some(block))
-                && next
-                    .is_none_or(|at| self.code.may_be(at) && self.links(at).before == Some(block))
+            let (tag, Links { next, before }) = (block.tag(), self.links(block));
+            let size = tag.size();
+            tag.is_free()
+                && self.code.may_be(block, size)
+                && block.size_at_end(size) == size
+                && before
+                    .is_some_and(|at| self.code.may_be(at, MIN) && self.next(at) == Some(block))
+                && next.is_none_or(|at| {
+                    self.code.may_be(at, MIN) && self.links(at).before == Some(block)
+                })
         }
     }
 
@@ -347,23 +367,24 @@ impl Bins {
         }
     }
 
-    /// Takes a free block out of its list. O(1): the list is found by the address of its head.
+    /// Takes a free block out of its list. O(1): the list is found by the address of its head. False, and nothing has
+    /// changed, if its links were overwritten.
     ///
     /// # Safety
     /// The block is in a list.
     #[cfg_attr(target_pointer_width = "64", inline(always))]
-    pub(super) unsafe fn remove(&mut self, block: Block) {
+    pub(super) unsafe fn remove(&mut self, block: Block) -> bool {
         // SAFETY: by the invariant, `before` names this block and may be written, and `next` is a free block.
         unsafe {
             if !self.is_linked(block) {
-                return;
+                return false;
             }
             let (Links { next, before }, code) = (self.links(block), self.code);
             let before = before.unwrap_unchecked();
             before.next().write(code.of(next));
             if let Some(next) = next {
                 next.set_before(code.of(Some(before)));
-                return;
+                return true;
             }
             let offset = before.tag_addr().wrapping_sub(self.head(0).tag_addr());
             let list = offset / size_of::<Option<Block>>();
@@ -371,6 +392,7 @@ impl Bins {
                 self.clear(list);
             }
         }
+        true
     }
 
     /// Notes that a list is empty.
@@ -445,8 +467,28 @@ impl Bins {
                 let word = first_bit(words);
                 word * BITS + first_bit(*self.words.add(word))
             };
-            let first = self.next(self.head(list)).unwrap_unchecked();
+            let first = self.first(list)?;
             self.remove_first(first, list)
+        }
+    }
+
+    /// The first block of a list. `None` if its head was overwritten.
+    ///
+    /// # Safety
+    /// The list is marked.
+    #[inline(always)]
+    unsafe fn first(&mut self, list: usize) -> Option<Block> {
+        // SAFETY: the caller's promise: by the invariant the list has a block.
+        unsafe {
+            let head = self.head(list);
+            let first = self.next(head);
+            if self.code.is_plain() {
+                return Some(first.unwrap_unchecked());
+            }
+            if first.is_none() {
+                self.break_at(head);
+            }
+            first
         }
     }
 
@@ -483,8 +525,7 @@ impl Bins {
             for _ in 1..SCAN {
                 at = self.next(at)?;
                 if at.tag().holds(size) {
-                    self.remove(at);
-                    return Some(at);
+                    return self.remove(at).then_some(at);
                 }
             }
         }
@@ -557,8 +598,11 @@ impl Bins {
     }
 
     /// The size of the largest free block: no less than the first number, and less than the second. O(1).
-    /// Both are 0 if no block is free.
+    /// Both are 0 if no block is free, or if links were overwritten.
     pub(super) fn largest(&self) -> (usize, usize) {
+        if self.code.is_broken() {
+            return (0, 0);
+        }
         let Some(word) = self.summary.checked_ilog2() else {
             return (0, 0);
         };

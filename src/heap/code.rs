@@ -2,18 +2,17 @@
 
 use crate::heap::block::Block;
 #[cfg(feature = "hardened")]
-use crate::heap::block::MIN;
+use crate::heap::block::{Links, MIN, TAG};
+use crate::heap::regions::Lists;
 
 /// How the links of a heap are written: as they are, or, in a hardened heap, as their bitwise exclusive or with a key. Then
 /// what a program writes there by mistake is no address of the heap, and is found before it is followed.
-///
-/// Invariant: the regions of the heap lie in `low..high`.
 #[cfg(feature = "hardened")]
 #[derive(Clone, Copy)]
 pub(super) struct Code {
     key: usize,
-    low: usize,
-    high: usize,
+    /// The regions of the heap.
+    regions: Lists,
     /// The block whose links were overwritten, or 0.
     broken: usize,
 }
@@ -39,13 +38,18 @@ impl Code {
     }
 
     #[inline(always)]
-    pub(super) const fn may_be(self, _: Block) -> bool {
+    pub(super) const fn may_be(self, _: Block, _: usize) -> bool {
         true
     }
 
-    pub(super) const fn cover(&mut self, _: usize, _: usize) {}
+    pub(super) const fn cover(&mut self, _: Lists) {}
 
     pub(super) const fn breaks_at(&mut self, _: Block) {}
+
+    #[inline(always)]
+    pub(super) const fn is_broken(self) -> bool {
+        false
+    }
 }
 
 #[cfg(feature = "hardened")]
@@ -53,8 +57,7 @@ impl Code {
     /// All zeros.
     pub(super) const PLAIN: Self = Self {
         key: 0,
-        low: 0,
-        high: 0,
+        regions: Lists::NONE,
         broken: 0,
     };
 
@@ -74,21 +77,22 @@ impl Code {
         Block::xor(link, self.key)
     }
 
-    /// Whether a link that was read may be followed.
+    /// Whether a free block of this size may be here: a link that names it, and its size, may be followed. O(regions).
     #[inline(always)]
-    pub(super) fn may_be(self, block: Block) -> bool {
-        let at = block.tag_addr();
-        self.is_plain()
-            || at % align_of::<u32>() == 0
-                && at >= self.low
-                && at.checked_add(MIN).is_some_and(|end| end <= self.high)
+    pub(super) fn may_be(self, block: Block, size: usize) -> bool {
+        self.is_plain() || self.is_near(block, size)
     }
 
-    /// Notes a region.
-    pub(super) fn cover(&mut self, start: usize, len: usize) {
-        let is_first = self.high == 0;
-        self.low = if is_first { start } else { self.low.min(start) };
-        self.high = self.high.max(start + len);
+    #[cold]
+    fn is_near(self, block: Block, size: usize) -> bool {
+        let at = block.tag_addr();
+        let is_aligned = at.wrapping_add(TAG) % align_of::<Links>() == 0;
+        is_aligned && size >= MIN && self.regions.hold(at, size)
+    }
+
+    /// Notes what regions there are.
+    pub(super) fn cover(&mut self, regions: Lists) {
+        self.regions = regions;
     }
 
     /// Notes that the links of a block were overwritten.
@@ -97,8 +101,13 @@ impl Code {
         self.broken = block.addr();
     }
 
+    #[inline(always)]
+    pub(super) const fn is_broken(self) -> bool {
+        self.broken != 0
+    }
+
     /// The address of the block whose links were overwritten.
     pub(super) fn broken(self) -> Option<usize> {
-        (self.broken != 0).then_some(self.broken)
+        self.is_broken().then_some(self.broken)
     }
 }

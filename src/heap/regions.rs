@@ -35,15 +35,54 @@ impl Region {
     }
 }
 
-/// The regions of a heap.
+/// The first regions of a heap.
 ///
 /// Invariant: each names a `Region` in memory that belongs to the heap. `start` may access all of its `len`
 /// bytes.
-pub(super) struct Regions {
+#[derive(Clone, Copy)]
+pub(super) struct Lists {
     /// Those that may become one with a region next to them.
     mergeable: Option<NonNull<Region>>,
     /// Those that may not: a pointer to them may access nothing else.
     separate: Option<NonNull<Region>>,
+}
+
+impl Lists {
+    pub(super) const NONE: Self = Self {
+        mergeable: None,
+        separate: None,
+    };
+
+    fn iter(self) -> impl Iterator<Item = NonNull<Region>> {
+        each(self.mergeable).chain(each(self.separate))
+    }
+
+    /// Whether one region has all of these bytes. O(regions).
+    #[cfg(feature = "hardened")]
+    pub(super) fn hold(self, addr: usize, len: usize) -> bool {
+        // SAFETY: the invariant.
+        self.iter().any(|region| unsafe {
+            let region = region.as_ref();
+            let skipped = addr.wrapping_sub(region.begin());
+            skipped < region.len && len <= region.len - skipped
+        })
+    }
+}
+
+/// A region and those after it in its list.
+fn each(first: Option<NonNull<Region>>) -> impl Iterator<Item = NonNull<Region>> {
+    let mut at = first;
+    core::iter::from_fn(move || {
+        let region = at?;
+        // SAFETY: the invariant of the lists.
+        at = unsafe { region.as_ref().next };
+        Some(region)
+    })
+}
+
+/// The regions of a heap.
+pub(super) struct Regions {
+    pub(super) lists: Lists,
     /// Bytes in all blocks, the table excepted.
     pub(super) capacity: usize,
     /// Bytes of all regions.
@@ -77,26 +116,14 @@ struct Plan {
 
 impl Regions {
     pub(super) const NONE: Self = Self {
-        mergeable: None,
-        separate: None,
+        lists: Lists::NONE,
         capacity: 0,
         total: 0,
         seeded: false,
     };
 
-    fn iter(&self) -> impl Iterator<Item = NonNull<Region>> + '_ {
-        self.list(self.mergeable).chain(self.list(self.separate))
-    }
-
-    /// The regions of one list.
-    fn list(&self, first: Option<NonNull<Region>>) -> impl Iterator<Item = NonNull<Region>> + '_ {
-        let mut at = first;
-        core::iter::from_fn(move || {
-            let region = at?;
-            // SAFETY: the invariant.
-            at = unsafe { region.as_ref().next };
-            Some(region)
-        })
+    fn iter(&self) -> impl Iterator<Item = NonNull<Region>> {
+        self.lists.iter()
     }
 
     /// The first block and the end of each region.
@@ -168,13 +195,13 @@ impl Regions {
         let end = start + new.len;
         // SAFETY: the invariant.
         let len = |region: NonNull<Region>| unsafe { region.as_ref().len };
-        let mut mergeable = self.list(self.mergeable).filter(|_| new.merge);
+        let mut mergeable = each(self.lists.mergeable).filter(|_| new.merge);
         // SAFETY: the invariant.
         let below = mergeable.find(|region| unsafe {
             region.as_ref().end() == start && len(*region) + new.len <= MAX
         });
         let merged = new.len + below.map_or(0, len);
-        let mut mergeable = self.list(self.mergeable).filter(|_| new.merge);
+        let mut mergeable = each(self.lists.mergeable).filter(|_| new.merge);
         // SAFETY: the invariant.
         let above = mergeable.find(|region| unsafe {
             region.as_ref().begin() == end && len(*region).saturating_add(merged) <= MAX
@@ -220,12 +247,11 @@ impl Regions {
         // SAFETY: the invariant.
         unsafe {
             let next = gone.as_ref().next;
-            let before = self
-                .list(self.mergeable)
-                .find(|region| region.as_ref().next == Some(gone));
+            let before =
+                each(self.lists.mergeable).find(|region| region.as_ref().next == Some(gone));
             match before {
                 Some(mut region) => region.as_mut().next = next,
-                None => self.mergeable = next,
+                None => self.lists.mergeable = next,
             }
         }
     }
@@ -244,7 +270,6 @@ impl Tlsf {
         let shape = Shape::of(new.len);
         let size = block_size(shape.bytes());
         self.regions.total = new.len;
-        self.bins.code.cover(start, new.len);
         // Integers become pointers again in `Tlsf::regain`.
         new.start.as_ptr().expose_provenance();
         // SAFETY: the caller's promise.
@@ -257,7 +282,8 @@ impl Tlsf {
                 start: new.start,
                 len: new.len,
             });
-            self.regions.separate = Some(record);
+            self.regions.lists.separate = Some(record);
+            self.bins.code.cover(self.regions.lists);
             let (table, from, to) = (at(first), at(first + size), at(end));
             table.set_tag(Tag::used(size));
             from.set_tag(Tag::END);
@@ -312,6 +338,7 @@ impl Tlsf {
                 to.set_tag(Tag::END);
             }
             self.record(new, &plan);
+            self.bins.code.cover(self.regions.lists);
             if size > 0 {
                 // Where it does not separate the new memory from the old.
                 let table = if plan.below.is_some() {
@@ -342,7 +369,6 @@ impl Tlsf {
     unsafe fn record(&mut self, new: NewRegion, plan: &Plan) {
         let regions = &mut self.regions;
         regions.total += new.len;
-        self.bins.code.cover(new.start.addr().get(), new.len);
         // Integers become pointers again in `Tlsf::regain`.
         new.start.as_ptr().expose_provenance();
         // SAFETY: the caller's promise; the plan has left room for the record before the first block.
@@ -363,9 +389,9 @@ impl Tlsf {
                 .add(align_up(start, align_of::<Region>()) - start)
                 .cast::<Region>();
             let first = if new.merge {
-                &mut regions.mergeable
+                &mut regions.lists.mergeable
             } else {
-                &mut regions.separate
+                &mut regions.lists.separate
             };
             at.write(Region {
                 next: *first,
@@ -391,6 +417,7 @@ impl Tlsf {
                 }
             }
             let old = self.bins.table();
+            bins.follow(&self.bins);
             self.bins = bins;
             if let Some(table) = old {
                 let tag = table.tag();

@@ -195,8 +195,8 @@ pub const fn static_heap_bytes<L: HeapLock>(size: usize) -> usize {
 /// assert!(FRAMES.stats().largest > 64_000);
 /// ```
 ///
-/// With `hardened` at the end (feature `hardened`) it is a [`Hardened`](crate::heap::Hardened) heap, whose state, a
-/// kilobyte or half of one on 32-bit targets, is beside its memory, in `.data`.
+/// With `hardened` at the end (feature `hardened`) it is a [`Hardened`](crate::heap::Hardened) heap. Its state, 1.7 KiB or
+/// half of that on 32-bit targets, is extra, in `.data`.
 ///
 /// A size that has no room for the metadata is a compile error:
 /// ```compile_fail,E0080

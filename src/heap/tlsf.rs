@@ -119,8 +119,9 @@ impl Tlsf {
                         return self.serve(size, block, need);
                     }
                 } else if let Some(block) = self.find_aligned(need, align) {
-                    self.bins.remove(block);
-                    return self.serve_aligned(size, align, block, need);
+                    if self.bins.remove(block) {
+                        return self.serve_aligned(size, align, block, need);
+                    }
                 }
             }
             // These are the two parts of a layout.
@@ -246,12 +247,28 @@ impl Tlsf {
         }
     }
 
-    /// Makes a block free, and merges it with its free neighbours.
+    /// Whether the block at an address is as large as a block in use for a request of `size` bytes is.
+    ///
+    /// # Safety
+    /// As for [`free`](Self::free), but that its tag may have been overwritten.
+    #[cfg(feature = "hardened")]
+    pub(super) unsafe fn is_sized(&self, addr: usize, size: usize) -> bool {
+        // SAFETY: the caller's promise.
+        let tag = unsafe { self.regain(addr).tag() };
+        // A rest of less than the smallest block stays with the block.
+        !tag.is_free() && tag.size().wrapping_sub(block_size(size)) < MIN
+    }
+
+    /// Makes a block free, and merges it with its free neighbours. It stays in use if links were overwritten: they may
+    /// name blocks that are no longer free.
     ///
     /// # Safety
     /// The block belongs to this heap and is in use. `tag` has its size, and says whether the previous block is free.
     #[inline(always)]
     pub(super) unsafe fn release(&mut self, block: Block, tag: Tag) {
+        if self.bins.code.is_broken() {
+            return;
+        }
         // SAFETY: by the invariants the tags of the neighbours say whether they are free, and then they are in
         // a list.
         unsafe {
@@ -259,7 +276,9 @@ impl Tlsf {
             let mut next = block.forward(all.size());
             let after = next.tag();
             if after.is_free() {
-                self.bins.remove(next);
+                if !self.bins.remove(next) {
+                    return;
+                }
                 next = next.forward(after.size());
                 all = all.joined(after);
             } else {
@@ -268,7 +287,9 @@ impl Tlsf {
             if tag.is_previous_free() {
                 let before = block.previous_tag();
                 block = block.back(before.size());
-                self.bins.remove(block);
+                if !self.bins.remove(block) {
+                    return;
+                }
                 all = all.joined(before);
             }
             block.set_free(all, next);
@@ -298,7 +319,9 @@ impl Tlsf {
                 }
                 if need != tag.as_used() {
                     let (rest, end) = (room.rest(need), next.forward(after.size()));
-                    self.bins.remove(next);
+                    if !self.bins.remove(next) {
+                        return None;
+                    }
                     if rest.holds(Tag::used(MIN)) {
                         kept = tag.resized(need);
                         self.release_tail(block.forward(need.size()), rest, end);
@@ -340,7 +363,8 @@ impl Tlsf {
         unsafe {
             let block = self.regain(addr);
             let tag = block.tag();
-            let after = block.forward(tag.size()).tag();
+            let next = block.forward(tag.size());
+            let after = next.tag();
             let own = tag.as_free();
             let room = if after.is_free() {
                 own.joined(after)
@@ -353,7 +377,11 @@ impl Tlsf {
             if tag.is_previous_free() {
                 let before = block.previous_tag();
                 let start = block.back(before.size());
-                if room.joined(before).holds(need) && is_aligned(start, new.align()) {
+                if room.joined(before).holds(need)
+                    && is_aligned(start, new.align())
+                    && self.bins.is_linked(start)
+                    && (!after.is_free() || self.bins.is_linked(next))
+                {
                     return Some(self.join_down(block, old, new.size()));
                 }
             }
@@ -367,7 +395,7 @@ impl Tlsf {
     ///
     /// # Safety
     /// The block is in use, the one before it is free, and with that, and the one after it if that is free too, it
-    /// holds `new` bytes.
+    /// holds `new` bytes. The links of both are whole.
     #[inline(never)]
     unsafe fn join_down(&mut self, block: Block, old: usize, new: usize) -> Block {
         let need = Tag::used(block_size(new));

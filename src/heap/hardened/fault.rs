@@ -30,11 +30,12 @@ pub enum HeapFaultKind {
         /// Offset from the block's start of the first byte that is wrong; 0 also for bytes before it.
         offset: usize,
     },
-    /// The links of free memory were overwritten. From then on the heap refuses all requests.
+    /// The links or the size of free memory were overwritten. From then on the heap refuses all requests.
     BrokenLinks,
 }
 
-/// A mistake that a hardened heap found. The block concerned stays as it is, and is not used again.
+/// A mistake that a hardened heap found. A call with a mistake changes nothing. A block that was written to after it was
+/// freed is not used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -76,7 +77,7 @@ impl fmt::Display for HeapFault {
             HeapFaultKind::BrokenLinks => {
                 return write!(
                     f,
-                    "the links of the free block at {address:#x} were overwritten"
+                    "the links or the size of the free block at {address:#x} were overwritten"
                 );
             }
         }

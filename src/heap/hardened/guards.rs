@@ -12,7 +12,8 @@ use core::alloc::Layout;
 use core::ptr::NonNull;
 
 use super::fault::HeapFaultKind;
-use crate::heap::regions::Regions;
+use crate::heap::block::GRANULE;
+use crate::heap::regions::Lists;
 
 const WORD: usize = size_of::<usize>();
 
@@ -44,6 +45,9 @@ pub(super) struct Outer {
 }
 
 impl Outer {
+    /// Bytes that a layout with an alignment of 8 or less has more.
+    pub(super) const MORE: usize = (WORDS * WORD).next_multiple_of(GRANULE) + CANARY;
+
     /// `None` if the sum is too large for a layout.
     pub(super) fn of(inner: Layout) -> Option<Self> {
         let head = (WORDS * WORD).checked_next_multiple_of(inner.align())?;
@@ -140,10 +144,11 @@ impl Guarded {
     ///
     /// # Safety
     /// The heap's memory is initialised where the words are, if this is no block. Nothing else frees the block meanwhile.
-    pub(super) unsafe fn inspect(self, regions: &Regions, key: usize) -> Result<(), HeapFaultKind> {
+    pub(super) unsafe fn inspect(self, regions: Lists, key: usize) -> Result<(), HeapFaultKind> {
         let addr = self.addr();
+        // With one byte, as a block has no fewer.
         let start = addr.checked_sub(WORDS * WORD);
-        if !start.is_some_and(|start| regions.contains(start) && regions.contains(addr - 1)) {
+        if !start.is_some_and(|start| regions.hold(start, WORDS * WORD + 1)) {
             return Err(HeapFaultKind::Foreign);
         }
         if addr % WORD != 0 {

@@ -39,17 +39,18 @@ impl<H: store::Store> Hardenable for H {}
 /// | a pointer of another allocator, or into a block, is freed | at once |
 /// | a block is freed twice | at once, while its memory is not used again |
 /// | a block is freed with another layout | at once |
-/// | bytes before or after a block are written to | when it is freed or resized |
+/// | bytes before or after a block are written to | when it is freed or resized; the next block, too, if they reach it |
 /// | a block is written to after it was freed | when it leaves the quarantine |
 /// | a block is used before it was written to, or read after it was freed | not: it has a pattern (0xA5, 0xDF) instead of data |
-/// | links of free memory are overwritten | before they are followed; then all requests are refused |
+/// | links or sizes of free memory are overwritten | before they are used; then all requests are refused |
+/// | other metadata is overwritten, as by a write far from any block | not; the check of the heap below may find it |
 ///
 /// A freed block stays in quarantine until `N` others were freed, or until they have a sixteenth of the heap's bytes. A request
 /// that finds no room empties it.
 ///
-/// A mistake never panics and frees nothing: it is counted by [`faults`](Self::faults), and a function set by
-/// [`on_fault`](Self::on_fault) is called. The block concerned is not used again. This finds mistakes; it is no defence
-/// against an attacker, who could learn the key, which is made of addresses.
+/// A call with a mistake does not panic and frees nothing. The mistake is counted by [`faults`](Self::faults), and a
+/// function set by [`on_fault`](Self::on_fault) is called. A block that was written to after it was freed is not used
+/// again. This finds mistakes. It is no defence against an attacker: the key of the guards is made of addresses.
 ///
 /// **Cost.** O(bytes) for each request, which fills them, and for each free, which fills and checks them; both take the
 /// heap's lock. A block takes 3 words and 8 bytes more, and larger alignments up to one alignment more.
@@ -109,7 +110,8 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
     /// As [`Heap::alloc`](super::Heap::alloc). The memory is filled with 0xA5.
     ///
     /// # Errors
-    /// No free block is large enough, also after the quarantine was emptied.
+    /// No free block is large enough, also after the quarantine was emptied. Of a `ThreadHeap`,
+    /// [`available`](NoRoom::available) is what its core could serve.
     pub fn alloc(&self, layout: Layout) -> Result<NonNull<u8>, NoRoom> {
         self.serve(layout).ok_or_else(|| self.no_room(layout))
     }
@@ -166,7 +168,8 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         }
     }
 
-    /// What was found so far, and what is in quarantine. O(1).
+    /// What was found so far, and what is in quarantine. O(1). Calls the function of [`on_fault`](Self::on_fault) if it
+    /// is the first to notice that links were overwritten.
     pub fn faults(&self) -> HeapFaults {
         let (faults, report) = self.with(|quarantine, tlsf| {
             let report = quarantine.note_broken(tlsf);
@@ -178,12 +181,15 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         faults
     }
 
-    /// Has a function called after each fault, without a lock: it may allocate, log, panic or abort.
+    /// Has a function called after each fault, without a lock: it may allocate, free, log and abort. It may panic, but not
+    /// where the heap is the global allocator, which must not unwind. For links that were overwritten it is called by the
+    /// next request that is refused, the next free, or [`faults`](Self::faults).
     pub fn on_fault(&self, handler: fn(&HeapFault)) {
         self.with(|quarantine, _| quarantine.handler = Some(handler));
     }
 
-    /// Checks all blocks in quarantine, and gives them back to the heap. Returns how many. O(bytes).
+    /// Checks all blocks in quarantine, and gives them back to the heap. Returns the number of blocks that were there.
+    /// O(bytes).
     pub fn empty_quarantine(&self) -> usize {
         let mut count = 0;
         while let Some(old) = self.with(|quarantine, _| quarantine.pop()) {
@@ -231,7 +237,7 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         let block = self.inspect(at, old, |_| ())?;
         let Some(moved) = self.serve(new) else {
             // SAFETY: the caller's promise.
-            return unsafe { self.resize_below(block, new) };
+            return unsafe { self.resize_below(at, old, new) };
         };
         // SAFETY: both are the caller's, are different, and hold the smaller of both sizes.
         unsafe {
@@ -245,26 +251,38 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         Some(moved)
     }
 
-    /// The heap's own way, which may need less room.
+    /// The heap's own way, which may need less room. The request was refused before.
     ///
     /// # Safety
-    /// The block is in use, and the caller's.
+    /// As for [`realloc`](Self::realloc).
     #[cold]
-    unsafe fn resize_below(&self, block: Guarded, new: Layout) -> Option<NonNull<u8>> {
-        let (old, outer) = (Outer::of(block.layout)?, Outer::of(new)?);
+    unsafe fn resize_below(
+        &self,
+        at: NonNull<u8>,
+        layout: Layout,
+        new: Layout,
+    ) -> Option<NonNull<u8>> {
+        let (old, outer) = (Outer::of(layout)?, Outer::of(new)?);
         if outer.head != old.head {
             return None;
         }
-        // SAFETY: the caller's promise; the guards before the block move with it, and are written anew.
+        let key = self.key();
+        // The old place is no block any more, and may become a part of another one with its mark.
+        // SAFETY: the caller's promise. Another thread that frees the block before this has made a mistake; after this it
+        // is refused.
+        let block = self.inspect(at, layout, |block| unsafe { block.note_freed(key) })?;
+        self.with(|_, tlsf| tlsf.counters.retried());
+        // SAFETY: a block of this heap, given up to this call alone. The guards before it move with it, and are written
+        // again.
         unsafe {
-            let at = block.at.sub(old.head);
-            let at = self.heap.resize(at, old.layout, outer.layout)?;
-            let block = Guarded {
-                at: at.add(outer.head),
+            let start = block.at.sub(old.head);
+            let moved = self.heap.resize(start, old.layout, outer.layout);
+            let block = moved.map_or(block, |start| Guarded {
+                at: start.add(outer.head),
                 layout: new,
-            };
-            block.guard(self.key());
-            Some(block.at)
+            });
+            block.guard(key);
+            moved.map(|_| block.at)
         }
     }
 
@@ -280,8 +298,8 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         }
         let key = self.key();
         let Some(outer) = Outer::of(layout) else {
-            // Too large for a layout with guards, so for the heap: which counts it.
-            let _ = way(&self.heap, layout);
+            // Too large for a layout with guards.
+            self.with(|_, tlsf| tlsf.counters.refused(layout));
             return None;
         };
         let at = way(&self.heap, outer.layout).or_else(|| {
@@ -349,7 +367,9 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
                 layout,
             };
             // SAFETY: under the lock nothing else frees the block.
-            match unsafe { block.inspect(&tlsf.regions, key) } {
+            let found = unsafe { block.inspect(tlsf.regions.lists, key) };
+            let found = found.and_then(|()| self.inspect_tag(block, tlsf, HeapFaultKind::NoBlock));
+            match found {
                 Ok(()) => {
                     then(block);
                     Ok(block)
@@ -365,6 +385,21 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         found.map_err(Report::send).ok()
     }
 
+    /// Looks whether the tag before a block was overwritten, if it has one: by an overrun of the block before it.
+    fn inspect_tag(
+        &self,
+        block: Guarded,
+        tlsf: &Tlsf,
+        fault: HeapFaultKind,
+    ) -> Result<(), HeapFaultKind> {
+        let outer = Outer::of(block.layout).ok_or(fault)?;
+        let start = block.at.addr().get() - outer.head;
+        // SAFETY: a block of the core, if it is not an object.
+        let is_sized = !self.heap.is_of_core(outer.layout)
+            || unsafe { tlsf.is_sized(start, outer.layout.size()) };
+        is_sized.then_some(()).ok_or(fault)
+    }
+
     /// Takes a freed block into quarantine, and another one out.
     fn turn(&self, new: Option<Guarded>) -> Option<Guarded> {
         self.with(|quarantine, tlsf| quarantine.turn(new, tlsf.regions.capacity))
@@ -378,6 +413,8 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         // SAFETY: it was freed and filled, and is this call's alone.
         let found = unsafe { old.inspect_freed(self.key()) };
         let report = self.with(|quarantine, tlsf| {
+            let fault = HeapFaultKind::UseAfterFree { offset: 0 };
+            let found = found.and_then(|()| self.inspect_tag(old, tlsf, fault));
             let report = match found {
                 Ok(()) if tlsf.bins.code.broken().is_none() => return None,
                 Ok(()) => quarantine.note_broken(tlsf),
@@ -415,9 +452,7 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         NoRoom {
             size: layout.size(),
             align: layout.align(),
-            available: largest.saturating_sub(
-                Outer::of(Layout::new::<u8>()).map_or(0, |one| one.layout.size() - 1),
-            ),
+            available: largest.saturating_sub(Outer::MORE),
         }
     }
 }

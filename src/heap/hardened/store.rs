@@ -29,6 +29,11 @@ pub unsafe trait Store {
     /// # Safety
     /// As for `give`. If there is a result, it replaces the memory.
     unsafe fn resize(&self, at: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>>;
+
+    /// Whether memory of a layout that was taken is a block of the core.
+    fn is_of_core(&self, _: Layout) -> bool {
+        true
+    }
 }
 
 // SAFETY: the methods of the heap.
@@ -110,5 +115,9 @@ unsafe impl Store for ThreadHeap {
     unsafe fn resize(&self, at: NonNull<u8>, old: Layout, new: Layout) -> Option<NonNull<u8>> {
         // SAFETY: the caller's promise.
         unsafe { Self::resize(self, at, old, new) }
+    }
+
+    fn is_of_core(&self, layout: Layout) -> bool {
+        !self.is_object(layout)
     }
 }

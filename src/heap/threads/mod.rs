@@ -225,6 +225,12 @@ impl ThreadHeap {
         unsafe { self.core().dealloc(at, layout) };
     }
 
+    /// Whether memory of a layout is an object of a span.
+    #[cfg(feature = "hardened")]
+    pub(super) fn is_object(&self, layout: Layout) -> bool {
+        class_of(layout).is_some() && self.shared().is_some()
+    }
+
     /// Counts a refusal.
     fn refuse(&self, layout: Layout) -> Option<NonNull<u8>> {
         self.core().with(|tlsf| tlsf.counters.refused(layout));
