@@ -98,7 +98,7 @@ fn layouts() -> Vec<Layout> {
         (5000, 1),
     ];
     // Miri needs long for large ones.
-    let most = if cfg!(miri) { 100 } else { 5000 };
+    let most = if cfg!(miri) { 64 } else { 5000 };
     all.iter()
         .filter(|(size, _)| *size <= most)
         .map(|&(size, align)| layout(size, align))
