@@ -10,7 +10,7 @@ use placement::{callgrind, calls};
 
 /// Bytes of the heap, and by kind the maximum number of instructions of framepool's calls without copying: the present
 /// numbers of a million calls, with the compiler that `rust-toolchain.toml` pins.
-const BOUNDS: [(usize, [u64; 3]); 2] = [(64 << 10, [373, 107, 407]), (2 << 20, [165, 110, 331])];
+const BOUNDS: [(usize, [u64; 3]); 2] = [(64 << 10, [373, 107, 407]), (2 << 20, [165, 110, 334])];
 
 /// The goal for alloc and free: the figure of the authors of TLSF.
 const GOAL: u64 = 168;
