@@ -106,7 +106,7 @@ impl Shape {
         self.lists().div_ceil(BITS)
     }
 
-    /// The list of blocks of a size, if the table has so many.
+    /// The list of blocks of a size, if the table has that many.
     #[inline(always)]
     pub(super) const fn list_of(self, size: Tag) -> usize {
         let rank = size.rank();

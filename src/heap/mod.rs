@@ -535,11 +535,10 @@ fn dangling(layout: Layout) -> NonNull<u8> {
 unsafe fn copy_down(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
     // SAFETY: the caller's promise.
     unsafe {
-        if cfg!(target_os = "none") {
-            copy_in_steps(from, to, len);
-        } else {
-            ptr::copy(from.as_ptr(), to.as_ptr(), len);
-        }
+        #[cfg(target_os = "none")]
+        copy_in_steps(from, to, len);
+        #[cfg(not(target_os = "none"))]
+        ptr::copy(from.as_ptr(), to.as_ptr(), len);
     }
 }
 
@@ -547,7 +546,7 @@ unsafe fn copy_down(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
 ///
 /// # Safety
 /// As for [`copy_down`].
-#[cfg_attr(not(any(test, target_os = "none")), allow(dead_code))]
+#[cfg(any(test, target_os = "none"))]
 unsafe fn copy_in_steps(from: NonNull<u8>, to: NonNull<u8>, len: usize) {
     let step = from.addr().get().wrapping_sub(to.addr().get());
     let mut done = 0;

@@ -443,11 +443,7 @@ impl Tlsf {
     /// A pointer that may access all of the region that its address is in, if one is.
     #[cfg(feature = "hardened")]
     pub(super) fn regain_ptr(&self, at: NonNull<u8>) -> NonNull<u8> {
-        #[cfg(miri)]
-        let whole = self.regions.pointer(at.addr().get());
-        #[cfg(not(miri))]
-        let whole = core::ptr::with_exposed_provenance_mut(at.addr().get());
-        NonNull::new(whole).unwrap_or(at)
+        NonNull::new(self.pointer(at.addr().get())).unwrap_or(at)
     }
 
     /// A pointer to the block at an address that may access all of the region.
@@ -456,13 +452,18 @@ impl Tlsf {
     /// The address is that of a block of this heap.
     #[inline(always)]
     unsafe fn regain(&self, addr: usize) -> Block {
+        // SAFETY: a block is not at address 0, by the caller's promise.
+        unsafe { Block::new(NonNull::new_unchecked(self.pointer(addr))) }
+    }
+
+    /// The address, as a pointer that may access its region.
+    #[inline(always)]
+    fn pointer(&self, addr: usize) -> *mut u8 {
         // Miri checks more when it knows the region; on a processor an address is all there is.
         #[cfg(miri)]
-        let at = self.regions.pointer(addr);
+        return self.regions.pointer(addr);
         #[cfg(not(miri))]
-        let at = core::ptr::with_exposed_provenance_mut(addr);
-        // SAFETY: a block is not at address 0, by the caller's promise.
-        unsafe { Block::new(NonNull::new_unchecked(at)) }
+        core::ptr::with_exposed_provenance_mut(addr)
     }
 }
 

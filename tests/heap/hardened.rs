@@ -453,35 +453,33 @@ fn what_was_allocated_before_stays_whole_and_regions_may_follow() {
     assert_eq!(heap.faults().count, 1);
 }
 
+#[cfg(feature = "spin")]
 thread_local! {
     static SEEN: RefCell<Vec<Kind>> = const { RefCell::new(Vec::new()) };
     static DEPTH: Cell<usize> = const { Cell::new(0) };
 }
 
 #[test]
+#[cfg(feature = "spin")]
 fn a_handler_is_called_without_the_lock() {
     // A lock that is not re-entrant.
-    #[cfg(feature = "spin")]
     framepool::heap!(static HEAP: 16384, lock = framepool::heap::Spin, hardened);
-    #[cfg(feature = "spin")]
-    {
-        HEAP.on_fault(|fault| {
-            SEEN.with_borrow_mut(|seen| seen.push(fault.kind));
-            let at = HEAP.alloc(layout(50, 8)).unwrap();
-            free(&HEAP, at, layout(50, 8));
-            DEPTH.set(DEPTH.get() + 1);
-        });
-        let own = layout(10, 1);
-        let at = HEAP.alloc(own).unwrap();
-        free(&HEAP, at, own);
-        free(&HEAP, at, own);
-        // SAFETY: of a block that was freed.
-        unsafe { at.write(1) };
-        HEAP.empty_quarantine();
-        let seen = SEEN.take();
-        assert_eq!(seen, [Kind::DoubleFree, Kind::UseAfterFree { offset: 0 }]);
-        assert_eq!(DEPTH.get(), 2);
-    }
+    HEAP.on_fault(|fault| {
+        SEEN.with_borrow_mut(|seen| seen.push(fault.kind));
+        let at = HEAP.alloc(layout(50, 8)).unwrap();
+        free(&HEAP, at, layout(50, 8));
+        DEPTH.set(DEPTH.get() + 1);
+    });
+    let own = layout(10, 1);
+    let at = HEAP.alloc(own).unwrap();
+    free(&HEAP, at, own);
+    free(&HEAP, at, own);
+    // SAFETY: of a block that was freed.
+    unsafe { at.write(1) };
+    HEAP.empty_quarantine();
+    let seen = SEEN.take();
+    assert_eq!(seen, [Kind::DoubleFree, Kind::UseAfterFree { offset: 0 }]);
+    assert_eq!(DEPTH.get(), 2);
 }
 
 #[test]
@@ -517,7 +515,7 @@ fn work<A: GlobalAlloc>(heap: &A, seed: u64, steps: usize) {
         let size = 1 + (state >> 33) as usize % most;
         let new = layout(size, 1 << ((state >> 20) % 7));
         let check = |at: *mut u8, n: usize, fill: u8| {
-            // SAFETY: a block of at least so many bytes, filled.
+            // SAFETY: a block of at least that many bytes, filled.
             let bytes = unsafe { core::slice::from_raw_parts(at, n) };
             assert!(bytes.iter().all(|&byte| byte == fill));
         };

@@ -265,8 +265,7 @@ differences between contenders
   lists. ferroc's last release, 1.0.0-pre.3, builds by a nightly of 2024 only: with the feature `ferroc` that one
   makes a library of it, which is called as one in C. Not measured: rusty_alloc's fixed region (needs a target
   without an operating system); without the features `snmalloc-fixed` and `ferroc` snmalloc over a fixed range,
-  and ferroc. heap/program/… depends on where the code lies: with 16 bytes more in front of it, json took 18 %
-  more time in one program of four. Its differences of a few percent mean nothing.
+  and ferroc. heap/program/… depends on where the code lies: its differences of a few percent mean nothing.
 "
     )
 }

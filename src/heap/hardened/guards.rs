@@ -11,7 +11,7 @@
 use core::alloc::Layout;
 use core::ptr::NonNull;
 
-use super::fault::HeapFaultKind;
+use super::fault::{HeapFault, HeapFaultKind};
 use crate::heap::block::GRANULE;
 use crate::heap::regions::Lists;
 
@@ -66,6 +66,16 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
+    /// What is wrong with the block.
+    pub(super) fn fault(self, kind: HeapFaultKind) -> HeapFault {
+        HeapFault {
+            kind,
+            address: self.addr(),
+            size: self.layout.size(),
+            align: self.layout.align(),
+        }
+    }
+
     fn addr(self) -> usize {
         self.at.addr().get()
     }

@@ -175,9 +175,7 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
             let report = quarantine.note_broken(tlsf);
             (quarantine.faults(), report)
         });
-        if let Some(report) = report {
-            report.send();
-        }
+        report.into_iter().for_each(Report::send);
         faults
     }
 
@@ -332,10 +330,11 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         self.heap.core().with(|tlsf| {
             // Under the lock: no other thread makes one.
             if self.key.load(Relaxed) == 0 {
+                // Two addresses, which many systems choose at random.
                 let own = ptr::from_ref(self).addr();
                 let code: fn() = || ();
                 let key = mix(mix(own) ^ (code as *const ()).addr()) | 1;
-                // SAFETY: nobody could overwrite a link without being noticed later.
+                // SAFETY: until now the heap below was used by its own contract, so its links are whole.
                 unsafe { tlsf.bins.encode(key) };
                 self.key.store(key, Relaxed);
             }
@@ -360,7 +359,6 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         then: impl FnOnce(Guarded),
     ) -> Option<Guarded> {
         let key = self.key();
-        let address = at.addr().get();
         let found = self.with(|quarantine, tlsf| {
             let block = Guarded {
                 at: tlsf.regain_ptr(at),
@@ -374,12 +372,7 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
                     then(block);
                     Ok(block)
                 }
-                Err(kind) => Err(quarantine.note(HeapFault {
-                    kind,
-                    address,
-                    size: layout.size(),
-                    align: layout.align(),
-                })),
+                Err(kind) => Err(quarantine.note(block.fault(kind))),
             }
         });
         found.map_err(Report::send).ok()
@@ -412,38 +405,28 @@ impl<H: Hardenable, const N: usize> Hardened<H, N> {
         };
         // SAFETY: it was freed and filled, and is this call's alone.
         let found = unsafe { old.inspect_freed(self.key()) };
-        let report = self.with(|quarantine, tlsf| {
+        let kept = self.with(|quarantine, tlsf| {
             let fault = HeapFaultKind::UseAfterFree { offset: 0 };
             let found = found.and_then(|()| self.inspect_tag(old, tlsf, fault));
             let report = match found {
-                Ok(()) if tlsf.bins.code.broken().is_none() => return None,
+                Ok(()) if !tlsf.bins.code.is_broken() => return Ok(()),
                 Ok(()) => quarantine.note_broken(tlsf),
-                Err(kind) => Some(quarantine.note(HeapFault {
-                    kind,
-                    address: old.at.addr().get(),
-                    size: old.layout.size(),
-                    align: old.layout.align(),
-                })),
+                Err(kind) => Some(quarantine.note(old.fault(kind))),
             };
             quarantine.withhold(outer.layout.size());
-            Some(report)
+            Err(report)
         });
-        match report {
+        match kept {
             // SAFETY: the block is the heap's, of this layout, and nothing else gives it back.
-            None => unsafe { self.heap.give(old.at.sub(outer.head), outer.layout) },
-            Some(report) => {
-                if let Some(report) = report {
-                    report.send();
-                }
-            }
+            Ok(()) => unsafe { self.heap.give(old.at.sub(outer.head), outer.layout) },
+            Err(report) => report.into_iter().for_each(Report::send),
         }
     }
 
     #[cold]
     fn report_broken(&self) {
-        if let Some(report) = self.with(|quarantine, tlsf| quarantine.note_broken(tlsf)) {
-            report.send();
-        }
+        let report = self.with(|quarantine, tlsf| quarantine.note_broken(tlsf));
+        report.into_iter().for_each(Report::send);
     }
 
     #[cold]

@@ -103,7 +103,7 @@ impl<const N: usize> Quarantine<N> {
     }
 }
 
-/// A fault, and who wants to know.
+/// A fault, and the function to call with it.
 #[must_use]
 pub(super) struct Report(HeapFault, Option<fn(&HeapFault)>);
 

@@ -38,7 +38,7 @@ fuzz_target!(|bytes: &[u8]| {
         let size = 1 + usize::from(u16::from_le_bytes([op[1], op[2]])) % 700;
         let which = usize::from(op[3]);
         let layout = Layout::from_size_align(size, 1 << (op[3] % 8)).unwrap();
-        let one = (!held.is_empty()).then(|| which % held.len().max(1));
+        let one = (!held.is_empty()).then(|| which % held.len());
         match (op[0] % 8, one) {
             (0 | 1, _) => {
                 if let Ok(at) = heap.alloc(layout) {
